@@ -9,5 +9,9 @@
 
 extern crate alloc;
 
+pub mod config;
+pub mod keys;
 pub mod machine;
+pub mod model;
 pub mod store;
+pub mod work;

@@ -123,7 +123,7 @@ impl fmt::Display for Span {
         let ms = self.0;
         match ms {
             0 => f.write_str("0s"),
-            _ if ms % 1000 != 0 && ms < 10_000 => write!(f, "{ms}ms"),
+            _ if !ms.is_multiple_of(1000) && ms < 10_000 => write!(f, "{ms}ms"),
             _ if ms < 60_000 => write!(f, "{}s", ms / 1000),
             _ if ms < 3_600_000 && ms % 60_000 < 1000 => write!(f, "{}m", ms / 60_000),
             _ if ms < 3_600_000 => write!(f, "{}m{}s", ms / 60_000, ms % 60_000 / 1000),

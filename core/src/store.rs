@@ -203,7 +203,10 @@ impl Txn {
             if self.ops[..index].iter().any(|earlier| earlier.key() == op.key()) {
                 return Some("a key written twice");
             }
-            let guarded = self.guards.iter().any(|guard| !matches!(guard, Guard::Held { .. }) && guard.key() == op.key());
+            let guarded = self
+                .guards
+                .iter()
+                .any(|guard| !matches!(guard, Guard::Held { .. }) && guard.key() == op.key());
             if !guarded {
                 return Some("a write without a guard on its key");
             }

@@ -1,0 +1,1 @@
+//! Reads configurations (under construction).

@@ -1,0 +1,47 @@
+//! A cluster: a group of services that one scheduler looks after, under one lock.
+
+use super::Name;
+use crate::machine::Span;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// A logical grouping of services. Source: users.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Unique among clusters.
+    pub name: Name,
+    /// The name of the scheduler that looks after it; `default` is Callboard's own.
+    #[serde(default = "default_scheduler")]
+    pub scheduler: Name,
+    /// Services that this cluster runs. A service belongs to one cluster at most.
+    #[serde(default)]
+    pub services: Vec<Name>,
+    /// How hosts are chosen.
+    #[serde(default)]
+    pub policy: Policy,
+    /// How long a host may be silent before its tasks are replaced.
+    #[serde(default = "default_host_grace")]
+    pub host_grace: Span,
+}
+
+/// How the best host is chosen among those on which a task may run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// The host with the fewest tasks of the service, then the least loaded.
+    #[default]
+    Spread,
+    /// The fullest host that still has room.
+    Binpack,
+}
+
+/// The scheduler name that Callboard's own scheduler answers to unless told otherwise.
+pub const DEFAULT_SCHEDULER: &str = "default";
+
+pub(crate) fn default_scheduler() -> Name {
+    DEFAULT_SCHEDULER.into()
+}
+
+pub(crate) const fn default_host_grace() -> Span {
+    Span::secs(30)
+}

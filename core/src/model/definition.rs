@@ -1,0 +1,235 @@
+//! A task definition: what a task runs, what it needs, and how its health is told. Versions are immutable.
+
+use super::{Name, Version, is_default};
+use crate::machine::Span;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// A definition of a task. Source: users; one version never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskDefinition {
+    /// Unique among task definitions.
+    pub name: Name,
+    /// From 1.
+    pub version: Version,
+    /// Tells the scheduler to choose a port from the host's range.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub provide_port: bool,
+    /// A fixed port; 0 for none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub port: u16,
+    /// Handed to service discovery.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tags: Vec<String>,
+    /// Memory reserved on the host, MiB; 0 reserves none and sets no limit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub memory: u64,
+    /// Processor share reserved on the host, 1024 for one core; 0 reserves none and sets no limit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cpu_units: u64,
+    /// From 0 to 100, larger is more important; the less important are moved first when a host runs out of memory.
+    #[serde(default = "default_priority")]
+    pub priority: u8,
+    /// How long a task may take to end after it was asked to, before it is killed.
+    #[serde(default = "default_kill_timeout")]
+    pub kill_timeout: Span,
+    /// What happens when a task ends by itself.
+    #[serde(default)]
+    pub restart: RestartPolicy,
+    /// What runs, in order. At least one.
+    pub containers: Vec<Container>,
+    /// All must pass for the task to be healthy; without any it is healthy while it runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub checks: Vec<Check>,
+}
+
+pub(crate) const fn default_priority() -> u8 {
+    50
+}
+
+pub(crate) const fn default_kill_timeout() -> Span {
+    Span::secs(10)
+}
+
+/// What an agent does when a task ends by itself or stays unhealthy: it starts it again in place after a delay that
+/// doubles, and gives up when that happened too often, so that the scheduler tries another host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RestartPolicy {
+    /// Restarts in place before the task counts as failed on this host.
+    pub attempts: u32,
+    /// First delay.
+    pub delay: Span,
+    /// Largest delay.
+    pub max_delay: Span,
+    /// How long a task must have run for its earlier failures to be forgotten.
+    pub reset_after: Span,
+    /// How long a task that was started may be unhealthy before it is restarted.
+    pub unhealthy_after: Span,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> RestartPolicy {
+        RestartPolicy {
+            attempts: 5,
+            delay: Span::secs(1),
+            max_delay: Span::secs(60),
+            reset_after: Span::secs(300),
+            unhealthy_after: Span::secs(30),
+        }
+    }
+}
+
+/// An executable unit of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Unique within the task definition.
+    pub name: Name,
+    /// Shell commands run to their end, in order, before the container is started.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub setup: Vec<String>,
+    /// What to run.
+    #[serde(flatten)]
+    pub executor: Executor,
+}
+
+/// What a container runs, by type of executor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "executor", rename_all = "snake_case")]
+pub enum Executor {
+    /// A docker container.
+    Docker(Docker),
+    /// Shell commands on the host.
+    Bash(Bash),
+}
+
+impl Executor {
+    /// Gives the name used in configurations and registrations.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Executor::Docker(_) => "docker",
+            Executor::Bash(_) => "bash",
+        }
+    }
+}
+
+/// Settings of the docker executor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Docker {
+    /// Name shown by docker; informative, containers are named after their task.
+    pub name: Option<String>,
+    /// Image, by tag or digest.
+    pub image: String,
+    /// Command and arguments.
+    pub cmd: Vec<String>,
+    /// Entry point; empty for the image's own.
+    pub entry: String,
+    /// The port inside the container that the provided port is mapped to.
+    pub container_port: Option<u16>,
+    /// Further port mappings, `host:container`.
+    pub ports: Vec<String>,
+    /// Environment, `NAME=value`.
+    pub env: Vec<String>,
+    /// Work directory inside the container.
+    pub work_dir: String,
+    /// Volumes, `host:container`.
+    pub volumes: Vec<String>,
+    /// Further flags of `docker run`, each one of an allow-list.
+    pub flags: Vec<String>,
+}
+
+/// Settings of the bash executor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bash {
+    /// Commands that make up the running task, one after the other in one shell.
+    pub start: Vec<String>,
+    /// Commands run to stop it, before it is asked to end by signal.
+    pub stop: Vec<String>,
+    /// Environment, `NAME=value`.
+    pub env: Vec<String>,
+    /// URL to download before setup.
+    pub artifact: Option<String>,
+    /// SHA-256 of the artifact, `sha256:` and 64 hexadecimal digits; mandatory with `artifact`.
+    pub checksum: Option<String>,
+    /// Where the artifact goes, relative to the task's own directory.
+    pub download_dir: Option<String>,
+}
+
+/// A health check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Shown to operators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What is done.
+    #[serde(flatten)]
+    pub probe: Probe,
+    /// Appends the task's provided port to the address.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub add_provided_port: bool,
+    /// Passes in a row that make it healthy.
+    #[serde(default = "one")]
+    pub success_threshold: u32,
+    /// Failures in a row that make it unhealthy.
+    #[serde(default = "three")]
+    pub failure_threshold: u32,
+}
+
+/// What a health check does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Probe {
+    /// GET; passes on a 2xx status.
+    Http {
+        /// URL.
+        http: String,
+        /// Header lines.
+        #[serde(default, skip_serializing_if = "is_default")]
+        header: BTreeMap<String, Vec<String>>,
+        /// Time from one check to the next.
+        interval: Span,
+        /// Time after which a check counts as failed.
+        timeout: Span,
+    },
+    /// Connects; passes when that succeeds.
+    Tcp {
+        /// `host:port`, or `host` with `add_provided_port`.
+        tcp: String,
+        /// Time from one check to the next.
+        interval: Span,
+        /// Time after which a check counts as failed.
+        timeout: Span,
+    },
+    /// Runs a shell command in the task's environment; passes on exit code 0.
+    Script {
+        /// Command.
+        script: String,
+        /// Time from one check to the next.
+        interval: Span,
+        /// Time after which a check counts as failed.
+        timeout: Span,
+    },
+    /// Waits for the task to report by itself; fails when it has not for this long.
+    Ttl {
+        /// Longest silence.
+        ttl: Span,
+    },
+}
+
+/// The interval of a check that names none.
+pub const PROBE_INTERVAL_DEFAULT: Span = Span::secs(10);
+/// The timeout of a check that names none; cut to the interval when that is shorter.
+pub const PROBE_TIMEOUT_DEFAULT: Span = Span::secs(5);
+
+const fn one() -> u32 {
+    1
+}
+
+const fn three() -> u32 {
+    3
+}

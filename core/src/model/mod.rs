@@ -1,0 +1,32 @@
+//! The objects that live in the store: what users wrote (desired state), what the scheduler issued, and what agents
+//! report. Field names are those of the configuration files; values are JSON.
+//!
+//! **Invariant:** a value of these types that came through [`crate::config`] is valid by itself; whether its references
+//! resolve is `crate::config::check`'s business.
+
+mod cluster;
+mod definition;
+mod host;
+mod service;
+mod task;
+
+pub use cluster::{Cluster, DEFAULT_SCHEDULER, Policy};
+pub use definition::{
+    Bash, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT, Probe,
+    RestartPolicy, TaskDefinition,
+};
+pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
+pub use service::{Rollout, Service, ServiceState};
+pub use task::{Claim, Desired, Health, Ledger, Phase, Status, Task};
+
+/// A validated name of something: shared, since the same few names appear in every record.
+pub type Name = alloc::sync::Arc<str>;
+/// A version of a task definition, from 1.
+pub type Version = u32;
+/// One immutable placement of a task id. A later placement of the same id has a larger number.
+pub type Generation = u64;
+
+/// Tells whether `value` is what it would be if the user had not written it, so that records stay short.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,112 @@
+//! What an agent says to its executors and health checks, and what they answer, as plain data.
+//!
+//! Every order names generation and attempt, and so does its report: a report about an earlier start is never taken for
+//! one about the present.
+
+use crate::machine::Span;
+use crate::model::{Generation, Name, Task, TaskDefinition, Usage};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// One start of one placement of a task.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Run {
+    /// The task.
+    pub id: Name,
+    /// Its placement.
+    pub generation: Generation,
+    /// Which start, from 0.
+    pub attempt: u32,
+}
+
+/// All an executor needs to start a task, and all an agent needs to go on looking after it when it was itself restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// The record.
+    pub task: Task,
+    /// What it runs.
+    pub definition: Arc<TaskDefinition>,
+    /// Which start.
+    pub attempt: u32,
+}
+
+impl Spec {
+    /// Names this start.
+    #[must_use]
+    pub fn run(&self) -> Run {
+        Run { id: self.task.id.clone(), generation: self.task.generation, attempt: self.attempt }
+    }
+}
+
+/// An agent's order. Each is answered by its report, or by none when it is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Tell everything of ours that exists on this machine.
+    Inspect,
+    /// Set up and start; answered when the processes exist, or did not come to be. From then on, `Exited` follows once.
+    Start(Arc<Spec>),
+    /// Run the stop commands, ask to end, kill after the grace; answered when really nothing is left.
+    Stop {
+        /// What.
+        run: Run,
+        /// From asking to killing.
+        grace: Span,
+    },
+    /// Forget what is known of a run that is over: its directory, its container. Logs may stay for a while.
+    Remove(Run),
+    /// Do one health check.
+    Check {
+        /// Of what.
+        spec: Arc<Spec>,
+        /// Index into the definition's checks.
+        check: usize,
+    },
+    /// Measure what the machine and its tasks use.
+    Measure,
+}
+
+/// What an executor found on the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it was started from.
+    pub spec: Arc<Spec>,
+    /// `None` while it lives.
+    pub exit: Option<Exit>,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Exit code, where there was one.
+    pub code: Option<i32>,
+    /// The signal that killed it, where one did.
+    pub signal: Option<i32>,
+    /// It was killed for its memory.
+    pub out_of_memory: bool,
+}
+
+/// What came of an order, or happened by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Answers `Inspect`; `Err` when the executor cannot tell, which is no evidence that nothing runs.
+    Inspected(Result<Vec<Found>, String>),
+    /// Answers `Start`.
+    Started(Run, Result<(), String>),
+    /// A started task ended, by itself or stopped.
+    Exited(Run, Exit),
+    /// Answers `Stop`: `Ok` nothing is left, `Err` something may be.
+    Stopped(Run, Result<(), String>),
+    /// Answers `Check`: `Err` tells why it failed. For a ttl check it comes from the task itself, unasked.
+    Checked {
+        /// Of what.
+        run: Run,
+        /// Index into the definition's checks.
+        check: usize,
+        /// Passed, or why not.
+        result: Result<(), String>,
+    },
+    /// Answers `Measure`.
+    Measured(Usage),
+}
