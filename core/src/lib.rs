@@ -9,9 +9,15 @@
 
 extern crate alloc;
 
+pub mod agent;
 pub mod config;
 pub mod keys;
 pub mod machine;
+pub mod mirror;
 pub mod model;
+pub mod scheduler;
+pub mod session;
 pub mod store;
+pub mod why;
 pub mod work;
+pub mod world;

@@ -60,11 +60,8 @@ pub struct Alive {
     pub host: Name,
     /// Which boot of the machine.
     pub boot_id: String,
-    /// Which start of the agent.
-    pub incarnation: String,
-    /// Why the host must get no new tasks for now, in the agent's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unfit: Option<String>,
+    /// Which agent: drawn once and kept in its data directory, so that a restarted agent knows its own sign of life.
+    pub agent_id: String,
 }
 
 /// What a host and its tasks use. Source: its agent, when it changed enough to matter.
@@ -77,6 +74,9 @@ pub struct Usage {
     /// Resident memory of each task, MiB, by task id.
     #[serde(default)]
     pub tasks: BTreeMap<String, u64>,
+    /// Why the host must get no new tasks for now, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<String>,
 }
 
 /// An agent's wish that a task run elsewhere; only the scheduler moves tasks. Source: the agent.

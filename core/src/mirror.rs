@@ -1,0 +1,232 @@
+//! How a machine keeps a true copy of parts of the store: list, watch what follows, list again when a watch ends or falls
+//! silent. What the copy *means* is the machine's business; this decides when to ask for what, and which answers count.
+//!
+//! **Invariant:** changes of one prefix are passed on in the order of their revisions, none twice; after any doubt comes
+//! a whole listing.
+
+use crate::machine::{Span, Time};
+use crate::store::{Change, Listing, Reply, Request, Revision};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How long an answer may take before the request counts as lost.
+pub const REPLY_DEADLINE: Span = Span::secs(15);
+/// How often a prefix is listed afresh although its watch seems alive: a watch can be deaf without knowing it.
+pub const RELIST_INTERVAL: Span = Span::secs(300);
+const RETRY_FIRST: Span = Span(250);
+const RETRY_MAX: Span = Span::secs(15);
+
+/// A copy of some prefixes of the store, kept true.
+#[derive(Clone, Debug)]
+pub struct Mirror {
+    feeds: BTreeMap<String, Feed>,
+    /// Spreads the retries and re-lists of many machines over time.
+    salt: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Feed {
+    state: FeedState,
+    /// All up to here has been passed on.
+    revision: Revision,
+    /// Listed at least once.
+    filled: bool,
+    /// Failures in a row.
+    failures: u32,
+    /// Every listing asked for so far, so that each has a jitter of its own.
+    listings: u64,
+}
+
+#[derive(Clone, Debug)]
+enum FeedState {
+    /// Waits until then to list.
+    Waiting { until: Time },
+    /// Listing; counts as lost after the deadline.
+    Listing { until: Time },
+    /// Watching; listed again then.
+    Watching { until: Time },
+}
+
+/// News from the store that the machine shall take into its copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Everything under the prefix; what is not listed is not there.
+    Listed {
+        /// The prefix.
+        prefix: String,
+        /// Its contents.
+        listing: Listing,
+        /// The store is behind what it has said before: it was restored from a snapshot, or is another store. What is
+        /// missing in the listing is no evidence that anybody removed it.
+        went_back: bool,
+    },
+    /// One transaction's changes under a prefix.
+    Changed(Vec<Change>),
+    /// Cannot be read now; tried again by itself.
+    Trouble {
+        /// The prefix.
+        prefix: String,
+        /// In words.
+        why: String,
+    },
+}
+
+impl Mirror {
+    /// Makes an empty mirror of these prefixes. `name` salts the jitter.
+    #[must_use]
+    pub fn new(prefixes: impl IntoIterator<Item = String>, name: &str) -> Mirror {
+        let feed = Feed {
+            state: FeedState::Waiting { until: Time(0) },
+            revision: Revision(0),
+            filled: false,
+            failures: 0,
+            listings: 0,
+        };
+        let feeds = prefixes.into_iter().map(|prefix| (prefix, feed.clone())).collect();
+        Mirror { feeds, salt: hash(name) }
+    }
+
+    /// Tells whether every prefix has been listed at least once.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        self.feeds.values().all(|feed| feed.filled)
+    }
+
+    /// Tells whether this prefix is being watched right now: what is known of it is at most a moment old.
+    #[must_use]
+    pub fn is_watching(&self, prefix: &str) -> bool {
+        self.feeds.get(prefix).is_some_and(|feed| matches!(feed.state, FeedState::Watching { .. }))
+    }
+
+    /// Tells up to which revision a prefix is known.
+    #[must_use]
+    pub fn revision(&self, prefix: &str) -> Revision {
+        self.feeds.get(prefix).map_or(Revision(0), |feed| feed.revision)
+    }
+
+    /// Lists a prefix afresh at the next wake, whatever it is doing.
+    pub fn refresh(&mut self, now: Time, prefix: &str) {
+        if let Some(feed) = self.feeds.get_mut(prefix) {
+            feed.state = FeedState::Waiting { until: now };
+        }
+    }
+
+    /// Sends what is due.
+    pub fn wake(&mut self, now: Time, out: &mut Vec<Request>) {
+        for (prefix, feed) in &mut self.feeds {
+            let due = match feed.state {
+                FeedState::Waiting { until }
+                | FeedState::Listing { until }
+                | FeedState::Watching { until } => until,
+            };
+            if due > now {
+                continue;
+            }
+            feed.listings += 1;
+            feed.state = FeedState::Listing { until: now + REPLY_DEADLINE };
+            out.push(Request::List { prefix: prefix.clone() });
+        }
+    }
+
+    /// Tells when [`Mirror::wake`] has something to do.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Time> {
+        self.feeds
+            .values()
+            .map(|feed| match feed.state {
+                FeedState::Waiting { until }
+                | FeedState::Listing { until }
+                | FeedState::Watching { until } => until,
+            })
+            .min()
+    }
+
+    /// Takes an answer. Answers that speak of no prefix of this mirror, or come late, yield no news.
+    pub fn reply(&mut self, now: Time, reply: &Reply, out: &mut Vec<Request>) -> Option<News> {
+        match reply {
+            Reply::Listed { prefix, result } => self.listed(now, prefix, result, out),
+            Reply::Changed { prefix, revision, changes } => self.changed(prefix, *revision, changes),
+            Reply::WatchEnded { prefix, why } => {
+                let salt = self.salt;
+                let feed = self.feeds.get_mut(prefix)?;
+                if matches!(feed.state, FeedState::Watching { .. }) {
+                    feed.back_off(now, salt);
+                }
+                Some(News::Trouble { prefix: prefix.clone(), why: why.clone() })
+            }
+            Reply::SessionOpened(_) | Reply::SessionRenewed(..) | Reply::Done { .. } => None,
+        }
+    }
+
+    fn listed(
+        &mut self,
+        now: Time,
+        prefix: &str,
+        result: &Result<Listing, String>,
+        out: &mut Vec<Request>,
+    ) -> Option<News> {
+        let salt = self.salt;
+        let feed = self.feeds.get_mut(prefix)?;
+        if !matches!(feed.state, FeedState::Listing { .. }) {
+            return None;
+        }
+        let listing = match result {
+            Ok(listing) => listing,
+            Err(why) => {
+                feed.back_off(now, salt);
+                return Some(News::Trouble { prefix: prefix.into(), why: why.clone() });
+            }
+        };
+        let went_back = listing.revision < feed.revision;
+        feed.revision = listing.revision;
+        feed.filled = true;
+        feed.failures = 0;
+        let jitter = Span(mix(salt, feed.listings) % (RELIST_INTERVAL.0 / 4));
+        feed.state = FeedState::Watching { until: now + RELIST_INTERVAL + jitter };
+        out.push(Request::Watch { prefix: prefix.into(), after: listing.revision });
+        Some(News::Listed { prefix: prefix.into(), listing: listing.clone(), went_back })
+    }
+
+    fn changed(&mut self, prefix: &str, revision: Revision, changes: &[Change]) -> Option<News> {
+        let feed = self.feeds.get_mut(prefix)?;
+        if !matches!(feed.state, FeedState::Watching { .. }) || revision <= feed.revision {
+            return None;
+        }
+        feed.revision = revision;
+        (!changes.is_empty()).then(|| News::Changed(changes.to_vec()))
+    }
+}
+
+impl Feed {
+    fn back_off(&mut self, now: Time, salt: u64) {
+        let delay = retry_delay(self.failures, mix(salt, self.listings));
+        self.failures = self.failures.saturating_add(1);
+        self.state = FeedState::Waiting { until: now + delay };
+    }
+}
+
+/// Gives how long to wait before trying for the `failures + 1`st time: doubling, bounded, and jittered by `salt` over
+/// its upper half, so that a fleet does not come back as one.
+#[must_use]
+pub fn retry_delay(failures: u32, salt: u64) -> Span {
+    let full = RETRY_FIRST.0.saturating_mul(1 << failures.min(8)).min(RETRY_MAX.0);
+    Span(full / 2 + salt % (full / 2 + 1))
+}
+
+/// Hashes a name, the same on every machine and for ever (FNV-1a).
+#[must_use]
+pub fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Mixes two numbers into one that looks random (splitmix64).
+#[must_use]
+pub fn mix(a: u64, b: u64) -> u64 {
+    let mut z = a ^ b.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,154 @@
+//! How a machine keeps one session alive: open, renew every third of its time to live, notice its end, open the next.
+//!
+//! **Invariant:** a session counts as over, here, no later than it can be over in the store: its time runs from the
+//! moment the last successful renewal was *sent*.
+
+use crate::machine::{Span, Time};
+use crate::mirror::{REPLY_DEADLINE, hash, mix, retry_delay};
+use crate::store::{Reply, Request, SessionId};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// One session, kept alive.
+#[derive(Clone, Debug)]
+pub struct Session {
+    name: String,
+    ttl: Span,
+    state: State,
+    failures: u32,
+    /// Spreads the renewals of a fleet over time.
+    salt: u64,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Opens one then.
+    Waiting { until: Time },
+    /// Asked to open one; counts as lost after the deadline.
+    Opening { until: Time, sent: Time },
+    /// Has one.
+    Open { id: SessionId, proven: Time, renew: Time, sent: Option<Time> },
+    /// Closed for good.
+    Closed,
+}
+
+/// What happened to the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionNews {
+    /// A new session is there.
+    Opened(SessionId),
+    /// The session is over; another will be opened.
+    Lost(SessionId),
+}
+
+impl Session {
+    /// Makes a session that opens itself at the first wake.
+    #[must_use]
+    pub fn new(name: &str, ttl: Span) -> Session {
+        Session {
+            name: name.into(),
+            ttl,
+            state: State::Waiting { until: Time(0) },
+            failures: 0,
+            salt: hash(name),
+        }
+    }
+
+    /// Gives the session while it is surely alive.
+    #[must_use]
+    pub fn id(&self) -> Option<&SessionId> {
+        match &self.state {
+            State::Open { id, .. } => Some(id),
+            State::Waiting { .. } | State::Opening { .. } | State::Closed => None,
+        }
+    }
+
+    /// Ends it for good; keys under it vanish at once.
+    pub fn close(&mut self, out: &mut Vec<Request>) {
+        if let State::Open { id, .. } = &self.state {
+            out.push(Request::CloseSession(id.clone()));
+        }
+        self.state = State::Closed;
+    }
+
+    /// Sends what is due, and notices when time has run out.
+    pub fn wake(&mut self, now: Time, out: &mut Vec<Request>) -> Option<SessionNews> {
+        match &mut self.state {
+            State::Waiting { until } | State::Opening { until, .. } if *until <= now => {
+                self.state = State::Opening { until: now + REPLY_DEADLINE, sent: now };
+                out.push(Request::OpenSession { name: self.name.clone(), ttl: self.ttl });
+                None
+            }
+            State::Open { id, proven, .. } if *proven + self.ttl <= now => {
+                let lost = SessionNews::Lost(id.clone());
+                self.state = State::Waiting { until: now };
+                self.failures = 0;
+                Some(lost)
+            }
+            State::Open { id, renew, sent, .. } if *renew <= now => {
+                // Unanswered renewals are repeated: renewing twice is harmless.
+                *sent = Some(sent.unwrap_or(now));
+                *renew = now + Span(self.ttl.0 / 6 + 1);
+                out.push(Request::RenewSession(id.clone()));
+                None
+            }
+            State::Waiting { .. } | State::Opening { .. } | State::Open { .. } | State::Closed => None,
+        }
+    }
+
+    /// Tells when [`Session::wake`] has something to do.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Time> {
+        match &self.state {
+            State::Waiting { until } | State::Opening { until, .. } => Some(*until),
+            State::Open { proven, renew, .. } => Some((*renew).min(*proven + self.ttl)),
+            State::Closed => None,
+        }
+    }
+
+    /// Takes an answer; those that do not concern this session are ignored.
+    pub fn reply(&mut self, now: Time, reply: &Reply) -> Option<SessionNews> {
+        match (reply, &mut self.state) {
+            (Reply::SessionOpened(Ok(id)), State::Opening { sent, .. }) => {
+                // The first renewal comes at a time of its own, so that a fleet started at once does not renew as one.
+                let spread = Span(mix(self.salt, sent.0) % (self.ttl.0 / 3 + 1));
+                let renew = now + spread;
+                self.state = State::Open { id: id.clone(), proven: *sent, renew, sent: None };
+                self.failures = 0;
+                Some(SessionNews::Opened(id.clone()))
+            }
+            (Reply::SessionOpened(Err(_)), State::Opening { .. }) => {
+                let until = now + retry_delay(self.failures, mix(self.salt, now.0));
+                self.failures = self.failures.saturating_add(1);
+                self.state = State::Waiting { until };
+                None
+            }
+            (Reply::SessionRenewed(id, result), State::Open { id: own, proven, renew, sent })
+                if id == own =>
+            {
+                match result {
+                    Ok(true) => {
+                        *proven = sent.take().unwrap_or(*proven);
+                        *renew = now + Span(self.ttl.0 / 3);
+                        None
+                    }
+                    Ok(false) => {
+                        self.state = State::Waiting { until: now };
+                        Some(SessionNews::Lost(id.clone()))
+                    }
+                    // Nobody knows; asked again until the time has run out.
+                    Err(_) => None,
+                }
+            }
+            (
+                Reply::SessionOpened(_)
+                | Reply::SessionRenewed(..)
+                | Reply::Listed { .. }
+                | Reply::Changed { .. }
+                | Reply::WatchEnded { .. }
+                | Reply::Done { .. },
+                State::Waiting { .. } | State::Opening { .. } | State::Open { .. } | State::Closed,
+            ) => None,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Why: what was decided and for what reason, as data. The machines return these; a driver logs, counts and shows them,
+//! and so does the simulator, in the same words.
+
+use crate::machine::Span;
+use crate::model::{Generation, Name, Version};
+use alloc::string::String;
+use core::fmt;
+
+/// Something worth telling an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A task was given to a host.
+    Placed {
+        /// The task.
+        id: Name,
+        /// Its placement.
+        generation: Generation,
+        /// Its service.
+        service: Name,
+        /// Where.
+        host: Name,
+        /// Why.
+        why: String,
+    },
+    /// A task was ordered to stop.
+    StopOrdered {
+        /// The task.
+        id: Name,
+        /// Its service.
+        service: Name,
+        /// Where.
+        host: Name,
+        /// Why.
+        why: StopReason,
+    },
+    /// A task's end was confirmed and its record removed.
+    Removed {
+        /// The task.
+        id: Name,
+        /// Where it was.
+        host: Name,
+    },
+    /// A rollout began.
+    RolloutStarted {
+        /// The service.
+        service: Name,
+        /// To which version.
+        version: Version,
+    },
+    /// All tasks of a service are of the version and healthy.
+    RolloutDone {
+        /// The service.
+        service: Name,
+        /// Which version.
+        version: Version,
+    },
+    /// A version does not become healthy; no more of it is started.
+    RolloutFailed {
+        /// The service.
+        service: Name,
+        /// Which version.
+        version: Version,
+        /// In words.
+        why: String,
+    },
+    /// Some tasks of a service cannot be placed.
+    Blocked {
+        /// The service.
+        service: Name,
+        /// How many.
+        missing: u32,
+        /// In words, hosts counted by reason.
+        why: String,
+    },
+    /// A host's agent is not heard of any more.
+    HostSuspect {
+        /// The host.
+        host: Name,
+    },
+    /// A host is given up; its tasks are replaced.
+    HostLost {
+        /// The host.
+        host: Name,
+        /// For how long it was silent.
+        silent: Span,
+    },
+    /// A host is there (again).
+    HostReady {
+        /// The host.
+        host: Name,
+    },
+    /// Hosts are lost in such numbers that their tasks are replaced slowly, or not at all.
+    Braked {
+        /// Silent hosts.
+        silent: usize,
+        /// All hosts.
+        hosts: usize,
+    },
+    /// This scheduler now looks after a cluster.
+    LockTaken {
+        /// The cluster.
+        cluster: Name,
+        /// The tenure that began.
+        tenure: u64,
+    },
+    /// This scheduler no longer looks after a cluster.
+    LockLost {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// A task started, ended, turned healthy or unhealthy.
+    Task {
+        /// The task.
+        id: Name,
+        /// In words.
+        what: String,
+    },
+    /// A host runs out of memory, and a task was asked to move.
+    MoveRequested {
+        /// The task.
+        id: Name,
+        /// In words, with figures.
+        why: String,
+    },
+    /// The store refuses, is away, or behaves oddly.
+    Store {
+        /// In words.
+        what: String,
+    },
+    /// A record cannot be used; only what it speaks of is affected.
+    BadRecord {
+        /// Its key.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// Why a task was ordered to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The service is to run fewer tasks.
+    ScaleDown,
+    /// The service or its cluster is gone from the configuration.
+    Deleted,
+    /// Another version takes its place.
+    Rollout {
+        /// The version.
+        to: Version,
+    },
+    /// It did not become healthy in time.
+    NotHealthy {
+        /// The time it had.
+        within: Span,
+    },
+    /// Its agent has given up on it.
+    Failed {
+        /// In the agent's words.
+        why: String,
+    },
+    /// Its host is lost.
+    HostLost,
+    /// Its host is being drained.
+    Drain,
+    /// Its agent asked for it to run elsewhere.
+    MoveRequested {
+        /// In the agent's words.
+        why: String,
+    },
+    /// Its record is damaged or contradicts another.
+    BadRecord {
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl StopReason {
+    /// Tells whether the system chose this stop, so that `min` must hold; the others concern tasks that do no work.
+    #[must_use]
+    pub fn is_voluntary(&self) -> bool {
+        match self {
+            StopReason::ScaleDown
+            | StopReason::Deleted
+            | StopReason::Rollout { .. }
+            | StopReason::Drain
+            | StopReason::MoveRequested { .. } => true,
+            StopReason::NotHealthy { .. }
+            | StopReason::Failed { .. }
+            | StopReason::HostLost
+            | StopReason::BadRecord { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StopReason::ScaleDown => f.write_str("scaled down"),
+            StopReason::Deleted => f.write_str("deleted"),
+            StopReason::Rollout { to } => write!(f, "replaced by version {to}"),
+            StopReason::NotHealthy { within } => write!(f, "not healthy within {within}"),
+            StopReason::Failed { why } => write!(f, "failed: {why}"),
+            StopReason::HostLost => f.write_str("its host is lost"),
+            StopReason::Drain => f.write_str("its host is being drained"),
+            StopReason::MoveRequested { why } => write!(f, "moved: {why}"),
+            StopReason::BadRecord { why } => write!(f, "its record is damaged: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Placed { id, host, why, .. } => write!(f, "{id} placed on {host}: {why}"),
+            Note::StopOrdered { id, host, why, .. } => write!(f, "{id} on {host} told to stop: {why}"),
+            Note::Removed { id, host } => write!(f, "{id} is gone from {host}"),
+            Note::RolloutStarted { service, version } => {
+                write!(f, "{service}: rolling out version {version}")
+            }
+            Note::RolloutDone { service, version } => {
+                write!(f, "{service}: version {version} is rolled out and healthy")
+            }
+            Note::RolloutFailed { service, version, why } => {
+                write!(f, "{service}: version {version} is not rolled out: {why}")
+            }
+            Note::Blocked { service, missing, why } => write!(f, "{service}: {missing} not placed: {why}"),
+            Note::HostSuspect { host } => write!(f, "{host}: no sign of life"),
+            Note::HostLost { host, silent } => write!(f, "{host}: lost, silent for {silent}"),
+            Note::HostReady { host } => write!(f, "{host}: ready"),
+            Note::Braked { silent, hosts } => {
+                write!(
+                    f,
+                    "{silent} of {hosts} hosts are silent at once: their tasks are replaced slowly or not at all"
+                )
+            }
+            Note::LockTaken { cluster, tenure } => {
+                write!(f, "{cluster}: this scheduler took the lock, tenure {tenure}")
+            }
+            Note::LockLost { cluster } => write!(f, "{cluster}: this scheduler no longer holds the lock"),
+            Note::Task { id, what } => write!(f, "{id}: {what}"),
+            Note::MoveRequested { id, why } => write!(f, "{id}: asked to move: {why}"),
+            Note::Store { what } => write!(f, "store: {what}"),
+            Note::BadRecord { key, why } => write!(f, "{key}: {why}"),
+        }
+    }
+}
