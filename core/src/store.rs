@@ -154,7 +154,7 @@ pub struct Txn {
     pub ops: Vec<Op>,
 }
 
-/// The most guards and writes, together, that one transaction may hold: Consul takes 64.
+/// The most that one transaction may weigh, see [`Txn::weight`]: Consul takes 64 operations.
 pub const TXN_OPS_MAX: usize = 60;
 /// The most bytes of keys and values that one transaction may hold.
 pub const TXN_BYTES_MAX: usize = 256 * 1024;
@@ -162,6 +162,19 @@ pub const TXN_BYTES_MAX: usize = 256 * 1024;
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 
 impl Txn {
+    /// Counts the operations that this becomes in Consul: a write and the guard on its key are one, a guard alone is one,
+    /// a lock guard two.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let alone = self.guards.iter().map(|guard| match guard {
+            Guard::Held { .. } => 2,
+            Guard::At { key, .. } | Guard::Absent { key } => {
+                usize::from(!self.ops.iter().any(|op| op.key() == key))
+            }
+        });
+        self.ops.len() + alone.sum::<usize>()
+    }
+
     /// Counts the bytes of all keys and values.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -181,8 +194,8 @@ impl Txn {
     /// empty session, a tenure of zero, or a size past the limits. `None` means it is fit to send.
     #[must_use]
     pub fn fault(&self) -> Option<&'static str> {
-        if self.guards.len() + self.ops.len() > TXN_OPS_MAX {
-            return Some("more than 60 guards and writes");
+        if self.weight() > TXN_OPS_MAX {
+            return Some("more than 60 operations");
         }
         if self.bytes() > TXN_BYTES_MAX {
             return Some("more than 256 KiB");
