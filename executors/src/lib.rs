@@ -1,1 +1,100 @@
-//! Placeholder.
+//! What runs tasks on a host, behind one trait: bash, and in tests a fake. An executor does as it is told; whether to
+//! start, stop or start again is decided in `callboard_core`.
+//!
+//! ```text
+//! perform      an agent's order → an executor → a report
+//! by_kind      one executor made of several, by the type of a task's containers
+//! bash/        shell commands under a shim that outlives the agent
+//! check        one health check
+//! fake         an executor that only pretends
+//! memory       what the machine has and uses
+//! ```
+//!
+//! **Invariant:** a run that an executor reports as ended has no process left.
+
+pub mod bash;
+mod by_kind;
+pub mod check;
+pub mod fake;
+mod memory;
+mod perform;
+
+pub use by_kind::ByKind;
+pub use perform::perform;
+
+use async_trait::async_trait;
+use callboard_core::machine::Span;
+use callboard_core::model::Usage;
+use callboard_core::work::{Exit, Found, Run, Spec};
+use std::sync::Arc;
+
+/// Tells in words for an operator what could not be done, where, and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+impl Failure {
+    /// Says what was being done when `cause` came up.
+    pub(crate) fn of(doing: impl std::fmt::Display, cause: impl std::fmt::Display) -> Failure {
+        Failure(format!("{doing}: {cause}"))
+    }
+}
+
+/// How a run ended of which nobody saw the end.
+pub const EXIT_UNSEEN: Exit = Exit { code: None, signal: None, out_of_memory: false };
+
+/// Runs tasks on this machine, one [`Run`] being one start of one placement.
+///
+/// Runs outlive the executor: dropping it, or killing its process, stops nothing, and the next one over the same
+/// place finds them by [`Executor::inspect`]. Calls for different runs go on in parallel; any call may be repeated.
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// Sets up and starts a run; returns when its processes exist. A run that was started before is not started
+    /// again, and the answer is that of the first start. A `stop` meanwhile ends it.
+    ///
+    /// # Errors
+    /// What failed, with the last lines of output where there were any. Nothing of the run is left then.
+    async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure>;
+
+    /// Runs the stop commands, asks everything of the run to end, and kills after `grace` what has not. The stop
+    /// commands get as much time again, so the whole may take twice `grace`. A run that has been stopped cannot be
+    /// started any more, even when the stop came first.
+    ///
+    /// `Ok` also for a run that has ended or never was.
+    ///
+    /// # Errors
+    /// Something of the run may be left; it is safe and useful to ask again.
+    async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure>;
+
+    /// Waits until the run has ended and nothing of it is left. A run that never was has ended, unseen.
+    async fn exited(&self, run: &Run) -> Exit;
+
+    /// Tells every run of ours on the machine that was not removed, ended ones included, in the order of their names.
+    ///
+    /// # Errors
+    /// It cannot tell; that is no evidence that nothing runs.
+    async fn inspect(&self) -> Result<Vec<Found>, Failure>;
+
+    /// Forgets a run that has ended. `Ok` when there is no such run.
+    ///
+    /// # Errors
+    /// It has not ended, or cannot be removed.
+    async fn remove(&self, run: &Run) -> Result<(), Failure>;
+
+    /// Measures the memory of the machine, within the limit of this process's control group where there is one, and
+    /// of each task.
+    async fn usage(&self) -> Usage;
+
+    /// Reads the last `bytes_max` bytes of what the run wrote, stdout and stderr together.
+    ///
+    /// # Errors
+    /// There is no such run, or its output cannot be read.
+    async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure>;
+
+    /// Runs a shell command inside a live run, with its environment and work directory, and kills it and its process
+    /// group after `timeout`.
+    ///
+    /// # Errors
+    /// Its exit code was not 0, or it took too long, with the last lines of its output; or it could not be run.
+    async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure>;
+}

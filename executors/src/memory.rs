@@ -1,0 +1,77 @@
+//! Measures the memory of the machine, as far as this process may use it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Gives total and used memory in MiB; used is what is not available to new work. A limit on a control group that
+/// this process is in counts as the machine's size when it is smaller. Zeroes when /proc cannot be read.
+pub(crate) fn machine() -> (u64, u64) {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim_start_matches(':').split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let total = field("MemTotal").unwrap_or(0) / 1024;
+    let available = field("MemAvailable").or_else(|| field("MemFree")).unwrap_or(0) / 1024;
+    let whole = (total, total.saturating_sub(available));
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let limits = groups.lines().filter_map(hierarchy).flat_map(|(mount, group, names)| {
+        let group = group.to_path_buf();
+        let above: Vec<PathBuf> = group.ancestors().map(|group| join(&mount, group)).collect();
+        above.into_iter().filter_map(move |group| limit(&group, names))
+    });
+    limits.filter(|(limit, _)| *limit < total).min_by_key(|(limit, _)| *limit).unwrap_or(whole)
+}
+
+/// The names of the files that hold limit, usage, and within `memory.stat` the cache that can be dropped at once.
+type Names = (&'static str, &'static str, &'static str);
+const V2: Names = ("memory.max", "memory.current", "inactive_file ");
+const V1: Names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ");
+
+fn hierarchy(line: &str) -> Option<(PathBuf, &Path, Names)> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (controllers, group) = (fields.next()?, Path::new(fields.next()?));
+    match controllers {
+        "" => Some((PathBuf::from("/sys/fs/cgroup"), group, V2)),
+        _ if controllers.split(',').any(|name| name == "memory") => {
+            Some((PathBuf::from("/sys/fs/cgroup/memory"), group, V1))
+        }
+        _ => None,
+    }
+}
+
+fn join(mount: &Path, group: &Path) -> PathBuf {
+    mount.join(group.strip_prefix("/").unwrap_or(group))
+}
+
+fn limit(group: &Path, (limit, usage, cache): Names) -> Option<(u64, u64)> {
+    const MIB: u64 = 1 << 20;
+    let read = |name: &str| fs::read_to_string(group.join(name)).ok();
+    let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+    let stat = read("memory.stat").unwrap_or_default();
+    let cached =
+        stat.lines().find_map(|line| line.strip_prefix(cache)?.trim().parse::<u64>().ok()).unwrap_or(0);
+    Some((number(limit)? / MIB, number(usage)?.saturating_sub(cached) / MIB))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_has_memory_and_uses_some() {
+        let (total, used) = machine();
+        assert!(used > 0 && used < total, "{used} of {total}");
+    }
+
+    #[test]
+    fn a_group_without_a_limit_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("memory.max"), "max\n").unwrap();
+        fs::write(dir.path().join("memory.current"), "1048576\n").unwrap();
+        assert_eq!(limit(dir.path(), V2), None);
+        fs::write(dir.path().join("memory.max"), "5242880\n").unwrap();
+        fs::write(dir.path().join("memory.stat"), "anon 1\ninactive_file 524288\n").unwrap();
+        assert_eq!(limit(dir.path(), V2), Some((5, 0)));
+    }
+}
