@@ -1,12 +1,40 @@
-//! The scheduler machine (under construction): issues tasks to hosts for the clusters whose locks it holds.
+//! The scheduler machine: takes the locks of its clusters and issues tasks to hosts. It calls the phases in order; what
+//! they decide is theirs.
+//!
+//! **Invariants:** one transaction is in flight at a time, and nothing is planned meanwhile; after an outcome that is
+//! not known, or a refusal, the keys concerned are read again before anything is planned; nothing is planned for a cluster
+//! before all that was written under earlier tenures has been seen.
 
+mod batch;
+mod brake;
+mod campaign;
+mod filter;
+mod place;
+mod reconcile;
+mod repair;
+mod retire;
+mod rollout;
+mod round;
+mod writes;
+
+pub use filter::Obstacle;
+pub use place::{HostReason, explain};
+
+use crate::keys;
 use crate::machine::{Machine, Span, Time, Wake};
+use crate::mirror::{Mirror, News};
 use crate::model::Name;
-use crate::store::{Reply, Request};
+use crate::session::{Session, SessionNews};
+use crate::store::{Reply, Request, Revision};
 use crate::why::Note;
-use crate::world::World;
-use alloc::string::String;
+use crate::world::{GroupKey, Timer, World};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use batch::Batch;
+use brake::Brake;
+use writes::Writes;
 
 /// What a scheduler is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,13 +74,45 @@ pub enum Effect {
 pub struct Scheduler {
     settings: Settings,
     world: World,
+    mirror: Mirror,
+    session: Session,
+    writes: Writes,
+    /// Clusters whose lock is held, with the tenure, and whether all groups of it have been marked for planning.
+    tenures: BTreeMap<Name, Tenure>,
+    brake: Brake,
+    /// When the changes collected so far are planned.
+    plan_at: Option<Time>,
+    /// The cluster whose turn was last.
+    last: Option<Name>,
+    closed: bool,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct Tenure {
+    revision: Revision,
+    /// The world has caught up with the store as of this tenure's beginning.
+    ready: bool,
+}
+
+const PREFIXES: [&str; 5] = [keys::CONFIG, keys::STATE, keys::SCHEDULERS, keys::HOSTS, keys::STATUS];
 
 impl Scheduler {
     /// Makes a scheduler that knows nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Scheduler {
-        Scheduler { settings, world: World::default() }
+        let name = format!("scheduler {} {}", settings.name, settings.instance);
+        Scheduler {
+            mirror: Mirror::new(PREFIXES.map(String::from), &name),
+            session: Session::new(&name, settings.ttl),
+            writes: Writes::default(),
+            world: World::default(),
+            tenures: BTreeMap::new(),
+            brake: Brake::default(),
+            plan_at: None,
+            last: None,
+            closed: false,
+            settings,
+        }
     }
 
     /// Gives what it was told at its start.
@@ -66,17 +126,222 @@ impl Scheduler {
     pub fn world(&self) -> &World {
         &self.world
     }
+
+    /// Tells whether it holds a cluster's lock, and since which revision.
+    #[must_use]
+    pub fn tenure(&self, cluster: &str) -> Option<Revision> {
+        self.tenures.get(cluster).map(|tenure| tenure.revision)
+    }
+
+    /// Tells whether it has seen the whole store at least once.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.mirror.is_filled()
+    }
+
+    fn on_reply(&mut self, now: Time, reply: Reply, out: &mut Vec<Effect>) {
+        let mut requests = Vec::new();
+        if let Some(news) = self.session.reply(now, &reply) {
+            self.on_session(news, out);
+        }
+        if self.writes.reply(now, &reply, &mut self.world) {
+            self.after_write(now, out);
+        }
+        match self.mirror.reply(now, &reply, &mut requests) {
+            Some(News::Listed { prefix, listing, went_back }) => {
+                self.world.replace(now, &prefix, &listing, went_back);
+            }
+            Some(News::Changed(changes)) => {
+                for change in &changes {
+                    self.world.change(now, change);
+                }
+            }
+            Some(News::Trouble { prefix, why }) => {
+                out.push(Effect::Note(Note::Store { what: format!("{prefix}: {why}") }));
+            }
+            None => {}
+        }
+        out.extend(requests.into_iter().map(Effect::Store));
+    }
+
+    fn on_session(&mut self, news: SessionNews, out: &mut Vec<Effect>) {
+        match news {
+            SessionNews::Opened(_) => {}
+            SessionNews::Lost(_) => {
+                for cluster in core::mem::take(&mut self.tenures).into_keys() {
+                    out.push(Effect::Note(Note::LockLost { cluster }));
+                }
+            }
+        }
+    }
+
+    /// Does what time alone brings about.
+    fn on_time(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let mut requests = Vec::new();
+        if let Some(news) = self.session.wake(now, &mut requests) {
+            self.on_session(news, out);
+        }
+        self.mirror.wake(now, &mut requests);
+        if self.writes.wake(now, &mut requests) {
+            self.after_write(now, out);
+        }
+        out.extend(requests.into_iter().map(Effect::Store));
+        let mut silent = Vec::new();
+        while let Some((at, _)) = self.world.timers.first() {
+            if *at > now {
+                break;
+            }
+            match self.world.timers.pop_first() {
+                Some((_, Timer::Task(id))) => {
+                    self.world.reclassify(now, &id);
+                    if let Some(view) = self.world.tasks.get(&id) {
+                        let (cluster, service) = (view.task.cluster.clone(), view.task.service.clone());
+                        self.world.touch(&cluster, &service);
+                    }
+                }
+                Some((_, Timer::Host(host))) => silent.push(host),
+                Some((_, Timer::Avoided((cluster, service)))) => self.world.touch(&cluster, &service),
+                None => {}
+            }
+        }
+        if !silent.is_empty() {
+            self.brake.release(now, &mut self.world, &silent);
+        }
+    }
+
+    fn can_plan(&self) -> bool {
+        !self.closed && self.mirror.is_filled() && self.writes.is_idle() && self.session.id().is_some()
+    }
+
+    /// Campaigns and plans, if something is to be planned and the burst is over.
+    fn work(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if !self.can_plan() {
+            return;
+        }
+        if self.campaign(now, out) {
+            return;
+        }
+        self.settle_in();
+        let held = |world: &World, tenures: &BTreeMap<Name, Tenure>| {
+            world.dirty.iter().any(|(cluster, _)| tenures.get(cluster).is_some_and(|tenure| tenure.ready))
+        };
+        if !held(&self.world, &self.tenures) {
+            self.plan_at = None;
+            return;
+        }
+        let due = *self.plan_at.get_or_insert(now + self.settings.plan_delay);
+        if due <= now {
+            self.plan_at = None;
+            self.plan(now, out);
+        }
+    }
+
+    /// Begins to plan for clusters whose lock was taken, once all of their earlier history has been seen.
+    fn settle_in(&mut self) {
+        let seen = self.mirror.revision(keys::STATE);
+        for (cluster, tenure) in &mut self.tenures {
+            if tenure.ready || seen < tenure.revision {
+                continue;
+            }
+            tenure.ready = true;
+            let services = self.world.clusters.get(cluster).map(|of| of.services.clone()).unwrap_or_default();
+            self.world.dirty.extend(services.into_iter().map(|service| (cluster.clone(), service)));
+            let groups: Vec<GroupKey> =
+                self.world.groups.keys().filter(|key| key.0 == *cluster).cloned().collect();
+            self.world.dirty.extend(groups);
+        }
+    }
+
+    /// Fills one transaction with the steps of one cluster, and sends it.
+    fn plan(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let Some(session) = self.session.id().cloned() else { return };
+        for cluster in self.turn() {
+            let Some(tenure) = self.tenures.get(&cluster).copied() else { continue };
+            let mut batch = Batch::new(cluster.clone(), session.clone(), tenure.revision);
+            repair::mend(now, &mut self.world, &mut batch);
+            let groups: Vec<GroupKey> =
+                self.world.dirty.iter().filter(|key| key.0 == cluster).cloned().collect();
+            for key in groups {
+                self.world.dirty.remove(&key);
+                if !round::plan(now, &mut self.world, &mut batch, &key) {
+                    self.world.dirty.insert(key);
+                    break;
+                }
+                if !batch.has_room(1) {
+                    break;
+                }
+            }
+            if batch.is_empty() {
+                out.extend(batch.notes.into_iter().map(Effect::Note));
+                continue;
+            }
+            self.last = Some(cluster.clone());
+            let (txn, notes) = batch.finish();
+            out.push(Effect::Store(self.writes.send(now, txn, writes::Purpose::Plan(cluster), notes)));
+            return;
+        }
+    }
+
+    /// Gives the clusters that can be planned, the one after the last first.
+    fn turn(&self) -> Vec<Name> {
+        let mut ready: Vec<Name> = self
+            .tenures
+            .iter()
+            .filter(|(_, tenure)| tenure.ready)
+            .map(|(cluster, _)| cluster.clone())
+            .collect();
+        let after = ready.partition_point(|cluster| self.last.as_ref().is_some_and(|last| cluster <= last));
+        ready.rotate_left(after);
+        ready
+    }
 }
 
 impl Machine for Scheduler {
     type Input = Input;
     type Effect = Effect;
 
-    fn step(&mut self, _now: Time, _input: Input) -> Vec<Effect> {
-        Vec::new()
+    fn step(&mut self, now: Time, input: Input) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match input {
+            Input::Wake => {}
+            Input::Store(reply) => self.on_reply(now, reply, &mut out),
+            Input::Shutdown => {
+                let mut requests = Vec::new();
+                self.session.close(&mut requests);
+                out.extend(requests.into_iter().map(Effect::Store));
+                self.closed = true;
+                self.tenures.clear();
+            }
+        }
+        if !self.closed {
+            self.on_time(now, &mut out);
+            self.work(now, &mut out);
+        }
+        out.extend(self.world.take_notes().into_iter().map(Effect::Note));
+        out
     }
 
     fn wake_at(&self) -> Option<(Time, Wake)> {
-        None
+        if self.closed {
+            return None;
+        }
+        let plan = self.plan_at.filter(|_| self.can_plan()).map(|at| (at, Wake::Plan));
+        let session = self.session.wake_at().map(|at| (at, Wake::Session));
+        let mirror = self.mirror.wake_at().map(|at| (at, Wake::Store));
+        let writes = self.writes.wake_at().map(|at| (at, Wake::Store));
+        let timer = self.world.timers.first().map(|(at, timer)| {
+            let wake = match timer {
+                Timer::Task(_) => Wake::Health,
+                Timer::Host(_) => Wake::Host,
+                Timer::Avoided(_) => Wake::Backoff,
+            };
+            (*at, wake)
+        });
+        [plan, session, mirror, writes, timer].into_iter().flatten().min()
     }
+}
+
+/// Says what a scheduler writes into a lock, so that people can see who holds it.
+fn lock_value(settings: &Settings) -> String {
+    serde_json::json!({ "scheduler": &*settings.name, "instance": settings.instance }).to_string()
 }

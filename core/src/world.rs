@@ -1,5 +1,179 @@
-//! The mirror of the store and the indexes over it that make planning cheap (under construction).
+//! The mirror of the store, parsed, with the indexes that make planning cheap. Every change is taken in at the cost of
+//! what it touches; planning then asks for counts and firsts and never walks the cluster.
+//!
+//! **Invariant:** the indexes follow from the records alone; [`crate::invariants`] computes them anew and compares.
+
+mod group;
+mod host;
+mod intake;
+mod task;
+
+pub use group::{Group, GroupKey};
+pub(crate) use host::LedgerChange;
+pub use host::{HostView, PRESSED_PERCENT, Presence, Room};
+pub use task::{Class, TaskView};
+
+use crate::machine::{Span, Time};
+use crate::model::{Cluster, HostConfig, Name, Service, ServiceState, TaskDefinition, Version};
+use crate::store::{Revision, SessionId};
+use crate::why::Note;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 /// All a scheduler knows.
 #[derive(Clone, Debug, Default)]
-pub struct World {}
+pub struct World {
+    /// Clusters.
+    pub clusters: BTreeMap<Name, Arc<Cluster>>,
+    /// Services.
+    pub services: BTreeMap<Name, Arc<Service>>,
+    /// Task definitions, by name and version.
+    pub definitions: BTreeMap<Name, BTreeMap<Version, Arc<TaskDefinition>>>,
+    /// What users say of hosts.
+    pub host_configs: BTreeMap<Name, Arc<HostConfig>>,
+    /// What schedulers remember of services.
+    pub service_states: BTreeMap<Name, Arc<ServiceState>>,
+    /// Who holds which cluster's lock.
+    pub locks: BTreeMap<Name, Option<SessionId>>,
+    /// Tasks, by id.
+    pub tasks: BTreeMap<Name, TaskView>,
+    /// Hosts, by name.
+    pub hosts: BTreeMap<Name, HostView>,
+    /// Tasks by cluster and service.
+    pub groups: BTreeMap<GroupKey, Group>,
+    /// The cluster that lists a service.
+    pub homes: BTreeMap<Name, Name>,
+    /// Services of which something cannot be placed.
+    pub blocked: BTreeMap<GroupKey, Blocked>,
+    /// Hosts that a service shall not be placed on for a while, since it failed there.
+    pub avoided: BTreeMap<(Name, Name), Avoided>,
+    /// Records that cannot be used, by key.
+    pub problems: BTreeMap<String, String>,
+    /// Hosts on which something may be placed, least loaded first.
+    pub(crate) by_load: BTreeSet<(Load, Name)>,
+    /// Revision of every key.
+    pub(crate) revisions: BTreeMap<String, Revision>,
+    /// Newest revision and generation seen.
+    pub(crate) newest: u64,
+    /// Tasks whose record and copy may differ.
+    pub(crate) unpaired: BTreeSet<Name>,
+    /// Hosts and ids of copies without a record.
+    pub(crate) strays: BTreeSet<(Name, Name)>,
+    /// Groups to look at again.
+    pub(crate) dirty: BTreeSet<GroupKey>,
+    /// Moments at which something must be looked at again.
+    pub(crate) timers: BTreeSet<(Time, Timer)>,
+    /// Worth telling.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// How full a host is: the larger of its memory and processor shares in permille, then its number of tasks.
+pub type Load = (u64, usize);
+
+/// Something that time alone changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A task may have been healthy for long enough, or not healthy for too long.
+    Task(Name),
+    /// A silent host may count as lost.
+    Host(Name),
+    /// A service may be tried again on a host where it failed.
+    Avoided(GroupKey),
+}
+
+/// Why some tasks of a service are not placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// How many.
+    pub missing: u32,
+    /// In words, hosts counted by reason.
+    pub why: String,
+}
+
+/// Memory of a service that failed on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Avoided {
+    /// Not placed there before.
+    pub until: Time,
+    /// How often it failed there.
+    pub times: u32,
+    /// How it failed last.
+    pub why: String,
+}
+
+const AVOID_FIRST: Span = Span::secs(10);
+const AVOID_MAX: Span = Span::secs(300);
+
+impl World {
+    /// Gives the revision of a key, or none when it does not exist.
+    #[must_use]
+    pub fn revision(&self, key: &str) -> Option<Revision> {
+        self.revisions.get(key).copied()
+    }
+
+    /// Finds a task definition.
+    #[must_use]
+    pub fn definition(&self, name: &str, version: Version) -> Option<&Arc<TaskDefinition>> {
+        self.definitions.get(name)?.get(&version)
+    }
+
+    /// Gives how long a host may be silent: hosts are shared, so the most patient cluster decides.
+    #[must_use]
+    pub fn host_grace(&self) -> Span {
+        let longest = self.clusters.values().map(|cluster| cluster.host_grace).max();
+        longest.unwrap_or(crate::model::HOST_GRACE_DEFAULT)
+    }
+
+    /// Gives a generation larger than any that an id now free can have had.
+    pub(crate) fn next_generation(&self) -> u64 {
+        self.newest + 1
+    }
+
+    /// Looks at a group again at the next planning.
+    pub(crate) fn touch(&mut self, cluster: &Name, service: &Name) {
+        self.dirty.insert((cluster.clone(), service.clone()));
+    }
+
+    /// Looks at a service again, in the cluster that lists it and in those that still have tasks of it.
+    pub(crate) fn touch_service(&mut self, service: &Name) {
+        if let Some(cluster) = self.homes.get(service).cloned() {
+            self.touch(&cluster, service);
+        }
+        let clusters: Vec<Name> = self
+            .clusters
+            .keys()
+            .filter(|cluster| self.groups.contains_key(&((*cluster).clone(), service.clone())))
+            .cloned()
+            .collect();
+        for cluster in clusters {
+            self.touch(&cluster, service);
+        }
+    }
+
+    /// Tries again what could not be placed: something changed that may help.
+    pub(crate) fn retry_blocked(&mut self) {
+        self.dirty.extend(self.blocked.keys().cloned());
+    }
+
+    /// Remembers that a service failed on a host, so that it is tried elsewhere, and here only after a while.
+    pub(crate) fn avoid(&mut self, now: Time, group: &GroupKey, host: &Name, why: String) {
+        let pair = (group.1.clone(), host.clone());
+        let times = self.avoided.get(&pair).map_or(0, |avoided| avoided.times).saturating_add(1);
+        let span = Span(AVOID_FIRST.0 << times.saturating_sub(1).min(5)).min(AVOID_MAX);
+        let until = now + span;
+        self.avoided.insert(pair, Avoided { until, times, why });
+        self.timers.insert((until, Timer::Avoided(group.clone())));
+    }
+
+    /// Forgets where a service failed: it has changed.
+    pub(crate) fn forgive(&mut self, service: &Name) {
+        self.avoided.retain(|(avoided, _), _| avoided != service);
+    }
+
+    /// Takes what happened since the last call.
+    pub(crate) fn take_notes(&mut self) -> Vec<Note> {
+        core::mem::take(&mut self.notes)
+    }
+}

@@ -42,6 +42,9 @@ pub(crate) fn default_scheduler() -> Name {
     DEFAULT_SCHEDULER.into()
 }
 
+/// How long a host may be silent before its tasks are replaced, unless a cluster says otherwise.
+pub const HOST_GRACE_DEFAULT: Span = Span::secs(30);
+
 pub(crate) const fn default_host_grace() -> Span {
-    Span::secs(30)
+    HOST_GRACE_DEFAULT
 }

@@ -10,7 +10,7 @@ mod host;
 mod service;
 mod task;
 
-pub use cluster::{Cluster, DEFAULT_SCHEDULER, Policy};
+pub use cluster::{Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Policy};
 pub use definition::{
     Bash, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT, Probe,
     RestartPolicy, TaskDefinition,

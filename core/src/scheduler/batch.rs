@@ -1,0 +1,205 @@
+//! One transaction in the making. What is added to it is in the world at once, so that the next decision already counts
+//! with it.
+//!
+//! **Invariant:** every key written is guarded by the revision it had when this batch first touched it, and all by the
+//! lock.
+
+use crate::keys::Key;
+use crate::machine::Time;
+use crate::mirror::hash;
+use crate::model::{Claim, Desired, Ledger, Name, ServiceState, Task};
+use crate::store::{Guard, Op, Revision, SessionId, TXN_BYTES_MAX, TXN_OPS_MAX, Txn};
+use crate::why::Note;
+use crate::world::{LedgerChange, World};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::Serialize;
+
+/// A transaction under one cluster's lock.
+pub(crate) struct Batch {
+    pub(crate) cluster: Name,
+    pub(crate) tenure: Revision,
+    session: SessionId,
+    guards: BTreeMap<String, Option<Revision>>,
+    ops: BTreeMap<String, Option<String>>,
+    bytes: usize,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Keys that one placement touches: the pair, the ledger, and the service's state.
+pub(crate) const KEYS_A_STEP: usize = 4;
+/// More than the records that one placement writes will weigh, bytes.
+const BYTES_A_STEP: usize = 16 * 1024;
+
+impl Batch {
+    pub(crate) fn new(cluster: Name, session: SessionId, tenure: Revision) -> Batch {
+        Batch {
+            cluster,
+            tenure,
+            session,
+            guards: BTreeMap::new(),
+            ops: BTreeMap::new(),
+            bytes: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Tells whether `steps` more placements or stops surely fit, each of which is safe on its own.
+    pub(crate) fn has_room(&self, steps: usize) -> bool {
+        // Two for the lock guard, and an extra for a guard without a write.
+        self.ops.len() + 3 + KEYS_A_STEP * steps <= TXN_OPS_MAX
+            && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Writes a new or changed task under both of its keys.
+    pub(crate) fn put_task(&mut self, now: Time, world: &mut World, task: Task) {
+        let (own, twin) = World::pair(&task);
+        let json = self.put(world, &own, &task);
+        self.write(world, &twin, Some(json.clone()));
+        let digest = hash(&json);
+        let (host, id) = (task.host.clone(), task.id.clone());
+        world.put_task(now, Arc::new(task), digest);
+        world.put_twin(&host, &id, digest, &json);
+    }
+
+    /// Removes a task's record and gives its claim back.
+    pub(crate) fn remove_task(&mut self, world: &mut World, task: &Task) {
+        let (own, twin) = World::pair(task);
+        self.write(world, &own, None);
+        self.write(world, &twin, None);
+        self.claim(world, task, LedgerChange::Remove(claim_of(task)));
+        world.drop_twin(&task.host, &task.id);
+        world.drop_task(&task.id);
+        self.notes.push(Note::Removed { id: task.id.clone(), host: task.host.clone() });
+    }
+
+    /// Removes what a host's agent said of a task: the host itself is gone for good.
+    pub(crate) fn remove_status(&mut self, world: &World, task: &Task) {
+        self.write(world, &Key::Status(task.host.clone(), task.id.clone()), None);
+    }
+
+    /// Creates a task and claims what it needs.
+    pub(crate) fn create_task(&mut self, now: Time, world: &mut World, task: Task) {
+        self.claim(world, &task, LedgerChange::Add(claim_of(&task)));
+        self.put_task(now, world, task);
+    }
+
+    /// Orders a task to stop.
+    pub(crate) fn stop_task(
+        &mut self,
+        now: Time,
+        world: &mut World,
+        task: &Task,
+        why: crate::why::StopReason,
+    ) {
+        let stopped = Task {
+            desired: Desired::Stop,
+            reason: alloc::format!("{why}"),
+            tenure: self.tenure.0,
+            ..task.clone()
+        };
+        self.notes.push(Note::StopOrdered {
+            id: task.id.clone(),
+            service: task.service.clone(),
+            host: task.host.clone(),
+            why,
+        });
+        self.put_task(now, world, stopped);
+    }
+
+    /// Orders the holder of a copy without a record to stop what it speaks of.
+    pub(crate) fn stop_copy(&mut self, world: &mut World, task: &Task, why: crate::why::StopReason) {
+        let twin = World::pair(task).1;
+        let stopped = Task {
+            desired: Desired::Stop,
+            reason: alloc::format!("{why}"),
+            tenure: self.tenure.0,
+            ..task.clone()
+        };
+        let json = self.put(world, &twin, &stopped);
+        world.put_twin(&task.host, &task.id, hash(&json), &json);
+        let (id, service, host) = (task.id.clone(), task.service.clone(), task.host.clone());
+        self.notes.push(Note::StopOrdered { id, service, host, why });
+    }
+
+    /// Removes a copy without a record.
+    pub(crate) fn remove_copy(&mut self, world: &mut World, task: &Task) {
+        self.write(world, &World::pair(task).1, None);
+        world.drop_twin(&task.host, &task.id);
+    }
+
+    /// Writes what is to be remembered of a service, or forgets it.
+    pub(crate) fn put_state(&mut self, world: &mut World, service: &Name, state: Option<ServiceState>) {
+        let key = Key::ServiceState(service.clone());
+        match state {
+            Some(state) => {
+                self.put(world, &key, &state);
+                world.service_states.insert(service.clone(), Arc::new(state));
+            }
+            None => {
+                self.write(world, &key, None);
+                world.service_states.remove(service);
+            }
+        }
+    }
+
+    /// Gives the transaction, with the keys it writes.
+    pub(crate) fn finish(self) -> (Txn, Vec<Note>) {
+        let lock = Key::Lock(self.cluster.clone()).path();
+        let mut guards = alloc::vec![Guard::Held { key: lock, session: self.session, tenure: self.tenure }];
+        guards.extend(self.guards.into_iter().map(|(key, revision)| match revision {
+            Some(revision) => Guard::At { key, revision },
+            None => Guard::Absent { key },
+        }));
+        let ops = self.ops.into_iter().map(|(key, value)| match value {
+            Some(value) => Op::Put { key, value, session: None },
+            None => Op::Delete { key },
+        });
+        // A key that was absent and is deleted again within the batch has never been: nothing to write.
+        let ops: Vec<Op> = ops
+            .filter(|op| {
+                !(matches!(op, Op::Delete { .. })
+                    && guards.iter().any(|guard| matches!(guard, Guard::Absent { key } if key == op.key())))
+            })
+            .collect();
+        (Txn { guards, ops }, self.notes)
+    }
+
+    fn claim(&mut self, world: &mut World, task: &Task, change: LedgerChange) {
+        let ledger: Ledger = world.ledger_with(&task.host, &task.cluster, &change);
+        self.put(world, &Key::Ledger(task.host.clone()), &ledger);
+        world.put_ledger(&task.host, Some(Arc::new(ledger)));
+    }
+
+    fn put<T: Serialize>(&mut self, world: &World, key: &Key, record: &T) -> String {
+        // Our own records are plain structs with string keys: they always serialise.
+        let json = serde_json::to_string(record).unwrap_or_default();
+        assert!(!json.is_empty(), "a record of {key:?} does not serialise");
+        self.write(world, key, Some(json.clone()));
+        json
+    }
+
+    fn write(&mut self, world: &World, key: &Key, value: Option<String>) {
+        let path = key.path();
+        if !self.guards.contains_key(&path) {
+            let revision = world.revision(&path);
+            if revision.is_none() && value.is_none() {
+                return;
+            }
+            self.guards.insert(path.clone(), revision);
+        }
+        self.bytes += path.len() * 2 + value.as_ref().map_or(0, String::len);
+        self.ops.insert(path, value);
+    }
+}
+
+/// Gives what a task holds of its host.
+pub(crate) fn claim_of(task: &Task) -> Claim {
+    Claim { memory: task.memory, cpu_units: task.cpu_units, ports: task.port.into_iter().collect() }
+}

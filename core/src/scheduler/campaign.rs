@@ -1,0 +1,68 @@
+//! Taking the locks of the clusters that name this scheduler.
+
+use super::writes::Purpose;
+use super::{Effect, Scheduler, Tenure, lock_value};
+use crate::keys::{Key, STATE};
+use crate::machine::Time;
+use crate::model::{DEFAULT_SCHEDULER, Name};
+use crate::store::{Guard, Op, Txn};
+use crate::why::Note;
+use alloc::vec;
+use alloc::vec::Vec;
+
+impl Scheduler {
+    /// Asks for one lock that is free and ours to take. Tells whether it asked.
+    pub(super) fn campaign(&mut self, now: Time, out: &mut Vec<Effect>) -> bool {
+        let Some(session) = self.session.id().cloned() else { return false };
+        for cluster in self.wanted() {
+            if self.tenures.contains_key(&cluster) {
+                continue;
+            }
+            let key = Key::Lock(cluster.clone()).path();
+            match self.world.locks.get(&cluster) {
+                Some(Some(holder)) if *holder == session => {
+                    // Ours already: the answer that said so was lost.
+                    if let Some(revision) = self.world.revision(&key) {
+                        self.begin(now, cluster, revision, out);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    let value = lock_value(&self.settings);
+                    let op = Op::Put { key: key.clone(), value, session: Some(session) };
+                    let txn = Txn { guards: vec![Guard::Absent { key }], ops: vec![op] };
+                    out.push(Effect::Store(self.writes.send(now, txn, Purpose::Lock(cluster), Vec::new())));
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Begins a tenure. What the former holder wrote must be seen before anything is planned.
+    pub(super) fn begin(
+        &mut self,
+        now: Time,
+        cluster: Name,
+        revision: crate::store::Revision,
+        out: &mut Vec<Effect>,
+    ) {
+        out.push(Effect::Note(Note::LockTaken { cluster: cluster.clone(), tenure: revision.0 }));
+        self.tenures.insert(cluster, Tenure { revision, ready: false });
+        self.mirror.refresh(now, STATE);
+    }
+
+    /// Lists the clusters that this scheduler looks after: those that name it, and, for the default scheduler, those that
+    /// are gone but still have tasks.
+    fn wanted(&self) -> Vec<Name> {
+        let named = self.world.clusters.iter().filter(|(_, cluster)| cluster.scheduler == self.settings.name);
+        let mut wanted: Vec<Name> = named.map(|(name, _)| name.clone()).collect();
+        if &*self.settings.name == DEFAULT_SCHEDULER {
+            let left =
+                self.world.groups.keys().filter(|(cluster, _)| !self.world.clusters.contains_key(cluster));
+            wanted.extend(left.map(|(cluster, _)| cluster.clone()));
+            wanted.dedup();
+        }
+        wanted
+    }
+}

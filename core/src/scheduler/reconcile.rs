@@ -1,0 +1,250 @@
+//! Bringing the number of tasks to what is wanted: clearing away what is over, giving up what failed, creating what is
+//! missing, stopping what is too many.
+
+use super::place;
+use super::round::{Round, small};
+use crate::machine::Span;
+use crate::model::{Name, Status};
+use crate::why::{Note, StopReason};
+use crate::world::{Blocked, Class, TaskView};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+/// Why tasks that are missing were not created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Created {
+    /// All that may be there now are.
+    Enough,
+    /// As many as `max` allows are issued.
+    AtMax,
+    /// No host takes another one.
+    Unplaceable,
+}
+
+impl Round<'_> {
+    /// Removes the records of tasks of which nothing is left.
+    pub(crate) fn collect(&mut self) {
+        let over: Vec<Name> = self.group().of_class(Class::Over).map(|(_, id)| id.clone()).collect();
+        for id in over {
+            if !self.has_room() {
+                return;
+            }
+            if let Some(task) = self.task(&id) {
+                self.batch.remove_task(self.world, &task);
+            }
+        }
+        self.forget_removed_hosts();
+    }
+
+    /// Removes the records of tasks whose host was lost and then removed by an operator: nobody will ever confirm their
+    /// end. With the record goes the host's word on it, which tells the host, should it come back after all, that the
+    /// task was given up.
+    fn forget_removed_hosts(&mut self) {
+        let stopping: Vec<Name> = self.group().of_class(Class::Stopping).map(|(_, id)| id.clone()).collect();
+        for id in stopping {
+            let Some(task) = self.task(&id) else { continue };
+            if self.world.is_removed(&task.host) && self.has_room() {
+                self.batch.remove_status(self.world, &task);
+                self.batch.remove_task(self.world, &task);
+            }
+        }
+    }
+
+    /// Gives up tasks that their agents gave up, and tasks that never became healthy in their time.
+    pub(crate) fn give_up_unhealthy(&mut self) {
+        let failed: Vec<Name> = self.group().of_class(Class::Failed).map(|(_, id)| id.clone()).collect();
+        for id in failed {
+            if !self.has_room() {
+                return;
+            }
+            let Some(task) = self.task(&id) else { continue };
+            let why =
+                self.world.status(&task).and_then(|status: &alloc::sync::Arc<Status>| status.reason.clone());
+            let why = why.unwrap_or_else(|| "its agent gave up on it".to_string());
+            self.count_failure(&id, &why);
+            self.batch.notes.push(Note::StopOrdered {
+                id: id.clone(),
+                service: self.key.1.clone(),
+                host: task.host.clone(),
+                why: StopReason::Failed { why },
+            });
+            self.batch.remove_task(self.world, &task);
+        }
+        let late: Vec<Name> = [Class::Starting, Class::Unhealthy]
+            .iter()
+            .flat_map(|class| self.group().of_class(*class))
+            .map(|(_, id)| id.clone())
+            .filter(|id| self.world.tasks.get(id).is_some_and(|view| self.is_late(view)))
+            .collect();
+        for id in late {
+            let within = self.service.healthy_deadline;
+            let why = self.task(&id).and_then(|task| self.world.status(&task)?.reason.clone());
+            let why = why.map_or_else(
+                || format!("not healthy within {within}"),
+                |why| format!("not healthy within {within}: {why}"),
+            );
+            if self.stop(&id, StopReason::NotHealthy { within }) {
+                self.count_failure(&id, &why);
+            }
+        }
+    }
+
+    fn is_late(&self, view: &TaskView) -> bool {
+        let deadline = self.service.healthy_deadline.0.saturating_add(self.service.min_healthy_time.0);
+        !view.proven && self.now.since(view.seen) >= Span(deadline)
+    }
+
+    /// Puts other tasks in the place of those whose hosts are lost. A lost task is left alone until its replacement has
+    /// a place: its host may yet come back.
+    pub(crate) fn replace_lost(&mut self) {
+        let lost: Vec<Name> = self.group().of_class(Class::Lost).map(|(_, id)| id.clone()).collect();
+        for id in lost {
+            // One step to stop it, one to create the other: both or none.
+            self.full = self.full || !self.batch.has_room(2);
+            if self.full {
+                return;
+            }
+            if self.missing() > 0 && self.may_start() > 0 && !self.create_one() {
+                return;
+            }
+            self.stop(&id, StopReason::HostLost);
+        }
+    }
+
+    /// Tells how many tasks of the version may be started beside those that are on their way.
+    pub(crate) fn may_start(&self) -> u32 {
+        let Some(version) = self.version() else { return 0 };
+        if self.state.stable.is_none() || !self.is_on_trial(version) {
+            return u32::MAX;
+        }
+        let unproven = [Class::Starting, Class::Unhealthy, Class::Suspect, Class::Healthy];
+        let on_their_way: usize = unproven.iter().map(|class| self.group().count(version, *class)).sum();
+        self.service.parallel().saturating_sub(small(on_their_way))
+    }
+
+    /// Creates what is missing, as far as `max`, the rollout and the hosts allow.
+    pub(crate) fn create(&mut self) -> Created {
+        let mut outcome = Created::Enough;
+        while self.missing() > 0 && self.may_start() > 0 {
+            if self.issued() >= self.service.max {
+                outcome = Created::AtMax;
+                break;
+            }
+            if !self.has_room() {
+                return Created::Enough;
+            }
+            if !self.create_one() {
+                outcome = Created::Unplaceable;
+                break;
+            }
+        }
+        self.tell_blocked(outcome);
+        outcome
+    }
+
+    fn create_one(&mut self) -> bool {
+        let Some(definition) = self.definition() else { return false };
+        let tenure = self.batch.tenure.0;
+        let Some(task) = place::place(self.world, self.now, &self.key, &definition, tenure) else {
+            return false;
+        };
+        self.batch.notes.push(Note::Placed {
+            id: task.id.clone(),
+            generation: task.generation,
+            service: task.service.clone(),
+            host: task.host.clone(),
+            why: task.reason.clone(),
+        });
+        self.batch.create_task(self.now, self.world, task);
+        true
+    }
+
+    /// Says why tasks are missing, where time and the tasks on their way will not help.
+    fn tell_blocked(&mut self, outcome: Created) {
+        let missing = self.missing();
+        let why = match (self.version(), outcome) {
+            _ if missing == 0 => None,
+            (None, _) => Some(format!(
+                "version {} failed and no version was healthy before; apply another one, or try again with \
+                 `callboard start {}`",
+                self.state.version, self.key.1
+            )),
+            (Some(_), Created::Enough) => None,
+            (Some(_), Created::AtMax) if self.available() > self.floor() => None,
+            (Some(_), Created::AtMax) => Some(format!(
+                "{} tasks are issued, which is max, and {} of min {} are available, so none may be stopped to make room",
+                self.issued(),
+                self.available(),
+                self.floor()
+            )),
+            (Some(version), Created::Unplaceable) => match self.definition() {
+                Some(definition) => {
+                    Some(place::blocked(self.world, self.now, &self.key.1, &definition, missing).why)
+                }
+                None => {
+                    Some(format!("there is no task definition {} version {version}", self.service.task_name))
+                }
+            },
+        };
+        let Some(why) = why else {
+            self.world.blocked.remove(&self.key);
+            return;
+        };
+        let blocked = Blocked { missing, why };
+        if self.world.blocked.get(&self.key) != Some(&blocked) {
+            self.batch.notes.push(Note::Blocked {
+                service: self.key.1.clone(),
+                missing,
+                why: blocked.why.clone(),
+            });
+            self.world.blocked.insert(self.key.clone(), blocked);
+        }
+    }
+
+    /// Stops tasks of the right version that are too many: first those that do no work, then those on the hosts that have
+    /// most of them.
+    pub(crate) fn scale_down(&mut self) {
+        let Some(version) = self.version() else { return };
+        let mut surplus = self.good().saturating_sub(self.service.target());
+        if surplus == 0 {
+            return;
+        }
+        for id in self.select(|of| of == version, &[Class::Starting, Class::Unhealthy], Some(true)) {
+            if surplus > 0 && self.stop(&id, StopReason::ScaleDown) {
+                surplus -= 1;
+            }
+        }
+        while surplus > 0 {
+            let healthy = self.select(|of| of == version, &[Class::Healthy, Class::Mature], Some(true));
+            let crowded = healthy.into_iter().max_by_key(|id| (self.crowd(id), Reverse(id.clone())));
+            let Some(id) = crowded else { return };
+            if !self.stop_healthy(&id, StopReason::ScaleDown) {
+                return;
+            }
+            surplus -= 1;
+        }
+    }
+
+    /// Counts the tasks of the service on a task's host that shall run.
+    fn crowd(&self, id: &Name) -> usize {
+        let Some(task) = self.task(id) else { return 0 };
+        let Some(host) = self.world.hosts.get(&task.host) else { return 0 };
+        let same = |other: &&Name| {
+            self.world.tasks.get(*other).is_some_and(|view| {
+                view.class.is_issued()
+                    && view.task.service == task.service
+                    && view.task.cluster == task.cluster
+            })
+        };
+        host.tasks.iter().filter(same).count()
+    }
+
+    pub(crate) fn count_failure(&mut self, id: &Name, why: &str) {
+        let Some(task) = self.task(id) else { return };
+        let reason: String = why.into();
+        self.world.avoid(self.now, &self.key, &task.host, reason);
+        self.note_failure(task.version, &task.host, why);
+    }
+}

@@ -1,0 +1,114 @@
+//! Which tasks must go for others: of another version, on a host that is drained, asked to move, of a service that is
+//! gone.
+//!
+//! **Invariant:** a task that does its work is stopped by choice only while more than `min` others do theirs.
+
+use super::batch::Batch;
+use super::reconcile::Created;
+use super::round::{Round, small};
+use crate::machine::Time;
+use crate::model::{Name, ServiceState};
+use crate::why::StopReason;
+use crate::world::{Class, GroupKey, World};
+use alloc::vec::Vec;
+
+impl Round<'_> {
+    /// Stops tasks that are not of the version, or not welcome where they are. Those that do no work go at once; the
+    /// others as replacements prove themselves, or to make room for these.
+    pub(crate) fn retire(&mut self, created: Created) {
+        let Some(version) = self.version() else { return };
+        let idle = [Class::Starting, Class::Unhealthy];
+        let at_work = [Class::Healthy, Class::Mature];
+        let mut outdated = self.select(|of| of != version, &idle, None);
+        outdated.extend(self.select(|of| of == version, &idle, Some(false)));
+        for id in outdated {
+            let why = self.why_retire(&id);
+            self.stop(&id, why);
+        }
+        let mut working = self.select(|_| true, &at_work, Some(false));
+        working.extend(self.select(|of| of != version, &at_work, Some(true)));
+        let proven = if self.is_on_trial(version) { &at_work[1..] } else { &at_work[..] };
+        let replaced = self.count_welcome(version, proven);
+        let keep = self.service.target().saturating_sub(replaced);
+        let surplus = small(working.len()).saturating_sub(keep);
+        let room = match created {
+            Created::Enough => 0,
+            Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
+        };
+        let room = if self.issued() < self.service.max && created == Created::AtMax { 0 } else { room };
+        let count = usize::try_from(surplus.max(room)).unwrap_or(usize::MAX);
+        for id in working.into_iter().take(count) {
+            let why = self.why_retire(&id);
+            if !self.stop_healthy(&id, why) {
+                return;
+            }
+        }
+    }
+
+    fn why_retire(&self, id: &Name) -> StopReason {
+        let Some(view) = self.world.tasks.get(id) else { return StopReason::Drain };
+        let host = self.world.hosts.get(&view.task.host);
+        if Some(view.task.version) != self.version() {
+            return StopReason::Rollout { to: self.version().unwrap_or(self.state.version) };
+        }
+        match host.and_then(|host| host.moves.get(id)) {
+            Some(wish) if wish.generation == view.task.generation => {
+                StopReason::MoveRequested { why: wish.reason.clone() }
+            }
+            Some(_) | None => StopReason::Drain,
+        }
+    }
+}
+
+/// Tells whether a service that moved between clusters still has tasks where it was.
+pub(crate) fn waits_for_former_home(world: &World, key: &GroupKey) -> bool {
+    let former = world.service_states.get(&key.1).map(|state| state.cluster.clone());
+    former.is_some_and(|former| former != key.0 && world.groups.contains_key(&(former, key.1.clone())))
+}
+
+/// Stops and clears away the tasks of a service that is not in this cluster any more.
+pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey) -> bool {
+    world.blocked.remove(key);
+    let state = world.service_states.get(&key.1).filter(|state| state.cluster == key.0).cloned();
+    if !world.groups.contains_key(key) {
+        if state.is_some() && batch.has_room(1) {
+            batch.put_state(world, &key.1, None);
+        }
+        return true;
+    }
+    if let Some(state) = state
+        && state.min != 0
+    {
+        batch.put_state(world, &key.1, Some(ServiceState { min: 0, ..(*state).clone() }));
+    }
+    let ids = |world: &World, wanted: fn(Class) -> bool| -> Vec<Name> {
+        let group = world.groups.get(key);
+        let classes = group.into_iter().flat_map(|group| group.classes.iter());
+        classes.filter(|((_, class), _)| wanted(*class)).flat_map(|(_, ids)| ids.iter().cloned()).collect()
+    };
+    for id in ids(world, |class| matches!(class, Class::Over | Class::Failed)) {
+        if !batch.has_room(1) {
+            return false;
+        }
+        if let Some(task) = world.tasks.get(&id).map(|view| view.task.clone()) {
+            batch.remove_task(world, &task);
+        }
+    }
+    for id in ids(world, Class::is_issued) {
+        if !batch.has_room(1) {
+            return false;
+        }
+        if let Some(task) = world.tasks.get(&id).map(|view| view.task.clone()) {
+            batch.stop_task(now, world, &task, StopReason::Deleted);
+        }
+    }
+    let leftovers = ids(world, |class| class == Class::Stopping);
+    for id in leftovers {
+        let Some(task) = world.tasks.get(&id).map(|view| view.task.clone()) else { continue };
+        if world.is_removed(&task.host) && batch.has_room(1) {
+            batch.remove_status(world, &task);
+            batch.remove_task(world, &task);
+        }
+    }
+    true
+}

@@ -1,0 +1,81 @@
+//! When a rollout begins, fails and is done. What it may start and stop meanwhile is decided where tasks are created and
+//! retired; this keeps the book.
+
+use super::batch::Batch;
+use super::round::Round;
+use crate::model::{Name, Rollout, Service, ServiceState, Version};
+use crate::why::Note;
+use crate::world::{Class, World};
+use alloc::format;
+
+/// Takes up what an earlier look at the service wrote down, or begins anew when the service has changed.
+pub(crate) fn resume(
+    before: Option<&ServiceState>,
+    service: &Service,
+    cluster: &Name,
+    batch: &mut Batch,
+    world: &mut World,
+) -> ServiceState {
+    let fresh = |stable| ServiceState {
+        service: service.name.clone(),
+        cluster: cluster.clone(),
+        available: 0,
+        min: 0,
+        stable,
+        version: service.task_version,
+        retry: service.retry,
+        rollout: Rollout::Running,
+        failures: 0,
+    };
+    match before {
+        Some(state)
+            if state.version == service.task_version
+                && state.retry == service.retry
+                && state.cluster == *cluster =>
+        {
+            state.clone()
+        }
+        Some(_) | None => {
+            world.forgive(&service.name);
+            batch
+                .notes
+                .push(Note::RolloutStarted { service: service.name.clone(), version: service.task_version });
+            fresh(before.and_then(|state| state.stable))
+        }
+    }
+}
+
+impl Round<'_> {
+    /// Counts a failure against the version that is on trial.
+    pub(crate) fn note_failure(&mut self, version: Version, host: &Name, why: &str) {
+        if self.state.rollout != Rollout::Running || !self.is_on_trial(version) {
+            return;
+        }
+        self.state.failures = self.state.failures.saturating_add(1);
+        if self.state.failures > self.service.parallel() {
+            let reason = format!("{} of its tasks failed, the last on {host}: {why}", self.state.failures);
+            self.batch.notes.push(Note::RolloutFailed {
+                service: self.key.1.clone(),
+                version,
+                why: reason.clone(),
+            });
+            self.state.rollout = Rollout::Failed { reason };
+        }
+    }
+
+    /// Notices that all is of the version and healthy for long enough.
+    pub(crate) fn finish_rollout(&mut self) {
+        let target = self.service.target();
+        let version = self.service.task_version;
+        if self.state.rollout != Rollout::Running || target == 0 || self.issued() != target {
+            return;
+        }
+        let mature = self.group().count(version, Class::Mature);
+        if super::round::small(mature) == target {
+            self.state.rollout = Rollout::Done;
+            self.state.stable = Some(version);
+            self.state.failures = 0;
+            self.batch.notes.push(Note::RolloutDone { service: self.key.1.clone(), version });
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One look at one service: what is, what shall be, and the steps from the one to the other that fit into the
+//! transaction. Run again until nothing is left to do; each step is safe on its own.
+//!
+//! **Invariant:** no step depends on another one in the same round having been carried out by an agent.
+
+use super::batch::Batch;
+use crate::machine::Time;
+use crate::model::{Name, Rollout, Service, ServiceState, Task, TaskDefinition, Version};
+use crate::why::StopReason;
+use crate::world::{Class, Group, GroupKey, World};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// A look at one service.
+pub(crate) struct Round<'a> {
+    pub(crate) now: Time,
+    pub(crate) world: &'a mut World,
+    pub(crate) batch: &'a mut Batch,
+    pub(crate) key: GroupKey,
+    pub(crate) service: Arc<Service>,
+    pub(crate) state: ServiceState,
+    /// The transaction is full: look at this service again after it.
+    pub(crate) full: bool,
+    /// What a service without tasks looks like.
+    none: Group,
+}
+
+/// Plans one group. Tells whether all of it fitted.
+pub(crate) fn plan(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey) -> bool {
+    let home = world.homes.get(&key.1).filter(|home| **home == key.0);
+    let Some(service) = home.and_then(|_| world.services.get(&key.1)).cloned() else {
+        return super::retire::plan_removal(now, world, batch, key);
+    };
+    if super::retire::waits_for_former_home(world, key) {
+        return true;
+    }
+    let before = world.service_states.get(&key.1).cloned();
+    let state = super::rollout::resume(before.as_deref(), &service, &key.0, batch, world);
+    let mut round =
+        Round { now, world, batch, key: key.clone(), service, state, full: false, none: Group::default() };
+    round.collect();
+    round.give_up_unhealthy();
+    round.replace_lost();
+    let created = round.create();
+    round.scale_down();
+    round.retire(created);
+    round.finish_rollout();
+    round.save(before.as_deref());
+    !round.full
+}
+
+impl Round<'_> {
+    pub(crate) fn group(&self) -> &Group {
+        self.world.groups.get(&self.key).unwrap_or(&self.none)
+    }
+
+    /// Gives the version that shall run: the wanted one, or the last that worked when that one failed.
+    pub(crate) fn version(&self) -> Option<Version> {
+        match self.state.rollout {
+            Rollout::Running | Rollout::Done => Some(self.service.task_version),
+            Rollout::Failed { .. } => self.state.stable,
+        }
+    }
+
+    pub(crate) fn definition(&self) -> Option<Arc<TaskDefinition>> {
+        self.world.definition(&self.service.task_name, self.version()?).cloned()
+    }
+
+    /// Tells whether tasks of this version still have to prove themselves.
+    pub(crate) fn is_on_trial(&self, version: Version) -> bool {
+        version == self.state.version && self.state.stable != Some(version)
+    }
+
+    /// Counts the tasks that are confirmed to do their work and may stand in for one that is stopped.
+    pub(crate) fn available(&self) -> u32 {
+        let healthy = self.group().classes.iter().filter(|((version, class), _)| match class {
+            Class::Mature => true,
+            Class::Healthy => !self.is_on_trial(*version),
+            Class::Starting
+            | Class::Unhealthy
+            | Class::Failed
+            | Class::Suspect
+            | Class::Lost
+            | Class::Stopping
+            | Class::Over => false,
+        });
+        small(healthy.map(|(_, ids)| ids.len()).sum())
+    }
+
+    /// Gives below how many available tasks nothing healthy may be stopped.
+    pub(crate) fn floor(&self) -> u32 {
+        self.service.floor().min(self.service.target())
+    }
+
+    /// Gives the tasks that shall run, are of this version, in one of these classes, and are welcome where they are (or
+    /// not).
+    pub(crate) fn select(
+        &self,
+        of: impl Fn(Version) -> bool,
+        classes: &[Class],
+        welcome: Option<bool>,
+    ) -> Vec<Name> {
+        let group = self.group();
+        let mut found: Vec<Name> = Vec::new();
+        for class in classes {
+            let ids = group.of_class(*class).filter(|(version, id)| {
+                of(*version) && welcome.is_none_or(|welcome| welcome != group.unwelcome.contains(*id))
+            });
+            found.extend(ids.map(|(_, id)| id.clone()));
+        }
+        found
+    }
+
+    /// Counts the tasks of the version that shall run, where they may stay.
+    pub(crate) fn good(&self) -> u32 {
+        let Some(version) = self.version() else { return 0 };
+        self.count_welcome(version, &GOOD)
+    }
+
+    /// Counts the tasks of a version in these classes that may stay where they are.
+    pub(crate) fn count_welcome(&self, version: Version, classes: &[Class]) -> u32 {
+        let group = self.group();
+        let all: usize = classes.iter().map(|class| group.count(version, *class)).sum();
+        let unwelcome = group.unwelcome.iter().filter(|id| {
+            let view = self.world.tasks.get(*id);
+            view.is_some_and(|view| view.task.version == version && classes.contains(&view.class))
+        });
+        small(all - unwelcome.count())
+    }
+
+    /// Tells how many more tasks of the version shall be issued.
+    pub(crate) fn missing(&self) -> u32 {
+        self.service.target().saturating_sub(self.good())
+    }
+
+    pub(crate) fn issued(&self) -> u32 {
+        small(self.group().issued())
+    }
+
+    /// Makes sure of room for one more step, or ends the round.
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.full = self.full || !self.batch.has_room(1);
+        !self.full
+    }
+
+    pub(crate) fn task(&self, id: &Name) -> Option<Arc<Task>> {
+        self.world.tasks.get(id).map(|view| view.task.clone())
+    }
+
+    /// Orders a task that does its work to stop, if enough others do theirs.
+    pub(crate) fn stop_healthy(&mut self, id: &Name, why: StopReason) -> bool {
+        if self.available() <= self.floor() || !self.has_room() {
+            return false;
+        }
+        self.stop(id, why)
+    }
+
+    /// Orders a task to stop that does no work, or whose service is gone.
+    pub(crate) fn stop(&mut self, id: &Name, why: StopReason) -> bool {
+        if !self.has_room() {
+            return false;
+        }
+        let Some(task) = self.task(id) else { return false };
+        self.batch.stop_task(self.now, self.world, &task, why);
+        true
+    }
+
+    /// Writes down what the next scheduler, and the agents, must know.
+    fn save(&mut self, before: Option<&ServiceState>) {
+        self.state.available = self.available();
+        self.state.min = self.floor();
+        if before != Some(&self.state) {
+            self.batch.put_state(self.world, &self.key.1, Some(self.state.clone()));
+        }
+    }
+}
+
+/// Classes of tasks that count as being there, or on their way.
+pub(crate) const GOOD: [Class; 5] =
+    [Class::Starting, Class::Unhealthy, Class::Suspect, Class::Healthy, Class::Mature];
+
+/// Counts fit: a service has at most 100,000 tasks.
+pub(crate) fn small(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

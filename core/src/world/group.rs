@@ -1,0 +1,125 @@
+//! The tasks of one service in one cluster, counted and sorted by version and class.
+
+use super::Class;
+use crate::model::{Name, Version};
+use alloc::collections::{BTreeMap, BTreeSet};
+
+/// Cluster and service.
+pub type GroupKey = (Name, Name);
+
+/// The tasks of one service in one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Ids by version and class; no set is empty.
+    pub classes: BTreeMap<(Version, Class), BTreeSet<Name>>,
+    /// Those that shall run but not where they are: their host is being drained, or their agent asked for a move.
+    pub unwelcome: BTreeSet<Name>,
+    /// How many there are on each host, those that are stopping included.
+    pub per_host: BTreeMap<Name, u32>,
+    /// How many hosts have so many.
+    pub hosts_by_count: BTreeMap<u32, u32>,
+    /// Instance numbers in use, by version.
+    pub instances: BTreeMap<Version, BTreeSet<u32>>,
+}
+
+impl Group {
+    /// Tells whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// Counts the tasks of a version and class.
+    #[must_use]
+    pub fn count(&self, version: Version, class: Class) -> usize {
+        self.classes.get(&(version, class)).map_or(0, BTreeSet::len)
+    }
+
+    /// Counts the tasks of a class.
+    #[must_use]
+    pub fn count_class(&self, class: Class) -> usize {
+        self.classes.iter().filter(|((_, of), _)| *of == class).map(|(_, ids)| ids.len()).sum()
+    }
+
+    /// Counts the tasks that shall run.
+    #[must_use]
+    pub fn issued(&self) -> usize {
+        self.classes.iter().filter(|((_, class), _)| class.is_issued()).map(|(_, ids)| ids.len()).sum()
+    }
+
+    /// Gives the tasks of a version and class, in the order of their ids.
+    pub fn of(&self, version: Version, class: Class) -> impl Iterator<Item = &Name> {
+        self.classes.get(&(version, class)).into_iter().flatten()
+    }
+
+    /// Gives the tasks of a class with their version.
+    pub fn of_class(&self, class: Class) -> impl Iterator<Item = (Version, &Name)> {
+        self.classes
+            .iter()
+            .filter(move |((_, of), _)| *of == class)
+            .flat_map(|((version, _), ids)| ids.iter().map(|id| (*version, id)))
+    }
+
+    /// Finds the lowest instance number of a version that no task has.
+    #[must_use]
+    pub fn free_instance(&self, version: Version) -> u32 {
+        let Some(used) = self.instances.get(&version) else { return 0 };
+        let mut free = 0;
+        for &instance in used {
+            if instance > free {
+                break;
+            }
+            free = instance + 1;
+        }
+        free
+    }
+
+    pub(super) fn insert(&mut self, version: Version, class: Class, id: &Name) {
+        self.classes.entry((version, class)).or_default().insert(id.clone());
+    }
+
+    pub(super) fn remove(&mut self, version: Version, class: Class, id: &Name) {
+        if let Some(ids) = self.classes.get_mut(&(version, class)) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.classes.remove(&(version, class));
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self, host: &Name, version: Version, instance: u32) {
+        self.instances.entry(version).or_default().insert(instance);
+        let count = self.per_host.entry(host.clone()).or_insert(0);
+        let before = *count;
+        *count += 1;
+        self.recount(before, before + 1);
+    }
+
+    pub(super) fn unsettle(&mut self, host: &Name, version: Version, instance: u32) {
+        if let Some(used) = self.instances.get_mut(&version) {
+            used.remove(&instance);
+            if used.is_empty() {
+                self.instances.remove(&version);
+            }
+        }
+        let Some(count) = self.per_host.get_mut(host) else { return };
+        let before = *count;
+        *count -= 1;
+        if before == 1 {
+            self.per_host.remove(host);
+        }
+        self.recount(before, before - 1);
+    }
+
+    fn recount(&mut self, before: u32, after: u32) {
+        if let Some(hosts) = self.hosts_by_count.get_mut(&before) {
+            *hosts -= 1;
+            if *hosts == 0 {
+                self.hosts_by_count.remove(&before);
+            }
+        }
+        if after > 0 {
+            *self.hosts_by_count.entry(after).or_insert(0) += 1;
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! A host as the scheduler sees it: what it has, what is held of it, and whether its agent is alive.
+
+use super::{Load, Timer, World};
+use crate::machine::{Span, Time};
+use crate::model::{Alive, Claim, HostConfig, Ledger, MoveRequest, Name, Registration, Status, Usage};
+use crate::why::Note;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// All that is known of a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostView {
+    /// What it has; `None` when only others speak of it.
+    pub registration: Option<Arc<Registration>>,
+    /// Its agent's sign of life.
+    pub alive: Option<Arc<Alive>>,
+    /// What it uses.
+    pub usage: Option<Arc<Usage>>,
+    /// What users say of it.
+    pub config: Option<Arc<HostConfig>>,
+    /// What all clusters hold of it.
+    pub ledger: Option<Arc<Ledger>>,
+    /// Tasks that its agent wants elsewhere.
+    pub moves: BTreeMap<Name, Arc<MoveRequest>>,
+    /// What its agent says of its tasks.
+    pub statuses: BTreeMap<Name, Arc<Status>>,
+    /// Tasks issued to it.
+    pub tasks: BTreeSet<Name>,
+    /// Whether it is heard of.
+    pub presence: Presence,
+    /// What is held of it, summed over clusters.
+    pub held: Room,
+    /// Copies of task records here without the record itself: fingerprints and values.
+    pub(crate) strays: BTreeMap<Name, (u64, String)>,
+    /// Its place in [`World::by_load`], if it has one.
+    pub(crate) load: Option<Load>,
+}
+
+/// Whether a host is heard of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Presence {
+    /// Its agent is alive.
+    Ready,
+    /// Its agent is not heard of; nothing is placed there, and nothing given up yet.
+    Suspect {
+        /// Since when, as far as this scheduler knows.
+        since: Time,
+    },
+    /// Given up: its tasks are replaced.
+    #[default]
+    Lost,
+}
+
+/// A sum of claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// MiB.
+    pub memory: u64,
+    /// 1024 a core.
+    pub cpu_units: u64,
+    /// Ports.
+    pub ports: BTreeSet<u16>,
+}
+
+impl HostView {
+    /// Gives the memory and processor share that nobody holds.
+    #[must_use]
+    pub fn free(&self) -> (u64, u64) {
+        self.registration.as_ref().map_or((0, 0), |has| {
+            (has.memory.saturating_sub(self.held.memory), has.cpu_units.saturating_sub(self.held.cpu_units))
+        })
+    }
+
+    /// Tells whether its memory is so nearly used up that nothing new shall come.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        self.usage.as_ref().is_some_and(|usage| {
+            usage.memory_total > 0
+                && usage.memory_used.saturating_mul(100) >= usage.memory_total.saturating_mul(PRESSED_PERCENT)
+        })
+    }
+
+    fn compute_load(&self) -> Option<Load> {
+        let has = self.registration.as_ref()?;
+        let open = self.presence == Presence::Ready
+            && !self.config.as_ref().is_some_and(|config| config.draining)
+            && self.usage.as_ref().is_none_or(|usage| usage.unfit.is_none())
+            && !self.is_pressed();
+        let share = |held: u64, of: u64| held.saturating_mul(1000) / of.max(1);
+        let fullest = share(self.held.memory, has.memory).max(share(self.held.cpu_units, has.cpu_units));
+        open.then_some((fullest, self.tasks.len()))
+    }
+}
+
+/// The share of a host's memory, in percent, above which nothing new is placed there.
+pub const PRESSED_PERCENT: u64 = 90;
+
+impl World {
+    /// Gives the host, known or not.
+    pub(crate) fn host_entry(&mut self, host: &Name) -> &mut HostView {
+        self.hosts.entry(host.clone()).or_default()
+    }
+
+    /// Keeps the index of hosts in step with a host; gives up what is known of a host that nobody speaks of any more.
+    pub(crate) fn refresh_host(&mut self, name: &Name) {
+        let Some(host) = self.hosts.get_mut(name) else { return };
+        let load = host.compute_load();
+        let before = host.load;
+        if load == before {
+            return;
+        }
+        host.load = load;
+        if let Some(before) = before {
+            self.by_load.remove(&(before, name.clone()));
+        }
+        if let Some(load) = load {
+            self.by_load.insert((load, name.clone()));
+            if before.is_none_or(|before| load < before) {
+                self.retry_blocked();
+            }
+        }
+    }
+
+    /// Takes in what all clusters hold of a host.
+    pub(crate) fn put_ledger(&mut self, name: &Name, ledger: Option<Arc<Ledger>>) {
+        let mut held = Room::default();
+        for claim in ledger.iter().flat_map(|ledger| ledger.clusters.values()) {
+            held.memory = held.memory.saturating_add(claim.memory);
+            held.cpu_units = held.cpu_units.saturating_add(claim.cpu_units);
+            held.ports.extend(claim.ports.iter().copied());
+        }
+        let host = self.host_entry(name);
+        let freed = host.held.ports.difference(&held.ports).next().is_some();
+        host.held = held;
+        host.ledger = ledger;
+        self.refresh_host(name);
+        if freed {
+            self.retry_blocked();
+        }
+    }
+
+    /// Takes in or out a sign of life.
+    pub(crate) fn put_alive(&mut self, now: Time, name: &Name, alive: Option<Arc<Alive>>) {
+        let host = self.host_entry(name);
+        let is_alive = alive.is_some();
+        host.alive = alive;
+        let presence = match (is_alive, host.presence) {
+            (true, _) => Presence::Ready,
+            (false, Presence::Ready) => Presence::Suspect { since: now },
+            (false, same) => same,
+        };
+        self.set_presence(now, name, presence);
+    }
+
+    /// Makes a registered host that nobody has heard of suspect, rather than lost: this scheduler has only just begun to
+    /// listen.
+    pub(crate) fn expect_host(&mut self, now: Time, name: &Name) {
+        let host = self.host_entry(name);
+        if host.alive.is_none() && host.presence == Presence::Lost {
+            self.set_presence(now, name, Presence::Suspect { since: now });
+        }
+    }
+
+    pub(crate) fn set_presence(&mut self, now: Time, name: &Name, presence: Presence) {
+        let grace = self.host_grace();
+        let host = self.host_entry(name);
+        let before = host.presence;
+        if before == presence {
+            return;
+        }
+        host.presence = presence;
+        let note = match (before, presence) {
+            (_, Presence::Ready) => Note::HostReady { host: name.clone() },
+            (_, Presence::Suspect { since }) => {
+                self.timers.insert((since + grace, Timer::Host(name.clone())));
+                Note::HostSuspect { host: name.clone() }
+            }
+            (Presence::Suspect { since }, Presence::Lost) => {
+                Note::HostLost { host: name.clone(), silent: now.since(since) }
+            }
+            (Presence::Ready | Presence::Lost, Presence::Lost) => {
+                Note::HostLost { host: name.clone(), silent: Span(0) }
+            }
+        };
+        self.notes.push(note);
+        self.refresh_host(name);
+        self.reclassify_host(now, name);
+    }
+
+    /// Tells whether a host is lost and its registration was taken out: it is not expected back.
+    pub(crate) fn is_removed(&self, host: &Name) -> bool {
+        self.hosts.get(host).is_none_or(|host| host.registration.is_none() && host.presence == Presence::Lost)
+    }
+
+    /// Computes the classes of a host's tasks anew.
+    pub(crate) fn reclassify_host(&mut self, now: Time, name: &Name) {
+        let ids: Vec<Name> =
+            self.hosts.get(name).map(|host| host.tasks.iter().cloned().collect()).unwrap_or_default();
+        for id in &ids {
+            self.reclassify(now, id);
+            self.rewelcome(id);
+        }
+    }
+
+    /// Adds a claim to a cluster's line of a host's ledger, or takes it away.
+    #[must_use]
+    pub(crate) fn ledger_with(&self, host: &Name, cluster: &Name, change: &LedgerChange) -> Ledger {
+        let mut ledger =
+            self.hosts.get(host).and_then(|host| host.ledger.as_deref()).cloned().unwrap_or_default();
+        let line = ledger.clusters.entry(cluster.clone()).or_default();
+        match change {
+            LedgerChange::Add(claim) => {
+                line.memory = line.memory.saturating_add(claim.memory);
+                line.cpu_units = line.cpu_units.saturating_add(claim.cpu_units);
+                line.ports.extend(claim.ports.iter().copied());
+                line.ports.sort_unstable();
+            }
+            LedgerChange::Remove(claim) => {
+                line.memory = line.memory.saturating_sub(claim.memory);
+                line.cpu_units = line.cpu_units.saturating_sub(claim.cpu_units);
+                line.ports.retain(|port| !claim.ports.contains(port));
+            }
+        }
+        if *line == Claim::default() {
+            ledger.clusters.remove(cluster);
+        }
+        ledger
+    }
+}
+
+/// A change of a cluster's line in a ledger.
+pub(crate) enum LedgerChange {
+    Add(Claim),
+    Remove(Claim),
+}
