@@ -1,0 +1,43 @@
+//! Reads a cluster.
+
+use super::{Field, Places};
+use crate::config::reader::Fields;
+use crate::machine::Span;
+use crate::model::{Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Name, Policy};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+
+const POLICIES: [(&str, Policy); 2] = [("spread", Policy::Spread), ("binpack", Policy::Binpack)];
+const GRACE_MIN: Span = Span::secs(1);
+const GRACE_MAX: Span = Span::secs(24 * 3600);
+
+pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Cluster> {
+    let item = fields.required("name");
+    places.push((Field::Name, item.place().clone()));
+    let name = item.name();
+    let scheduler = scheduler(fields, places);
+    let services = services(fields, places);
+    let policy = fields.choice_or("policy", &POLICIES, Policy::default());
+    let host_grace = fields.span_or("host_grace", GRACE_MIN..=GRACE_MAX, HOST_GRACE_DEFAULT);
+    Some(Cluster { name: name?, scheduler: scheduler?, services, policy, host_grace })
+}
+
+fn scheduler(fields: &mut Fields<'_>, places: &mut Places) -> Option<Name> {
+    let Some(item) = fields.optional("scheduler") else { return Some(DEFAULT_SCHEDULER.into()) };
+    places.push((Field::Scheduler, item.place().clone()));
+    item.name()
+}
+
+fn services(fields: &mut Fields<'_>, places: &mut Places) -> Vec<Name> {
+    let mut seen = BTreeMap::new();
+    fields.list("services", |item| {
+        let name = item.name()?;
+        if let Some(line) = seen.insert(name.clone(), item.place().line) {
+            item.wrong(format!("already listed on line {line}"), "", "keep one of the two");
+            return None;
+        }
+        places.push((Field::Service(seen.len() - 1), item.place().clone()));
+        Some(name)
+    })
+}

@@ -1,0 +1,192 @@
+//! Reads a task definition.
+
+use super::{Field, Places, distinct, executor, probe};
+use crate::config::item::Item;
+use crate::config::reader::Fields;
+use crate::machine::Span;
+use crate::model::{Container, Executor, Name, RestartPolicy, TaskDefinition};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The most containers a task may have.
+pub const CONTAINERS_MAX: usize = 64;
+
+const VERSION_MAX: u32 = i32::MAX.unsigned_abs();
+/// MiB: 16 TiB.
+const MEMORY_MAX: u64 = 1 << 24;
+/// MiB: docker refuses less.
+const MEMORY_MIN_DOCKER: u64 = 6;
+/// 1024 cores.
+const CPU_MAX: u64 = 1 << 20;
+/// Docker refuses less.
+const CPU_MIN: u64 = 2;
+const PRIORITY_DEFAULT: u8 = 50;
+const KILL_TIMEOUT_DEFAULT: Span = Span::secs(10);
+const HOUR: Span = Span::secs(3600);
+const DAY: Span = Span::secs(24 * 3600);
+
+pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<TaskDefinition> {
+    let item = fields.required("name");
+    places.push((Field::Name, item.place().clone()));
+    let name = item.name();
+    let item = fields.required("version");
+    places.push((Field::Version, item.place().clone()));
+    let version = item.number(1..=VERSION_MAX);
+    let (provide_port, port) = ports(fields);
+    let tags = distinct(fields, "tags", tag);
+    let containers = containers(fields, provide_port || port > 0);
+    let memory = memory(fields, &containers);
+    let cpu_units = cpu_units(fields);
+    let priority = fields.number_or("priority", 0..=100, PRIORITY_DEFAULT);
+    let kill_timeout = fields.span_or("kill_timeout", Span(1)..=HOUR, KILL_TIMEOUT_DEFAULT);
+    let restart = fields.optional("restart").and_then(|item| item.object(restart)).unwrap_or_default();
+    let checks = fields.list("checks", |item| probe::read(&item, provide_port || port > 0));
+    let (name, version) = (name?, version?);
+    Some(TaskDefinition {
+        name,
+        version,
+        provide_port,
+        port,
+        tags,
+        memory,
+        cpu_units,
+        priority,
+        kill_timeout,
+        restart,
+        containers,
+        checks,
+    })
+}
+
+/// Reads `provide_port` and `port`, which exclude each other.
+fn ports(fields: &mut Fields<'_>) -> (bool, u16) {
+    let provide = fields.flag("provide_port");
+    let Some(item) = fields.optional("port") else { return (provide, 0) };
+    let first = u16::from(!provide);
+    match item.number(0..=u16::MAX) {
+        Some(0) if !provide => {
+            let next = "remove it, or set provide_port to true to be given a port";
+            item.wrong("", format!("a whole number from {first} to {}", u16::MAX), next);
+        }
+        Some(1..) if provide => {
+            item.wrong("together with provide_port", "one of the two", "remove port or provide_port");
+        }
+        Some(port) => return (provide, port),
+        None => {}
+    }
+    // A mistake was noted; the rest is read as if the port were right.
+    (true, 0)
+}
+
+fn tag(item: &Item<'_>) -> Option<String> {
+    const WHAT: &str = "a tag of 1 to 255 characters";
+    let text = item.text(WHAT)?;
+    if text.is_empty() || text.len() > 255 {
+        item.wrong("", WHAT, "");
+        return None;
+    }
+    Some(text.into())
+}
+
+fn memory(fields: &mut Fields<'_>, containers: &[Container]) -> u64 {
+    let Some(item) = fields.optional("memory") else { return 0 };
+    let memory = item.number(0..=MEMORY_MAX).unwrap_or_default();
+    let docker = containers.iter().any(|container| matches!(container.executor, Executor::Docker(_)));
+    if docker && (1..MEMORY_MIN_DOCKER).contains(&memory) {
+        let allowed =
+            format!("0 for no limit, or a whole number of MiB from {MEMORY_MIN_DOCKER} to {MEMORY_MAX}");
+        item.wrong("less than docker can run with", allowed, "");
+    }
+    memory
+}
+
+fn cpu_units(fields: &mut Fields<'_>) -> u64 {
+    let Some(item) = fields.optional("cpu_units") else { return 0 };
+    let units = item.number(0..=CPU_MAX).unwrap_or_default();
+    if (1..CPU_MIN).contains(&units) {
+        item.wrong("", format!("0 for no limit, or a whole number from {CPU_MIN} to {CPU_MAX}"), "");
+    }
+    units
+}
+
+fn restart(fields: &mut Fields<'_>) -> RestartPolicy {
+    let default = RestartPolicy::default();
+    let attempts = fields.number_or("attempts", 0..=1000, default.attempts);
+    let delay = fields.span_or("delay", Span(1)..=HOUR, default.delay);
+    let largest = fields.optional("max_delay");
+    let max_delay = largest.as_ref().and_then(|item| item.span(Span(1)..=DAY));
+    if let (Some(item), Some(max_delay)) = (largest, max_delay)
+        && max_delay < delay
+    {
+        item.wrong("less than delay", format!("a duration from {delay} to {DAY}"), "");
+    }
+    RestartPolicy {
+        attempts,
+        delay,
+        max_delay: max_delay.unwrap_or(default.max_delay.max(delay)),
+        reset_after: fields.span_or("reset_after", Span(1)..=DAY, default.reset_after),
+        unhealthy_after: fields.span_or("unhealthy_after", Span(1)..=DAY, default.unhealthy_after),
+    }
+}
+
+/// Reads the containers: at least one, each with a name of its own, at most one of which takes the task's port.
+fn containers(fields: &mut Fields<'_>, has_port: bool) -> Vec<Container> {
+    const WHAT: &str = "a list of 1 to 64 containers";
+    let item = fields.required("containers");
+    if !item.is_given() {
+        item.wrong("", WHAT, "");
+        return Vec::new();
+    }
+    let items = item.items();
+    let is_list = item.node().is_some_and(|node| matches!(node.value, crate::config::Value::Seq(_)));
+    if is_list && !(1..=CONTAINERS_MAX).contains(&items.len()) {
+        item.wrong(format!("of {} containers", items.len()), WHAT, "");
+        return Vec::new();
+    }
+    let mut names = BTreeMap::new();
+    let mut ports = BTreeMap::new();
+    let mut port_taken = None;
+    let mut containers = Vec::new();
+    for item in items {
+        let Some(container) = item.object(|fields| container(fields, &mut names, &mut ports)).flatten()
+        else {
+            continue;
+        };
+        if has_port && takes_port(&container) {
+            if let Some(other) = port_taken {
+                let problem =
+                    format!("has a container_port, but container \"{other}\" takes the task's port");
+                item.wrong(problem, "one container_port", "remove one of the two");
+            }
+            port_taken = Some(container.name.clone());
+        }
+        containers.push(container);
+    }
+    containers
+}
+
+fn takes_port(container: &Container) -> bool {
+    match &container.executor {
+        Executor::Docker(docker) => docker.container_port.is_some(),
+        Executor::Bash(_) => false,
+    }
+}
+
+fn container(
+    fields: &mut Fields<'_>,
+    names: &mut BTreeMap<Name, usize>,
+    ports: &mut BTreeMap<String, usize>,
+) -> Option<Container> {
+    let item = fields.required("name");
+    let name = item.name();
+    if let Some(name) = &name
+        && let Some(line) = names.insert(name.clone(), item.place().line)
+    {
+        item.wrong(format!("the name of the container on line {line}"), "", "give it another name");
+    }
+    let setup = fields.list("setup", |item| executor::command(&item));
+    let executor = executor::read(fields, ports);
+    Some(Container { name: name?, setup, executor: executor? })
+}

@@ -1,0 +1,68 @@
+//! Reads the name of a docker image: `[registry[:port]/]path[:tag][@sha256:digest]`.
+
+use crate::config::item::Item;
+use alloc::string::String;
+
+const WHAT: &str = "an image such as redis:7 or registry.example:5000/team/web@sha256:...";
+const LENGTH_MAX: usize = 255;
+const TAG_LENGTH_MAX: usize = 128;
+
+pub(super) fn read(item: &Item<'_>) -> Option<String> {
+    let text = item.text(WHAT)?;
+    if !is_image(text) {
+        item.wrong("", WHAT, "");
+        return None;
+    }
+    Some(text.into())
+}
+
+fn is_image(text: &str) -> bool {
+    let (named, digest) = match text.split_once('@') {
+        Some((named, digest)) => (named, Some(digest)),
+        None => (text, None),
+    };
+    let (path, tag) = match named.rsplit_once(':') {
+        Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+        Some(_) | None => (named, None),
+    };
+    let (registry, path) = match path.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
+        Some(_) | None => (None, path),
+    };
+    text.len() <= LENGTH_MAX
+        && digest.is_none_or(is_digest)
+        && tag.is_none_or(is_tag)
+        && registry.is_none_or(is_registry)
+        && path.split('/').all(is_component)
+}
+
+fn is_digest(text: &str) -> bool {
+    let digits = text.strip_prefix("sha256:").unwrap_or_default();
+    digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_tag(text: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    text.len() <= TAG_LENGTH_MAX
+        && text.bytes().next().is_some_and(word)
+        && text.bytes().all(|byte| word(byte) || byte == b'.' || byte == b'-')
+}
+
+fn is_registry(text: &str) -> bool {
+    let (host, port) = text.split_once(':').unwrap_or((text, "443"));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric();
+    let is_label = |label: &str| {
+        label.bytes().next().is_some_and(plain)
+            && label.bytes().next_back().is_some_and(plain)
+            && label.bytes().all(|byte| plain(byte) || byte == b'-')
+    };
+    host.split('.').all(is_label) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn is_component(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.bytes().next().is_some_and(plain)
+        && text.bytes().next_back().is_some_and(plain)
+        && text.bytes().all(|byte| plain(byte) || b"._-".contains(&byte))
+        && !text.contains("..")
+}

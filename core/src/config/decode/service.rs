@@ -1,0 +1,71 @@
+//! Reads a service.
+
+use super::{Field, Places};
+use crate::config::reader::Fields;
+use crate::machine::Span;
+use crate::model::Service;
+use alloc::format;
+
+/// The most tasks a service may ask for.
+pub const DESIRED_MAX: u32 = 100_000;
+
+/// The largest `max`: room for a second version beside a first of the largest size.
+const MAX_MAX: u32 = 2 * DESIRED_MAX;
+const VERSION_MAX: u32 = i32::MAX.unsigned_abs();
+const MIN_HEALTHY_TIME_DEFAULT: Span = Span::secs(10);
+const HEALTHY_DEADLINE_DEFAULT: Span = Span::secs(60);
+const DAY: Span = Span::secs(24 * 3600);
+
+pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Service> {
+    let item = fields.required("name");
+    places.push((Field::Name, item.place().clone()));
+    let name = item.name();
+    let item = fields.required("task_name");
+    places.push((Field::TaskName, item.place().clone()));
+    let task_name = item.name();
+    let item = fields.required("task_version");
+    places.push((Field::TaskVersion, item.place().clone()));
+    let task_version = item.number(1..=VERSION_MAX);
+    let counts = counts(fields);
+    let max_parallel = fields.optional("max_parallel").and_then(|item| item.number(1..=DESIRED_MAX));
+    let min_healthy_time = fields.span_or("min_healthy_time", Span(0)..=DAY, MIN_HEALTHY_TIME_DEFAULT);
+    let healthy_deadline = fields.span_or("healthy_deadline", Span(1)..=DAY, HEALTHY_DEADLINE_DEFAULT);
+    let stopped = fields.flag("stopped");
+    let retry = fields.number_or("retry", 0..=u32::MAX, 0);
+    let (desired, min, max) = counts?;
+    Some(Service {
+        name: name?,
+        task_name: task_name?,
+        task_version: task_version?,
+        desired,
+        min,
+        max,
+        max_parallel,
+        min_healthy_time,
+        healthy_deadline,
+        stopped,
+        retry,
+    })
+}
+
+/// Reads `desired`, `min` and `max`, which must be in order and leave an update room.
+fn counts(fields: &mut Fields<'_>) -> Option<(u32, u32, u32)> {
+    let (desired, min, max) = (fields.required("desired"), fields.required("min"), fields.required("max"));
+    let wanted = desired.number(0..=DESIRED_MAX);
+    let least = min.number(0..=DESIRED_MAX);
+    let most = max.number(0..=MAX_MAX);
+    let (wanted, least, most) = (wanted?, least?, most?);
+    if least > wanted {
+        let next = "lower min or raise desired";
+        min.wrong("more than desired", format!("a whole number from 0 to {wanted}"), next);
+    }
+    if most < wanted {
+        let next = "raise max or lower desired";
+        max.wrong("less than desired", format!("a whole number from {wanted} to {MAX_MAX}"), next);
+    }
+    if least == most && wanted == most && most > 0 {
+        let problem = "the same as min and desired, so an update has no room";
+        max.wrong(problem, "", "raise max or lower min");
+    }
+    Some((wanted, least, most))
+}
