@@ -12,9 +12,14 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Change, Listing, Outcome, Reply, Request, Revision, SessionId, Txn};
 use tokio::sync::mpsc::UnboundedSender;
 
+mod embedded;
+mod live;
 pub mod memory;
+mod memory_store;
 
+pub use embedded::{Embedded, OpenError};
 pub use memory::Memory;
+pub use memory_store::MemoryStore;
 
 /// Keeps keys, sessions and their history for machines on any number of hosts.
 ///

@@ -216,6 +216,12 @@ impl Memory {
         deliveries
     }
 
+    /// Finds the session that lapsed first, if any has by `now`.
+    #[must_use]
+    pub fn lapsed(&self, now: Time) -> Option<SessionId> {
+        self.sessions.lapsed(now)
+    }
+
     /// Tells when [`expire`](Memory::expire) has something to do next.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Time> {

@@ -1,0 +1,122 @@
+//! The contract of a store: the same cases, word for word, on every store there is. A case takes a [`Bench`] and knows
+//! nothing of what is behind it.
+//!
+//! To hold another store to it, implement [`Fixture`] and add a line with `contract!`.
+
+mod bench;
+mod commits;
+mod limits;
+mod lists;
+mod locks;
+mod sessions;
+mod watches;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use callboard_backends::{Embedded, Memory, MemoryStore, Store};
+use callboard_core::machine::Span;
+use tempfile::TempDir;
+
+use bench::{Bench, Fixture};
+
+/// Makes one test of every case for a store.
+macro_rules! contract {
+    ($store:ident, $fixture:path) => {
+        mod $store {
+            contract!(@cases $fixture, commits: [
+                a_create_is_listed, each_guard_holds_or_refuses, a_conflict_names_every_key, all_or_nothing,
+                an_update_needs_the_latest_revision, a_delete_needs_the_latest_revision, nothing_to_write,
+                concurrent_increments_lose_nothing, one_creator_wins
+            ]);
+            contract!(@cases $fixture, limits: [
+                unguarded, written_twice, too_many_operations, a_large_record, a_large_transaction, odd_values,
+                odd_guards
+            ]);
+            contract!(@cases $fixture, lists: [
+                a_listing_has_the_order_of_keys, slashes_separate, nothing_is_a_listing_too, five_thousand_keys,
+                a_listing_and_its_watch_make_the_whole_story
+            ]);
+            contract!(@cases $fixture, locks: [
+                a_lock_guards, a_lost_lock_refuses, a_tenure_is_not_the_next_one, a_clobbered_lock_is_lost,
+                a_foreign_session_holds_nothing, a_lost_lock_comes_before_conflicts
+            ]);
+            contract!(@cases $fixture, sessions: [
+                closing_removes_keys, lapsing_removes_keys, renewing_keeps_keys, nothing_under_a_closed_session,
+                closing_twice, an_unknown_session_is_over, sessions_are_told_apart
+            ]);
+            contract!(@cases $fixture, watches: [
+                a_watch_sees_each_kind_of_change, a_transaction_is_one_event, revisions_grow,
+                a_watch_continues_after_a_listing, a_watch_of_a_prefix_hears_of_no_sibling, silence,
+                a_compacted_watch_ends, many_watchers, a_watch_sees_sessions_end
+            ]);
+        }
+    };
+    (@cases $fixture:path, $file:ident: [$($case:ident),*]) => {
+        mod $file {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let bench = crate::Bench::new(<$fixture>::fresh(), stringify!($case));
+                    crate::$file::$case(&bench).await;
+                }
+            )*
+        }
+    };
+}
+
+contract!(memory, crate::InMemory);
+contract!(embedded, crate::OnDisk);
+
+struct InMemory(MemoryStore);
+
+impl InMemory {
+    fn fresh() -> InMemory {
+        InMemory(MemoryStore::new(Memory::default()))
+    }
+}
+
+#[async_trait]
+impl Fixture for InMemory {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.0.clone())
+    }
+    fn ttl(&self) -> Span {
+        Span(400)
+    }
+    async fn outlast(&self, ttl: Span) {
+        tokio::time::sleep(Duration::from_millis(ttl.0 + 100)).await;
+    }
+    async fn compact(&self) -> bool {
+        self.0.compact();
+        true
+    }
+}
+
+struct OnDisk(Arc<Embedded>, TempDir);
+
+impl OnDisk {
+    fn fresh() -> OnDisk {
+        let dir = TempDir::new().expect("a directory for the test");
+        OnDisk(Arc::new(Embedded::open(dir.path().join("store")).expect("a fresh store")), dir)
+    }
+}
+
+#[async_trait]
+impl Fixture for OnDisk {
+    fn store(&self) -> Arc<dyn Store> {
+        self.0.clone()
+    }
+    fn ttl(&self) -> Span {
+        Span(400)
+    }
+    async fn outlast(&self, ttl: Span) {
+        tokio::time::sleep(Duration::from_millis(ttl.0 + 200)).await;
+    }
+    async fn compact(&self) -> bool {
+        assert!(self.1.path().exists());
+        self.0.compact();
+        true
+    }
+}
