@@ -263,6 +263,9 @@ impl World {
             Some(_) | None => {
                 self.host_entry(host).strays.insert(id.clone(), (digest, value.into()));
                 self.strays.insert((host.clone(), id.clone()));
+                if let Ok(task) = serde_json::from_str::<Task>(value) {
+                    self.touch(&task.cluster, &task.service);
+                }
             }
         }
     }
@@ -283,11 +286,15 @@ impl World {
 
     /// Remembers a task whose record and copy differ, to be mended at the next planning.
     fn check_pair(&mut self, id: &Name) {
-        let broken = self.tasks.get(id).is_some_and(|view| view.twin != Some(view.digest));
-        if broken {
-            self.unpaired.insert(id.clone());
-        } else {
-            self.unpaired.remove(id);
+        let broken = self.tasks.get(id).filter(|view| view.twin != Some(view.digest));
+        match broken.map(|view| view.task.clone()) {
+            Some(task) => {
+                self.unpaired.insert(id.clone());
+                self.touch(&task.cluster, &task.service);
+            }
+            None => {
+                self.unpaired.remove(id);
+            }
         }
     }
 

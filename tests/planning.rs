@@ -1,0 +1,231 @@
+//! What the scheduler decides, told as stories: the real machine and the real store semantics, puppets for agents.
+
+mod stage;
+
+use callboard_core::keys::Key;
+use callboard_core::machine::Span;
+use callboard_core::model::Desired;
+use callboard_core::store::Outcome;
+use stage::{Act, Stage};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn web(hosts: u32, counts: (u32, u32, u32)) -> Stage {
+    let mut stage = Stage::new(hosts);
+    stage.definition("app", 1, 256);
+    stage.service("web", 1, counts);
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(30));
+    stage
+}
+
+fn versions(stage: &Stage) -> BTreeMap<u32, usize> {
+    let mut counts = BTreeMap::new();
+    for task in stage.running("web") {
+        *counts.entry(task.version).or_insert(0) += 1;
+    }
+    counts
+}
+
+#[test]
+fn places_what_is_desired_evenly() {
+    let stage = web(4, (8, 6, 10));
+    assert_eq!(versions(&stage), [(1, 8)].into());
+    let mut hosts: BTreeMap<String, usize> = BTreeMap::new();
+    for task in stage.running("web") {
+        *hosts.entry(task.host.to_string()).or_insert(0) += 1;
+    }
+    assert_eq!(hosts.values().collect::<BTreeSet<_>>(), [&2].into(), "{hosts:?}");
+    let ports: BTreeSet<_> = stage.running("web").iter().map(|task| (task.host.clone(), task.port)).collect();
+    assert_eq!(ports.len(), 8, "a port is given away twice");
+}
+
+#[test]
+fn rolls_within_min_and_max() {
+    let mut stage = web(4, (4, 3, 4));
+    stage.lowest.clear();
+    stage.definition("app", 2, 256);
+    stage.service("web", 2, (4, 3, 4));
+    stage.run(Span::secs(120));
+    assert_eq!(versions(&stage), [(2, 4)].into(), "{:#?}", stage.notes);
+    assert_eq!(stage.lowest["web"], 3);
+    assert_eq!(stage.most["web"], 4);
+    assert!(stage.notes.iter().any(|note| note == "web: version 2 is rolled out and healthy"));
+}
+
+#[test]
+fn a_bad_build_stops_by_itself_and_heals() {
+    for act in [Act::Unhealthy, Act::Failed, Act::Ignore] {
+        let mut stage = web(4, (4, 3, 4));
+        stage.lowest.clear();
+        stage.acts.insert(2, act);
+        stage.definition("app", 2, 256);
+        stage.service("web", 2, (4, 3, 4));
+        stage.run(Span::secs(600));
+        assert_eq!(versions(&stage), [(1, 4)].into(), "{act:?}: {:#?}", stage.notes);
+        assert_eq!(stage.lowest["web"], 3);
+        assert!(stage.notes.iter().any(|note| note.starts_with("web: version 2 is not rolled out")));
+        stage.definition("app", 3, 256);
+        stage.service("web", 3, (4, 3, 4));
+        stage.run(Span::secs(120));
+        assert_eq!(versions(&stage), [(3, 4)].into());
+        assert_eq!(stage.lowest["web"], 3);
+    }
+}
+
+#[test]
+fn a_first_version_that_fails_ends_with_a_reason() {
+    let mut stage = Stage::new(4);
+    stage.acts.insert(1, Act::Failed);
+    stage.definition("app", 1, 256);
+    stage.service("web", 1, (4, 3, 4));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(600));
+    let commits = stage.commits;
+    stage.run(Span::secs(3600));
+    assert_eq!(stage.commits, commits, "a failed rollout still writes");
+    let blocked: Vec<String> = stage.scheduler.world().blocked.values().map(|blocked| blocked.why.clone()).collect();
+    assert!(blocked[0].contains("version 1 failed"), "{blocked:?}");
+}
+
+#[test]
+fn replaces_the_tasks_of_a_lost_host() {
+    let mut stage = web(4, (8, 6, 10));
+    stage.silence("h0001");
+    stage.run(Span::secs(20));
+    assert_eq!(stage.running("web").iter().filter(|task| &*task.host == "h0001").count(), 2, "moved before the grace");
+    stage.run(Span::secs(40));
+    let running = stage.running("web");
+    assert_eq!(running.len(), 8);
+    assert!(running.iter().all(|task| &*task.host != "h0001"), "{:#?}", stage.notes);
+    let left = stage.tasks().into_iter().filter(|task| task.desired == Desired::Stop).count();
+    assert_eq!(left, 2, "the records of a lost host stay until their end is confirmed");
+    stage.wake_up("h0001");
+    stage.run(Span::secs(10));
+    assert_eq!(stage.tasks().len(), 8);
+}
+
+#[test]
+fn moves_nothing_when_every_host_is_silent() {
+    let mut stage = web(4, (8, 6, 10));
+    let before = stage.tasks();
+    for host in 0..4 {
+        stage.silence(&format!("h{host:04}"));
+    }
+    stage.run(Span::secs(3600));
+    assert_eq!(stage.tasks(), before);
+    for host in 0..4 {
+        stage.wake_up(&format!("h{host:04}"));
+    }
+    stage.run(Span::secs(60));
+    assert_eq!(stage.tasks(), before);
+}
+
+#[test]
+fn drains_without_dipping_below_min() {
+    let mut stage = web(4, (4, 4, 5));
+    stage.lowest.clear();
+    stage.drain("h0000", true);
+    stage.run(Span::secs(60));
+    assert!(stage.running("web").iter().all(|task| &*task.host != "h0000"));
+    assert_eq!(stage.running("web").len(), 4);
+    assert_eq!(stage.lowest["web"], 4);
+}
+
+#[test]
+fn scales_and_deletes() {
+    let mut stage = web(4, (4, 3, 10));
+    stage.service("web", 1, (9, 3, 10));
+    stage.run(Span::secs(30));
+    assert_eq!(stage.running("web").len(), 9);
+    stage.service("web", 1, (2, 1, 10));
+    stage.run(Span::secs(30));
+    assert_eq!(stage.running("web").len(), 2);
+    stage.delete(&Key::Service("web".into()));
+    stage.run(Span::secs(30));
+    assert_eq!(stage.tasks().len(), 0, "{:#?}", stage.notes);
+    assert_eq!(stage.store.entries("state/services/").count(), 0);
+    let held: Vec<String> = stage.store.entries("state/ledger/").map(|entry| entry.value.clone()).collect();
+    assert!(held.iter().all(|ledger| ledger == r#"{"clusters":{}}"#), "{held:?}");
+}
+
+#[test]
+fn says_why_nothing_fits() {
+    let mut stage = web(2, (4, 3, 4));
+    stage.definition("app", 2, 20_000);
+    stage.service("web", 2, (4, 3, 4));
+    stage.run(Span::secs(60));
+    let blocked = &stage.scheduler.world().blocked[&("default".into(), "web".into())];
+    assert_eq!((blocked.missing, &*blocked.why), (4, "2 hosts without 20000 MiB of free memory"));
+}
+
+#[test]
+fn an_unknown_outcome_places_nothing_twice() {
+    let mut stage = Stage::new(4);
+    stage.answer = |commit, outcome| if commit % 3 == 0 { Outcome::Unknown("cut".into()) } else { outcome };
+    stage.definition("app", 1, 256);
+    stage.service("web", 1, (40, 30, 40));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(60));
+    assert_eq!(stage.tasks().len(), 40);
+    assert_eq!(stage.most["web"], 40);
+}
+
+#[test]
+fn clusters_never_give_a_port_or_a_byte_away_twice() {
+    let mut stage = Stage::new(2);
+    stage.definition("app", 1, 4_096);
+    stage.service("web", 1, (20, 0, 20));
+    stage.service("api", 1, (20, 0, 20));
+    stage.cluster("one", &["web"]);
+    stage.cluster("two", &["api"]);
+    stage.run(Span::secs(60));
+    assert_eq!(stage.tasks().len(), 8, "two hosts hold four each");
+    let ports: BTreeSet<_> = stage.tasks().iter().map(|task| (task.host.clone(), task.port)).collect();
+    assert_eq!(ports.len(), 8);
+}
+
+#[test]
+fn nothing_changed_writes_nothing() {
+    let mut stage = web(4, (8, 6, 10));
+    stage.run(Span::secs(60));
+    let (commits, revision) = (stage.commits, stage.store.revision());
+    stage.run(Span::secs(3600));
+    assert_eq!((stage.commits, stage.store.revision()), (commits, revision));
+}
+
+#[test]
+fn junk_records_are_isolated() {
+    let mut stage = web(4, (4, 3, 4));
+    for (key, value) in [
+        ("config/services/bad", "{"),
+        ("config/services/other", r#"{"name":"web","task_name":"app","task_version":1,"desired":0,"min":0,"max":0}"#),
+        ("config/clusters/x", "[]"),
+        ("state/tasks/_/junk", "null"),
+        ("state/tasks/h0000/stray", "17"),
+        ("state/ledger/h0009", "{\"clusters\":5}"),
+        ("hosts/h0001/usage", "nonsense"),
+        ("status/h0002/x", "{}"),
+        ("state/whatever", "{}"),
+    ] {
+        stage.write_text(key, value.into());
+    }
+    stage.service("web", 1, (6, 3, 6));
+    stage.run(Span::secs(60));
+    assert_eq!(stage.running("web").len(), 6, "{:#?}", stage.notes);
+    assert!(stage.scheduler.world().problems.contains_key("config/services/bad"));
+    // A record that turns unreadable is not a record that is gone.
+    stage.write_text("config/services/web", "not json".into());
+    stage.run(Span::secs(60));
+    assert_eq!(stage.running("web").len(), 6);
+}
+
+#[test]
+fn a_half_record_is_mended() {
+    let mut stage = web(4, (4, 3, 4));
+    let task = stage.running("web").remove(0);
+    stage.delete(&Key::HostTask(task.host.clone(), task.id.clone()));
+    stage.run(Span::secs(10));
+    let copy = stage.store.get(&Key::HostTask(task.host.clone(), task.id.clone()).path());
+    let own = stage.store.get(&Key::Task(task.id.clone()).path());
+    assert_eq!(copy.map(|entry| &entry.value), own.map(|entry| &entry.value));
+}
