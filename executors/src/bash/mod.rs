@@ -1,1 +1,351 @@
-//! Placeholder.
+//! Runs tasks as shell commands on the host itself. There is no isolation: whoever may define a task owns the user
+//! that the agent runs as. A host offers it only when its configuration says so.
+//!
+//! Each run has a directory and a shim, a process of its own that outlives the agent. The directory says what to run,
+//! the shim's lock on it says that it runs, and `exit.json` says how it ended; so an agent that was killed between any
+//! two steps finds everything again.
+//!
+//! ```text
+//! start     directory → lock → spec.json → artifacts → shim → setup → start commands
+//! settle    how a run ends in our books, also when its shim was killed or the machine restarted
+//! place     the directory          plan     what the shim is told
+//! shim      runs one task          output   keeps what it writes
+//! process   which is which         kin      all processes of a run        group   control groups
+//! artifact  downloads              script   one command inside a task
+//! ```
+//!
+//! **Invariant:** of a run there is at most one shim, ever: the lock is taken before it is spawned, inherited by it,
+//! and never let go in between.
+
+mod artifact;
+mod group;
+mod kin;
+mod output;
+mod place;
+mod plan;
+mod process;
+mod script;
+mod settle;
+mod shim;
+mod start;
+
+pub use artifact::Policy;
+pub use shim::shim_main;
+
+use crate::{EXIT_UNSEEN, Executor, Failure};
+use async_trait::async_trait;
+use callboard_core::machine::Span;
+use callboard_core::model::Usage;
+use callboard_core::work::{Exit, Found, Run, Spec};
+use group::Roots;
+use kin::Kin;
+use place::Place;
+use plan::Plan;
+use process::Process;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What the bash executor may do and use.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where runs are kept, below `tasks/`; made when it is missing. One agent only may use it at a time.
+    pub data_dir: PathBuf,
+    /// The command line that becomes a shim when a directory is appended: a program that calls [`shim_main`].
+    pub shim: Vec<String>,
+    /// Size at which a run's output is rotated, in bytes; one older part is kept.
+    pub log_bytes_max: u64,
+    /// Where tasks look for commands.
+    pub path: String,
+    /// Puts each run into a control group of its own where the kernel and our rights allow.
+    pub control_groups: bool,
+    /// Keeps tasks from gaining rights, as by sudo.
+    pub no_new_privileges: bool,
+    /// What may be downloaded.
+    pub artifacts: Policy,
+}
+
+impl Settings {
+    /// Gives the usual settings.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, shim: Vec<String>) -> Settings {
+        Settings {
+            data_dir,
+            shim,
+            log_bytes_max: 4 << 20,
+            path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_string(),
+            control_groups: true,
+            no_new_privileges: true,
+            artifacts: Policy::default(),
+        }
+    }
+}
+
+/// The bash executor.
+pub struct Bash {
+    settings: Settings,
+    tasks: PathBuf,
+    roots: Option<Roots>,
+    /// Runs that were told to stop, until it is certain that no start of them is still on its way.
+    stops: Mutex<BTreeMap<Run, (watch::Sender<bool>, Instant)>>,
+}
+
+/// How long a stop is remembered that came before its start.
+const STOP_MEMORY: Duration = Duration::from_secs(600);
+/// How much longer than its grace a stop may take before the shim itself is killed.
+const STOP_SLACK: Duration = Duration::from_secs(5);
+
+impl Bash {
+    /// Makes an executor over a directory, which may hold runs of an earlier one; starts and stops nothing.
+    ///
+    /// # Errors
+    /// The directory cannot be made or used.
+    pub fn open(settings: Settings) -> Result<Bash, Failure> {
+        use std::os::unix::fs::DirBuilderExt;
+        let dir = settings.data_dir.join("tasks");
+        let cannot = |error| {
+            let doing = format!("cannot use {} for tasks", dir.display());
+            Failure::of(doing, format!("{error}; see to the permissions, or set another data directory"))
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(cannot)?;
+        let tasks = dir.canonicalize().map_err(cannot)?;
+        let roots = settings.control_groups.then(|| Roots::find(&tasks)).flatten();
+        Ok(Bash { settings, tasks, roots, stops: Mutex::default() })
+    }
+
+    /// Tells whether runs get control groups of their own, so that nothing of them can escape.
+    #[must_use]
+    pub fn has_control_groups(&self) -> bool {
+        self.roots.is_some()
+    }
+
+    /// Gives the switch that says whether a run was told to stop.
+    fn switch(&self, run: &Run) -> watch::Sender<bool> {
+        let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        stops.retain(|_, (switch, since)| switch.receiver_count() > 0 || now - *since < STOP_MEMORY);
+        let (switch, _) = stops.entry(run.clone()).or_insert_with(|| (watch::Sender::new(false), now));
+        switch.clone()
+    }
+
+    /// Lists the directories of all runs.
+    fn places(&self) -> Result<Vec<Place>, Failure> {
+        let failed = |error| Failure::of(format!("cannot list {}", self.tasks.display()), error);
+        let mut places = Vec::new();
+        for task in subdirectories(&self.tasks).map_err(failed)? {
+            let runs = subdirectories(&task).map_err(failed)?;
+            places.extend(runs.into_iter().map(|path| Place { path }));
+        }
+        Ok(places)
+    }
+
+    /// Stops through the shim; when it does not answer in time, without it.
+    async fn stop_place(&self, place: &Place, grace: Span) -> Result<(), Failure> {
+        if place.is_locked()?
+            && let Err(failure) = place.ask_stop(grace)
+        {
+            // A full disk is no reason to let it run on: the shim's own grace applies.
+            tracing::warn!(%failure, "stopping with the grace of the task definition");
+        }
+        let deadline = Instant::now() + Duration::from_millis(grace.times(2).0) + STOP_SLACK;
+        let mut asked = None;
+        let mut pause = Duration::from_millis(2);
+        while place.is_locked()? {
+            let shim = self.shim(place)?;
+            if let Some(shim) = shim
+                && asked != Some(shim.pid)
+            {
+                shim.signal(rustix::process::Signal::TERM);
+                asked = Some(shim.pid);
+            }
+            if Instant::now() >= deadline {
+                let shim = shim.ok_or_else(|| self.does_not_end(place))?;
+                shim.signal(rustix::process::Signal::KILL);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                if place.is_locked()? {
+                    return Err(self.does_not_end(place));
+                }
+            }
+            pause = (pause * 2).min(Duration::from_millis(50));
+            tokio::time::sleep(pause).await;
+        }
+        self.settle(place).await.map(drop)
+    }
+
+    fn does_not_end(&self, place: &Place) -> Failure {
+        Failure(format!(
+            "the shim of {} does not end, not even when killed; look for a process in state D",
+            place.path.display()
+        ))
+    }
+
+    /// Finds the living shim of a run, if that is proven.
+    fn shim(&self, place: &Place) -> Result<Option<Process>, Failure> {
+        Ok(place.shim()?.and_then(|identity| identity.process(&place.file("lock"))))
+    }
+
+    /// Waits until the lock is free.
+    async fn until_free(&self, place: &Place) -> Result<(), Failure> {
+        while place.is_locked()? {
+            match tokio::net::unix::pipe::OpenOptions::new().open_receiver(place.file("alive")) {
+                Ok(mut alive) => {
+                    // It ends with the shim, whose lock goes at the same moment or a little later.
+                    let _ = tokio::io::copy(&mut alive, &mut tokio::io::sink()).await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn found(&self, place: &Place) -> Result<Option<Found>, Failure> {
+        let locked = place.is_locked()?;
+        let Some(plan) = place.read::<Plan>("spec.json")? else {
+            if locked && !place.file("spec.json").exists() {
+                return Ok(None); // A start that is just beginning, and that answers for itself.
+            }
+            if locked {
+                return Err(Failure(format!(
+                    "{} is damaged, but something runs by it; stop the process named in shim.json by hand",
+                    place.file("spec.json").display()
+                )));
+            }
+            // There is no shim without a plan: the agent ended before there was anything to remember.
+            tracing::warn!(path = %place.path.display(), "removing a run that never was");
+            let _ = fs::remove_dir_all(&place.path);
+            return Ok(None);
+        };
+        let exit = match locked {
+            true => None,
+            false => match self.settle(place).await {
+                Ok(ending) => Some(ending.exit),
+                Err(failure) => {
+                    tracing::warn!(%failure, "something is left of a run without a shim");
+                    None
+                }
+            },
+        };
+        Ok(Some(Found { spec: plan.spec, exit }))
+    }
+
+    fn measure(&self) -> Usage {
+        let (memory_total, memory_used) = crate::memory::machine();
+        let mut usage = Usage { memory_total, memory_used, unfit: self.unfit(), ..Usage::default() };
+        let all = Process::all();
+        for place in self.places().unwrap_or_default() {
+            let Ok(Some(shim)) = self.shim(&place) else { continue };
+            let Ok(Some(plan)) = place.read::<Plan>("spec.json") else { continue };
+            let kin = Kin { groups: plan.groups.as_ref(), token: None, shim: shim.pid, shim_lives: true };
+            let bytes: u64 = kin.find(&all).iter().map(Process::resident).sum();
+            *usage.tasks.entry(plan.spec.task.id.to_string()).or_default() += bytes >> 20;
+        }
+        usage
+    }
+
+    /// Tries whether a run could still be written down here.
+    fn unfit(&self) -> Option<String> {
+        let path = self.tasks.join(".probe");
+        let result = fs::write(&path, [0; 8192]).and_then(|()| fs::remove_file(&path));
+        result.err().map(|error| format!("cannot write to {}: {error}", self.tasks.display()))
+    }
+}
+
+#[async_trait]
+impl Executor for Bash {
+    async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
+        self.start_run(spec).await
+    }
+
+    async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
+        // First, so that a start on its way sees either this or the file.
+        self.switch(run).send_replace(true);
+        let place = Place::of(&self.tasks, run)?;
+        match place.exists() {
+            true => self.stop_place(&place, grace).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn exited(&self, run: &Run) -> Exit {
+        let Ok(place) = Place::of(&self.tasks, run) else { return EXIT_UNSEEN };
+        while place.exists() {
+            let settled = match self.until_free(&place).await {
+                Ok(()) => self.settle(&place).await,
+                Err(failure) => Err(failure),
+            };
+            match settled {
+                Ok(ending) => return ending.exit,
+                Err(failure) => {
+                    tracing::warn!(task = %run.id, %failure, "cannot tell yet whether it has ended");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        EXIT_UNSEEN
+    }
+
+    async fn inspect(&self) -> Result<Vec<Found>, Failure> {
+        let mut all = Vec::new();
+        for place in self.places()? {
+            all.extend(self.found(&place).await?);
+        }
+        Ok(all)
+    }
+
+    async fn remove(&self, run: &Run) -> Result<(), Failure> {
+        let place = Place::of(&self.tasks, run)?;
+        if !place.exists() {
+            return Ok(());
+        }
+        self.settle(&place).await?;
+        let Some(_lock) = place.lock()? else {
+            return Err(Failure(format!("task {} still runs; stop it first", run.id)));
+        };
+        let removed = tokio::fs::remove_dir_all(&place.path).await;
+        removed.map_err(|error| Failure::of(format!("cannot remove {}", place.path.display()), error))?;
+        // Fails while there are other runs of the task, as it should.
+        let _ = place.path.parent().map(fs::remove_dir);
+        Ok(())
+    }
+
+    async fn usage(&self) -> Usage {
+        self.measure()
+    }
+
+    async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+        let place = Place::of(&self.tasks, run)?;
+        if !place.exists() {
+            return Err(Failure(format!("there is no such run of task {} on this host", run.id)));
+        }
+        place
+            .tail(bytes_max)
+            .map_err(|error| Failure::of(format!("cannot read the output of {}", run.id), error))
+    }
+
+    async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {
+        let place = Place::of(&self.tasks, &spec.run())?;
+        script::run(&place, command, Duration::from_millis(timeout.0)).await
+    }
+}
+
+fn subdirectories(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(paths),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}

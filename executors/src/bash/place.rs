@@ -1,0 +1,215 @@
+//! The directory of a run: what is kept there, and who may touch it. All that must survive the agent is here.
+//!
+//! ```text
+//! <data_dir>/tasks/<task id>/<generation>-<attempt>/
+//!   lock        held (flock) by the agent from before the shim exists, then by the shim as long as it lives
+//!   spec.json   the plan; complete on disk before there is a shim
+//!   shim.json   which process the shim is
+//!   alive       a pipe that the shim keeps open as long as it lives, to wait for its end by
+//!   started     the start commands were spawned
+//!   stop.json   it shall stop; no step begins any more
+//!   exit.json   how it ended; nothing of it is left
+//!   output.log  what it wrote, and output.log.1 what it wrote before that
+//!   shim.log    what the shim itself has to say
+//!   work/       the task's own directory
+//! ```
+//!
+//! **Invariant:** the lock is free only when there is no shim and none will come up.
+
+use super::process::Identity;
+use crate::Failure;
+use callboard_core::machine::Span;
+use callboard_core::work::{Exit, Run};
+use rustix::fs::{FlockOperation, flock};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A run's directory, which need not exist.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+}
+
+/// How a run ended, and why it did not come to be where that is so.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Ending {
+    pub(super) exit: Exit,
+    pub(super) failure: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StopFile {
+    grace: Span,
+}
+
+/// What holding a place's lock proves: no other process starts, runs or settles this run.
+pub(super) struct Lock(pub(super) File);
+
+impl Place {
+    /// Finds the place of a run. Refuses names that would lead elsewhere.
+    pub(super) fn of(tasks: &Path, run: &Run) -> Result<Place, Failure> {
+        let id: &str = &run.id;
+        if id.is_empty() || id.starts_with('.') || id.contains(['/', '\0']) || id.len() > 200 {
+            return Err(Failure(format!("the task id {id:?} cannot name a directory; nothing was done")));
+        }
+        Ok(Place { path: tasks.join(id).join(format!("{}-{}", run.generation, run.attempt)) })
+    }
+
+    /// Names a file in it.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The task's own directory.
+    pub(super) fn work(&self) -> PathBuf {
+        self.file("work")
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.path.is_dir()
+    }
+
+    /// Makes the directories.
+    pub(super) fn create(&self) -> Result<(), Failure> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(self.work());
+        made.map_err(|error| self.failure("cannot make the directory", &self.work(), &error))
+    }
+
+    /// Takes the lock; `None` when the run lives, or is just being started or settled.
+    pub(super) fn lock(&self) -> Result<Option<Lock>, Failure> {
+        let path = self.file("lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| self.failure("cannot open", &path, &error))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Lock(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(self.failure("cannot lock", &path, &error.into())),
+        }
+    }
+
+    /// Tells whether somebody holds the lock, without ever being in the way of another who asks.
+    pub(super) fn is_locked(&self) -> Result<bool, Failure> {
+        let path = self.file("lock");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(self.failure("cannot open", &path, &error)),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(self.failure("cannot lock", &path, &error.into())),
+        }
+    }
+
+    /// Reads a file of it; `None` when there is none, or when a crash of the machine left only half of it.
+    pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+        let path = self.file(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failure("cannot read", &path, &error)),
+        }
+    }
+
+    /// Writes a file of it, whole or not at all.
+    pub(super) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Failure> {
+        self.write_bytes(name, &to_bytes(value)?, false)
+    }
+
+    /// Writes a file of it that then also survives a crash of the machine.
+    pub(super) async fn write_durably<T: Serialize>(
+        &self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Failure> {
+        let (place, bytes) = (self.clone(), to_bytes(value)?);
+        let written = tokio::task::spawn_blocking(move || place.write_bytes(name, &bytes, true)).await;
+        written.unwrap_or_else(|error| Err(Failure::of("cannot write", error)))
+    }
+
+    fn write_bytes(&self, name: &str, bytes: &[u8], durable: bool) -> Result<(), Failure> {
+        let (path, new) = (self.file(name), self.file(&format!(".{name}.new")));
+        let write = || -> io::Result<()> {
+            let mut file =
+                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+            file.write_all(bytes)?;
+            if durable {
+                file.sync_all()?;
+            }
+            fs::rename(&new, &path)?;
+            if durable {
+                File::open(&self.path)?.sync_all()?;
+            }
+            Ok(())
+        };
+        write().map_err(|error| self.failure("cannot write", &path, &error))
+    }
+
+    pub(super) fn ending(&self) -> Result<Option<Ending>, Failure> {
+        self.read("exit.json")
+    }
+
+    pub(super) fn shim(&self) -> Result<Option<Identity>, Failure> {
+        self.read("shim.json")
+    }
+
+    /// Gives the grace when it shall stop.
+    pub(super) fn stop_grace(&self) -> Option<Span> {
+        let stop: Option<StopFile> = self.read("stop.json").ok().flatten();
+        stop.map(|stop| stop.grace)
+    }
+
+    pub(super) fn ask_stop(&self, grace: Span) -> Result<(), Failure> {
+        self.write("stop.json", &StopFile { grace })
+    }
+
+    /// Reads the end of what the run wrote.
+    pub(super) fn tail(&self, bytes_max: usize) -> io::Result<Vec<u8>> {
+        let newest = tail_of(&self.file("output.log"), bytes_max)?;
+        let missing = bytes_max - newest.len();
+        let mut output = match missing {
+            0 => Vec::new(),
+            _ => tail_of(&self.file("output.log.1"), missing)?,
+        };
+        output.extend(newest);
+        Ok(output)
+    }
+
+    fn failure(&self, doing: &str, path: &Path, error: &io::Error) -> Failure {
+        Failure(format!("{doing} {}: {error}; see to the disk and the permissions of it", path.display()))
+    }
+}
+
+fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec_pretty(value).map_err(|error| Failure::of("cannot be written as JSON", error))
+}
+
+fn tail_of(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let start = file.metadata()?.len().saturating_sub(max);
+    file.seek(SeekFrom::Start(start))?;
+    let mut output = Vec::new();
+    file.take(max).read_to_end(&mut output)?;
+    Ok(output)
+}
+
+/// Makes the last lines of output fit into a message: ` (its output ended: "…")`, or nothing.
+pub(super) fn quote(output: &[u8]) -> String {
+    const LINES: usize = 5;
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    match lines.len() {
+        0 => String::new(),
+        count => format!(" (its output ended: {:?})", lines[count.saturating_sub(LINES)..].join("\n")),
+    }
+}

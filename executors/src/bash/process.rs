@@ -1,0 +1,143 @@
+//! Which process is which. A pid alone proves nothing: it is given again to strangers.
+//!
+//! **Invariant:** every signal of this crate goes to a process whose start time was compared after a pidfd pinned it,
+//! to a control group of ours, or to the process group of a child whose pid we keep from being given away.
+
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+/// A process of this boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: i32,
+    /// In clock ticks since boot.
+    pub(super) start: u64,
+    pub(super) parent: i32,
+    pub(super) session: i32,
+    /// It has ended and waits to be reaped.
+    pub(super) zombie: bool,
+}
+
+/// A shim, across boots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) boot: String,
+    pub(super) pid: i32,
+    pub(super) start: u64,
+}
+
+/// Tells this boot of the machine from every other.
+pub(super) fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
+}
+
+impl Process {
+    /// Looks a process up; `None` when there is none.
+    pub(super) fn read(pid: i32) -> Option<Process> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name, in parentheses, may itself hold blanks and parentheses.
+        let fields: Vec<&str> = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect();
+        Some(Process {
+            pid,
+            start: fields.get(19)?.parse().ok()?,
+            parent: fields.get(1)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            zombie: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+
+    /// Lists all processes.
+    pub(super) fn all() -> BTreeMap<i32, Process> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter_map(|pid| Some((pid, Process::read(pid)?))).collect()
+    }
+
+    /// Pins it, so that it can be signalled and waited for though its pid be given to another.
+    pub(super) fn pin(&self) -> Option<OwnedFd> {
+        let pinned = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
+        Process::read(self.pid).is_some_and(|now| now.start == self.start).then_some(pinned)
+    }
+
+    /// Sends a signal to this very process. Nothing happens when it is gone.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(pinned) = self.pin() {
+            let _ = pidfd_send_signal(pinned, signal);
+        }
+    }
+
+    /// Tells whether its environment, as it was when its program began, has this line.
+    pub(super) fn has_environment(&self, line: &str) -> bool {
+        let environ = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|entry| entry == line.as_bytes())
+    }
+
+    /// Measures its resident memory in bytes.
+    pub(super) fn resident(&self) -> u64 {
+        let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+        let statm = fs::read_to_string(format!("/proc/{}/statm", self.pid)).unwrap_or_default();
+        let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+        pages.unwrap_or(0).saturating_mul(page)
+    }
+}
+
+impl Identity {
+    /// Names this process.
+    pub(super) fn own() -> Option<Identity> {
+        let own = Process::read(rustix::process::getpid().as_raw_pid())?;
+        Some(Identity { boot: boot(), pid: own.pid, start: own.start })
+    }
+
+    /// Finds the shim it names; `None` unless it is proven: the same boot, pid and start time, and the run's lock
+    /// as its standard input, which only its shim has.
+    pub(super) fn process(&self, lock: &Path) -> Option<Process> {
+        let process = Process::read(self.pid)?;
+        let input = fs::read_link(format!("/proc/{}/fd/0", self.pid)).ok()?;
+        (self.boot == boot() && process.start == self.start && input == lock).then_some(process)
+    }
+}
+
+/// A child that leads a process group, and whose pid stays its own since nobody reaps it before us.
+pub(super) struct Unreaped(Option<Child>);
+
+impl Unreaped {
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Unreaped> {
+        command.spawn().map(|child| Unreaped(Some(child)))
+    }
+
+    /// Waits until it has ended, and leaves it unreaped.
+    pub(super) async fn ended(&self) {
+        let pid = self.0.as_ref().map(|child| Pid::from_child(child).as_raw_pid());
+        let mut pause = Duration::from_millis(1);
+        while let Some(process) = pid.and_then(Process::read)
+            && !process.zombie
+        {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills what is left of its group, and reaps it.
+    pub(super) fn kill_group(mut self) -> io::Result<ExitStatus> {
+        self.kill().unwrap_or_else(|| Err(io::Error::other("no child")))
+    }
+
+    fn kill(&mut self) -> Option<io::Result<ExitStatus>> {
+        let mut child = self.0.take()?;
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+        Some(child.wait())
+    }
+}
+
+impl Drop for Unreaped {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
