@@ -1,4 +1,4 @@
-//! A durable store for a single machine: the semantics of [`Memory`](crate::Memory), with each commit on disk before
+//! A durable store for a single machine: the semantics of [`Memory`], with each commit on disk before
 //! anybody sees it.
 //!
 //! **Invariant:** what was acknowledged, listed or watched survives the process; what the disk may or may not hold is

@@ -249,6 +249,13 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// Also when it panicked: then nobody knows whether the memory is what the disk holds.
+    fn drop(&mut self) {
+        hold(&self.live).fail(super::STOPPED);
+    }
+}
+
 fn line(op: &Op, revision: Revision) -> Line<'_> {
     match op {
         Op::Put { key, value, session } => Line::Put { key, revision, session: session.as_ref(), value },
