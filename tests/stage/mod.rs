@@ -22,6 +22,7 @@ pub(crate) enum Act {
     Ignore,
 }
 
+#[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) store: Memory,
     pub(crate) scheduler: Scheduler,
@@ -33,6 +34,8 @@ pub(crate) struct Stage {
     /// Fewest healthy tasks seen at any moment, per service, since it was cleared.
     pub(crate) lowest: BTreeMap<String, usize>,
     pub(crate) most: BTreeMap<String, usize>,
+    /// No puppets, no measuring: only the scheduler is of interest.
+    pub(crate) quiet: bool,
     watchers: BTreeMap<WatcherId, String>,
     replies: VecDeque<Reply>,
     pub(crate) commits: usize,
@@ -56,6 +59,7 @@ impl Stage {
             act_of: BTreeMap::new(),
             lowest: BTreeMap::new(),
             most: BTreeMap::new(),
+            quiet: false,
             watchers: BTreeMap::new(),
             replies: VecDeque::new(),
             commits: 0,
@@ -65,6 +69,11 @@ impl Stage {
             stage.host(&format!("h{number:04}"));
         }
         stage
+    }
+
+    /// Makes a copy that goes its own way.
+    pub(crate) fn fork(&self) -> Stage {
+        self.clone()
     }
 
     pub(crate) fn host(&mut self, name: &str) {
@@ -186,7 +195,7 @@ impl Stage {
             while let Some(reply) = self.replies.pop_front() {
                 self.step(Input::Store(reply));
             }
-            if self.puppets() {
+            if !self.quiet && self.puppets() {
                 continue;
             }
             let expiry = self.store.next_expiry();
@@ -240,7 +249,9 @@ impl Stage {
                 self.commits += 1;
                 let (outcome, deliveries) = self.store.commit(&txn);
                 self.deliver(deliveries);
-                self.measure();
+                if !self.quiet {
+                    self.measure();
+                }
                 let outcome = (self.answer)(self.commits, outcome);
                 self.replies.push_back(Reply::Done { write, outcome });
             }
