@@ -162,8 +162,8 @@ pub const TXN_BYTES_MAX: usize = 256 * 1024;
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 
 impl Txn {
-    /// Counts the operations that this becomes in Consul: a write and the guard on its key are one, a guard alone is one,
-    /// a lock guard two.
+    /// Counts the operations that this becomes in Consul: a put and the guard on its key are one, a guard alone is one, a
+    /// lock guard two, and so is a delete, since Consul's own guarded delete passes when there is nothing to delete.
     #[must_use]
     pub fn weight(&self) -> usize {
         let alone = self.guards.iter().map(|guard| match guard {
@@ -172,7 +172,8 @@ impl Txn {
                 usize::from(!self.ops.iter().any(|op| op.key() == key))
             }
         });
-        self.ops.len() + alone.sum::<usize>()
+        let deletes = self.ops.iter().filter(|op| matches!(op, Op::Delete { .. })).count();
+        self.ops.len() + deletes + alone.sum::<usize>()
     }
 
     /// Counts the bytes of all keys and values.
@@ -222,6 +223,9 @@ impl Txn {
                 .any(|guard| !matches!(guard, Guard::Held { .. }) && guard.key() == op.key());
             if !guarded {
                 return Some("a write without a guard on its key");
+            }
+            if matches!(op, Op::Delete { .. }) && self.guards.contains(&Guard::Absent { key: op.key().into() }) {
+                return Some("a key deleted that is guarded to be absent");
             }
             if matches!(op, Op::Put { value, .. } if value.len() > RECORD_BYTES_MAX) {
                 return Some("a record of more than 64 KiB");

@@ -28,8 +28,11 @@ pub(crate) struct Batch {
     pub(crate) notes: Vec<Note>,
 }
 
-/// Keys that one placement touches: the pair, the ledger, and the service's state.
-pub(crate) const KEYS_A_STEP: usize = 4;
+/// More than one step weighs: removing a task deletes its pair and its status, and writes the ledger and the service's
+/// state.
+const WEIGHT_A_STEP: usize = 8;
+/// What the lock guard weighs.
+const LOCK_WEIGHT: usize = 2;
 /// More than the records that one placement writes will weigh, bytes.
 const BYTES_A_STEP: usize = 16 * 1024;
 
@@ -48,9 +51,9 @@ impl Batch {
 
     /// Tells whether `steps` more placements or stops surely fit, each of which is safe on its own.
     pub(crate) fn has_room(&self, steps: usize) -> bool {
-        // Two for the lock guard, and an extra for a guard without a write.
-        self.ops.len() + 3 + KEYS_A_STEP * steps <= TXN_OPS_MAX
-            && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
+        let deletes = self.ops.values().filter(|value| value.is_none()).count();
+        let weight = self.ops.len() + deletes + LOCK_WEIGHT;
+        weight + WEIGHT_A_STEP * steps <= TXN_OPS_MAX && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
     }
 
     pub(crate) fn is_empty(&self) -> bool {
