@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const LINES_MAX: usize = 600;
-const WIDTH_MAX: usize = 120;
+const WIDTH_MAX: usize = 125;
 
 /// The files that belong to the project: those in version control, and new ones that are not ignored.
 fn files() -> Vec<PathBuf> {

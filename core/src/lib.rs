@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod agent;
 pub mod config;
+pub mod invariants;
 pub mod keys;
 pub mod machine;
 pub mod mirror;

@@ -1,0 +1,178 @@
+//! What must always hold in a world, as functions of it. The numbers are those of the list of promises: `S5` is pair
+//! atomicity wherever it is spoken of.
+//!
+//! **Invariant:** everything is computed anew from the records; no index of the world is believed.
+
+use crate::model::{Claim, Desired, Name, Task};
+use crate::world::{Group, GroupKey, World};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Number of the promise.
+    pub promise: &'static str,
+    /// What was found, in words.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.promise, self.what)
+    }
+}
+
+/// Checks all of them. Costs as much as the world is large.
+#[must_use]
+pub fn check(world: &World) -> Vec<Violation> {
+    let mut by_host: BTreeMap<&Name, Vec<&Task>> = BTreeMap::new();
+    for view in world.tasks.values() {
+        by_host.entry(&view.task.host).or_default().push(&view.task);
+    }
+    let mut found = Vec::new();
+    pairs(world, &mut found);
+    for (name, host) in &world.hosts {
+        let tasks = by_host.get(name).map_or(&[][..], Vec::as_slice);
+        ledger(name, host.ledger.as_deref(), tasks, &mut found);
+        capacity(name, host.registration.as_deref(), tasks, &mut found);
+        ports(name, tasks, &mut found);
+        let ids: BTreeSet<Name> = tasks.iter().map(|task| task.id.clone()).collect();
+        if ids != host.tasks {
+            found.push(misfiled(format!("{name} is filed with {:?}, has {ids:?}", host.tasks)));
+        }
+        if host.load.is_some_and(|load| !world.by_load.contains(&(load, name.clone()))) {
+            found.push(misfiled(format!("{name} is not filed by its load")));
+        }
+    }
+    counts(world, &mut found);
+    identities(world, &mut found);
+    groups(world, &mut found);
+    found
+}
+
+/// S5: a record and its copy under the host are there together and say the same.
+fn pairs(world: &World, found: &mut Vec<Violation>) {
+    for (id, view) in &world.tasks {
+        if view.twin != Some(view.digest) {
+            let what = format!("{id}: its record and the copy under {} differ", view.task.host);
+            found.push(Violation { promise: "S5", what });
+        }
+    }
+    for (host, id) in &world.strays {
+        found
+            .push(Violation { promise: "S5", what: format!("{id}: a copy under {host} without its record") });
+    }
+}
+
+/// S9: the ledger of a host says what the records there add up to.
+fn ledger(name: &Name, ledger: Option<&crate::model::Ledger>, tasks: &[&Task], found: &mut Vec<Violation>) {
+    let mut sums: BTreeMap<Name, Claim> = BTreeMap::new();
+    for task in tasks {
+        let sum = sums.entry(task.cluster.clone()).or_default();
+        sum.memory = sum.memory.saturating_add(task.memory);
+        sum.cpu_units = sum.cpu_units.saturating_add(task.cpu_units);
+        sum.ports.extend(task.port);
+        sum.ports.sort_unstable();
+    }
+    sums.retain(|_, sum| *sum != Claim::default());
+    let written = ledger.map(|ledger| ledger.clusters.clone()).unwrap_or_default();
+    if sums != written {
+        let what = format!("{name}: its ledger says {written:?}, its tasks add up to {sums:?}");
+        found.push(Violation { promise: "S9", what });
+    }
+}
+
+/// S9: no host is promised more than it has.
+fn capacity(
+    name: &Name,
+    has: Option<&crate::model::Registration>,
+    tasks: &[&Task],
+    found: &mut Vec<Violation>,
+) {
+    let Some(has) = has else { return };
+    let memory = tasks.iter().fold(0_u64, |sum, task| sum.saturating_add(task.memory));
+    let cpu_units = tasks.iter().fold(0_u64, |sum, task| sum.saturating_add(task.cpu_units));
+    if memory > has.memory || cpu_units > has.cpu_units {
+        let what = format!(
+            "{name}: {memory} of {} MiB and {cpu_units} of {} cpu units are promised",
+            has.memory, has.cpu_units
+        );
+        found.push(Violation { promise: "S9", what });
+    }
+}
+
+/// S10: no port of a host is given away twice.
+fn ports(name: &Name, tasks: &[&Task], found: &mut Vec<Violation>) {
+    let mut taken: BTreeMap<u16, &Name> = BTreeMap::new();
+    for task in tasks {
+        let Some(port) = task.port else { continue };
+        if let Some(other) = taken.insert(port, &task.id) {
+            let what = format!("{name}: port {port} is given to {other} and to {}", task.id);
+            found.push(Violation { promise: "S10", what });
+        }
+    }
+}
+
+/// S12: no service has more tasks issued than `max`, once a plan has followed its configuration.
+fn counts(world: &World, found: &mut Vec<Violation>) {
+    let mut issued: BTreeMap<&Name, u32> = BTreeMap::new();
+    for view in world.tasks.values().filter(|view| view.task.desired == Desired::Run) {
+        *issued.entry(&view.task.service).or_insert(0) += 1;
+    }
+    for (service, issued) in issued {
+        let Some(config) = world.services.get(service) else { continue };
+        let dirty = world.dirty.iter().any(|(_, of)| of == service);
+        if !dirty && issued > config.max {
+            let what = format!("{service}: {issued} tasks are issued, max is {}", config.max);
+            found.push(Violation { promise: "S12", what });
+        }
+    }
+}
+
+/// S13: an id says what its record says.
+fn identities(world: &World, found: &mut Vec<Violation>) {
+    for (id, view) in &world.tasks {
+        let task = &view.task;
+        if *id != crate::keys::task_id(&task.cluster, &task.service, task.version, task.instance) {
+            let what = format!("{id}: its record is of {}/{}", task.cluster, task.service);
+            found.push(Violation { promise: "S13", what });
+        }
+    }
+}
+
+/// The tasks of each service are filed by version and class, and counted by host.
+fn groups(world: &World, found: &mut Vec<Violation>) {
+    let mut expected: BTreeMap<GroupKey, Group> = BTreeMap::new();
+    for (id, view) in &world.tasks {
+        let task = &view.task;
+        let group = expected.entry((task.cluster.clone(), task.service.clone())).or_default();
+        group.classes.entry((task.version, view.class)).or_default().insert(id.clone());
+        group.instances.entry(task.version).or_default().insert(task.instance);
+        *group.per_host.entry(task.host.clone()).or_insert(0) += 1;
+    }
+    for group in expected.values_mut() {
+        for count in group.per_host.values() {
+            *group.hosts_by_count.entry(*count).or_insert(0) += 1;
+        }
+    }
+    let none = Group::default();
+    for key in expected.keys().chain(world.groups.keys()) {
+        let should = expected.get(key).unwrap_or(&none);
+        let is = world.groups.get(key).unwrap_or(&none);
+        let same = should.classes == is.classes
+            && should.per_host == is.per_host
+            && should.instances == is.instances
+            && should.hosts_by_count == is.hosts_by_count;
+        if !same {
+            found.push(misfiled(format!("{}/{}: filed as {is:?}, should be {should:?}", key.0, key.1)));
+        }
+    }
+}
+
+fn misfiled(what: String) -> Violation {
+    Violation { promise: "index", what }
+}
