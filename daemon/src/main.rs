@@ -1,2 +1,34 @@
-//! Placeholder.
-fn main(){}
+//! The binary `callboard`: daemons that drive the machines with tokio, the HTTP API over them, and the command line.
+//!
+//! **Invariant:** nothing here decides where a task runs or when it stops: `callboard_core` does.
+
+mod api;
+mod change;
+mod cli;
+mod data_dir;
+mod demo;
+mod drive;
+mod events;
+mod host;
+mod names;
+mod plan;
+mod problem;
+mod process;
+mod storage;
+mod views;
+mod write;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Fails only when a provider was installed already, which would do as well.
+    let _already = rustls::crypto::ring::default_provider().install_default();
+    match cli::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            cli::out::message(&format!("callboard: {error:#}"));
+            problem::exit_code(&error)
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Why a task is where it is, or why it waits.
+
+use super::Api;
+use crate::names;
+use crate::problem::Problem;
+use crate::views::{self, Board, Explanation, HostReason, ServiceView, TaskView};
+use axum::extract::{Path, State};
+use axum::response::Json;
+use callboard_core::model::{Name, Service, Task};
+use callboard_core::scheduler;
+use std::sync::Arc;
+
+pub(super) async fn explain(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+) -> Result<Json<Explanation>, Problem> {
+    let name = names::check_id(&name)?;
+    let board = api.board().await?;
+    let explanation = if let Some(task) = board.tasks.get(name) {
+        explain_task(&api, &board, task).await
+    } else if let Some(service) = board.services.get(name) {
+        explain_service(&api, &board, service).await
+    } else {
+        return Err(Problem::unknown("task or service", name, "tasks` and `callboard services"));
+    };
+    Ok(Json(explanation))
+}
+
+async fn explain_task(api: &Api, board: &Board, task: &Task) -> Explanation {
+    let view = views::task(board, task);
+    let mut facts = vec![
+        format!("{}: {}", view.state, meaning(&view)),
+        format!("on {} (placement {}): {}", view.host, view.generation, view.why),
+    ];
+    if let Some(trouble) = &view.trouble {
+        facts.push(format!("its agent says: {trouble}"));
+    }
+    if view.attempt > 0 {
+        facts.push(format!("it was started {} times in this placement", view.attempt + 1));
+    }
+    let service = board.services.get(&task.service);
+    if let Some(service) = service.filter(|service| service.task_version != task.version) {
+        facts.push(format!(
+            "the service is to run version {}, this is version {}",
+            service.task_version, task.version
+        ));
+    }
+    let wish = board.moves.get(&(task.host.clone(), task.id.clone()));
+    if let Some(wish) = wish.filter(|wish| wish.generation == task.generation) {
+        facts.push(format!("its agent asked for it to run elsewhere: {}", wish.reason));
+    }
+    let hosts = match service {
+        Some(service) => hosts(api, &task.cluster, service).await,
+        None => Vec::new(),
+    };
+    let hint = match view.state.as_str() {
+        "failed" | "unhealthy" | "pending" | "dead" => {
+            Some(format!("`callboard logs {}` shows what it wrote", view.id))
+        }
+        _ => None,
+    };
+    Explanation { about: format!("task {}", view.id), facts, hosts, hint }
+}
+
+fn meaning(view: &TaskView) -> &'static str {
+    match view.state.as_str() {
+        "issued" => "its host's agent has not taken it up yet",
+        "pending" => "its agent waits for its turn or for a back-off to run out",
+        "starting" => "it is being set up",
+        "running" => "its processes exist, its checks have not passed yet",
+        "healthy" => "it does its work",
+        "unhealthy" => "a check fails",
+        "failed" => "its agent has given up on it",
+        "dead" => "nothing of it is left",
+        "stopping" => "it was told to stop and is not gone yet",
+        "gone" => "it was told to stop and is gone; its record follows",
+        "silent" => "its host gives no sign of life, so nothing is known of it",
+        _ => "",
+    }
+}
+
+async fn explain_service(api: &Api, board: &Board, service: &Service) -> Explanation {
+    let view = views::service(board, service, &api.blocked().await);
+    let cluster = board.home(&service.name).map(|cluster| cluster.name.clone());
+    let hosts = match &cluster {
+        Some(cluster) => hosts(api, cluster, service).await,
+        None => Vec::new(),
+    };
+    let (facts, hint) = facts(&view, api.scheduler.is_some());
+    Explanation { about: format!("service {}", view.name), facts, hosts, hint }
+}
+
+/// Tells what is true of a service, and what would change it.
+fn facts(view: &ServiceView, has_scheduler: bool) -> (Vec<String>, Option<String>) {
+    let target = if view.stopped { 0 } else { view.desired };
+    let mut facts = vec![format!(
+        "{}: {} of {target} tasks healthy, {} issued, {} stopping",
+        view.state, view.healthy, view.issued, view.stopping
+    )];
+    let mut hint = None;
+    if view.stopped {
+        facts.push(format!(
+            "stopped by `callboard stop`; {} tasks are wanted when it is started",
+            view.desired
+        ));
+        hint = Some(format!("`callboard start {}` runs it", view.name));
+    }
+    match &view.cluster {
+        None => {
+            facts.push("no cluster lists it, so nobody runs it".into());
+            hint = Some(format!("add {:?} to the services of a cluster and apply that", view.name));
+        }
+        Some(cluster) if !view.scheduled => {
+            facts
+                .push(format!("no scheduler holds the lock of its cluster {cluster}, so nothing is decided"));
+            hint = Some("start a scheduler: `callboard scheduler`, `combined` or `dev`".into());
+        }
+        Some(_) => {}
+    }
+    if let Some(why) = &view.failure {
+        facts.push(format!("version {} was given up: {why}", view.version));
+        hint = Some(format!(
+            "apply a version that works, or `callboard start {}` to try this one again",
+            view.name
+        ));
+    } else if view.rollout.as_deref() == Some("running") {
+        facts.push(format!("version {} is being rolled out", view.version));
+    }
+    if let Some(why) = &view.blocked {
+        facts.push(format!("{} not placed: {why}", view.missing));
+        hint =
+            hint.or(Some("make room: add a host, undrain one, scale something down, or ask for less".into()));
+    }
+    if !has_scheduler {
+        facts.push("no scheduler lives in the daemon that answers, so it cannot tell about each host".into());
+    }
+    (facts, hint)
+}
+
+/// Asks the scheduler of this process what each host means for one more task of a service.
+async fn hosts(api: &Api, cluster: &Name, service: &Service) -> Vec<HostReason> {
+    let Some(question) = &api.scheduler else { return Vec::new() };
+    let (now, key) = (api.clock.now(), (cluster.clone(), service.name.clone()));
+    let (task_name, version) = (service.task_name.clone(), service.task_version);
+    let look = move |scheduler: &scheduler::Scheduler| {
+        let world = scheduler.world();
+        let reasons =
+            world.definition(&task_name, version).map(|found| scheduler::explain(world, now, &key, found));
+        reasons.unwrap_or_default().iter().map(reason).collect()
+    };
+    question.ask(look).await.unwrap_or_default()
+}
+
+fn reason(reason: &scheduler::HostReason) -> HostReason {
+    let why = if reason.obstacles.is_empty() {
+        let there = reason.tasks;
+        format!(
+            "{there} of the service there; {} MiB and {} cpu units free",
+            reason.free_memory, reason.free_cpu_units
+        )
+    } else {
+        reason.obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    HostReason { host: reason.host.to_string(), fits: reason.obstacles.is_empty(), why }
+}

@@ -1,0 +1,172 @@
+//! What a task wrote, from the executor of the host that runs it.
+
+use super::Api;
+use super::events::{is_set, query};
+use crate::names;
+use crate::problem::{Kind, Problem};
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use callboard_core::work::Run;
+use callboard_executors::Executor;
+use futures_util::stream;
+use serde::Deserialize;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most that is read of an output at once.
+const READ_MAX: usize = 1 << 20;
+/// How often a followed output is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// For how long a run that writes nothing more is followed after it is gone.
+const GONE_LOOKS: u32 = 4;
+
+/// What of the output is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Only so many last lines.
+    tail: Option<usize>,
+    /// Go on as it is written.
+    follow: Option<String>,
+}
+
+pub(super) async fn logs(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let id = names::check_id(&id)?;
+    let wanted = query(wanted)?;
+    let (executor, run) = find(&api, id).await?;
+    let read = executor.tail(&run, READ_MAX).await;
+    let read = read.map_err(|failure| {
+        Problem::new(Kind::NotFound, failure.to_string()).hint(format!("`callboard explain {id}` tells more"))
+    })?;
+    let first = last_lines(&read, wanted.tail).to_vec();
+    let body = if is_set(wanted.follow.as_deref()) {
+        let follower = Follower { executor, run, seen: read, first: Some(first), failures: 0 };
+        Body::from_stream(stream::unfold(follower, |mut follower| async move {
+            Some((Ok::<_, Infallible>(follower.next().await?), follower))
+        }))
+    } else {
+        Body::from(first)
+    };
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
+}
+
+/// Finds the present start of a task on this host; the last one that is known when it has left the host.
+async fn find(api: &Api, id: &str) -> Result<(Arc<dyn Executor>, Run), Problem> {
+    let board = api.board().await?;
+    let task = board.tasks.get(id);
+    let Some(agent) = &api.agent else {
+        let problem =
+            Problem::new(Kind::NotFound, "no agent lives in the daemon that answers, so it has no logs");
+        return Err(problem.hint("ask the daemon of the task's host, by --api"));
+    };
+    if let Some(task) = task.filter(|task| task.host != agent.host) {
+        let host = &task.host;
+        let there = board.registrations.get(host).and_then(|host| host.api.clone());
+        let problem = Problem::new(Kind::NotFound, format!("{id} runs on {host}, its logs are there"));
+        return Err(match there {
+            Some(address) => problem.hint(format!("callboard --api {address} logs {id}")),
+            None => problem.hint(format!("ask the daemon of {host}, by --api")),
+        });
+    }
+    let found = agent.executor.inspect().await.map_err(Problem::failed)?;
+    let last = found.into_iter().map(|found| found.spec.run()).filter(|run| &*run.id == id).max();
+    match (last, task) {
+        (Some(run), _) => Ok((Arc::clone(&agent.executor), run)),
+        (None, Some(_)) => Err(Problem::new(Kind::NotFound, format!("{id} has not been started yet"))
+            .hint(format!("`callboard explain {id}` tells why"))),
+        (None, None) => Err(Problem::unknown("task", id, "tasks")),
+    }
+}
+
+fn last_lines(text: &[u8], lines: Option<usize>) -> &[u8] {
+    let Some(lines) = lines else { return text };
+    let body = text.strip_suffix(b"\n").unwrap_or(text);
+    let mut ends = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+    match lines.checked_sub(1).map(|skip| ends.nth(skip)) {
+        None => &[],
+        Some(None) => text,
+        Some(Some(end)) => &text[end + 1..],
+    }
+}
+
+/// Reads an output again and again and gives what is new.
+struct Follower {
+    executor: Arc<dyn Executor>,
+    run: Run,
+    seen: Vec<u8>,
+    first: Option<Vec<u8>>,
+    failures: u32,
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first.into());
+        }
+        loop {
+            tokio::time::sleep(LOOK).await;
+            match self.executor.tail(&self.run, READ_MAX).await {
+                Ok(read) => {
+                    let fresh = Bytes::copy_from_slice(after(&self.seen, &read));
+                    self.seen = read;
+                    if !fresh.is_empty() {
+                        return Some(fresh);
+                    }
+                    let ended = tokio::time::timeout(Duration::ZERO, self.executor.exited(&self.run)).await;
+                    self.failures = if ended.is_ok() { self.failures + 1 } else { 0 };
+                }
+                Err(_) => self.failures += 1,
+            }
+            if self.failures >= GONE_LOOKS {
+                return None;
+            }
+        }
+    }
+}
+
+/// Finds what of the last part of an output is new since an earlier last part of it.
+fn after<'a>(seen: &[u8], read: &'a [u8]) -> &'a [u8] {
+    if seen.len() < READ_MAX && read.starts_with(seen) {
+        return &read[seen.len()..];
+    }
+    // The window has moved on: what was its end lies somewhere within it.
+    let mark = &seen[seen.len().saturating_sub(1024)..];
+    match read.windows(mark.len().max(1)).rposition(|window| window == mark) {
+        Some(at) => &read[at + mark.len()..],
+        None => read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tails() {
+        let check = |lines: Option<usize>, expect: &str| {
+            assert_eq!(last_lines(b"one\ntwo\nthree\n", lines), expect.as_bytes(), "{lines:?}");
+        };
+        check(None, "one\ntwo\nthree\n");
+        check(Some(0), "");
+        check(Some(1), "three\n");
+        check(Some(2), "two\nthree\n");
+        check(Some(3), "one\ntwo\nthree\n");
+        check(Some(9), "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn only_what_is_new() {
+        assert_eq!(after(b"one\n", b"one\ntwo\n"), b"two\n");
+        assert_eq!(after(b"one\n", b"one\n"), b"");
+        assert_eq!(after(b"", b"one\n"), b"one\n");
+        assert_eq!(after(b"one\ntwo\n", b"three\n"), b"three\n");
+    }
+}

@@ -1,0 +1,272 @@
+//! Starts daemons: `dev`, `combined`, `agent`, `scheduler`.
+
+use super::apply::read;
+use super::events::line;
+use super::out;
+use crate::data_dir;
+use crate::events::Events;
+use crate::host::HostArgs;
+use crate::names;
+use crate::process::{AgentPart, Parts, Process, SchedulerPart};
+use crate::storage::{StoreName, store_name};
+use crate::write;
+use anyhow::{Context, Result};
+use callboard_core::machine::Span;
+use callboard_core::model::DEFAULT_SCHEDULER;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const API_DEFAULT: &str = "127.0.0.1:7700";
+
+/// Where the HTTP API listens.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "HTTP API")]
+pub(crate) struct ApiArgs {
+    /// Address to listen on; one that other machines can reach needs --token-file
+    #[arg(long, value_name = "IP:PORT", env = "CALLBOARD_BIND", default_value = API_DEFAULT)]
+    pub(crate) bind: SocketAddr,
+    /// Listen on an address that other machines can reach, without a token: whoever reaches it can run anything
+    #[arg(long)]
+    pub(crate) insecure_bind: bool,
+}
+
+/// Where the cluster's state is kept.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Store")]
+pub(crate) struct StoreArgs {
+    /// Where the state of the cluster is kept: embedded:DIR (in this process, durable) or memory: (gone with it)
+    #[arg(long, value_name = "STORE", env = "CALLBOARD_STORE", value_parser = store_name)]
+    pub(crate) store: StoreName,
+}
+
+/// What a daemon with an agent is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Agent")]
+pub(crate) struct AgentOptions {
+    /// Directory for this agent's own things: its identity, what its tasks run in, their logs
+    #[arg(long, value_name = "DIR", env = "CALLBOARD_DATA_DIR", default_value = "/var/lib/callboard")]
+    data_dir: PathBuf,
+    /// What may run tasks here: bash (no isolation: tasks run as the user of this process); may be given several times
+    #[arg(long = "executor", value_name = "KIND", env = "CALLBOARD_EXECUTORS", value_delimiter = ',',
+          value_parser = ["bash"])]
+    executors: Vec<String>,
+    /// Stop this host's tasks when the daemon ends; without it they go on running, for the next start to take over
+    #[arg(long)]
+    stop_tasks: bool,
+    /// How long this host counts as alive after its last sign of life
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Span::parse)]
+    host_ttl: Span,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+/// What a daemon with a scheduler is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Scheduler")]
+pub(crate) struct SchedulerOptions {
+    /// Look after the clusters that name this scheduler
+    #[arg(long = "scheduler-name", alias = "name", value_name = "NAME", env = "CALLBOARD_SCHEDULER_NAME",
+          default_value = DEFAULT_SCHEDULER)]
+    scheduler_name: String,
+    /// How long this scheduler's locks outlive its last word, before another one may take over
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Span::parse)]
+    lock_ttl: Span,
+}
+
+/// Run a whole cluster in this one process: store, scheduler, an agent for this machine, and the API on loopback
+///
+/// Applies the files, stays in the foreground and shows what happens. Ctrl-C stops the tasks it started; with --keep they
+/// go on running, and the next `callboard dev` takes them over. The state is kept in the data directory.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  callboard dev examples/hello-world.yml\n  callboard dev --keep --data-dir ./state web.yml"
+)]
+pub(crate) struct DevArgs {
+    /// Configuration files to apply, as by `callboard apply -f`
+    files: Vec<PathBuf>,
+    /// Directory for everything it keeps [default: $XDG_STATE_HOME/callboard/dev or ~/.local/state/callboard/dev]
+    #[arg(long, value_name = "DIR", env = "CALLBOARD_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Leave tasks running at the end
+    #[arg(long)]
+    keep: bool,
+    #[command(flatten)]
+    api: ApiArgs,
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+/// Run a scheduler and the agent of this host in one process
+///
+/// A signal to end (SIGTERM, Ctrl-C) leaves tasks running unless --stop-tasks is given, so that the daemon can be
+/// replaced without touching them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CombinedArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    agent: AgentOptions,
+    #[command(flatten)]
+    scheduler: SchedulerOptions,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+/// Run the agent of this host: it starts and stops the tasks that a scheduler issues to it, and watches their health
+///
+/// A signal to end (SIGTERM, Ctrl-C) leaves tasks running unless --stop-tasks is given, so that the daemon can be
+/// replaced without touching them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AgentArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    agent: AgentOptions,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+/// Run a scheduler: it takes the locks of its clusters and decides which host runs which task
+///
+/// Several may run: one holds a cluster's lock, the others wait to take over.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SchedulerArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    scheduler: SchedulerOptions,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+/// In `dev` a restart shall not wait long for its own former self to be over.
+const DEV_TTL: Span = Span::secs(5);
+
+pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> {
+    let mut files = Vec::new();
+    for path in &args.files {
+        files.push(read(path)?);
+    }
+    let wanted = write::read_files(files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])))?;
+    let dir = args.data_dir.unwrap_or_else(data_dir::for_dev);
+    let agent =
+        AgentPart { data_dir: dir.clone(), executors: vec!["bash".into()], host: args.host, ttl: DEV_TTL };
+    let parts = Parts {
+        role: "dev",
+        store: StoreName::Embedded(dir.join("store")),
+        agent: Some(agent),
+        scheduler: Some(SchedulerPart { name: DEFAULT_SCHEDULER.into(), ttl: DEV_TTL }),
+        bind: args.api.bind,
+        insecure: args.api.insecure_bind,
+        token_file: token_file.map(Path::to_owned),
+    };
+    let process = Process::start(parts).await?;
+    greet(&process, &dir, args.api.bind);
+    let shown = tokio::spawn(show(Arc::clone(process.events())));
+    let applied = if files.is_empty() { Ok(()) } else { apply_files(&process, &wanted).await };
+    if let Err(error) = applied {
+        process.shut_down(!args.keep).await;
+        return Err(error);
+    }
+    let ended = process.run_until_told(!args.keep).await;
+    shown.abort();
+    ended
+}
+
+async fn apply_files(
+    process: &Process,
+    wanted: &callboard_core::config::Sourced<callboard_core::config::Configuration>,
+) -> Result<()> {
+    let applied = write::apply(process.store(), wanted, false).await?;
+    for change in applied.changes.iter().filter(|change| change.change != "unchanged") {
+        process.events().say(super::apply::change_line(change));
+    }
+    for warning in &applied.warnings {
+        process.events().say(warning.clone());
+    }
+    Ok(())
+}
+
+fn greet(process: &Process, dir: &Path, bind: SocketAddr) {
+    let address = process.address();
+    let option =
+        if bind.to_string() == API_DEFAULT { String::new() } else { format!(" --api http://{address}") };
+    out::line(&format!("callboard {}: a whole cluster in one process", env!("CARGO_PKG_VERSION")));
+    out::line(&format!("  host  {}", process.host().unwrap_or_default()));
+    out::line(&format!("  API   http://{address}/v1/status"));
+    out::line(&format!("  data  {}", dir.display()));
+    out::line(&format!("  try   callboard{option} status    (in another terminal; Ctrl-C here ends it)"));
+    out::line("");
+}
+
+/// Writes what happens, one line each.
+async fn show(events: Arc<Events>) {
+    let (kept, mut coming) = events.after(0);
+    kept.iter().for_each(|event| out::line(&line(event)));
+    loop {
+        match coming.recv().await {
+            Ok(event) => out::line(&line(&event)),
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(count)) => {
+                out::message(&format!("({count} events came too fast to be shown)"));
+            }
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+fn agent_part(options: AgentOptions) -> AgentPart {
+    if options.executors.is_empty() {
+        tracing::warn!(
+            "no executor is enabled, so this host can run no task; enable one with --executor bash"
+        );
+    }
+    AgentPart {
+        data_dir: options.data_dir,
+        executors: options.executors,
+        host: options.host,
+        ttl: options.host_ttl,
+    }
+}
+
+fn scheduler_part(options: &SchedulerOptions) -> Result<SchedulerPart> {
+    let name = names::check("scheduler", &options.scheduler_name).context("--scheduler-name")?;
+    Ok(SchedulerPart { name: name.into(), ttl: options.lock_ttl })
+}
+
+pub(crate) async fn combined(args: CombinedArgs, token_file: Option<&Path>) -> Result<()> {
+    let scheduler = Some(scheduler_part(&args.scheduler)?);
+    serve("combined", args.store, Some(args.agent), scheduler, &args.api, token_file).await
+}
+
+pub(crate) async fn agent(args: AgentArgs, token_file: Option<&Path>) -> Result<()> {
+    serve("agent", args.store, Some(args.agent), None, &args.api, token_file).await
+}
+
+pub(crate) async fn scheduler(args: SchedulerArgs, token_file: Option<&Path>) -> Result<()> {
+    let scheduler = Some(scheduler_part(&args.scheduler)?);
+    serve("scheduler", args.store, None, scheduler, &args.api, token_file).await
+}
+
+async fn serve(
+    role: &'static str,
+    store: StoreArgs,
+    agent: Option<AgentOptions>,
+    scheduler: Option<SchedulerPart>,
+    api: &ApiArgs,
+    token_file: Option<&Path>,
+) -> Result<()> {
+    let stop_tasks = agent.as_ref().is_some_and(|options| options.stop_tasks);
+    let parts = Parts {
+        role,
+        store: store.store,
+        agent: agent.map(agent_part),
+        scheduler,
+        bind: api.bind,
+        insecure: api.insecure_bind,
+        token_file: token_file.map(Path::to_owned),
+    };
+    let process = Process::start(parts).await?;
+    tracing::info!(role, api = %process.address(), host = process.host().unwrap_or_default(), "started");
+    process.run_until_told(stop_tasks).await
+}

@@ -1,0 +1,275 @@
+//! Puts a process together of its parts, store, agent, scheduler and API, and takes it apart again in order.
+
+use crate::api::{self, Api, LocalAgent};
+use crate::data_dir::DataDir;
+use crate::drive::{AgentDriver, Clock, SchedulerDriver, Told};
+use crate::events::Events;
+use crate::host::{self, HostArgs};
+use crate::storage::{self, StoreName};
+use anyhow::{Context, Result};
+use callboard_backends::Store;
+use callboard_core::machine::Span;
+use callboard_core::model::Name;
+use callboard_core::store::Revision;
+use callboard_core::{agent, scheduler};
+use callboard_executors::{ByKind, Executor, bash};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+/// How long a burst of changes is collected before it is planned.
+const PLAN_DELAY: Span = Span(100);
+/// The share of the machine's memory, in percent, above which a task is asked to move.
+const PRESSURE_PERCENT: u64 = 95;
+/// How long tasks may take to stop at the end, before the process ends without them.
+const STOP_PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a process is to be made of.
+pub(crate) struct Parts {
+    pub(crate) role: &'static str,
+    pub(crate) store: StoreName,
+    pub(crate) agent: Option<AgentPart>,
+    pub(crate) scheduler: Option<SchedulerPart>,
+    pub(crate) bind: SocketAddr,
+    pub(crate) insecure: bool,
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// What an agent is to be.
+pub(crate) struct AgentPart {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) executors: Vec<String>,
+    pub(crate) host: HostArgs,
+    pub(crate) ttl: Span,
+}
+
+/// What a scheduler is to be.
+pub(crate) struct SchedulerPart {
+    pub(crate) name: Name,
+    pub(crate) ttl: Span,
+}
+
+/// A running process.
+pub(crate) struct Process {
+    api: Arc<Api>,
+    address: SocketAddr,
+    agent: Option<JoinHandle<()>>,
+    scheduler: Option<JoinHandle<()>>,
+    server: JoinHandle<std::io::Result<()>>,
+    _data_dir: Option<DataDir>,
+}
+
+struct Started {
+    local: LocalAgent,
+    driver: JoinHandle<()>,
+    data_dir: DataDir,
+}
+
+impl Process {
+    /// Starts all parts.
+    ///
+    /// # Errors
+    /// A part cannot be had: the directory or the address is in use, the store does not open.
+    pub(crate) async fn start(parts: Parts) -> Result<Process> {
+        let clock = Clock::start();
+        let access = api::access(parts.bind, parts.token_file.as_deref(), parts.insecure)?;
+        let data_dir = parts.agent.as_ref().map(|part| DataDir::open(&part.data_dir)).transpose()?;
+        let listener = TcpListener::bind(parts.bind).await.with_context(|| {
+            format!(
+                "the API cannot listen on {}; is another daemon running? name another address with --bind",
+                parts.bind
+            )
+        })?;
+        let address = listener.local_addr()?;
+        let store = storage::open(&parts.store)?;
+        let events = Arc::new(Events::new());
+        let (question, scheduler) = match &parts.scheduler {
+            Some(part) => {
+                let (driver, question) = SchedulerDriver::new(
+                    scheduler_settings(part),
+                    clock,
+                    Arc::clone(&store),
+                    Arc::clone(&events),
+                );
+                (Some(question), Some(tokio::spawn(driver.run())))
+            }
+            None => (None, None),
+        };
+        let started = match (&parts.agent, data_dir) {
+            (Some(part), Some(data_dir)) => {
+                Some(start_agent(part, data_dir, clock, &store, &events, address)?)
+            }
+            (Some(_), None) | (None, _) => None,
+        };
+        let (local, agent, data_dir) = match started {
+            Some(Started { local, driver, data_dir }) => (Some(local), Some(driver), Some(data_dir)),
+            None => (None, None, None),
+        };
+        let api = Arc::new(Api {
+            store,
+            events,
+            scheduler: question,
+            agent: local,
+            access,
+            role: parts.role.into(),
+            store_name: parts.store.to_string(),
+            clock,
+        });
+        let router = api::router(Arc::clone(&api));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Process { api, address, agent, scheduler, server, _data_dir: data_dir })
+    }
+
+    /// Gives its store.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.api.store
+    }
+
+    /// Gives what happens in it.
+    pub(crate) fn events(&self) -> &Arc<Events> {
+        &self.api.events
+    }
+
+    /// Gives where its API listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives the host it looks after.
+    pub(crate) fn host(&self) -> Option<String> {
+        self.api.agent.as_ref().map(|agent| agent.host.to_string())
+    }
+
+    /// Runs until a signal says to end, or a part breaks.
+    ///
+    /// # Errors
+    /// A part broke. Tasks are left running then.
+    pub(crate) async fn run_until_told(mut self, stop_tasks: bool) -> Result<()> {
+        let broken = tokio::select! {
+            told = told_to_end() => {
+                told?;
+                None
+            }
+            () = ended(&mut self.agent) => Some("the agent"),
+            () = ended(&mut self.scheduler) => Some("the scheduler"),
+            _ = &mut self.server => Some("the API"),
+        };
+        if let Some(part) = broken {
+            anyhow::bail!(
+                "{part} of this process broke down, which is a defect; tasks are left running, start it again"
+            );
+        }
+        let stopping = stop_tasks && self.agent.is_some();
+        self.api.events.say(if stopping {
+            "ending: stopping this host's tasks (a second signal leaves them running)"
+        } else {
+            "ending: tasks are left running"
+        });
+        tokio::select! {
+            () = self.shut_down(stop_tasks) => Ok(()),
+            _ = told_to_end() => anyhow::bail!("ended at the second signal; tasks may be left running, the next start takes them over"),
+        }
+    }
+
+    /// Ends the scheduler first, so that nothing replaces the tasks that the agent then stops.
+    pub(crate) async fn shut_down(mut self, stop_tasks: bool) {
+        if let Some(question) = &self.api.scheduler {
+            question.shut_down();
+        }
+        if let Some(driver) = self.scheduler.take() {
+            // A driver that broke down has said so in the log.
+            let _broken = driver.await;
+        }
+        if let (Some(agent), Some(driver)) = (&self.api.agent, self.agent.take()) {
+            let _gone = agent.told.send(Told::Shutdown { keep: !stop_tasks });
+            if tokio::time::timeout(STOP_PATIENCE, driver).await.is_err() {
+                tracing::error!(
+                    "tasks did not stop within {} s; ending without them",
+                    STOP_PATIENCE.as_secs()
+                );
+            }
+        }
+        self.api.events.say("ended");
+        // A moment for those who follow the events to hear of the end.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.server.abort();
+    }
+}
+
+/// Waits for the end of a part that should not end; for ever where there is none.
+async fn ended(part: &mut Option<JoinHandle<()>>) {
+    match part {
+        Some(driver) => {
+            // How it broke is in the log.
+            let _broken = driver.await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn told_to_end() -> Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn scheduler_settings(part: &SchedulerPart) -> scheduler::Settings {
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    scheduler::Settings {
+        name: part.name.clone(),
+        instance: format!("{machine} pid {}", std::process::id()),
+        ttl: part.ttl,
+        plan_delay: PLAN_DELAY,
+    }
+}
+
+fn start_agent(
+    part: &AgentPart,
+    data_dir: DataDir,
+    clock: Clock,
+    store: &Arc<dyn Store>,
+    events: &Arc<Events>,
+    address: SocketAddr,
+) -> Result<Started> {
+    let executor = executors(part, &data_dir)?;
+    let api = (!address.ip().is_unspecified()).then(|| format!("http://{address}"));
+    let registration = host::registration(&part.host, executor.kinds(), api)?;
+    let host = registration.host.clone();
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .context("the kernel does not tell which boot this is, so nothing can be said of earlier tasks")?;
+    let settings = agent::Settings {
+        registration,
+        boot_id: boot_id.trim().into(),
+        agent_id: data_dir.agent_id()?,
+        ttl: part.ttl,
+        pressure_percent: PRESSURE_PERCENT,
+        seen: Revision(data_dir.seen()),
+    };
+    let executor: Arc<dyn Executor> = Arc::new(executor);
+    let (driver, told): (AgentDriver, UnboundedSender<Told>) =
+        AgentDriver::new(settings, clock, Arc::clone(store), Arc::clone(&executor), Arc::clone(events));
+    Ok(Started { local: LocalAgent { host, told, executor }, driver: tokio::spawn(driver.run()), data_dir })
+}
+
+/// Makes the executors that are enabled. Tasks find this very binary as `callboard`.
+fn executors(part: &AgentPart, data_dir: &DataDir) -> Result<ByKind> {
+    let mut kinds: BTreeMap<&'static str, Arc<dyn Executor>> = BTreeMap::new();
+    if part.executors.iter().any(|kind| kind == "bash") {
+        let own = std::env::current_exe().context("this program does not find its own file")?;
+        let shim = vec![own.display().to_string(), "shim".into()];
+        let mut settings = bash::Settings::new(data_dir.path().to_owned(), shim);
+        if let Some(dir) = own.parent() {
+            settings.path = format!("{}:{}", dir.display(), settings.path);
+        }
+        kinds.insert("bash", Arc::new(bash::Bash::open(settings)?));
+    }
+    Ok(ByKind::new(kinds))
+}

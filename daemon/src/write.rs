@@ -1,0 +1,284 @@
+//! Writes the desired state: reads what is stored, computes the change, commits it, and starts over when somebody else
+//! was faster.
+
+use crate::change::{self, Stored, Write, put};
+use crate::problem::{Body, Kind, Problem};
+use crate::views::Applied;
+use callboard_backends::Store;
+use callboard_core::config::{self, Configuration, Delete, Mistake, Sourced};
+use callboard_core::keys::{self, Key};
+use callboard_core::model::{Cluster, HostConfig, Name, Service, TaskDefinition, Version};
+use callboard_core::store::{Outcome, Refusal};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a change is computed anew before it is given up.
+const TRIES: u32 = 5;
+
+/// A file as a user sent it.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SentFile {
+    /// As the user calls it.
+    pub(crate) name: String,
+    /// Its content, YAML or JSON.
+    pub(crate) text: String,
+}
+
+/// Reads files as one configuration.
+///
+/// # Errors
+/// All mistakes in all files.
+pub(crate) fn read_files<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Sourced<Configuration>, Problem> {
+    let (mut parts, mut mistakes) = (Vec::new(), Vec::new());
+    for (name, bytes) in files {
+        match config::read(name, bytes) {
+            Ok(part) => parts.push(part),
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(invalid(&mistakes));
+    }
+    config::merge(parts).map_err(|mistakes| invalid(&mistakes))
+}
+
+fn invalid(mistakes: &[Mistake]) -> Problem {
+    Problem::all(Kind::Invalid, mistakes.iter().map(body).collect())
+}
+
+fn body(mistake: &Mistake) -> Body {
+    let plain = Mistake { file: "".into(), path: String::new(), next: String::new(), ..mistake.clone() };
+    let file = match (mistake.file.is_empty(), mistake.line) {
+        (true, _) => String::new(),
+        (false, 0) => mistake.file.to_string(),
+        (false, line) => format!("{}:{line}", mistake.file),
+    };
+    let place: Vec<String> =
+        [file, mistake.path.clone()].into_iter().filter(|part| !part.is_empty()).collect();
+    Body {
+        error: plain.to_string(),
+        place: (!place.is_empty()).then(|| place.join(": ")),
+        hint: (!mistake.next.is_empty()).then(|| mistake.next.clone()),
+        more: Vec::new(),
+    }
+}
+
+/// The desired state as it is stored.
+pub(crate) struct Desired {
+    pub(crate) stored: Stored,
+    clusters: BTreeMap<Name, Arc<Cluster>>,
+    services: BTreeMap<Name, Arc<Service>>,
+    definitions: BTreeMap<Name, BTreeMap<Version, Arc<TaskDefinition>>>,
+    hosts: BTreeMap<Name, Arc<HostConfig>>,
+}
+
+impl Desired {
+    /// Reads it.
+    pub(crate) async fn fetch(store: &dyn Store) -> Result<Desired, Problem> {
+        let listing = store.list(keys::CONFIG).await.map_err(Problem::away)?;
+        let stored: Stored = listing.entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
+        Ok(Desired::of(stored))
+    }
+
+    fn of(stored: Stored) -> Desired {
+        let mut desired = Desired {
+            clusters: BTreeMap::new(),
+            services: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            stored: Stored::new(),
+        };
+        for entry in stored.values() {
+            match Key::parse(&entry.key) {
+                Some(Key::Cluster(name)) => insert(&mut desired.clusters, name, &entry.value),
+                Some(Key::Service(name)) => insert(&mut desired.services, name, &entry.value),
+                Some(Key::HostConfig(name)) => insert(&mut desired.hosts, name, &entry.value),
+                Some(Key::Definition(name, version)) => {
+                    insert(desired.definitions.entry(name).or_default(), version, &entry.value);
+                }
+                Some(_) | None => {}
+            }
+        }
+        desired.stored = stored;
+        desired
+    }
+
+    /// Gives it as a configuration file would.
+    pub(crate) fn configuration(&self) -> Configuration {
+        Configuration {
+            clusters: self.clusters.values().map(|cluster| Cluster::clone(cluster)).collect(),
+            services: self.services.values().map(|service| Service::clone(service)).collect(),
+            task_definitions: self
+                .definitions
+                .values()
+                .flat_map(BTreeMap::values)
+                .map(|definition| TaskDefinition::clone(definition))
+                .collect(),
+            hosts: self.hosts.values().map(|host| HostConfig::clone(host)).collect(),
+        }
+    }
+
+    fn view(&self) -> config::Stored<'_> {
+        config::Stored {
+            clusters: &self.clusters,
+            services: &self.services,
+            definitions: &self.definitions,
+            hosts: &self.hosts,
+        }
+    }
+
+    /// Checks a configuration against it, and turns it into writes.
+    pub(crate) fn writes(&self, wanted: &Sourced<Configuration>) -> Result<Vec<Write>, Problem> {
+        config::check(&self.view(), wanted).map_err(|mistakes| invalid(&mistakes))?;
+        change::writes(&wanted.value, &self.stored)
+    }
+
+    fn service(&self, name: &str) -> Result<Service, Problem> {
+        let found = self.services.get(name).ok_or_else(|| Problem::unknown("service", name, "services"))?;
+        Ok(Service::clone(found))
+    }
+}
+
+/// What cannot be read is left out: whoever writes it again mends it.
+fn insert<K: Ord, T: DeserializeOwned>(map: &mut BTreeMap<K, Arc<T>>, key: K, value: &str) {
+    if let Ok(record) = serde_json::from_str(value) {
+        map.insert(key, Arc::new(record));
+    }
+}
+
+/// Makes what is stored as the configuration says; `dry` only tells what that would change.
+pub(crate) async fn apply(
+    store: &dyn Store,
+    wanted: &Sourced<Configuration>,
+    dry: bool,
+) -> Result<Applied, Problem> {
+    commit(store, dry, |desired| desired.writes(wanted)).await
+}
+
+/// Changes one service.
+pub(crate) async fn edit_service(
+    store: &dyn Store,
+    name: &str,
+    edit: impl Fn(&mut Service) -> Result<(), Problem>,
+) -> Result<Applied, Problem> {
+    commit(store, false, |desired| {
+        let mut service = desired.service(name)?;
+        edit(&mut service)?;
+        Ok(vec![put(Key::Service(name.into()), &service)?])
+    })
+    .await
+}
+
+/// Lets go of a host, or uses it again.
+pub(crate) async fn drain(store: &dyn Store, host: &str, draining: bool) -> Result<Applied, Problem> {
+    let known = store.list(&keys::host(host)).await.map_err(Problem::away)?;
+    commit(store, false, |desired| {
+        let name: Name = host.into();
+        let config = match desired.hosts.get(&name) {
+            Some(config) => HostConfig { draining, ..HostConfig::clone(config) },
+            None if known.entries.is_empty() => return Err(Problem::unknown("host", host, "hosts")),
+            None => HostConfig { name: name.clone(), draining, reserved_ports: Vec::new() },
+        };
+        Ok(vec![put(Key::HostConfig(name), &config)?])
+    })
+    .await
+}
+
+/// Deletes an object of the desired state; a service also leaves its cluster.
+pub(crate) async fn delete(store: &dyn Store, what: &Delete) -> Result<Applied, Problem> {
+    commit(store, false, |desired| {
+        let clusters = config::check_delete(&desired.view(), what).map_err(|mistakes| {
+            let kind = if exists(desired, what) { Kind::Conflict } else { Kind::NotFound };
+            Problem::all(kind, mistakes.iter().map(body).collect())
+        })?;
+        let mut writes = Vec::new();
+        for cluster in &clusters {
+            writes.push(put(Key::Cluster(cluster.name.clone()), cluster)?);
+        }
+        writes.push(Write::Delete(key_of(what)));
+        Ok(writes)
+    })
+    .await
+}
+
+fn key_of(what: &Delete) -> Key {
+    match what {
+        Delete::Cluster(name) => Key::Cluster(name.clone()),
+        Delete::Service(name) => Key::Service(name.clone()),
+        Delete::Definition(name, version) => Key::Definition(name.clone(), *version),
+        Delete::HostConfig(name) => Key::HostConfig(name.clone()),
+    }
+}
+
+fn exists(desired: &Desired, what: &Delete) -> bool {
+    desired.stored.contains_key(&key_of(what).path())
+}
+
+/// Commits what `plan` makes of the desired state, computing it anew when that has changed meanwhile or when nobody
+/// knows whether a transaction came through.
+async fn commit(
+    store: &dyn Store,
+    dry: bool,
+    plan: impl Fn(&Desired) -> Result<Vec<Write>, Problem>,
+) -> Result<Applied, Problem> {
+    let mut first: Option<Applied> = None;
+    let mut last = Problem::failed("nothing was tried");
+    for attempt in 0..TRIES {
+        tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 100)).await;
+        let desired = Desired::fetch(store).await?;
+        let writes = match (plan(&desired), first.take()) {
+            // A delete whose answer was lost finds nothing left to delete.
+            (Err(problem), Some(told)) if problem.kind == Kind::NotFound => return Ok(told),
+            (planned, told) => {
+                first = told;
+                planned?
+            }
+        };
+        let told = first.get_or_insert_with(|| change::summary(&desired.stored, &writes));
+        if dry {
+            return Ok(told.clone());
+        }
+        match send(store, change::transactions(&desired.stored, &writes)).await {
+            Ok(()) => return Ok(told.clone()),
+            Err(problem) if matches!(problem.kind, Kind::Conflict | Kind::TimedOut) => last = problem,
+            Err(problem) => return Err(problem),
+        }
+    }
+    Err(last)
+}
+
+async fn send(store: &dyn Store, txns: Vec<callboard_core::store::Txn>) -> Result<(), Problem> {
+    for txn in txns {
+        match store.commit(txn).await {
+            Outcome::Committed(_) => {}
+            Outcome::Refused(refusal) => return Err(refused(&refusal)),
+            Outcome::Unknown(why) => {
+                return Err(Problem::new(
+                    Kind::TimedOut,
+                    format!("nobody knows whether it was written: {why}"),
+                )
+                .hint("look with `callboard services`, and do it again: doing it twice is harmless"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refused(refusal: &Refusal) -> Problem {
+    let words = refusal.to_string();
+    match refusal {
+        Refusal::Conflict(_) => {
+            Problem::new(Kind::Conflict, words).hint("look at what is there now, and do it again")
+        }
+        Refusal::Unavailable(_) => Problem::away(words),
+        Refusal::LockLost | Refusal::Invalid(_) => Problem::failed(words),
+    }
+}
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;
