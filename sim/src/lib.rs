@@ -1,1 +1,34 @@
-//! Placeholder.
+//! Rehearses Callboard: the real machines, on a virtual clock, in an invented world of hosts, builds, faults and a store
+//! that misbehaves. One seed reproduces a run, byte for byte.
+//!
+//! ```
+//! use callboard_sim::{Options, run, small_world};
+//! let scenario = small_world(7);
+//! let outcome = run(&scenario, &Options::default());
+//! assert_eq!(outcome.hash, run(&scenario, &Options::default()).hash);
+//! ```
+//!
+//! **Invariant:** no clock is read, and nothing is drawn but from the seed.
+
+mod agent;
+mod build;
+mod check;
+mod event;
+mod expect;
+mod host;
+pub mod museum;
+mod queue;
+mod rehearsal;
+mod rng;
+mod run;
+pub mod scenario;
+mod stage;
+mod stats;
+mod store;
+
+pub use build::Build;
+pub use check::Violation;
+pub use rehearsal::{Rehearsal, rehearse};
+pub use run::{Options, Outcome, Summary, run};
+pub use scenario::{ReadError, Scenario, read, small_world};
+pub use stats::{ServiceStats, Stats};

@@ -1,0 +1,77 @@
+//! The agent of a simulated machine: the real machine, on a clock of its own.
+//!
+//! **Invariant:** every life of a process has its own idea of what time it is, so that nothing can compare two.
+
+use crate::rng::Chance;
+use callboard_core::agent::{Agent, Effect, Input, Settings};
+use callboard_core::machine::{Machine, Span, Time};
+use callboard_core::scheduler::{self, Scheduler};
+
+/// A machine and its clock.
+#[derive(Clone, Debug)]
+pub(crate) struct Clocked<M> {
+    pub(crate) machine: M,
+    /// What its clock shows more than the world's.
+    offset: Span,
+    /// The earliest wake that is planned, on the world's clock.
+    armed: Option<Time>,
+    /// When it was last stepped by a wake.
+    woken: Option<Time>,
+}
+
+/// The agent of a host.
+pub(crate) type AgentProcess = Clocked<Agent>;
+/// A scheduler.
+pub(crate) type SchedulerMachine = Clocked<Scheduler>;
+
+impl Clocked<Agent> {
+    pub(crate) fn new(settings: Settings, now: Time, chance: &mut Chance) -> AgentProcess {
+        Clocked::around(Agent::new(settings), now, chance)
+    }
+
+    pub(crate) fn step(&mut self, now: Time, input: Input) -> Vec<Effect> {
+        self.machine.step(now + self.offset, input)
+    }
+}
+
+impl Clocked<Scheduler> {
+    pub(crate) fn new(settings: scheduler::Settings, now: Time, chance: &mut Chance) -> SchedulerMachine {
+        Clocked::around(Scheduler::new(settings), now, chance)
+    }
+
+    pub(crate) fn step(&mut self, now: Time, input: scheduler::Input) -> Vec<scheduler::Effect> {
+        self.machine.step(now + self.offset, input)
+    }
+}
+
+impl<M: Machine> Clocked<M> {
+    fn around(machine: M, _now: Time, chance: &mut Chance) -> Clocked<M> {
+        let offset = Span(chance.below(1_000_000_000));
+        Clocked { machine, offset, armed: None, woken: None }
+    }
+
+    /// Gives the wake that must be planned now, if none that is planned serves.
+    pub(crate) fn arm(&mut self, now: Time) -> Option<Time> {
+        let (local, _) = self.machine.wake_at()?;
+        let soonest = if self.woken == Some(now) { now + Span(1) } else { now };
+        let wanted = Time(local.0.saturating_sub(self.offset.0)).max(soonest);
+        if self.armed.is_some_and(|armed| armed <= wanted) {
+            return None;
+        }
+        self.armed = Some(wanted);
+        Some(wanted)
+    }
+
+    /// Tells whether a wake that comes now is wanted; an outdated one is not.
+    pub(crate) fn disarm(&mut self, now: Time) -> bool {
+        if self.armed != Some(now) {
+            return false;
+        }
+        self.armed = None;
+        let due = self.machine.wake_at().is_some_and(|(local, _)| local <= now + self.offset);
+        if due {
+            self.woken = Some(now);
+        }
+        due
+    }
+}

@@ -1,0 +1,183 @@
+//! The checkers: each knows one promise, sees the true world, and says when the promise is broken.
+//!
+//! **Invariant:** nothing here shares code with what it checks: records are read by `record`, keys are taken apart there,
+//! and counts are kept by `book`.
+
+mod book;
+mod bound;
+mod brake;
+mod budget;
+mod capacity;
+mod convergence;
+mod copies;
+mod court;
+mod doubt;
+mod drain;
+mod eligibility;
+mod evidence;
+mod foreign;
+mod generation;
+mod identity;
+mod ledger;
+mod lifecycle;
+mod lock;
+mod orphan;
+mod outage;
+mod ownership;
+mod pair;
+mod ports;
+mod quiet;
+mod record;
+mod replacement;
+mod restart;
+mod rubbish;
+mod sending;
+mod vacancy;
+mod versions;
+
+pub(crate) use book::{Alive, Book, Write};
+pub(crate) use court::{Court, EndFacts};
+pub(crate) use record::{Place, RolloutRecord, TaskRecord, Text};
+
+use crate::event::Process;
+use callboard_core::machine::{Span, Time};
+use callboard_core::store::{Reply, Revision, Txn};
+use callboard_core::work::Order;
+use std::fmt;
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its number, as in `S14`, or what was expected, as in `min_healthy`.
+    pub promise: String,
+    /// When, from the beginning.
+    pub at: Span,
+    /// What was seen, in words.
+    pub what: String,
+    /// The seed of the run.
+    pub seed: u64,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}ms: {}", self.promise, self.at.0, self.what)
+    }
+}
+
+/// Who changed the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Agent(Text),
+    Scheduler,
+    User,
+    /// A session that ended.
+    Session,
+}
+
+/// A committed transaction.
+pub(crate) struct Seen<'a> {
+    /// Everything as it is afterwards.
+    pub(crate) book: &'a Book,
+    pub(crate) revision: Revision,
+    pub(crate) by: By,
+    pub(crate) txn: Option<&'a Txn>,
+    pub(crate) writes: &'a [Write],
+}
+
+impl Seen<'_> {
+    /// Walks through the task records that came to be, with what they replaced.
+    pub(crate) fn created(&self) -> impl Iterator<Item = &TaskRecord> {
+        self.writes.iter().filter(|write| matches!(write.place, Place::Task(_))).filter_map(|write| {
+            let after = write.task_after.as_deref()?;
+            let same = write.task_before.as_ref().is_some_and(|old| old.generation == after.generation);
+            (!same).then_some(after)
+        })
+    }
+
+    /// Walks through the placements that shall no longer run: told to stop, taken away, or replaced.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = &TaskRecord> {
+        self.writes.iter().filter(|write| matches!(write.place, Place::Task(_))).filter_map(|write| {
+            let before = write.task_before.as_deref().filter(|old| old.runs())?;
+            let goes_on = write
+                .task_after
+                .as_ref()
+                .is_some_and(|new| new.runs() && new.generation == before.generation);
+            (!goes_on).then_some(before)
+        })
+    }
+}
+
+/// The end of a run.
+pub(crate) struct End<'a> {
+    pub(crate) book: &'a Book,
+    /// How long nothing has gone wrong any more.
+    pub(crate) calm: Span,
+    /// How long after the last fault everything must have converged.
+    pub(crate) settle: Span,
+    /// Hosts that run, have an agent and reach the store, in order.
+    pub(crate) fit_hosts: Vec<Text>,
+    /// Versions that do not become or stay healthy, in order.
+    pub(crate) unsound: Vec<(Text, u32)>,
+}
+
+/// What a fault did, for the checkers that must know.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// A host is gone with all its tasks.
+    HostDown(Text),
+    /// Until then somebody who decides, or the store, may be unable to act.
+    Trouble { until: Time },
+    /// Until then the store answers nobody.
+    Outage { until: Time },
+    /// The store was put back or emptied.
+    Amnesia,
+}
+
+/// Collects what was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Findings {
+    pub(crate) now: Time,
+    pub(crate) seed: u64,
+    pub(crate) list: Vec<Violation>,
+}
+
+/// How many findings of one promise are kept.
+const KEPT: usize = 5;
+
+impl Findings {
+    pub(crate) fn blame(&mut self, promise: &str, what: String) {
+        if self.list.iter().filter(|found| found.promise == promise).count() < KEPT {
+            let (at, seed) = (Span(self.now.0), self.seed);
+            self.list.push(Violation { promise: promise.into(), at, what, seed });
+        }
+    }
+}
+
+/// One checker. Each method is told of one kind of happening; most checkers need few.
+pub(crate) trait Check {
+    /// A transaction is on its way to the store.
+    fn sent(&mut self, _book: &Book, _from: Process, _txn: &Txn, _found: &mut Findings) {}
+    /// A machine hears from the store.
+    fn heard(&mut self, _to: Process, _reply: &Reply) {}
+    /// A transaction was committed.
+    fn committed(&mut self, _seen: &Seen<'_>, _found: &mut Findings) {}
+    /// An agent gave an order.
+    fn ordered(&mut self, _book: &Book, _host: &Text, _order: &Order, _found: &mut Findings) {}
+    /// A process came to be; it is in the book already.
+    fn born(&mut self, _book: &Book, _host: &Text, _id: &Text, _alive: &Alive, _found: &mut Findings) {}
+    /// A process ended, on order or by itself; it is no longer in the book.
+    fn gone(
+        &mut self,
+        _book: &Book,
+        _host: &Text,
+        _id: &Text,
+        _alive: &Alive,
+        _ordered: bool,
+        _found: &mut Findings,
+    ) {
+    }
+    /// Something was made to go wrong.
+    fn fault(&mut self, _book: &Book, _fault: &Fault) {}
+    /// The run is over.
+    fn end(&mut self, _end: &End<'_>, _found: &mut Findings) {}
+}

@@ -1,0 +1,337 @@
+//! The checkers' own copy of what the store holds, and of what really lives. It is kept up after every committed
+//! transaction and every birth and death, at a cost of what changed.
+
+use super::record::{
+    ClusterRecord, DefinitionRecord, HostConfigRecord, LedgerRecord, Place, RegistrationRecord,
+    ServiceRecord, ServiceStateRecord, StatusRecord, TaskRecord, Text,
+};
+use callboard_core::machine::{Span, Time};
+use callboard_core::store::Change;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What the store holds and what lives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) now: Time,
+    pub(crate) tasks: BTreeMap<Text, Arc<TaskRecord>>,
+    pub(crate) by_service: BTreeMap<Text, BTreeSet<Text>>,
+    pub(crate) hosts: BTreeMap<Text, HostPage>,
+    pub(crate) services: BTreeMap<Text, ServicePage>,
+    pub(crate) clusters: BTreeMap<Text, ClusterRecord>,
+    pub(crate) definitions: BTreeMap<(Text, u32), DefinitionRecord>,
+    pub(crate) locks: BTreeMap<Text, u64>,
+    /// Placements that somebody ordered to stop, took away or replaced, and when.
+    pub(crate) ended: BTreeMap<(Text, u64), Time>,
+    /// Where each id that lives, lives.
+    pub(crate) live: BTreeMap<(Text, Text), Vec<Alive>>,
+    /// How slowly news may travel: whoever acts on what was true this long ago acts in good faith.
+    pub(crate) lag: Span,
+}
+
+/// A live process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alive {
+    pub(crate) pid: u32,
+    pub(crate) generation: u64,
+    pub(crate) attempt: u32,
+    pub(crate) port: Option<u16>,
+    pub(crate) since: Time,
+    pub(crate) healthy: bool,
+}
+
+/// What is known of a host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostPage {
+    pub(crate) twins: BTreeMap<Text, Arc<TaskRecord>>,
+    pub(crate) statuses: BTreeMap<Text, StatusPage>,
+    pub(crate) registration: Option<RegistrationRecord>,
+    pub(crate) config: Option<HostConfigRecord>,
+    pub(crate) ledger: LedgerRecord,
+    pub(crate) alive: bool,
+    /// When `alive` last changed.
+    pub(crate) alive_since: Time,
+    /// Since when it is drained.
+    pub(crate) draining_since: Option<Time>,
+}
+
+/// What an agent last said of a task.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusPage {
+    pub(crate) record: StatusRecord,
+    /// When it last was healthy.
+    pub(crate) healthy_until: Option<Time>,
+}
+
+/// What is known of a service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServicePage {
+    /// The last good record; `None` once it is deleted.
+    pub(crate) record: Option<ServiceRecord>,
+    /// The one before, and until when it was in force.
+    pub(crate) before: Option<(ServiceRecord, Time)>,
+    /// What stands there cannot be read.
+    pub(crate) rubbish: bool,
+    pub(crate) state: Option<ServiceStateRecord>,
+    /// Healthy tasks, in truth.
+    pub(crate) healthy: u32,
+    /// Tasks that shall run.
+    pub(crate) issued: BTreeSet<Text>,
+    /// Tasks that shall run and are confirmed healthy.
+    pub(crate) confirmed: BTreeSet<Text>,
+}
+
+/// One change with the record that it replaced.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) place: Place,
+    pub(crate) key: String,
+    pub(crate) deleted: bool,
+    /// The task record before, for tasks and twins.
+    pub(crate) task_before: Option<Arc<TaskRecord>>,
+    pub(crate) task_after: Option<Arc<TaskRecord>>,
+    /// The status before, for statuses.
+    pub(crate) status_before: Option<StatusRecord>,
+    /// The ledger before, for ledgers.
+    pub(crate) ledger_before: Option<LedgerRecord>,
+    pub(crate) state_cluster: Option<Text>,
+}
+
+impl Book {
+    /// Takes in one change and says what it replaced.
+    pub(crate) fn take(&mut self, change: &Change) -> Write {
+        let (key, value) = match change {
+            Change::Put(entry) => (entry.key.as_str(), Some(entry)),
+            Change::Delete { key, .. } => (key.as_str(), None),
+        };
+        let place = Place::of(key);
+        let text = value.map(|entry| entry.value.as_str());
+        let mut write = Write {
+            place: place.clone(),
+            key: key.into(),
+            deleted: value.is_none(),
+            task_before: None,
+            task_after: None,
+            status_before: None,
+            ledger_before: None,
+            state_cluster: None,
+        };
+        match place {
+            Place::Task(id) => {
+                write.task_after = text.and_then(parse::<TaskRecord>).map(Arc::new);
+                write.task_before = self.put_task(&id, write.task_after.clone());
+            }
+            Place::Twin { host, id } => {
+                write.task_after = text.and_then(parse::<TaskRecord>).map(Arc::new);
+                let twins = &mut self.page(&host).twins;
+                write.task_before = match write.task_after.clone() {
+                    Some(record) => twins.insert(id, record),
+                    None => twins.remove(&id),
+                };
+            }
+            Place::Status { host, id } => {
+                write.status_before = self.put_status(&host, id, text.and_then(parse));
+            }
+            Place::Ledger(host) => {
+                let page = self.page(&host);
+                let after = text.and_then(parse).unwrap_or_default();
+                write.ledger_before = Some(std::mem::replace(&mut page.ledger, after));
+            }
+            Place::ServiceState(service) => {
+                let page = self.services.entry(service).or_default();
+                let after: Option<ServiceStateRecord> = text.and_then(parse);
+                write.state_cluster =
+                    after.as_ref().or(page.state.as_ref()).map(|state| state.cluster.clone());
+                page.state = after;
+            }
+            Place::Lock(cluster) => match value {
+                Some(entry) => {
+                    self.locks.insert(cluster, entry.revision.0);
+                }
+                None => {
+                    self.locks.remove(&cluster);
+                }
+            },
+            Place::Cluster(_)
+            | Place::Service(_)
+            | Place::Definition(..)
+            | Place::HostConfig(_)
+            | Place::Registration(_)
+            | Place::Alive(_)
+            | Place::Other => self.put_rest(place, text),
+        }
+        write
+    }
+
+    fn put_rest(&mut self, place: Place, text: Option<&str>) {
+        let now = self.now;
+        match place {
+            Place::Cluster(name) => match text.and_then(parse) {
+                Some(record) => {
+                    self.clusters.insert(name, record);
+                }
+                None if text.is_none() => {
+                    self.clusters.remove(&name);
+                }
+                None => {}
+            },
+            Place::Service(name) => {
+                let page = self.services.entry(name).or_default();
+                let after: Option<ServiceRecord> = text.and_then(parse);
+                page.rubbish = text.is_some() && after.is_none();
+                if !page.rubbish {
+                    let before = std::mem::replace(&mut page.record, after);
+                    page.before = before.map(|record| (record, now));
+                }
+            }
+            Place::Definition(name, version) => match text.and_then(parse) {
+                Some(record) => {
+                    self.definitions.insert((name, version), record);
+                }
+                None => {
+                    self.definitions.remove(&(name, version));
+                }
+            },
+            Place::HostConfig(host) => {
+                let page = self.page(&host);
+                page.config = text.and_then(parse);
+                let draining = page.config.as_ref().is_some_and(|config| config.draining);
+                page.draining_since = draining.then(|| page.draining_since.unwrap_or(now));
+            }
+            Place::Registration(host) => self.page(&host).registration = text.and_then(parse),
+            Place::Alive(host) => {
+                let page = self.page(&host);
+                if page.alive != text.is_some() {
+                    page.alive = text.is_some();
+                    page.alive_since = now;
+                    let ids: Vec<Text> = page.twins.keys().cloned().collect();
+                    ids.iter().for_each(|id| self.recount(id, None));
+                }
+            }
+            Place::Task(_)
+            | Place::Twin { .. }
+            | Place::Status { .. }
+            | Place::Ledger(_)
+            | Place::ServiceState(_)
+            | Place::Lock(_)
+            | Place::Other => {}
+        }
+    }
+
+    fn put_task(&mut self, id: &Text, after: Option<Arc<TaskRecord>>) -> Option<Arc<TaskRecord>> {
+        let before = match after.clone() {
+            Some(record) => self.tasks.insert(id.clone(), record),
+            None => self.tasks.remove(id),
+        };
+        self.recount(id, before.as_deref());
+        if let Some(old) = &before {
+            let replaced = after.as_ref().is_none_or(|new| new.generation != old.generation || !new.runs());
+            if replaced {
+                self.ended.entry((id.clone(), old.generation)).or_insert(self.now);
+            }
+            if let Some(ids) = self.by_service.get_mut(&old.service) {
+                ids.remove(id);
+            }
+        }
+        if let Some(new) = &after {
+            self.by_service.entry(new.service.clone()).or_default().insert(id.clone());
+            if !new.runs() {
+                self.ended.entry((id.clone(), new.generation)).or_insert(self.now);
+            }
+        }
+        before
+    }
+
+    /// Keeps the counts of a task's service in step with the task.
+    fn recount(&mut self, id: &Text, before: Option<&TaskRecord>) {
+        if let Some(page) = before.and_then(|old| self.services.get_mut(&old.service)) {
+            page.issued.remove(id);
+            page.confirmed.remove(id);
+        }
+        let Some(task) = self.tasks.get(id).cloned() else { return };
+        let confirmed = task.runs() && self.confirmed_now(&task);
+        let page = self.services.entry(task.service.clone()).or_default();
+        for (set, belongs) in [(&mut page.issued, task.runs()), (&mut page.confirmed, confirmed)] {
+            if !belongs {
+                set.remove(id);
+            } else if !set.contains(id) {
+                set.insert(id.clone());
+            }
+        }
+    }
+
+    fn put_status(&mut self, host: &Text, id: Text, after: Option<StatusRecord>) -> Option<StatusRecord> {
+        let now = self.now;
+        let statuses = &mut self.page(host).statuses;
+        let before = statuses.remove(&id);
+        if let Some(record) = after {
+            let same = before.as_ref().is_some_and(|before| before.record.generation == record.generation);
+            let was_healthy = before.as_ref().is_some_and(|before| before.record.is_healthy());
+            let healthy_until = match (same, was_healthy) {
+                (true, true) => Some(now),
+                (true, false) => before.as_ref().and_then(|before| before.healthy_until),
+                (false, _) => None,
+            };
+            statuses.insert(id.clone(), StatusPage { record, healthy_until });
+        }
+        self.recount(&id, None);
+        before.map(|before| before.record)
+    }
+
+    pub(crate) fn page(&mut self, host: &Text) -> &mut HostPage {
+        if !self.hosts.contains_key(host) {
+            self.hosts.insert(host.clone(), HostPage::default());
+        }
+        self.hosts.entry(host.clone()).or_default()
+    }
+
+    /// Gives what the agent last said of this placement.
+    pub(crate) fn status(&self, task: &TaskRecord) -> Option<&StatusPage> {
+        let status = self.hosts.get(&task.host)?.statuses.get(&task.id)?;
+        (status.record.generation == task.generation).then_some(status)
+    }
+
+    /// Tells whether a placement is confirmed healthy, or was a moment ago.
+    pub(crate) fn confirmed(&self, task: &TaskRecord) -> bool {
+        let Some(page) = self.hosts.get(&task.host) else { return false };
+        let present = page.alive || self.now.since(page.alive_since) <= self.lag;
+        let healthy = self.status(task).is_some_and(|status| {
+            status.record.is_healthy()
+                || status.healthy_until.is_some_and(|at| self.now.since(at) <= self.lag)
+        });
+        present && healthy
+    }
+
+    /// Tells whether a placement is confirmed healthy at this very moment.
+    pub(crate) fn confirmed_now(&self, task: &TaskRecord) -> bool {
+        let alive = self.hosts.get(&task.host).is_some_and(|page| page.alive);
+        alive && self.status(task).is_some_and(|status| status.record.is_healthy())
+    }
+
+    /// Walks through the tasks of a service.
+    pub(crate) fn tasks_of<'a>(&'a self, service: &str) -> impl Iterator<Item = &'a Arc<TaskRecord>> {
+        self.by_service.get(service).into_iter().flatten().filter_map(|id| self.tasks.get(id))
+    }
+
+    /// Forgets what the store held: it was put back or emptied. What lives is not touched, and nothing that vanished
+    /// so counts as taken away by anybody.
+    pub(crate) fn forget_store(&mut self) {
+        let truth: Vec<(Text, u32)> =
+            self.services.iter().map(|(name, page)| (name.clone(), page.healthy)).collect();
+        self.tasks.clear();
+        self.by_service.clear();
+        self.hosts.clear();
+        self.clusters.clear();
+        self.definitions.clear();
+        self.locks.clear();
+        self.services.clear();
+        for (name, healthy) in truth {
+            self.services.entry(name).or_default().healthy = healthy;
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}

@@ -1,0 +1,42 @@
+//! S14: nobody stops a healthy task by choice unless more than `min` others are confirmed healthy.
+
+use super::record::{TaskRecord, Text};
+use super::{By, Check, Findings, Seen};
+use std::collections::BTreeMap;
+
+/// Counts who is left whenever a healthy task is told to stop.
+pub(crate) struct Budget;
+
+impl Check for Budget {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        if seen.by != By::Scheduler {
+            return;
+        }
+        let mut stopped: BTreeMap<&Text, Vec<&TaskRecord>> = BTreeMap::new();
+        for task in seen.ended().filter(|task| seen.book.confirmed_now(task)) {
+            stopped.entry(&task.service).or_default().push(task);
+        }
+        for (service, tasks) in stopped {
+            let Some(page) = seen.book.services.get(service) else { continue };
+            let fresh = page.before.as_ref().filter(|(_, at)| seen.book.now.since(*at) <= seen.book.lag);
+            let now = page.record.as_ref().map_or(0, super::record::ServiceRecord::floor);
+            let floor = fresh.map_or(now, |(record, _)| record.floor().min(now)) as usize;
+            let listed = page.record.as_ref().is_some_and(|record| {
+                seen.book.clusters.values().any(|cluster| cluster.services.contains(&record.name))
+            });
+            if page.confirmed.len() >= floor || !listed {
+                continue;
+            }
+            // Counts again with what could not be known yet.
+            let left =
+                seen.book.tasks_of(service).filter(|task| task.runs() && seen.book.confirmed(task)).count();
+            if left < floor {
+                let id = &tasks[0].id;
+                let what = format!(
+                    "{id}, which is healthy, was told to stop: {left} of {service} are left, min {floor}"
+                );
+                found.blame("S14", what);
+            }
+        }
+    }
+}

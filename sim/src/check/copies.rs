@@ -1,0 +1,19 @@
+//! S20: of one placement at most one copy lives on its host.
+
+use super::record::Text;
+use super::{Alive, Book, Check, Findings};
+
+/// Looks at what is born.
+pub(crate) struct Copies;
+
+impl Check for Copies {
+    fn born(&mut self, book: &Book, host: &Text, id: &Text, alive: &Alive, found: &mut Findings) {
+        let copies = book
+            .live
+            .get(&(host.clone(), id.clone()))
+            .map_or(0, |list| list.iter().filter(|other| other.generation == alive.generation).count());
+        if copies > 1 {
+            found.blame("S20", format!("{copies} copies of {id} live on {host}"));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Brings what happened before the checkers, in the order in which it happened.
+
+use super::book::{Alive, Book};
+use super::record::Text;
+use super::{
+    By, Check, End, Fault, Findings, Seen, Violation, Write, bound, brake, budget, capacity, convergence,
+    copies, doubt, drain, eligibility, evidence, foreign, generation, identity, ledger, lifecycle, lock,
+    orphan, outage, ownership, pair, ports, quiet, replacement, restart, rubbish, sending, vacancy, versions,
+};
+use crate::event::Process;
+use callboard_core::machine::{Span, Time};
+use callboard_core::store::{Change, Entry, Reply, Revision, Txn};
+use callboard_core::work::Order;
+
+/// All checkers and what they share.
+pub(crate) struct Court {
+    pub(crate) book: Book,
+    checks: Vec<Box<dyn Check>>,
+    findings: Findings,
+}
+
+impl Court {
+    /// Calls all checkers. `lag` is how slowly news may travel, `ttl` how long sessions outlive their owners.
+    pub(crate) fn new(seed: u64, lag: Span, ttl: Span) -> Court {
+        let checks: Vec<Box<dyn Check>> = vec![
+            Box::new(lock::Fencing::default()),
+            Box::new(vacancy::Vacancy::new(ttl)),
+            Box::new(sending::Sending),
+            Box::new(ownership::Ownership),
+            Box::new(pair::Pairs),
+            Box::new(doubt::Doubt::default()),
+            Box::new(ledger::Ledgers),
+            Box::new(capacity::Capacity),
+            Box::new(ports::PortClaims),
+            Box::new(eligibility::Eligibility),
+            Box::new(bound::Bound),
+            Box::new(identity::Identity::default()),
+            Box::new(budget::Budget),
+            Box::new(evidence::Evidence),
+            Box::new(outage::Outage::default()),
+            Box::new(generation::Immutable),
+            Box::new(versions::Versions),
+            Box::new(rubbish::Rubbish),
+            Box::new(copies::Copies),
+            Box::new(orphan::Orphans),
+            Box::new(foreign::Foreign::default()),
+            Box::new(brake::Brake::default()),
+            Box::new(restart::Intensity::default()),
+            Box::new(lifecycle::Lifecycle),
+            Box::new(convergence::Convergence),
+            Box::new(quiet::Quiet::default()),
+            Box::new(replacement::Replacement::new(ttl)),
+            Box::new(drain::Drained),
+        ];
+        let findings = Findings { now: Time(0), seed, list: Vec::new() };
+        Court { book: Book { lag, ..Book::default() }, checks, findings }
+    }
+
+    /// Sets the time.
+    pub(crate) fn at(&mut self, now: Time) {
+        self.book.now = now;
+        self.findings.now = now;
+    }
+
+    pub(crate) fn sent(&mut self, from: Process, txn: &Txn) {
+        for check in &mut self.checks {
+            check.sent(&self.book, from, txn, &mut self.findings);
+        }
+    }
+
+    pub(crate) fn heard(&mut self, to: Process, reply: &Reply) {
+        for check in &mut self.checks {
+            check.heard(to, reply);
+        }
+    }
+
+    pub(crate) fn committed(
+        &mut self,
+        by: By,
+        txn: Option<&Txn>,
+        revision: Revision,
+        changes: &[Change],
+    ) -> Vec<Write> {
+        let writes: Vec<Write> = changes.iter().map(|change| self.book.take(change)).collect();
+        let seen = Seen { book: &self.book, revision, by, txn, writes: &writes };
+        for check in &mut self.checks {
+            check.committed(&seen, &mut self.findings);
+        }
+        writes
+    }
+
+    /// Takes in a store that was put back to these entries.
+    pub(crate) fn restored<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+        self.book.forget_store();
+        for entry in entries {
+            self.book.take(&Change::Put(entry.clone()));
+        }
+        self.fault(&Fault::Amnesia);
+    }
+
+    pub(crate) fn ordered(&mut self, host: &Text, order: &Order) {
+        for check in &mut self.checks {
+            check.ordered(&self.book, host, order, &mut self.findings);
+        }
+    }
+
+    pub(crate) fn born(&mut self, host: &Text, id: &Text, alive: Alive) {
+        self.book.live.entry((host.clone(), id.clone())).or_default().push(alive.clone());
+        for check in &mut self.checks {
+            check.born(&self.book, host, id, &alive, &mut self.findings);
+        }
+    }
+
+    pub(crate) fn gone(&mut self, host: &Text, id: &Text, pid: u32, ordered: bool) {
+        let key = (host.clone(), id.clone());
+        let Some(list) = self.book.live.get_mut(&key) else { return };
+        let Some(index) = list.iter().position(|alive| alive.pid == pid) else { return };
+        let alive = list.remove(index);
+        if list.is_empty() {
+            self.book.live.remove(&key);
+        }
+        for check in &mut self.checks {
+            check.gone(&self.book, host, id, &alive, ordered, &mut self.findings);
+        }
+    }
+
+    /// Takes in that a process which is about to go did its work until now.
+    pub(crate) fn was_healthy(&mut self, host: &Text, id: &Text, pid: u32) {
+        let list = self.book.live.get_mut(&(host.clone(), id.clone()));
+        if let Some(alive) = list.and_then(|list| list.iter_mut().find(|alive| alive.pid == pid)) {
+            alive.healthy = true;
+        }
+    }
+
+    /// Takes in that a task's true health changed.
+    pub(crate) fn health(&mut self, host: &Text, id: &Text, service: &Text, pid: u32, healthy: bool) {
+        let list = self.book.live.get_mut(&(host.clone(), id.clone()));
+        if let Some(alive) = list.and_then(|list| list.iter_mut().find(|alive| alive.pid == pid)) {
+            alive.healthy = healthy;
+        }
+        let page = self.book.services.entry(service.clone()).or_default();
+        page.healthy = if healthy { page.healthy + 1 } else { page.healthy.saturating_sub(1) };
+    }
+
+    pub(crate) fn fault(&mut self, fault: &Fault) {
+        for check in &mut self.checks {
+            check.fault(&self.book, fault);
+        }
+    }
+
+    /// Blames for something that was expected of the scenario.
+    pub(crate) fn blame(&mut self, promise: &str, what: String) {
+        self.findings.blame(promise, what);
+    }
+
+    /// Asks all checkers for what only the end shows.
+    pub(crate) fn end(&mut self, end: impl FnOnce(&Book) -> EndFacts) {
+        let EndFacts { calm, settle, fit_hosts, unsound } = end(&self.book);
+        let end = End { book: &self.book, calm, settle, fit_hosts, unsound };
+        for check in &mut self.checks {
+            check.end(&end, &mut self.findings);
+        }
+    }
+
+    /// Counts what was found so far.
+    pub(crate) fn found(&self) -> usize {
+        self.findings.list.len()
+    }
+
+    pub(crate) fn verdict(self) -> Vec<Violation> {
+        self.findings.list
+    }
+}
+
+/// What only the world knows about the end of a run.
+pub(crate) struct EndFacts {
+    pub(crate) calm: Span,
+    pub(crate) settle: Span,
+    pub(crate) fit_hosts: Vec<Text>,
+    pub(crate) unsound: Vec<(Text, u32)>,
+}

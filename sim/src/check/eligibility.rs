@@ -1,0 +1,33 @@
+//! S11: nothing new comes to a host that is drained, not heard of, or cannot run it.
+
+use super::{Check, Findings, Seen};
+
+/// Looks at the hosts of what is created. What became true a moment ago nobody can have known yet.
+pub(crate) struct Eligibility;
+
+impl Check for Eligibility {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        let (now, lag) = (seen.book.now, seen.book.lag);
+        for task in seen.created() {
+            let (id, host) = (&task.id, &task.host);
+            let Some(page) = seen.book.hosts.get(host) else {
+                found.blame("S11", format!("{id} was placed on {host}, which nobody knows"));
+                continue;
+            };
+            if page.draining_since.is_some_and(|since| now.since(since) > lag) {
+                found.blame("S11", format!("{id} was placed on {host}, which is drained"));
+            }
+            if !page.alive && now.since(page.alive_since) > lag {
+                found.blame("S11", format!("{id} was placed on {host}, which is not heard of"));
+            }
+            let definition = seen.book.definitions.get(&(task.task_name.clone(), task.version));
+            let has = page.registration.as_ref();
+            if let (Some(definition), Some(has)) = (definition, has)
+                && let Some(lacking) =
+                    definition.containers.iter().find(|container| !has.executors.contains(&container.kind))
+            {
+                found.blame("S11", format!("{id} was placed on {host}, which has no {}", lacking.kind));
+            }
+        }
+    }
+}

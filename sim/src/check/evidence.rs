@@ -1,0 +1,32 @@
+//! S16: an agent stops a task that does its work only when somebody said so.
+
+use super::record::Text;
+use super::{Book, Check, Findings};
+use callboard_core::work::Order;
+
+/// Looks at orders to stop.
+pub(crate) struct Evidence;
+
+impl Check for Evidence {
+    fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
+        let Order::Stop { run, .. } = order else { return };
+        let lives = book.live.get(&(host.clone(), run.id.clone())).and_then(|list| {
+            list.iter().find(|alive| alive.generation == run.generation && alive.attempt == run.attempt)
+        });
+        // Young tasks are given some time; the checks that made an agent restart it may be older than its health.
+        let settled = lives.is_some_and(|alive| alive.healthy && book.now.since(alive.since).0 > 60_000);
+        if !settled || book.ended.contains_key(&(run.id.clone(), run.generation)) {
+            return;
+        }
+        let known_healthy =
+            book.hosts.get(host).and_then(|page| page.statuses.get(&run.id)).is_some_and(|status| {
+                status.record.generation == run.generation && status.record.is_healthy()
+            });
+        if known_healthy || !book.tasks.contains_key(&run.id) {
+            found.blame(
+                "S16",
+                format!("{} on {host}, which is healthy, is stopped though nobody said so", run.id),
+            );
+        }
+    }
+}

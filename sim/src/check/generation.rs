@@ -1,0 +1,24 @@
+//! S17: within one placement nothing changes but whether it shall run.
+
+use super::record::{Place, TaskRecord, Want};
+use super::{Check, Findings, Seen};
+
+/// Compares records with what they replace.
+pub(crate) struct Immutable;
+
+impl Check for Immutable {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        for write in seen.writes.iter().filter(|write| matches!(write.place, Place::Task(_))) {
+            let (Some(before), Some(after)) = (&write.task_before, &write.task_after) else { continue };
+            if before.generation != after.generation {
+                continue;
+            }
+            let unchanged =
+                TaskRecord { desired: after.desired, tenure: after.tenure, ..TaskRecord::clone(before) };
+            let revived = before.desired == Want::Stop && after.desired == Want::Run;
+            if unchanged != **after || revived {
+                found.blame("S17", format!("generation {} of {} was changed", after.generation, after.id));
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! S21: nothing of ours lives that nobody issued.
+
+use super::{Check, End, Findings};
+
+/// Looks at what lives at the end on hosts whose agents are well.
+pub(crate) struct Orphans;
+
+impl Check for Orphans {
+    fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        if end.calm < end.settle {
+            return;
+        }
+        for ((host, id), list) in &end.book.live {
+            if end.fit_hosts.binary_search(host).is_err() {
+                continue;
+            }
+            let twin = end.book.hosts.get(host).and_then(|page| page.twins.get(id));
+            for alive in list {
+                let old = end.book.now.since(alive.since).0 > 60_000;
+                let ended = end.book.ended.get(&(id.clone(), alive.generation));
+                let lately = ended.is_some_and(|at| end.book.now.since(*at).0 < 60_000);
+                if old && !lately && twin.is_none_or(|twin| twin.generation != alive.generation) {
+                    found.blame(
+                        "S21",
+                        format!("{id} generation {} lives on {host} unissued", alive.generation),
+                    );
+                }
+            }
+        }
+    }
+}

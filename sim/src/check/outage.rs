@@ -1,0 +1,37 @@
+//! L15: while the store is away, and because of that, no task is restarted.
+
+use super::record::Text;
+use super::{Alive, Book, Check, Fault, Findings};
+use callboard_core::machine::{Span, Time};
+
+/// Remembers when the store was away.
+#[derive(Default)]
+pub(crate) struct Outage {
+    window: Option<(Time, Time)>,
+}
+
+impl Check for Outage {
+    fn gone(
+        &mut self,
+        book: &Book,
+        host: &Text,
+        id: &Text,
+        alive: &Alive,
+        ordered: bool,
+        found: &mut Findings,
+    ) {
+        let Some((from, until)) = self.window else { return };
+        let within = book.now >= from && book.now <= until + Span::secs(60);
+        let told = book.ended.contains_key(&(id.clone(), alive.generation));
+        let worked = alive.healthy && alive.since + Span::secs(60) <= book.now;
+        if within && ordered && !told && worked {
+            found.blame("L15", format!("{id} on {host} was stopped because the store was away"));
+        }
+    }
+
+    fn fault(&mut self, book: &Book, fault: &Fault) {
+        if let Fault::Outage { until } = fault {
+            self.window = Some((book.now, *until));
+        }
+    }
+}

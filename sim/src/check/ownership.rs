@@ -1,0 +1,51 @@
+//! S4: every key has one kind of writer.
+
+use super::record::Place;
+use super::{By, Check, Findings, Seen};
+
+/// Looks at who wrote what.
+pub(crate) struct Ownership;
+
+impl Check for Ownership {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        for write in seen.writes {
+            let key = write.key.as_str();
+            let own = match &seen.by {
+                By::Agent(host) => {
+                    let rest = key.strip_prefix("hosts/").or_else(|| key.strip_prefix("status/"));
+                    rest.and_then(|rest| rest.strip_prefix(&**host)).is_some_and(|rest| rest.starts_with('/'))
+                        || key == "meta/store_id"
+                }
+                By::Scheduler => {
+                    // What hosts that are gone left behind is the scheduler's to clear away.
+                    let leftover = write.deleted && (key.starts_with("hosts/") || key.starts_with("status/"));
+                    let gone = match &write.place {
+                        Place::Status { host, .. } | Place::Registration(host) => {
+                            seen.book.hosts.get(host).is_none_or(|page| !page.alive)
+                        }
+                        Place::Task(_)
+                        | Place::Twin { .. }
+                        | Place::Ledger(_)
+                        | Place::ServiceState(_)
+                        | Place::Lock(_)
+                        | Place::Cluster(_)
+                        | Place::Service(_)
+                        | Place::Definition(..)
+                        | Place::HostConfig(_)
+                        | Place::Alive(_)
+                        | Place::Other => key.contains("/moves/"),
+                    };
+                    key.starts_with("state/")
+                        || key.starts_with("schedulers/")
+                        || key == "meta/store_id"
+                        || (leftover && gone)
+                }
+                By::User => key.starts_with("config/"),
+                By::Session => true,
+            };
+            if !own {
+                found.blame("S4", format!("{:?} wrote {key}", seen.by));
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! S5: a task is written under both of its keys or under none, and both say the same.
+
+use super::record::{Place, Text};
+use super::{Book, By, Check, Findings, Seen};
+
+pub(crate) struct Pairs;
+
+impl Check for Pairs {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        if seen.by == By::User {
+            return;
+        }
+        for write in seen.writes {
+            match &write.place {
+                Place::Task(id) => {
+                    for record in write.task_before.iter().chain(&write.task_after) {
+                        check_pair(seen.book, id, &record.host, found);
+                    }
+                }
+                Place::Twin { host, id } => check_pair(seen.book, id, host, found),
+                Place::Status { .. }
+                | Place::Ledger(_)
+                | Place::ServiceState(_)
+                | Place::Lock(_)
+                | Place::Cluster(_)
+                | Place::Service(_)
+                | Place::Definition(..)
+                | Place::HostConfig(_)
+                | Place::Registration(_)
+                | Place::Alive(_)
+                | Place::Other => {}
+            }
+        }
+    }
+}
+
+fn check_pair(book: &Book, id: &Text, host: &Text, found: &mut Findings) {
+    let record = book.tasks.get(id).filter(|record| record.host == *host);
+    let twin = book.hosts.get(host).and_then(|page| page.twins.get(id));
+    match (record, twin) {
+        (Some(record), Some(twin)) if record == twin => {}
+        (None, None) => {}
+        (Some(_), Some(_)) => found.blame("S5", format!("the two records of {id} on {host} differ")),
+        (Some(_), None) => found.blame("S5", format!("{id} is issued to {host}, but not under its host")),
+        (None, Some(_)) => found.blame("S5", format!("{id} is under {host}, but not issued to it")),
+    }
+}

@@ -1,0 +1,50 @@
+//! S10: no two tasks on a host have the same port, in the records or in truth, and ports are given away from the host's
+//! range only.
+
+use super::record::Text;
+use super::{Alive, Book, Check, Findings, Seen};
+
+/// Looks at the ports of what is created and of what is born.
+pub(crate) struct PortClaims;
+
+impl Check for PortClaims {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        for task in seen.created() {
+            let (Some(port), Some(page)) = (task.port, seen.book.hosts.get(&task.host)) else { continue };
+            let taken = page.twins.values().find(|twin| {
+                let over = seen.book.status(twin).is_some_and(|status| status.record.is_over());
+                twin.id != task.id && twin.port == Some(port) && !over
+            });
+            if let Some(other) = taken {
+                found.blame(
+                    "S10",
+                    format!("{} and {} both have port {port} of {}", task.id, other.id, task.host),
+                );
+            }
+            let definition = seen.book.definitions.get(&(task.task_name.clone(), task.version));
+            if definition.is_none_or(|definition| definition.port != 0) {
+                continue;
+            }
+            let reserved = page.config.as_ref().is_some_and(|config| config.reserved_ports.contains(&port));
+            let outside =
+                page.registration.as_ref().is_some_and(|has| port < has.ports.first || port > has.ports.last);
+            if reserved || outside {
+                found.blame(
+                    "S10",
+                    format!("{} got port {port}, which {} does not give away", task.id, task.host),
+                );
+            }
+        }
+    }
+
+    fn born(&mut self, book: &Book, host: &Text, id: &Text, alive: &Alive, found: &mut Findings) {
+        let Some(port) = alive.port else { return };
+        let from = (host.clone(), Text::from(""));
+        let here = book.live.range(from..).take_while(|((of, _), _)| of == host);
+        for ((_, other), list) in here {
+            if other != id && list.iter().any(|other| other.port == Some(port)) {
+                found.blame("S10", format!("{id} and {other} live on {host} with the same port {port}"));
+            }
+        }
+    }
+}

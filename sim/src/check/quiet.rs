@@ -1,0 +1,28 @@
+//! L2: once everything is as it shall be, nobody changes anything any more.
+
+use super::{Check, End, Findings, Seen};
+use callboard_core::machine::{Span, Time};
+
+/// Remembers the last change of state.
+#[derive(Default)]
+pub(crate) struct Quiet {
+    last: Option<(Time, String)>,
+}
+
+/// How long nothing may change at the end.
+const QUIET: Span = Span::secs(30);
+
+impl Check for Quiet {
+    fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
+        if let Some(write) = seen.writes.iter().find(|write| write.key.starts_with("state/")) {
+            self.last = Some((seen.book.now, write.key.clone()));
+        }
+    }
+
+    fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        let Some((at, key)) = self.last.as_ref().filter(|_| end.calm >= end.settle) else { return };
+        if end.unsound.is_empty() && end.book.now.since(*at) < QUIET {
+            found.blame("L2", format!("{key} was still changed at the end"));
+        }
+    }
+}

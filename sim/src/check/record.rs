@@ -1,0 +1,244 @@
+//! What stands in the store, read by the checkers in their own way: field names and shapes are written down here a second
+//! time on purpose, so that a mistake in the core's own reading cannot hide itself.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A name.
+pub(crate) type Text = Arc<str>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct TaskRecord {
+    pub(crate) id: Text,
+    pub(crate) cluster: Text,
+    pub(crate) service: Text,
+    pub(crate) task_name: Text,
+    pub(crate) version: u32,
+    pub(crate) instance: u32,
+    pub(crate) generation: u64,
+    pub(crate) host: Text,
+    #[serde(default)]
+    pub(crate) port: Option<u16>,
+    #[serde(default)]
+    pub(crate) memory: u64,
+    #[serde(default)]
+    pub(crate) cpu_units: u64,
+    pub(crate) desired: Want,
+    pub(crate) tenure: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Want {
+    Run,
+    Stop,
+}
+
+impl TaskRecord {
+    pub(crate) fn runs(&self) -> bool {
+        self.desired == Want::Run
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct StatusRecord {
+    pub(crate) generation: u64,
+    pub(crate) attempt: u32,
+    pub(crate) phase: Step,
+    pub(crate) health: Condition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    Pending,
+    Starting,
+    Running,
+    Stopping,
+    Dead,
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Condition {
+    Unknown,
+    Healthy,
+    Unhealthy,
+}
+
+impl StatusRecord {
+    /// Says that nothing of the task is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase >= Step::Dead
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.phase == Step::Running && self.health == Condition::Healthy
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ServiceRecord {
+    pub(crate) name: Text,
+    pub(crate) task_name: Text,
+    pub(crate) task_version: u32,
+    pub(crate) desired: u32,
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+    #[serde(default)]
+    pub(crate) max_parallel: Option<u32>,
+    #[serde(default)]
+    pub(crate) stopped: bool,
+}
+
+impl ServiceRecord {
+    pub(crate) fn target(&self) -> u32 {
+        if self.stopped { 0 } else { self.desired }
+    }
+
+    pub(crate) fn floor(&self) -> u32 {
+        if self.stopped { 0 } else { self.min }
+    }
+
+    pub(crate) fn parallel(&self) -> u32 {
+        self.max_parallel.unwrap_or(self.desired / 10).max(1)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ServiceStateRecord {
+    pub(crate) cluster: Text,
+    pub(crate) version: u32,
+    pub(crate) rollout: RolloutRecord,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum RolloutRecord {
+    Running,
+    Done,
+    Failed { reason: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ClusterRecord {
+    #[serde(default)]
+    pub(crate) services: Vec<Text>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct DefinitionRecord {
+    #[serde(default)]
+    pub(crate) port: u16,
+    #[serde(default)]
+    pub(crate) containers: Vec<ContainerRecord>,
+    #[serde(default)]
+    pub(crate) restart: RestartRecord,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct ContainerRecord {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct RestartRecord {
+    pub(crate) attempts: u32,
+    pub(crate) delay: String,
+}
+
+impl Default for RestartRecord {
+    fn default() -> RestartRecord {
+        RestartRecord { attempts: 5, delay: "1s".into() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct HostConfigRecord {
+    #[serde(default)]
+    pub(crate) draining: bool,
+    #[serde(default)]
+    pub(crate) reserved_ports: Vec<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct RegistrationRecord {
+    pub(crate) memory: u64,
+    pub(crate) cpu_units: u64,
+    pub(crate) ports: Ports,
+    pub(crate) executors: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Ports {
+    pub(crate) first: u16,
+    pub(crate) last: u16,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct LedgerRecord {
+    #[serde(default)]
+    pub(crate) clusters: BTreeMap<Text, ClaimRecord>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct ClaimRecord {
+    #[serde(default)]
+    pub(crate) memory: u64,
+    #[serde(default)]
+    pub(crate) cpu_units: u64,
+    #[serde(default)]
+    pub(crate) ports: Vec<u16>,
+}
+
+/// One key, taken apart in the checkers' own way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    Task(Text),
+    Twin {
+        host: Text,
+        id: Text,
+    },
+    Status {
+        host: Text,
+        id: Text,
+    },
+    Ledger(Text),
+    ServiceState(Text),
+    Lock(Text),
+    Cluster(Text),
+    Service(Text),
+    Definition(Text, u32),
+    HostConfig(Text),
+    Registration(Text),
+    Alive(Text),
+    /// Anything else, with its first part.
+    Other,
+}
+
+impl Place {
+    pub(crate) fn of(key: &str) -> Place {
+        let parts: Vec<&str> = key.split('/').collect();
+        match parts.as_slice() {
+            ["state", "tasks", "_", id] => Place::Task((*id).into()),
+            ["state", "tasks", host, id] => Place::Twin { host: (*host).into(), id: (*id).into() },
+            ["status", host, id] => Place::Status { host: (*host).into(), id: (*id).into() },
+            ["state", "ledger", host] => Place::Ledger((*host).into()),
+            ["state", "services", service] => Place::ServiceState((*service).into()),
+            ["schedulers", cluster] => Place::Lock((*cluster).into()),
+            ["config", "clusters", name] => Place::Cluster((*name).into()),
+            ["config", "services", name] => Place::Service((*name).into()),
+            ["config", "task_definitions", name, version] => {
+                version.parse().map_or(Place::Other, |version| Place::Definition((*name).into(), version))
+            }
+            ["config", "hosts", name] => Place::HostConfig((*name).into()),
+            ["hosts", host, "registration"] => Place::Registration((*host).into()),
+            ["hosts", host, "alive"] => Place::Alive((*host).into()),
+            _ => Place::Other,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! L4: the tasks of a host that failed are not left there, unless so many failed that haste would be wrong.
+
+use super::record::Text;
+use super::{Book, Check, End, Fault, Findings, Seen};
+use callboard_core::machine::{Span, Time};
+use std::collections::VecDeque;
+
+/// Remembers hosts that failed until their tasks must be gone.
+pub(crate) struct Replacement {
+    bound: Span,
+    due: VecDeque<(Time, Text)>,
+    trouble_until: Time,
+}
+
+impl Replacement {
+    pub(crate) fn new(ttl: Span) -> Replacement {
+        // Until its session ends, its grace, the pace at which hosts are given up, planning.
+        Replacement { bound: Span(ttl.0 * 2 + 120_000), due: VecDeque::new(), trouble_until: Time(0) }
+    }
+
+    fn judge(&mut self, book: &Book, found: &mut Findings) {
+        while self.due.front().is_some_and(|(at, _)| *at <= book.now) {
+            let Some((due, host)) = self.due.pop_front() else { return };
+            let Some(page) = book.hosts.get(&host) else { continue };
+            let since = due - self.bound;
+            let undisturbed = self.trouble_until <= since && !page.alive && page.alive_since >= since;
+            let hosts = book.hosts.values().filter(|page| page.registration.is_some()).count();
+            let silent =
+                book.hosts.values().filter(|page| page.registration.is_some() && !page.alive).count();
+            let left = page.twins.values().find(|twin| twin.runs());
+            if let Some(left) = left.filter(|_| undisturbed && silent * 10 <= hosts * 2) {
+                found.blame("L4", format!("{} is still issued to {host}, which failed long ago", left.id));
+            }
+        }
+    }
+}
+
+impl Check for Replacement {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        self.judge(seen.book, found);
+    }
+
+    fn fault(&mut self, book: &Book, fault: &Fault) {
+        match fault {
+            Fault::HostDown(host) => self.due.push_back((book.now + self.bound, host.clone())),
+            Fault::Trouble { until } | Fault::Outage { until } => {
+                self.trouble_until = self.trouble_until.max(*until);
+            }
+            Fault::Amnesia => self.due.clear(),
+        }
+    }
+
+    fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        self.judge(end.book, found);
+    }
+}

@@ -1,0 +1,24 @@
+//! S19: a service record that cannot be read is not an order to run nothing.
+
+use super::{By, Check, Findings, Seen};
+
+/// Looks at what is ended while a service's record is rubbish.
+pub(crate) struct Rubbish;
+
+impl Check for Rubbish {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        if seen.by != By::Scheduler {
+            return;
+        }
+        for task in seen.ended().filter(|task| seen.book.confirmed_now(task)) {
+            let rubbish = seen.book.services.get(&task.service).is_some_and(|page| page.rubbish);
+            let drained = seen.book.hosts.get(&task.host).is_some_and(|page| page.draining_since.is_some());
+            if rubbish && !drained {
+                found.blame(
+                    "S19",
+                    format!("{} was stopped while the record of {} is rubbish", task.id, task.service),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! L3: a cluster is not without a lock holder for long while a scheduler could hold it.
+
+use super::record::{Place, Text};
+use super::{Book, Check, End, Fault, Findings, Seen};
+use callboard_core::machine::{Span, Time};
+use std::collections::BTreeMap;
+
+/// Remembers which locks are free, and since when nothing keeps anybody from taking them.
+pub(crate) struct Vacancy {
+    bound: Span,
+    free: BTreeMap<Text, Time>,
+    trouble_until: Time,
+}
+
+impl Vacancy {
+    pub(crate) fn new(ttl: Span) -> Vacancy {
+        Vacancy { bound: Span(ttl.0 * 2 + 30_000), free: BTreeMap::new(), trouble_until: Time(0) }
+    }
+
+    fn judge(&self, cluster: &Text, since: Time, now: Time, found: &mut Findings) {
+        let vacant = now.since(since.max(self.trouble_until));
+        if vacant > self.bound {
+            found.blame("L3", format!("the lock of {cluster} was free for {vacant}"));
+        }
+    }
+}
+
+impl Check for Vacancy {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        for write in seen.writes {
+            match &write.place {
+                Place::Lock(cluster) if write.deleted => {
+                    self.free.insert(cluster.clone(), seen.book.now);
+                }
+                Place::Lock(cluster) => {
+                    if let Some(since) = self.free.remove(cluster) {
+                        self.judge(cluster, since, seen.book.now, found);
+                    }
+                }
+                Place::Cluster(cluster) if !write.deleted && !seen.book.locks.contains_key(cluster) => {
+                    self.free.entry(cluster.clone()).or_insert(seen.book.now);
+                }
+                Place::Cluster(cluster) if write.deleted => {
+                    self.free.remove(cluster);
+                }
+                Place::Task(_)
+                | Place::Twin { .. }
+                | Place::Status { .. }
+                | Place::Ledger(_)
+                | Place::ServiceState(_)
+                | Place::Cluster(_)
+                | Place::Service(_)
+                | Place::Definition(..)
+                | Place::HostConfig(_)
+                | Place::Registration(_)
+                | Place::Alive(_)
+                | Place::Other => {}
+            }
+        }
+    }
+
+    fn fault(&mut self, book: &Book, fault: &Fault) {
+        match fault {
+            Fault::Trouble { until } | Fault::Outage { until } => {
+                self.trouble_until = self.trouble_until.max(*until);
+            }
+            Fault::Amnesia => {
+                self.free = book.clusters.keys().map(|cluster| (cluster.clone(), book.now)).collect();
+            }
+            Fault::HostDown(_) => {}
+        }
+    }
+
+    fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        for (cluster, since) in &self.free {
+            self.judge(cluster, *since, end.book.now, found);
+        }
+    }
+}

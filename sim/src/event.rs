@@ -1,0 +1,94 @@
+//! What can happen in a simulated world, one value an event.
+
+use callboard_backends::memory::WatcherId;
+use callboard_core::store::{Reply, Request};
+use callboard_core::work::Report;
+
+/// Names one life of one process: whatever is addressed to an earlier life is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Process {
+    pub(crate) role: Role,
+    pub(crate) index: u32,
+    pub(crate) life: u32,
+}
+
+/// What a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Agent,
+    Scheduler,
+}
+
+impl Process {
+    /// Gives its place in a list of hosts or schedulers.
+    pub(crate) fn at(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A machine asked to be woken now.
+    Wake(Process),
+    /// A request reaches the store. The copy of a repeated one is not answered.
+    Arrive { from: Process, request: Request, answered: bool },
+    /// An answer reaches a machine.
+    Hear { to: Process, reply: Reply },
+    /// A watch hears of a transaction.
+    Watched { to: Process, watcher: WatcherId, reply: Reply },
+    /// A report reaches an agent.
+    Report { to: Process, report: Report },
+    /// Something happens to a process on a host.
+    Life { host: u32, pid: u32, moment: Moment },
+    /// A host has used up its memory, unless the forecast is outdated.
+    MemoryFull { host: u32, forecast: u32 },
+    /// Sessions may have lapsed.
+    Expire,
+    /// Something from the timeline.
+    Script(u32),
+    /// Something from a trickle.
+    Drip(u32),
+    /// Something that lasted is over.
+    Undo(Undo),
+    /// A user tries again to write.
+    UserRetry,
+    /// A checkpoint of the store is taken, to go back to.
+    Checkpoint,
+    /// Something that is expected is due.
+    Expect(u32),
+}
+
+/// What can happen to a process on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Its start is complete.
+    Born,
+    /// It becomes healthy.
+    Healthy,
+    /// It stops being healthy.
+    Unhealthy,
+    /// It ends by itself.
+    Exit,
+    /// It ends because it was asked to.
+    Stopped,
+    /// It is killed because it did not end.
+    Killed,
+}
+
+/// What ends a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// A machine comes back.
+    Boot(u32),
+    /// An agent is started again.
+    StartAgent(u32),
+    /// A machine goes on.
+    Thaw(u32),
+    /// An agent reaches the store again.
+    Heal(u32),
+    /// A scheduler is started again.
+    StartScheduler(u32),
+    /// A host is drained no longer.
+    Undrain(u32),
+}

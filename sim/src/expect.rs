@@ -1,0 +1,228 @@
+//! What a scenario expects of its run, judged while it runs.
+
+use crate::check::{Book, RolloutRecord, Text};
+use crate::scenario::{Expectation, RolloutEnd, Scenario};
+use crate::stats::Stats;
+use callboard_core::machine::{Span, Time};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Expectations and what is known of them so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Expecting {
+    expectations: Vec<Expectation>,
+    /// Services that have had as many healthy tasks as an expectation asks for, by expectation.
+    reached: BTreeSet<(usize, Text)>,
+    /// Services that have fewer healthy tasks than they shall have.
+    short: BTreeSet<Text>,
+    /// Since when no service is short.
+    full_since: Option<Time>,
+    broken: BTreeSet<usize>,
+    failures: Vec<(String, String)>,
+    /// When each recovery was complete.
+    recovered: BTreeMap<usize, Time>,
+}
+
+impl Expecting {
+    pub(crate) fn new(scenario: &Scenario) -> Expecting {
+        Expecting {
+            expectations: scenario.expect.clone(),
+            reached: BTreeSet::new(),
+            short: BTreeSet::new(),
+            full_since: None,
+            broken: BTreeSet::new(),
+            failures: Vec::new(),
+            recovered: BTreeMap::new(),
+        }
+    }
+
+    /// Gives the moments at which expectations must be looked at.
+    pub(crate) fn moments(&self) -> Vec<(u32, Span)> {
+        let at = |expectation: &Expectation| match expectation {
+            Expectation::HealthyBy { at, .. } | Expectation::DrainedBy { at } => Some(*at),
+            Expectation::MinHealthy { from, .. } => *from,
+            Expectation::RecoveredWithin { after, within } => Some(Span(after.0 + within.0)),
+            Expectation::Rollout { by, .. } => *by,
+            Expectation::MovesAtMost { .. }
+            | Expectation::MovesAtLeast { .. }
+            | Expectation::UnplacedAtMost { .. }
+            | Expectation::RestartsAtMost { .. }
+            | Expectation::OutOfMemoryAtMost { .. }
+            | Expectation::VersionAtEnd { .. } => None,
+        };
+        let indexed = self.expectations.iter().enumerate();
+        indexed.filter_map(|(index, it)| Some((u32::try_from(index).ok()?, at(it)?))).collect()
+    }
+
+    pub(crate) fn take_failures(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.failures)
+    }
+
+    fn fail(&mut self, index: usize, promise: &str, what: String) {
+        if self.broken.insert(index) {
+            self.failures.push((promise.into(), what));
+        }
+    }
+
+    /// Takes in that a service changed: its tasks, their health, or what it shall have.
+    pub(crate) fn service_changed(&mut self, now: Time, book: &Book, service: &Text) {
+        let Some(page) = book.services.get(service) else { return };
+        let target = page.record.as_ref().map_or(0, |record| record.target());
+        if page.healthy < target {
+            self.short.insert(service.clone());
+            self.full_since = None;
+        } else if self.short.remove(service) && self.short.is_empty() {
+            self.full_since = Some(now);
+        }
+        for index in 0..self.expectations.len() {
+            self.judge_min(now, book, index, service);
+        }
+    }
+
+    fn judge_min(&mut self, now: Time, book: &Book, index: usize, changed: &Text) {
+        let Expectation::MinHealthy { service, at_least, from, until } = &self.expectations[index] else {
+            return;
+        };
+        let over = until.is_some_and(|until| now.0 > until.0);
+        if over || service.as_ref().is_some_and(|service| service != changed) {
+            return;
+        }
+        let Some(page) = book.services.get(changed) else { return };
+        let own = page.record.as_ref().map_or(0, |record| record.floor());
+        let wanted = at_least.unwrap_or(own);
+        let begun = match from {
+            Some(from) => now.0 >= from.0,
+            None => {
+                let full =
+                    page.record.as_ref().is_some_and(|record| page.healthy >= record.target().max(wanted));
+                if full {
+                    self.reached.insert((index, changed.clone()));
+                }
+                self.reached.contains(&(index, changed.clone()))
+            }
+        };
+        if begun && page.healthy < wanted {
+            let what = format!("{changed} has {} healthy tasks, expected at least {wanted}", page.healthy);
+            self.fail(index, "min_healthy", what);
+        }
+    }
+
+    /// Looks at an expectation whose moment has come.
+    pub(crate) fn due(&mut self, now: Time, index: u32, book: &Book) {
+        let index = index as usize;
+        let Some(expectation) = self.expectations.get(index).cloned() else { return };
+        match expectation {
+            Expectation::MinHealthy { .. } => {
+                let names: Vec<Text> = book.services.keys().cloned().collect();
+                names.iter().for_each(|name| self.judge_min(now, book, index, name));
+            }
+            Expectation::HealthyBy { service, count, .. } => {
+                for (name, page) in &book.services {
+                    let target = page.record.as_ref().map_or(0, |record| record.target());
+                    let wanted = count.unwrap_or(target);
+                    if service.as_ref().is_none_or(|service| service == name) && page.healthy < wanted {
+                        let what =
+                            format!("{name} has {} healthy tasks, expected {wanted} by now", page.healthy);
+                        self.fail(index, "healthy_by", what);
+                    }
+                }
+            }
+            Expectation::RecoveredWithin { after, within } => {
+                if self.short.is_empty() {
+                    self.recovered.insert(index, self.full_since.unwrap_or_default());
+                } else {
+                    let what = format!(
+                        "{} services have too few healthy tasks {within} after {after}",
+                        self.short.len()
+                    );
+                    self.fail(index, "recovered_within", what);
+                }
+            }
+            Expectation::Rollout { service, state, .. } => self.judge_rollout(index, book, &service, state),
+            Expectation::DrainedBy { .. } => self.judge_drained(index, book),
+            Expectation::MovesAtMost { .. }
+            | Expectation::MovesAtLeast { .. }
+            | Expectation::UnplacedAtMost { .. }
+            | Expectation::RestartsAtMost { .. }
+            | Expectation::OutOfMemoryAtMost { .. }
+            | Expectation::VersionAtEnd { .. } => {}
+        }
+    }
+
+    fn judge_rollout(&mut self, index: usize, book: &Book, service: &Text, wanted: RolloutEnd) {
+        let state = book.services.get(service).and_then(|page| page.state.as_ref());
+        let is = match state.map(|state| &state.rollout) {
+            Some(RolloutRecord::Done) => Some(RolloutEnd::Done),
+            Some(RolloutRecord::Failed { .. }) => Some(RolloutEnd::Failed),
+            Some(RolloutRecord::Running) | None => None,
+        };
+        if is != Some(wanted) {
+            let version = state.map_or(0, |state| state.version);
+            let now = state.map(|state| &state.rollout);
+            self.fail(index, "rollout", format!("{service} version {version}: {now:?}, expected {wanted:?}"));
+        }
+    }
+
+    fn judge_drained(&mut self, index: usize, book: &Book) {
+        for (host, id) in book.live.keys() {
+            if book.hosts.get(host).is_some_and(|page| page.draining_since.is_some()) {
+                return self.fail(index, "drained_by", format!("{id} lives on {host}, which is drained"));
+            }
+        }
+    }
+
+    /// Judges what only the end can show.
+    pub(crate) fn end(&mut self, _now: Time, book: &Book, stats: &Stats) {
+        for index in 0..self.expectations.len() {
+            match self.expectations[index].clone() {
+                Expectation::MovesAtMost { count } => {
+                    self.at_most(index, "moves_at_most", stats.moves, count)
+                }
+                Expectation::MovesAtLeast { count } => {
+                    if stats.moves < count {
+                        let what = format!("{} tasks were moved, expected at least {count}", stats.moves);
+                        self.fail(index, "moves_at_least", what);
+                    }
+                }
+                Expectation::UnplacedAtMost { count } => {
+                    self.at_most(index, "unplaced_at_most", stats.unplaced(), count);
+                }
+                Expectation::RestartsAtMost { count } => {
+                    self.at_most(index, "restarts_at_most", stats.restarts, count);
+                }
+                Expectation::OutOfMemoryAtMost { count } => {
+                    self.at_most(index, "out_of_memory_at_most", stats.out_of_memory, count);
+                }
+                Expectation::VersionAtEnd { service, version } => {
+                    let mut tasks = book.tasks_of(&service).filter(|task| task.runs());
+                    if let Some(task) = tasks.find(|task| task.version != version) {
+                        let what = format!("{} runs at the end, expected version {version} only", task.id);
+                        self.fail(index, "version_at_end", what);
+                    }
+                }
+                Expectation::Rollout { service, state, by: None } => {
+                    self.judge_rollout(index, book, &service, state)
+                }
+                Expectation::Rollout { .. }
+                | Expectation::MinHealthy { .. }
+                | Expectation::HealthyBy { .. }
+                | Expectation::RecoveredWithin { .. }
+                | Expectation::DrainedBy { .. } => {}
+            }
+        }
+    }
+
+    fn at_most(&mut self, index: usize, promise: &str, is: u64, most: u64) {
+        if is > most {
+            self.fail(index, promise, format!("{is}, expected at most {most}"));
+        }
+    }
+
+    /// Gives how long the slowest recovery took, over the expectations that ask for one.
+    pub(crate) fn slowest_recovery(&self) -> Option<Span> {
+        let took = self.recovered.iter().filter_map(|(index, at)| {
+            let Expectation::RecoveredWithin { after, .. } = &self.expectations[*index] else { return None };
+            Some(Span(at.0.saturating_sub(after.0)))
+        });
+        took.max()
+    }
+}

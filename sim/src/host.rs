@@ -1,0 +1,239 @@
+//! A simulated machine: its processes, its memory, and the executor through which an agent starts and stops them.
+//!
+//! **Invariant:** what lives here is the truth; an agent learns of it only through reports.
+
+mod execute;
+mod process;
+
+pub(crate) use process::{Proc, ProcState};
+
+use crate::agent::AgentProcess;
+use crate::event::{Event, Moment, Process, Role};
+use crate::rng::{Chance, Stream};
+use callboard_core::agent::Settings;
+use callboard_core::machine::{Span, Time};
+use callboard_core::model::{Registration, Usage};
+use callboard_core::store::Revision;
+use callboard_core::work::Exit;
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) index: u32,
+    pub(crate) registration: Registration,
+    /// Memory of the machine, MiB: what tasks may have, and a sixteenth more.
+    pub(crate) memory_total: u64,
+    /// Counts its boots.
+    boot: u32,
+    /// Powered on.
+    pub(crate) up: bool,
+    /// Stands still until then.
+    pub(crate) frozen_until: Time,
+    /// Its agent does not reach the store until then.
+    pub(crate) cut_until: Time,
+    /// The agent, while it runs.
+    pub(crate) agent: Option<AgentProcess>,
+    /// Counts the lives of its agent.
+    life: u32,
+    /// The highest revision its agents have heard of; kept on its disk.
+    pub(crate) seen: Revision,
+    /// Everything that was started and not removed.
+    pub(crate) procs: Vec<Proc>,
+    pids: u32,
+    forecast: u32,
+    pub(crate) chance: Chance,
+    pub(crate) net: Chance,
+}
+
+/// Something that happened on a machine and that the rest of the world must know.
+#[derive(Clone, Debug)]
+pub(crate) enum Outward {
+    /// Plan this.
+    Plan(Time, Event),
+    /// A process exists.
+    Born(u32),
+    /// A process is gone.
+    Gone(Box<Proc>),
+    /// A task's true health changed.
+    Health(u32, bool),
+    /// A task was killed for want of memory.
+    OutOfMemory,
+}
+
+impl Host {
+    pub(crate) fn new(index: u32, registration: Registration, seed: u64) -> Host {
+        Host {
+            index,
+            memory_total: registration.memory + registration.memory / 16,
+            registration,
+            boot: 0,
+            up: true,
+            frozen_until: Time(0),
+            cut_until: Time(0),
+            agent: None,
+            life: 0,
+            seen: Revision(0),
+            procs: Vec::new(),
+            pids: 0,
+            forecast: 0,
+            chance: Chance::new(seed, Stream::Host(index)),
+            net: Chance::new(seed, Stream::AgentNet(index)),
+        }
+    }
+
+    /// Gives the name.
+    pub(crate) fn name(&self) -> &str {
+        &self.registration.host
+    }
+
+    /// Starts an agent.
+    pub(crate) fn start_agent(&mut self, now: Time, ttl: Span) -> Process {
+        self.life += 1;
+        let settings = Settings {
+            registration: self.registration.clone(),
+            boot_id: format!("{}-boot-{}", self.name(), self.boot),
+            agent_id: format!("{}-agent", self.name()),
+            ttl,
+            pressure_percent: 90,
+            seen: self.seen,
+        };
+        self.agent = Some(AgentProcess::new(settings, now, &mut self.chance));
+        self.agent_name()
+    }
+
+    /// Names the agent's present life.
+    pub(crate) fn agent_name(&self) -> Process {
+        Process { role: Role::Agent, index: self.index, life: self.life }
+    }
+
+    /// Tells whether this life of the agent goes on.
+    pub(crate) fn is_agent(&self, process: Process) -> bool {
+        self.agent.is_some() && process.life == self.life
+    }
+
+    /// Loses everything that runs.
+    pub(crate) fn crash(&mut self) -> Vec<Outward> {
+        self.up = false;
+        self.agent = None;
+        self.frozen_until = Time(0);
+        let mut out = Vec::new();
+        let power = Exit { code: None, signal: Some(9), out_of_memory: false };
+        for proc in &mut self.procs {
+            proc.end(power.clone(), &mut out);
+        }
+        // Containers are still known to docker after the machine comes back; plain processes are not.
+        self.procs.retain(|proc| proc.keeps_record());
+        out
+    }
+
+    /// Comes back, with nothing running.
+    pub(crate) fn boot(&mut self) {
+        self.up = true;
+        self.boot += 1;
+    }
+
+    /// Stands still: nothing here does its work.
+    pub(crate) fn freeze(&mut self, until: Time) -> Vec<Outward> {
+        self.frozen_until = self.frozen_until.max(until);
+        let mut out = Vec::new();
+        for proc in self.procs.iter_mut().filter(|proc| proc.healthy) {
+            (proc.healthy, proc.dozes) = (false, true);
+            out.push(Outward::Health(proc.pid, false));
+        }
+        out
+    }
+
+    /// Goes on.
+    pub(crate) fn thaw(&mut self) -> Vec<Outward> {
+        let mut out = Vec::new();
+        for proc in self.procs.iter_mut().filter(|proc| proc.dozes && proc.state == ProcState::Live) {
+            (proc.healthy, proc.dozes) = (true, false);
+            out.push(Outward::Health(proc.pid, true));
+        }
+        out
+    }
+
+    /// Finds a process.
+    pub(crate) fn proc(&self, pid: u32) -> Option<&Proc> {
+        self.procs.iter().find(|proc| proc.pid == pid)
+    }
+
+    /// Takes what happens to a process.
+    pub(crate) fn live(&mut self, now: Time, pid: u32, moment: Moment) -> Vec<Outward> {
+        let mut out = Vec::new();
+        let Some(proc) = self.procs.iter_mut().find(|proc| proc.pid == pid) else { return out };
+        if proc.state == ProcState::Dead {
+            return out;
+        }
+        match moment {
+            Moment::Born => self.born(now, pid, &mut out),
+            Moment::Healthy => {
+                proc.healthy = true;
+                out.push(Outward::Health(pid, true));
+            }
+            Moment::Unhealthy => {
+                if std::mem::take(&mut proc.healthy) {
+                    out.push(Outward::Health(pid, false));
+                }
+            }
+            Moment::Exit => {
+                self.end(now, pid, Exit { code: Some(1), signal: None, out_of_memory: false }, &mut out)
+            }
+            Moment::Stopped => {
+                self.end(now, pid, Exit { code: Some(0), signal: None, out_of_memory: false }, &mut out)
+            }
+            Moment::Killed => {
+                self.end(now, pid, Exit { code: None, signal: Some(9), out_of_memory: false }, &mut out)
+            }
+        }
+        out
+    }
+
+    /// Measures what the machine and its tasks use.
+    pub(crate) fn usage(&self, now: Time) -> Usage {
+        let tasks = self.procs.iter().filter(|proc| proc.state == ProcState::Live);
+        Usage {
+            memory_total: self.memory_total,
+            memory_used: self.memory_kib(now) / 1024,
+            tasks: tasks.map(|proc| (proc.run.id.to_string(), proc.memory_kib(now) / 1024)).collect(),
+            unfit: None,
+        }
+    }
+
+    /// Kills the largest task when memory is used up, unless the forecast that said so is outdated.
+    pub(crate) fn memory_full(&mut self, now: Time, forecast: u32) -> Vec<Outward> {
+        let mut out = Vec::new();
+        if forecast != self.forecast {
+            return out;
+        }
+        if self.memory_kib(now) >= self.memory_total * 1024 {
+            let live = self.procs.iter().filter(|proc| proc.state == ProcState::Live);
+            let largest = live.max_by_key(|proc| (proc.memory_kib(now), std::cmp::Reverse(proc.pid)));
+            if let Some(pid) = largest.map(|proc| proc.pid) {
+                out.push(Outward::OutOfMemory);
+                self.end(now, pid, Exit { code: None, signal: Some(9), out_of_memory: true }, &mut out);
+                return out;
+            }
+        }
+        self.forecast(now, &mut out);
+        out
+    }
+
+    /// Sums up what is in use: the machine's own thirty-second, and its tasks.
+    fn memory_kib(&self, now: Time) -> u64 {
+        let tasks: u64 = self.procs.iter().map(|proc| proc.memory_kib(now)).sum();
+        self.memory_total * 1024 / 32 + tasks
+    }
+
+    /// Plans when memory will be used up, if it goes on like this.
+    fn forecast(&mut self, now: Time, out: &mut Vec<Outward>) {
+        self.forecast += 1;
+        let leak: u64 = self.procs.iter().map(Proc::leak_kib_per_minute).sum();
+        if leak == 0 {
+            return;
+        }
+        let room = (self.memory_total * 1024).saturating_sub(self.memory_kib(now));
+        let at = now + Span(room * 60_000 / leak + 1);
+        out.push(Outward::Plan(at, Event::MemoryFull { host: self.index, forecast: self.forecast }));
+    }
+}

@@ -1,0 +1,160 @@
+//! The executor of a simulated machine: carries out an agent's orders in its own time, as docker and bash do.
+
+use super::{Host, Outward, Proc, ProcState};
+use crate::build::Build;
+use crate::event::{Event, Moment, Process};
+use callboard_core::machine::{Span, Time};
+use callboard_core::work::{Exit, Found, Order, Report, Run, Spec};
+use std::sync::Arc;
+
+impl Host {
+    /// Takes an order of the agent. `build` tells how what is started will behave.
+    pub(crate) fn order(
+        &mut self,
+        now: Time,
+        agent: Process,
+        order: Order,
+        build: impl FnOnce(&Spec) -> Build,
+    ) -> Vec<Outward> {
+        let mut out = Vec::new();
+        match order {
+            Order::Inspect => {
+                let found =
+                    self.procs.iter().map(|proc| Found { spec: proc.spec.clone(), exit: proc.exit.clone() });
+                let report = Report::Inspected(Ok(found.collect()));
+                self.report(now, Span(5), Span(50), agent, report, &mut out);
+            }
+            Order::Start(spec) => {
+                let build = build(&spec).on(self.name());
+                self.start(now, agent, &spec, build, &mut out);
+            }
+            Order::Stop { run, grace } => self.stop(now, agent, run, grace, &mut out),
+            Order::Remove(run) => self.procs.retain(|proc| proc.run != run || proc.state != ProcState::Dead),
+            Order::Check { spec, check } => {
+                let run = spec.run();
+                let passes = self.procs.iter().any(|proc| proc.healthy && proc.run == run);
+                let result = if passes { Ok(()) } else { Err("connection refused".into()) };
+                let report = Report::Checked { run, check, result };
+                self.report(now, Span(1), Span(20), agent, report, &mut out);
+            }
+            Order::Measure => {
+                let report = Report::Measured(self.usage(now));
+                self.report(now, Span(1), Span(5), agent, report, &mut out);
+            }
+        }
+        out
+    }
+
+    fn report(
+        &mut self,
+        now: Time,
+        low: Span,
+        high: Span,
+        to: Process,
+        report: Report,
+        out: &mut Vec<Outward>,
+    ) {
+        let at = now + self.chance.span(low, high);
+        out.push(Outward::Plan(at, Event::Report { to, report }));
+    }
+
+    fn life(&self, at: Time, pid: u32, moment: Moment, out: &mut Vec<Outward>) {
+        out.push(Outward::Plan(at, Event::Life { host: self.index, pid, moment }));
+    }
+
+    fn start(&mut self, now: Time, agent: Process, spec: &Arc<Spec>, build: Build, out: &mut Vec<Outward>) {
+        let run = spec.run();
+        if let Some(known) = self.procs.iter().find(|proc| proc.run == run) {
+            // Names are unique to a run, so the same start twice is one start; its end is told by `Born`.
+            if known.state != ProcState::Starting {
+                self.report(now, Span(1), Span(20), agent, Report::Started(run, Ok(())), out);
+            }
+            return;
+        }
+        let (low, high) = build.start;
+        if build.fails_to_start {
+            let report = Report::Started(run, Err("image not found".into()));
+            self.report(now, low, high, agent, report, out);
+            return;
+        }
+        self.pids += 1;
+        let at = now + self.chance.span(low, high);
+        self.life(at, self.pids, Moment::Born, out);
+        self.procs.push(Proc::new(self.pids, spec.clone(), build));
+    }
+
+    /// Brings a process to life and plans what it will do.
+    pub(super) fn born(&mut self, now: Time, pid: u32, out: &mut Vec<Outward>) {
+        let Some(proc) = self.procs.iter_mut().find(|proc| proc.pid == pid) else { return };
+        proc.state = ProcState::Live;
+        proc.since = now;
+        let (run, build, base, reserved) =
+            (proc.run.clone(), proc.build.clone(), proc.base_kib(), proc.spec.task.memory * 1024);
+        out.push(Outward::Born(pid));
+        if let Some(after) = build.healthy_after {
+            self.life(now + after, pid, Moment::Healthy, out);
+            if let Some(lasting) = build.healthy_for {
+                self.life(now + after + lasting, pid, Moment::Unhealthy, out);
+            }
+        }
+        if let Some(after) = build.exits_after {
+            self.life(now + after, pid, Moment::Exit, out);
+        }
+        if build.leak_mib_per_minute > 0 {
+            if build.limited && reserved > 0 {
+                let room = reserved.saturating_sub(base);
+                let after = Span(room * 60_000 / (build.leak_mib_per_minute * 1024) + 1);
+                self.life(now + after, pid, Moment::Killed, out);
+            }
+            self.forecast(now, out);
+        }
+        if self.agent.is_some() {
+            let agent = self.agent_name();
+            self.report(now, Span(1), Span(5), agent, Report::Started(run, Ok(())), out);
+        }
+    }
+
+    fn stop(&mut self, now: Time, agent: Process, run: Run, grace: Span, out: &mut Vec<Outward>) {
+        let found = self.procs.iter_mut().find(|proc| proc.run == run);
+        let Some(proc) = found.filter(|proc| proc.state != ProcState::Dead) else {
+            self.report(now, Span(1), Span(20), agent, Report::Stopped(run, Ok(())), out);
+            return;
+        };
+        proc.stops += 1;
+        if proc.stops > 1 {
+            return;
+        }
+        let (pid, (low, high), stubborn) = (proc.pid, proc.build.stop, proc.build.ignores_term);
+        if proc.state == ProcState::Starting {
+            let (run, exit) = (run.clone(), Exit { code: None, signal: Some(15), out_of_memory: false });
+            proc.end(exit, out);
+            let refused = Report::Started(run.clone(), Err("it was stopped before it was started".into()));
+            self.report(now, Span(1), Span(5), agent, refused, out);
+            self.report(now, Span(5), Span(20), agent, Report::Stopped(run, Ok(())), out);
+            return;
+        }
+        let takes = self.chance.span(low, high);
+        if stubborn || takes > grace {
+            self.life(now + grace, pid, Moment::Killed, out);
+        } else {
+            self.life(now + takes, pid, Moment::Stopped, out);
+        }
+    }
+
+    /// Ends a process and tells the agent, if there is one.
+    pub(super) fn end(&mut self, now: Time, pid: u32, exit: Exit, out: &mut Vec<Outward>) {
+        let Some(proc) = self.procs.iter_mut().find(|proc| proc.pid == pid) else { return };
+        proc.end(exit.clone(), out);
+        let (run, stops, leaks) = (proc.run.clone(), proc.stops, proc.build.leak_mib_per_minute > 0);
+        if self.agent.is_some() {
+            let agent = self.agent_name();
+            self.report(now, Span(1), Span(5), agent, Report::Exited(run.clone(), exit), out);
+            if stops > 0 {
+                self.report(now, Span(6), Span(10), agent, Report::Stopped(run, Ok(())), out);
+            }
+        }
+        if leaks {
+            self.forecast(now, out);
+        }
+    }
+}

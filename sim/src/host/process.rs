@@ -1,0 +1,92 @@
+//! A process on a simulated machine.
+
+use super::Outward;
+use crate::build::Build;
+use callboard_core::machine::Time;
+use callboard_core::model::Executor;
+use callboard_core::work::{Exit, Run, Spec};
+use std::sync::Arc;
+
+/// One start of one task.
+#[derive(Clone, Debug)]
+pub(crate) struct Proc {
+    pub(crate) pid: u32,
+    pub(crate) run: Run,
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) build: Build,
+    pub(crate) state: ProcState,
+    /// Since when it lives.
+    pub(crate) since: Time,
+    /// Does its work.
+    pub(crate) healthy: bool,
+    /// Did its work when its machine fell still.
+    pub(crate) dozes: bool,
+    pub(crate) exit: Option<Exit>,
+    /// Was asked to end, and this many orders wait for that.
+    pub(crate) stops: u32,
+}
+
+/// How far a process got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProcState {
+    Starting,
+    Live,
+    Dead,
+}
+
+impl Proc {
+    pub(crate) fn new(pid: u32, spec: Arc<Spec>, build: Build) -> Proc {
+        Proc {
+            pid,
+            run: spec.run(),
+            spec,
+            build,
+            state: ProcState::Starting,
+            since: Time(0),
+            healthy: false,
+            dozes: false,
+            exit: None,
+            stops: 0,
+        }
+    }
+
+    /// Ends it, whatever it was doing.
+    pub(crate) fn end(&mut self, exit: Exit, out: &mut Vec<Outward>) {
+        let before = std::mem::replace(&mut self.state, ProcState::Dead);
+        if before == ProcState::Dead {
+            return;
+        }
+        self.exit = Some(exit);
+        self.dozes = false;
+        let healthy = std::mem::take(&mut self.healthy);
+        if before == ProcState::Live {
+            let mut gone = self.clone();
+            gone.healthy = healthy;
+            out.push(Outward::Gone(Box::new(gone)));
+        }
+    }
+
+    /// Gives the resident memory, KiB.
+    pub(crate) fn memory_kib(&self, now: Time) -> u64 {
+        if self.state != ProcState::Live {
+            return 0;
+        }
+        let leaked = self.leak_kib_per_minute() * now.since(self.since).0 / 60_000;
+        self.base_kib() + leaked
+    }
+
+    pub(crate) fn leak_kib_per_minute(&self) -> u64 {
+        if self.state == ProcState::Live { self.build.leak_mib_per_minute * 1024 } else { 0 }
+    }
+
+    pub(crate) fn base_kib(&self) -> u64 {
+        let reserved = if self.spec.task.memory == 0 { 64 } else { self.spec.task.memory };
+        reserved * 1024 * self.build.memory_percent / 100
+    }
+
+    /// Tells whether something remembers it after the machine was switched off.
+    pub(crate) fn keeps_record(&self) -> bool {
+        let docker = |executor: &Executor| matches!(executor, Executor::Docker(_));
+        self.spec.definition.containers.iter().any(|container| docker(&container.executor))
+    }
+}

@@ -1,0 +1,8 @@
+//! stub
+/// x
+#[derive(Debug)]
+pub struct Rehearsal;
+/// x
+pub fn rehearse() -> Rehearsal {
+    Rehearsal
+}

@@ -1,0 +1,199 @@
+//! One run of a scenario, from its beginning to its verdict.
+
+use crate::check::{Text, Violation};
+use crate::museum::Mutant;
+use crate::scenario::Scenario;
+use crate::stage::Stage;
+use crate::stats::Stats;
+use callboard_core::machine::{Span, Time};
+use std::fmt;
+
+/// What the user may choose beside the scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How many machines; `None`: as the scenario says.
+    pub hosts: Option<usize>,
+    /// The seed; `None`: the scenario's own.
+    pub seed: Option<u64>,
+    /// Ends the run then, if that is before the scenario's end; nothing is said about the end in that case.
+    pub until: Option<Span>,
+}
+
+/// How a run went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The file it came from; empty when it came from none.
+    pub file: String,
+    /// The seed.
+    pub seed: u64,
+    /// How many machines.
+    pub hosts: usize,
+    /// No promise was broken, and all was as expected.
+    pub passed: bool,
+    /// What was not, in the order in which it was found; at most five of each promise.
+    pub violations: Vec<Violation>,
+    /// Over everything that was committed and ordered: the same on every machine.
+    pub hash: u64,
+    /// How many things happened.
+    pub events: u64,
+    /// How much time passed in the scenario.
+    pub simulated: Span,
+    /// Figures.
+    pub stats: Stats,
+    /// How long the slowest recovery that was asked for took.
+    pub recovery: Option<Span>,
+    /// What operators would have seen: the last lines.
+    pub log: Vec<(Time, String)>,
+}
+
+/// Runs a scenario.
+#[must_use]
+pub fn run(scenario: &Scenario, options: &Options) -> Outcome {
+    run_with(scenario, options, None)
+}
+
+/// Runs a scenario, perhaps with a planted bug.
+pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mutant>) -> Outcome {
+    let seed = options.seed.unwrap_or(scenario.seed);
+    let scaled;
+    let scenario = match options.hosts {
+        Some(hosts) if hosts != scenario.hosts() => {
+            scaled = scenario.clone().scaled_to(hosts);
+            &scaled
+        }
+        Some(_) | None => scenario,
+    };
+    let end = options.until.map_or(scenario.duration, |until| until.min(scenario.duration));
+    let mut stage = Stage::new(scenario, seed, mutant);
+    stage.run_until(Time(end.0));
+    if end == scenario.duration {
+        stage.end();
+    }
+    let events = stage.events();
+    let recovery = stage.expecting.slowest_recovery();
+    stage.stats.end(Time(end.0));
+    let Stage { court, stats, tidings, .. } = stage;
+    let violations = court.verdict();
+    Outcome {
+        scenario: scenario.name.clone(),
+        file: scenario.file.clone(),
+        seed,
+        hosts: scenario.hosts(),
+        passed: violations.is_empty(),
+        violations,
+        hash: tidings.hash(),
+        events,
+        simulated: end,
+        stats,
+        recovery,
+        log: tidings.into_log(),
+    }
+}
+
+impl Outcome {
+    /// Gives the command that does the same again.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let file = if self.file.is_empty() { self.scenario.as_str() } else { self.file.as_str() };
+        format!("callboard sim run {file} --hosts {} --seed {}", self.hosts, self.seed)
+    }
+
+    /// Gives what a person wants to read of it.
+    #[must_use]
+    pub fn summary(&self) -> Summary<'_> {
+        Summary(self)
+    }
+}
+
+/// Shows an outcome to a person, in a few lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a>(&'a Outcome);
+
+/// How many services are shown one by one.
+const SERVICES_SHOWN: usize = 8;
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary(outcome) = self;
+        let stats = &outcome.stats;
+        let verdict = if outcome.passed { "passed" } else { "FAILED" };
+        writeln!(f, "{}: {verdict}", outcome.scenario)?;
+        writeln!(
+            f,
+            "  {} hosts, {} simulated, {} events, seed {}, hash {:016x}",
+            outcome.hosts, outcome.simulated, outcome.events, outcome.seed, outcome.hash
+        )?;
+        writeln!(
+            f,
+            "  {} placements, {} moves, {} starts, {} restarts, {} exits, {} killed for memory, {} unplaced at most",
+            stats.placements,
+            stats.moves,
+            stats.starts,
+            stats.restarts,
+            stats.exits,
+            stats.out_of_memory,
+            stats.peak_unplaced
+        )?;
+        if !stats.stops.is_empty() {
+            let stops: Vec<String> =
+                stats.stops.iter().map(|(why, count)| format!("{count} {why}")).collect();
+            writeln!(f, "  stops: {}", stops.join(", "))?;
+        }
+        self.faults(f)?;
+        if let Some(recovery) = outcome.recovery {
+            writeln!(f, "  recovered within {recovery}")?;
+        }
+        self.services(f)?;
+        for violation in &outcome.violations {
+            writeln!(f, "  {violation}")?;
+        }
+        if !outcome.passed {
+            writeln!(f, "  again: {}", outcome.command())?;
+        }
+        Ok(())
+    }
+}
+
+impl Summary<'_> {
+    fn faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = &self.0.stats;
+        let all = [
+            (stats.hosts_crashed, "hosts crashed"),
+            (stats.hosts_frozen, "hosts frozen"),
+            (stats.agents_killed, "agents killed"),
+            (stats.agents_cut, "agents cut off"),
+            (stats.schedulers_killed, "schedulers killed"),
+            (stats.schedulers_paused, "schedulers paused"),
+            (stats.store_outages, "store outages"),
+        ];
+        let some: Vec<String> = all
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if some.is_empty() { Ok(()) } else { writeln!(f, "  faults: {}", some.join(", ")) }
+    }
+
+    /// Shows those services that fared worst.
+    fn services(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let services = &self.0.stats.services;
+        let mut order: Vec<(&Text, &crate::stats::ServiceStats)> = services.iter().collect();
+        order.sort_by_key(|(name, stats)| (std::cmp::Reverse(stats.longest_short), (*name).clone()));
+        for (name, stats) in order.iter().take(SERVICES_SHOWN) {
+            let least = stats
+                .least_healthy
+                .map_or_else(|| "never complete".into(), |least| format!("{least} at least"));
+            writeln!(
+                f,
+                "  {name}: {} healthy, {least}, short for {} at most",
+                stats.healthy, stats.longest_short
+            )?;
+        }
+        match services.len().saturating_sub(SERVICES_SHOWN) {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} services more"),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Many services at once, for fleets too large to write down: `generate:` in a scenario.
+
+use callboard_core::config::Configuration;
+use callboard_core::machine::Span;
+use callboard_core::model::{
+    Bash, Check, Cluster, Container, Executor, Name, Policy, Probe, RestartPolicy, Service, TaskDefinition,
+};
+
+/// Services that are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Generate {
+    /// Names them: `<prefix>001` and so on, and their task definitions likewise.
+    pub(crate) prefix: String,
+    /// How many.
+    pub(crate) services: u32,
+    /// Tasks of each.
+    pub(crate) tasks: u32,
+    /// How many of these must stay healthy.
+    pub(crate) min: u32,
+    /// How many may be issued.
+    pub(crate) max: u32,
+    /// Versions of each task definition; the first is run.
+    pub(crate) versions: u32,
+    /// MiB.
+    pub(crate) memory: u64,
+    /// 1024 a core.
+    pub(crate) cpu_units: u64,
+    /// Time from one health check to the next.
+    pub(crate) check_interval: Span,
+    /// The cluster that they belong to.
+    pub(crate) cluster: Name,
+    /// How that chooses hosts.
+    pub(crate) policy: Policy,
+    /// How many tasks of a new version may be on their way at once.
+    pub(crate) max_parallel: Option<u32>,
+}
+
+impl Generate {
+    /// Adds the services to a configuration.
+    pub(crate) fn add_to(&self, desired: &mut Configuration) {
+        let names: Vec<Name> =
+            (1..=self.services).map(|number| Name::from(format!("{}{number:03}", self.prefix))).collect();
+        for name in &names {
+            desired.services.push(self.service(name));
+            desired
+                .task_definitions
+                .extend((1..=self.versions).map(|version| self.definition(name, version)));
+        }
+        match desired.clusters.iter_mut().find(|cluster| cluster.name == self.cluster) {
+            Some(cluster) => cluster.services.extend(names),
+            None => desired.clusters.push(Cluster {
+                name: self.cluster.clone(),
+                scheduler: "default".into(),
+                services: names,
+                policy: self.policy,
+                host_grace: Span::secs(30),
+            }),
+        }
+    }
+
+    fn service(&self, name: &Name) -> Service {
+        Service {
+            name: name.clone(),
+            task_name: name.clone(),
+            task_version: 1,
+            desired: self.tasks,
+            min: self.min,
+            max: self.max,
+            max_parallel: self.max_parallel,
+            min_healthy_time: Span::secs(10),
+            healthy_deadline: Span::secs(60),
+            stopped: false,
+            retry: 0,
+        }
+    }
+
+    fn definition(&self, name: &Name, version: u32) -> TaskDefinition {
+        let probe =
+            Probe::Tcp { tcp: "127.0.0.1".into(), interval: self.check_interval, timeout: Span::secs(1) };
+        let bash = Bash { start: vec!["exec serve".into()], ..Bash::default() };
+        TaskDefinition {
+            name: name.clone(),
+            version,
+            provide_port: true,
+            port: 0,
+            tags: Vec::new(),
+            memory: self.memory,
+            cpu_units: self.cpu_units,
+            priority: 50,
+            kill_timeout: Span::secs(10),
+            restart: RestartPolicy::default(),
+            containers: vec![Container {
+                name: name.clone(),
+                setup: Vec::new(),
+                executor: Executor::Bash(bash),
+            }],
+            checks: vec![Check {
+                name: None,
+                probe,
+                add_provided_port: true,
+                success_threshold: 1,
+                failure_threshold: 3,
+            }],
+        }
+    }
+}

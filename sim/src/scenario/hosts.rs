@@ -1,0 +1,77 @@
+//! The machines of a scenario, and how faults choose among them.
+
+use callboard_core::model::{Name, PortRange, Registration};
+use std::collections::BTreeMap;
+
+/// Machines that are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostClass {
+    /// Names its machines: `<prefix>0001` and so on.
+    pub prefix: String,
+    /// How many.
+    pub count: u32,
+    /// Memory for tasks, MiB; the machine has a sixteenth more for itself.
+    pub memory: u64,
+    /// 1024 a core.
+    pub cpu_units: u64,
+    /// Ports to give away.
+    pub ports: PortRange,
+    /// Executors that work there.
+    pub executors: Vec<String>,
+    /// Facts.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Default for HostClass {
+    fn default() -> HostClass {
+        HostClass {
+            prefix: "host-".into(),
+            count: 3,
+            memory: 16_384,
+            cpu_units: 8_192,
+            ports: PortRange { first: 20_000, last: 20_999 },
+            executors: vec!["docker".into(), "bash".into()],
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+impl HostClass {
+    /// Describes each of its machines, counted from 1.
+    pub(crate) fn registrations(&self) -> impl Iterator<Item = Registration> + '_ {
+        (1..=self.count).map(|number| {
+            let host: Name = format!("{}{number:04}", self.prefix).into();
+            Registration {
+                address: format!("{host}.invalid"),
+                host,
+                memory: self.memory,
+                cpu_units: self.cpu_units,
+                ports: self.ports,
+                executors: self.executors.clone(),
+                labels: self.labels.clone(),
+                agent_version: "sim".into(),
+                api: None,
+            }
+        })
+    }
+}
+
+/// Which machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hosts {
+    /// So many, drawn from the seed.
+    Count(u32),
+    /// Such a share of the fleet, drawn from the seed.
+    Percent(u32),
+    /// These.
+    Named(Vec<Name>),
+    /// All whose names begin so.
+    Prefix(String),
+    /// So many of those that run tasks of a service.
+    Running {
+        /// The service.
+        service: Name,
+        /// How many.
+        count: u32,
+    },
+}

@@ -1,0 +1,240 @@
+//! The stage: everything that exists in a run, and the loop that lets one thing after the other happen.
+//!
+//! **Invariant:** whatever happens, happens as an event; nothing here reads a clock or draws from anything but the seed.
+
+mod decide;
+mod drip;
+mod fault;
+mod network;
+mod reality;
+mod script;
+mod setup;
+mod tidings;
+mod user;
+
+use crate::agent::SchedulerMachine;
+use crate::build::Build;
+use crate::check::{Book, Court, EndFacts, Fault, Text};
+use crate::event::{Event, Process, Role, Undo};
+use crate::expect::Expecting;
+use crate::host::Host;
+use crate::museum::Mutant;
+use crate::queue::Queue;
+use crate::rng::Chance;
+use crate::scenario::{Scenario, ServiceChange};
+use crate::stats::Stats;
+use crate::store::SimStore;
+use callboard_core::machine::{Span, Time};
+use callboard_core::model::{Name, Version};
+use callboard_core::store::Entry;
+use std::collections::BTreeMap;
+use tidings::Tidings;
+
+/// Everything that exists in a run.
+pub(crate) struct Stage<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) queue: Queue<Event>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) schedulers: Vec<SchedulerProcess>,
+    pub(crate) store: SimStore,
+    pub(crate) court: Court,
+    pub(crate) stats: Stats,
+    pub(crate) expecting: Expecting,
+    pub(crate) tidings: Tidings,
+    by_name: BTreeMap<Name, u32>,
+    builds: BTreeMap<(Name, Version), Build>,
+    /// Picks what faults hit.
+    faults: Chance,
+    drips: Vec<Chance>,
+    /// What users want to write and the store did not take yet.
+    wishes: Vec<(String, Wish)>,
+    mutant: Option<Mutant>,
+    /// When lapsed sessions are looked for next.
+    expiry: Option<Time>,
+    /// From when on nothing goes wrong any more, as far as is known.
+    calm_from: Time,
+    /// Events that turned out to concern nobody any more.
+    stale: u64,
+}
+
+/// A scheduler, as a process that can be killed and started again.
+pub(crate) struct SchedulerProcess {
+    pub(crate) index: u32,
+    pub(crate) machine: Option<SchedulerMachine>,
+    life: u32,
+    paused_until: Time,
+    /// How many locks it believes to hold.
+    pub(crate) locks: u32,
+    net: Chance,
+    chance: Chance,
+}
+
+/// What a user wants to do to a key.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    /// Write it.
+    Put(String),
+    /// Remove it.
+    Delete,
+    /// Change fields of the service that is written there.
+    Set(ServiceChange),
+}
+
+impl Stage<'_> {
+    /// Lets everything happen up to and including a time.
+    pub(crate) fn run_until(&mut self, until: Time) {
+        while let Some(event) = self.queue.pop(until) {
+            self.court.at(self.queue.now());
+            self.happen(event);
+        }
+        self.court.at(until);
+    }
+
+    /// Lets the next thing happen, up to and including a time; false when there is none.
+    pub(crate) fn step_until(&mut self, until: Time) -> bool {
+        let Some(event) = self.queue.pop(until) else { return false };
+        self.court.at(self.queue.now());
+        self.happen(event);
+        true
+    }
+
+    /// Gives the present moment.
+    pub(crate) fn now(&self) -> Time {
+        self.queue.now()
+    }
+
+    /// Counts what happened and mattered.
+    pub(crate) fn events(&self) -> u64 {
+        self.queue.popped() - self.stale
+    }
+
+    fn happen(&mut self, event: Event) {
+        if let Some(later) = self.deferred(&event) {
+            self.stale += 1;
+            return self.queue.push(later, event);
+        }
+        match event {
+            Event::Wake(process) => self.wake(process),
+            Event::Arrive { from, request, answered } => self.arrive(from, request, answered),
+            Event::Hear { to, reply } => self.hear(to, reply),
+            Event::Watched { to, watcher, reply } => {
+                if self.store.watcher(watcher) == Some(to) {
+                    self.hear(to, reply);
+                } else {
+                    self.stale += 1;
+                }
+            }
+            Event::Report { to, report } => self.report(to, report),
+            Event::Life { host, pid, moment } => {
+                let now = self.now();
+                let outward = self.hosts[host as usize].live(now, pid, moment);
+                self.outward(host, outward);
+            }
+            Event::MemoryFull { host, forecast } => {
+                let now = self.now();
+                let outward = self.hosts[host as usize].memory_full(now, forecast);
+                self.outward(host, outward);
+            }
+            Event::Expire => self.expire(),
+            Event::Script(index) => self.play(index),
+            Event::Drip(index) => self.drip(index),
+            Event::Undo(undo) => self.undo(undo),
+            Event::UserRetry => self.grant_wishes(),
+            Event::Checkpoint => {
+                self.store.checkpoint(self.queue.now());
+                self.queue.push(self.queue.now() + Span::secs(15), Event::Checkpoint);
+            }
+            Event::Expect(index) => {
+                let (now, book) = (self.queue.now(), &self.court.book);
+                self.expecting.due(now, index, book);
+                self.blame_expectations();
+            }
+        }
+    }
+
+    /// Says until when an event must wait because whom it concerns stands still.
+    fn deferred(&self, event: &Event) -> Option<Time> {
+        let until = match event {
+            Event::Wake(process)
+            | Event::Hear { to: process, .. }
+            | Event::Watched { to: process, .. }
+            | Event::Report { to: process, .. } => match process.role {
+                Role::Agent => self.hosts[process.at()].frozen_until,
+                Role::Scheduler => self.schedulers[process.at()].paused_until,
+            },
+            Event::Life { host, .. } | Event::MemoryFull { host, .. } => {
+                self.hosts[*host as usize].frozen_until
+            }
+            Event::Arrive { .. }
+            | Event::Expire
+            | Event::Script(_)
+            | Event::Drip(_)
+            | Event::Undo(_)
+            | Event::UserRetry
+            | Event::Checkpoint
+            | Event::Expect(_) => return None,
+        };
+        (until > self.now()).then_some(until)
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Boot(host) => self.boot(host),
+            Undo::StartAgent(host) => self.start_agent(host),
+            Undo::Thaw(host) => self.thaw(host),
+            Undo::Heal(host) => self.heal(host),
+            Undo::StartScheduler(index) => self.start_scheduler(index),
+            Undo::Undrain(host) => self.drain(host, false),
+        }
+    }
+
+    /// Makes known that something is wrong until a time.
+    fn trouble(&mut self, fault: Fault, until: Time) {
+        self.calm_from = self.calm_from.max(until);
+        self.court.fault(&fault);
+    }
+
+    /// Ends the run and asks the checkers for their last words.
+    pub(crate) fn end(&mut self) {
+        let now = self.now();
+        let mut fit_hosts: Vec<Text> = self
+            .hosts
+            .iter()
+            .filter(|host| {
+                host.up && host.agent.is_some() && host.cut_until <= now && host.frozen_until <= now
+            })
+            .map(|host| host.registration.host.clone())
+            .collect();
+        fit_hosts.sort_unstable();
+        let mut unsound: Vec<(Text, u32)> =
+            self.builds.iter().filter(|(_, build)| !build.is_sound()).map(|(key, _)| key.clone()).collect();
+        unsound.sort_unstable();
+        let (calm, settle) = (self.court.book.now.since(self.calm_from), self.scenario.settle);
+        self.court.end(|_| EndFacts { calm, settle, fit_hosts, unsound });
+        self.expecting.end(self.court.book.now, &self.court.book, &self.stats);
+        self.blame_expectations();
+    }
+
+    fn blame_expectations(&mut self) {
+        for (promise, what) in self.expecting.take_failures() {
+            self.court.blame(&promise, what);
+        }
+    }
+
+    /// Gives what the store holds.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.store.memory.entries("").cloned().collect()
+    }
+
+    /// Gives what is known of everything.
+    pub(crate) fn book(&self) -> &Book {
+        &self.court.book
+    }
+}
+
+impl SchedulerProcess {
+    /// Names the present life.
+    pub(crate) fn name(&self) -> Process {
+        Process { role: Role::Scheduler, index: self.index, life: self.life }
+    }
+}

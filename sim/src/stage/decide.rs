@@ -1,0 +1,164 @@
+//! The machines: what reaches them, and what becomes of what they answer. This is the simulator's one driver; like any
+//! driver it decides nothing.
+
+use super::Stage;
+use crate::check::Text;
+use crate::event::{Event, Process, Role};
+use callboard_core::agent;
+use callboard_core::scheduler;
+use callboard_core::store::Reply;
+use callboard_core::work::{Order, Report, Spec};
+
+impl Stage<'_> {
+    /// Wakes a machine that asked for it.
+    pub(super) fn wake(&mut self, process: Process) {
+        let now = self.now();
+        let wanted = match process.role {
+            Role::Agent => {
+                let host = &mut self.hosts[process.at()];
+                host.is_agent(process) && host.agent.as_mut().is_some_and(|agent| agent.disarm(now))
+            }
+            Role::Scheduler => {
+                let own = self.schedulers[process.at()].name() == process;
+                let machine = self.schedulers[process.at()].machine.as_mut();
+                own && machine.is_some_and(|machine| machine.disarm(now))
+            }
+        };
+        if !wanted {
+            self.stale += 1;
+            self.arm(process);
+            return;
+        }
+        match process.role {
+            Role::Agent => self.tell_agent(process, agent::Input::Wake),
+            Role::Scheduler => self.tell_scheduler(process, scheduler::Input::Wake),
+        }
+    }
+
+    /// Lets a machine hear from the store.
+    pub(super) fn hear(&mut self, to: Process, reply: Reply) {
+        match to.role {
+            Role::Agent => {
+                let (now, host) = (self.now(), &mut self.hosts[to.at()]);
+                if !host.is_agent(to) || host.cut_until > now {
+                    return;
+                }
+                host.seen = host.seen.max(revision_of(&reply));
+                self.court.heard(to, &reply);
+                self.tell_agent(to, agent::Input::Store(reply));
+            }
+            Role::Scheduler => {
+                if self.schedulers[to.at()].name() == to {
+                    self.court.heard(to, &reply);
+                    self.tell_scheduler(to, scheduler::Input::Store(reply));
+                }
+            }
+        }
+    }
+
+    /// Lets an agent hear from its executor.
+    pub(super) fn report(&mut self, to: Process, report: Report) {
+        if self.hosts[to.at()].is_agent(to) {
+            self.tell_agent(to, agent::Input::Work(report));
+        }
+    }
+
+    fn tell_agent(&mut self, process: Process, input: agent::Input) {
+        let now = self.queue.now();
+        let name = self.hosts[process.at()].registration.host.clone();
+        let inputs = match &mut self.mutant {
+            Some(mutant) => mutant.agent_hears(now, &name, &self.court.book, input),
+            None => vec![input],
+        };
+        for input in inputs {
+            let Some(agent) = &mut self.hosts[process.at()].agent else { return };
+            let mut effects = agent.step(now, input);
+            if let Some(mutant) = &mut self.mutant {
+                effects = mutant.agent_does(now, &name, &self.court.book, effects);
+            }
+            for effect in effects {
+                match effect {
+                    agent::Effect::Store(request) => self.send(process, request),
+                    agent::Effect::Work(order) => self.order(process, &name, order),
+                    agent::Effect::Note(note) => self.note(Some(&name), note),
+                    agent::Effect::Exit => {}
+                }
+            }
+        }
+        self.arm(process);
+    }
+
+    fn tell_scheduler(&mut self, process: Process, input: scheduler::Input) {
+        let now = self.queue.now();
+        let inputs = match &mut self.mutant {
+            Some(mutant) => mutant.scheduler_hears(input),
+            None => vec![input],
+        };
+        for input in inputs {
+            let Some(machine) = &mut self.schedulers[process.at()].machine else { return };
+            let mut effects = machine.step(now, input);
+            if let Some(mutant) = &mut self.mutant {
+                effects = mutant.scheduler_does(now, &self.court.book, effects);
+            }
+            for effect in effects {
+                match effect {
+                    scheduler::Effect::Store(request) => self.send(process, request),
+                    scheduler::Effect::Note(note) => {
+                        self.count_locks(process, &note);
+                        self.note(None, note);
+                    }
+                }
+            }
+        }
+        self.arm(process);
+    }
+
+    /// Plans the next wake of a machine.
+    pub(super) fn arm(&mut self, process: Process) {
+        let now = self.now();
+        let at = match process.role {
+            Role::Agent => self.hosts[process.at()].agent.as_mut().and_then(|agent| agent.arm(now)),
+            Role::Scheduler => {
+                self.schedulers[process.at()].machine.as_mut().and_then(|machine| machine.arm(now))
+            }
+        };
+        if let Some(at) = at {
+            let current = match process.role {
+                Role::Agent => self.hosts[process.at()].agent_name(),
+                Role::Scheduler => self.schedulers[process.at()].name(),
+            };
+            self.queue.push(at, Event::Wake(current));
+        }
+    }
+
+    /// Carries an agent's order to the executor.
+    fn order(&mut self, agent: Process, name: &Text, order: Order) {
+        let now = self.now();
+        if !matches!(order, Order::Check { .. } | Order::Measure) {
+            self.tidings.ordered(now, name, &order);
+            self.court.ordered(name, &order);
+            if let Order::Start(spec) = &order {
+                self.stats.ordered_start(spec);
+            }
+        }
+        let builds = &self.builds;
+        let build = |spec: &Spec| {
+            let key = (spec.task.task_name.clone(), spec.task.version);
+            builds.get(&key).cloned().unwrap_or_else(|| crate::build::Build::sound(key.0, key.1))
+        };
+        let outward = self.hosts[agent.at()].order(now, agent, order, build);
+        self.outward(agent.index, outward);
+    }
+}
+
+fn revision_of(reply: &Reply) -> callboard_core::store::Revision {
+    match reply {
+        Reply::Listed { result: Ok(listing), .. } => listing.revision,
+        Reply::Changed { revision, .. } => *revision,
+        Reply::Listed { .. }
+        | Reply::SessionOpened(_)
+        | Reply::SessionRenewed(..)
+        | Reply::WatchEnded { .. }
+        | Reply::Done { .. } => callboard_core::store::Revision(0),
+    }
+}

@@ -1,0 +1,171 @@
+//! The way to the store and back: requests and answers take their time, get lost, or arrive twice; watches hear of what is
+//! committed in its order, if they hear of it.
+
+use super::Stage;
+use crate::check::{By, Place, Text, Write};
+use crate::event::{Event, Process, Role};
+use crate::rng::Chance;
+use crate::store::unanswered;
+use callboard_backends::memory::Delivery;
+use callboard_core::machine::{Span, Time};
+use callboard_core::store::{Reply, Request, Txn};
+
+/// How long a client of the store waits for an answer.
+const CLIENT_TIMEOUT: Span = Span::secs(5);
+
+impl Stage<'_> {
+    fn net(&mut self, process: Process) -> &mut Chance {
+        match process.role {
+            Role::Agent => &mut self.hosts[process.at()].net,
+            Role::Scheduler => &mut self.schedulers[process.at()].net,
+        }
+    }
+
+    fn is_cut(&self, process: Process) -> bool {
+        process.role == Role::Agent && self.hosts[process.at()].cut_until > self.now()
+    }
+
+    /// Sends a request on its way.
+    pub(super) fn send(&mut self, from: Process, request: Request) {
+        let now = self.now();
+        if let Request::Commit { txn, .. } = &request {
+            self.court.sent(from, txn);
+        }
+        let (lost, repeated) = (self.store.manners.lost_requests, self.store.manners.repeated);
+        let cut = self.is_cut(from);
+        if cut || self.net(from).happens(lost) {
+            return self.never_answered(from, request);
+        }
+        let mut net = self.net(from).clone();
+        let at = now + self.store.latency(now, &mut net);
+        if net.happens(repeated) && !matches!(request, Request::Watch { .. } | Request::OpenSession { .. }) {
+            let again = at + net.span(Span(1), Span::secs(20));
+            self.queue.push(again, Event::Arrive { from, request: request.clone(), answered: false });
+        }
+        *self.net(from) = net;
+        self.queue.push(at, Event::Arrive { from, request, answered: true });
+    }
+
+    /// Lets a client find out by itself that nobody answers, or not even that.
+    fn never_answered(&mut self, from: Process, request: Request) {
+        let told = self.net(from).coin();
+        if let Some(reply) = unanswered(request).filter(|_| told) {
+            self.queue.push(self.now() + CLIENT_TIMEOUT, Event::Hear { to: from, reply });
+        }
+    }
+
+    /// Lets a request arrive at the store.
+    pub(super) fn arrive(&mut self, from: Process, request: Request, answered: bool) {
+        let now = self.now();
+        let lost = self.store.manners.lost_answers;
+        let is_watch = matches!(request, Request::Watch { .. });
+        // The answer to a write that gets lost leaves its sender in doubt; that is all it ever learns.
+        let loses = !is_watch && self.net(from).happens(lost);
+        let copy = loses.then(|| stripped(&request));
+        let served = self.store.serve(now, from, request);
+        let by = match from.role {
+            Role::Agent => By::Agent(self.hosts[from.at()].registration.host.clone()),
+            Role::Scheduler => By::Scheduler,
+        };
+        self.publish(by, served.committed.as_ref(), served.deliveries);
+        self.arm_expiry();
+        if !answered {
+            return;
+        }
+        if let Some(request) = copy {
+            return self.never_answered(from, request);
+        }
+        if let Some(reply) = served.reply {
+            let mut net = self.net(from).clone();
+            let at = now + self.store.latency(now, &mut net);
+            *self.net(from) = net;
+            self.queue.push(at, Event::Hear { to: from, reply });
+        }
+    }
+
+    /// Tells watchers what was committed; the checkers first, and at once.
+    pub(super) fn publish(&mut self, by: By, txn: Option<&Txn>, deliveries: Vec<Delivery>) {
+        let now = self.now();
+        for delivery in deliveries {
+            if delivery.watcher == self.store.witness {
+                self.tidings.committed(now, &delivery);
+                let writes = self.court.committed(by.clone(), txn, delivery.revision, &delivery.changes);
+                self.took(&writes);
+                continue;
+            }
+            let Some(process) = self.store.watcher(delivery.watcher) else { continue };
+            let watcher = delivery.watcher;
+            if self.is_cut(process) {
+                continue;
+            }
+            let mut net = self.net(process).clone();
+            let planned = self.store.deliver(now, delivery, &mut net);
+            *self.net(process) = net;
+            match planned {
+                Some((to, at, reply @ Reply::WatchEnded { .. })) => {
+                    self.queue.push(at, Event::Hear { to, reply })
+                }
+                Some((to, at, reply)) => self.queue.push(at, Event::Watched { to, watcher, reply }),
+                None => {}
+            }
+        }
+    }
+
+    /// Keeps statistics and expectations in step with what was written.
+    fn took(&mut self, writes: &[Write]) {
+        let (now, book) = (self.queue.now(), &self.court.book);
+        for write in writes {
+            let service: Option<&Text> = match &write.place {
+                Place::Task(_) => {
+                    self.stats.wrote_task(now, book, write);
+                    write.task_after.as_ref().or(write.task_before.as_ref()).map(|task| &task.service)
+                }
+                Place::Service(name) | Place::ServiceState(name) => Some(name),
+                Place::Twin { .. }
+                | Place::Status { .. }
+                | Place::Ledger(_)
+                | Place::Lock(_)
+                | Place::Cluster(_)
+                | Place::Definition(..)
+                | Place::HostConfig(_)
+                | Place::Registration(_)
+                | Place::Alive(_)
+                | Place::Other => None,
+            };
+            if let Some(service) = service {
+                self.stats.service_changed(now, book, service);
+                self.expecting.service_changed(now, book, service);
+            }
+        }
+        self.blame_expectations();
+    }
+
+    /// Ends sessions that have lapsed.
+    pub(super) fn expire(&mut self) {
+        self.expiry = None;
+        let (deliveries, _) = self.store.expire(self.queue.now());
+        self.publish(By::Session, None, deliveries);
+        self.arm_expiry();
+    }
+
+    /// Makes sure that lapsed sessions are noticed.
+    pub(super) fn arm_expiry(&mut self) {
+        let Some(at) = self.store.next_expiry(self.now()) else { return };
+        if self.expiry.is_none_or(|armed: Time| at < armed) {
+            self.expiry = Some(at);
+            self.queue.push(at, Event::Expire);
+        }
+    }
+}
+
+/// Copies what is needed to tell a client that nobody answered.
+fn stripped(request: &Request) -> Request {
+    match request {
+        Request::Commit { write, .. } => Request::Commit { write: *write, txn: Txn::default() },
+        Request::OpenSession { .. }
+        | Request::RenewSession(_)
+        | Request::CloseSession(_)
+        | Request::List { .. }
+        | Request::Watch { .. } => request.clone(),
+    }
+}

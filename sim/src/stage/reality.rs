@@ -1,0 +1,82 @@
+//! What happens on machines, and who must know of it: the checkers, the statistics, the expectations.
+
+use super::Stage;
+use crate::check::{Alive, Text};
+use crate::host::Outward;
+use callboard_core::machine::Time;
+use callboard_core::why::Note;
+
+impl Stage<'_> {
+    /// Lets the rest of the world know what happened on a machine.
+    pub(super) fn outward(&mut self, host: u32, happened: Vec<Outward>) {
+        if happened.is_empty() {
+            return;
+        }
+        let (now, at) = (self.now(), host as usize);
+        let name: Text = self.hosts[at].registration.host.clone();
+        for outward in happened {
+            match outward {
+                Outward::Plan(when, event) => self.queue.push(when, event),
+                Outward::Born(pid) => {
+                    let Some(proc) = self.hosts[at].proc(pid) else { continue };
+                    let alive = Alive {
+                        pid,
+                        generation: proc.run.generation,
+                        attempt: proc.run.attempt,
+                        port: proc.spec.task.port,
+                        since: now,
+                        healthy: false,
+                    };
+                    let id = proc.run.id.clone();
+                    self.stats.born(proc.run.attempt);
+                    self.court.born(&name, &id, alive);
+                }
+                Outward::Gone(proc) => {
+                    if proc.healthy {
+                        self.healthy(
+                            now,
+                            &name,
+                            &proc.spec.task.id,
+                            &proc.spec.task.service,
+                            proc.pid,
+                            false,
+                        );
+                        // It is counted out, but at its end it did its work.
+                        self.court.was_healthy(&name, &proc.run.id, proc.pid);
+                    }
+                    self.stats.gone(proc.stops > 0);
+                    self.court.gone(&name, &proc.run.id, proc.pid, proc.stops > 0);
+                }
+                Outward::Health(pid, healthy) => {
+                    let Some(proc) = self.hosts[at].proc(pid) else { continue };
+                    let (id, service) = (proc.run.id.clone(), proc.spec.task.service.clone());
+                    self.healthy(now, &name, &id, &service, pid, healthy);
+                }
+                Outward::OutOfMemory => self.stats.out_of_memory += 1,
+            }
+        }
+        self.blame_expectations();
+    }
+
+    fn healthy(&mut self, now: Time, host: &Text, id: &Text, service: &Text, pid: u32, healthy: bool) {
+        self.court.health(host, id, service, pid, healthy);
+        self.stats.service_changed(now, &self.court.book, service);
+        self.expecting.service_changed(now, &self.court.book, service);
+    }
+
+    /// Takes what a machine says to the operator.
+    pub(super) fn note(&mut self, host: Option<&Text>, note: Note) {
+        self.stats.noted(&note);
+        self.tidings.noted(self.queue.now(), host, note);
+    }
+
+    /// Keeps count of who believes to hold locks.
+    pub(super) fn count_locks(&mut self, process: crate::event::Process, note: &Note) {
+        let scheduler = &mut self.schedulers[process.at()];
+        if matches!(note, Note::LockTaken { .. }) {
+            scheduler.locks += 1;
+        } else if matches!(note, Note::LockLost { .. }) {
+            scheduler.locks = scheduler.locks.saturating_sub(1);
+        }
+    }
+}

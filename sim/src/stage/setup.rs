@@ -1,0 +1,136 @@
+//! The beginning of a run: machines are switched on, users have written what they want, and what will happen is planned.
+
+use super::{SchedulerProcess, Stage, Tidings, Wish};
+use crate::build::Build;
+use crate::check::Court;
+use crate::event::{Event, Undo};
+use crate::expect::Expecting;
+use crate::host::Host;
+use crate::museum::Mutant;
+use crate::queue::Queue;
+use crate::rng::{Chance, Stream};
+use crate::scenario::{Action, Scenario};
+use crate::stats::Stats;
+use crate::store::SimStore;
+use callboard_core::keys::Key;
+use callboard_core::machine::{Span, Time};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+impl<'a> Stage<'a> {
+    /// Sets everything up for a scenario.
+    pub(crate) fn new(scenario: &'a Scenario, seed: u64, mutant: Option<Mutant>) -> Stage<'a> {
+        let mut stage = Stage::bare(scenario, seed, mutant);
+        let registrations = scenario.fleet.iter().flat_map(|class| class.registrations());
+        for registration in registrations {
+            let index = u32::try_from(stage.hosts.len()).unwrap_or(u32::MAX);
+            stage.by_name.insert(registration.host.clone(), index);
+            stage.hosts.push(Host::new(index, registration, seed));
+        }
+        stage.write_desired();
+        stage.plan();
+        for index in 0..stage.hosts.len() {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            let at = stage.hosts[index as usize].chance.span(Span(0), Span::secs(2));
+            stage.queue.push(Time(at.0), Event::Undo(Undo::StartAgent(index)));
+        }
+        stage
+    }
+
+    /// Sets up a world without machines.
+    pub(crate) fn bare(scenario: &'a Scenario, seed: u64, mutant: Option<Mutant>) -> Stage<'a> {
+        let manners = scenario.store.clone();
+        // Whoever acts on news this old acts in good faith: the way of a change to a watcher, the time to collect and to
+        // plan, the way of the request, each stretched as far as the scenario's store may.
+        let slow = scenario.timeline.iter().map(|happening| match &happening.action {
+            Action::StoreSlow { factor, .. } => *factor,
+            _ => 1,
+        });
+        let factor = slow.max().unwrap_or(1);
+        let late = if manners.late > 0 || manners.deaf_watches > 0 { Span::secs(420) } else { Span(0) };
+        let ways = manners.watch_delay.1.0 + manners.latency.1.0 * factor * 4;
+        let lag = Span(1_500 + ways + late.0);
+        let mut queue = Queue::new();
+        let schedulers = (0..scenario.schedulers).map(|index| {
+            queue.push(Time(u64::from(index)), Event::Undo(Undo::StartScheduler(index)));
+            SchedulerProcess {
+                index,
+                machine: None,
+                life: 0,
+                paused_until: Time(0),
+                locks: 0,
+                net: Chance::new(seed, Stream::SchedulerNet(index)),
+                chance: Chance::new(seed, Stream::SchedulerNet(index + 1_000_000)),
+            }
+        });
+        let schedulers = schedulers.collect();
+        let drips = (0..scenario.trickle.len()).map(|index| u32::try_from(index).unwrap_or(u32::MAX));
+        Stage {
+            scenario,
+            queue,
+            hosts: Vec::new(),
+            schedulers,
+            store: SimStore::new(manners),
+            court: Court::new(seed, lag, scenario.ttl),
+            stats: Stats::default(),
+            expecting: Expecting::new(scenario),
+            tidings: Tidings::default(),
+            by_name: BTreeMap::new(),
+            builds: builds(scenario),
+            faults: Chance::new(seed, Stream::Faults),
+            drips: drips.map(|index| Chance::new(seed, Stream::Trickle(index))).collect(),
+            wishes: Vec::new(),
+            mutant,
+            expiry: None,
+            calm_from: Time(scenario.calm_from().0),
+            stale: 0,
+        }
+    }
+
+    fn write_desired(&mut self) {
+        let desired = &self.scenario.desired;
+        let mut entries: Vec<(Key, String)> = Vec::new();
+        let json = |value: &dyn ErasedJson| value.json();
+        let definitions = desired.task_definitions.iter();
+        entries.extend(definitions.map(|it| (Key::Definition(it.name.clone(), it.version), json(it))));
+        entries.extend(desired.services.iter().map(|it| (Key::Service(it.name.clone()), json(it))));
+        entries.extend(desired.clusters.iter().map(|it| (Key::Cluster(it.name.clone()), json(it))));
+        entries.extend(desired.hosts.iter().map(|it| (Key::HostConfig(it.name.clone()), json(it))));
+        for (key, value) in entries {
+            self.wish(key.path(), Wish::Put(value));
+        }
+    }
+
+    fn plan(&mut self) {
+        for (index, happening) in self.scenario.timeline.iter().enumerate() {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.queue.push(Time(happening.at.0), Event::Script(index));
+        }
+        for index in 0..self.scenario.trickle.len() {
+            let from = Time(self.scenario.trickle[index].from.0);
+            self.plan_drip(u32::try_from(index).unwrap_or(u32::MAX), from);
+        }
+        for (index, at) in self.expecting.moments() {
+            self.queue.push(Time(at.0), Event::Expect(index));
+        }
+        let goes_back = |action: &Action| matches!(action, Action::RestoreStore { .. });
+        if self.scenario.timeline.iter().any(|happening| goes_back(&happening.action)) {
+            self.queue.push(Time(0), Event::Checkpoint);
+        }
+    }
+}
+
+fn builds(scenario: &Scenario) -> BTreeMap<(callboard_core::model::Name, u32), Build> {
+    scenario.builds.iter().map(|build| ((build.task.clone(), build.version), build.clone())).collect()
+}
+
+/// Anything that can be written as JSON.
+trait ErasedJson {
+    fn json(&self) -> String;
+}
+
+impl<T: Serialize> ErasedJson for T {
+    fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,167 @@
+//! What a run amounted to, in figures.
+
+use crate::check::{Book, Text, Write};
+use callboard_core::machine::{Span, Time};
+use callboard_core::why::{Note, StopReason};
+use callboard_core::work::Spec;
+use std::collections::BTreeMap;
+
+/// Figures of a run. Tasks are counted in truth, reasons as the scheduler gave them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Placements that were written.
+    pub placements: u64,
+    /// Placements that ended for other reasons than a rollout, a change of scale, or a deletion.
+    pub moves: u64,
+    /// Stops by reason.
+    pub stops: BTreeMap<&'static str, u64>,
+    /// Processes that came to be.
+    pub starts: u64,
+    /// Starts in place of tasks that had been started before.
+    pub restarts: u64,
+    /// Processes that ended without being asked to.
+    pub exits: u64,
+    /// Processes that were killed for want of memory.
+    pub out_of_memory: u64,
+    /// Requests to move a task, by agents.
+    pub move_requests: u64,
+    /// Machines that failed.
+    pub hosts_crashed: u64,
+    /// Machines that stood still.
+    pub hosts_frozen: u64,
+    /// Agents that were killed.
+    pub agents_killed: u64,
+    /// Agents that were cut off.
+    pub agents_cut: u64,
+    /// Schedulers that were killed.
+    pub schedulers_killed: u64,
+    /// Schedulers that stood still.
+    pub schedulers_paused: u64,
+    /// Times that the store answered nobody.
+    pub store_outages: u64,
+    /// The most tasks that were issued nowhere at one time, after all had been issued once.
+    pub peak_unplaced: u64,
+    /// Services, by name.
+    pub services: BTreeMap<Text, ServiceStats>,
+    unplaced: u64,
+    all_placed: bool,
+}
+
+/// Figures of one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceStats {
+    /// Healthy tasks now.
+    pub healthy: u32,
+    /// The fewest, since it first had as many as desired.
+    pub least_healthy: Option<u32>,
+    /// The longest time with fewer than desired, since it first had as many.
+    pub longest_short: Span,
+    short_since: Option<Time>,
+    missing: u64,
+}
+
+impl Stats {
+    pub(crate) fn wrote_task(&mut self, _now: Time, _book: &Book, write: &Write) {
+        let generation = |task: &std::sync::Arc<crate::check::TaskRecord>| task.generation;
+        let (before, after) =
+            (write.task_before.as_ref().map(generation), write.task_after.as_ref().map(generation));
+        if after.is_some() && after != before {
+            self.placements += 1;
+        }
+    }
+
+    pub(crate) fn ordered_start(&mut self, _spec: &Spec) {}
+
+    pub(crate) fn born(&mut self, attempt: u32) {
+        self.starts += 1;
+        self.restarts += u64::from(attempt > 0);
+    }
+
+    pub(crate) fn gone(&mut self, ordered: bool) {
+        self.exits += u64::from(!ordered);
+    }
+
+    pub(crate) fn noted(&mut self, note: &Note) {
+        match note {
+            Note::StopOrdered { why, .. } => {
+                let (word, is_move) = word_for(why);
+                *self.stops.entry(word).or_default() += 1;
+                self.moves += u64::from(is_move);
+            }
+            Note::MoveRequested { .. } => self.move_requests += 1,
+            Note::Placed { .. }
+            | Note::Removed { .. }
+            | Note::RolloutStarted { .. }
+            | Note::RolloutDone { .. }
+            | Note::RolloutFailed { .. }
+            | Note::Blocked { .. }
+            | Note::HostSuspect { .. }
+            | Note::HostLost { .. }
+            | Note::HostReady { .. }
+            | Note::Braked { .. }
+            | Note::LockTaken { .. }
+            | Note::LockLost { .. }
+            | Note::Task { .. }
+            | Note::Store { .. }
+            | Note::BadRecord { .. } => {}
+        }
+    }
+
+    /// Takes in that a service has another number of tasks, issued or healthy, or shall have.
+    pub(crate) fn service_changed(&mut self, now: Time, book: &Book, service: &Text) {
+        let Some(page) = book.services.get(service) else { return };
+        let target = page.record.as_ref().map_or(0, |record| record.target());
+        if !self.services.contains_key(service) {
+            self.services.insert(service.clone(), ServiceStats::default());
+        }
+        let Some(stats) = self.services.get_mut(service) else { return };
+        stats.healthy = page.healthy;
+        if page.healthy >= target && target > 0 {
+            stats.least_healthy = stats.least_healthy.or(Some(page.healthy));
+            stats.end_shortage(now);
+        } else if stats.least_healthy.is_some() {
+            stats.short_since = stats.short_since.or(Some(now));
+        }
+        stats.least_healthy = stats.least_healthy.map(|least| least.min(page.healthy));
+        let missing = u64::from(target).saturating_sub(page.issued.len() as u64);
+        self.unplaced = self.unplaced + missing - std::mem::replace(&mut stats.missing, missing);
+        self.all_placed |= self.unplaced == 0 && self.placements > 0;
+        if self.all_placed {
+            self.peak_unplaced = self.peak_unplaced.max(self.unplaced);
+        }
+    }
+
+    /// Gives how many tasks are issued nowhere now.
+    #[must_use]
+    pub fn unplaced(&self) -> u64 {
+        self.unplaced
+    }
+
+    /// Closes what is still open.
+    pub(crate) fn end(&mut self, now: Time) {
+        self.services.values_mut().for_each(|stats| stats.end_shortage(now));
+    }
+}
+
+impl ServiceStats {
+    fn end_shortage(&mut self, now: Time) {
+        if let Some(since) = self.short_since.take() {
+            self.longest_short = self.longest_short.max(now.since(since));
+        }
+    }
+}
+
+/// Gives the word for a reason, and whether it makes the stop a move.
+fn word_for(why: &StopReason) -> (&'static str, bool) {
+    match why {
+        StopReason::ScaleDown => ("scale down", false),
+        StopReason::Deleted => ("deleted", false),
+        StopReason::Rollout { .. } => ("rollout", false),
+        StopReason::NotHealthy { .. } => ("not healthy", true),
+        StopReason::Failed { .. } => ("failed", true),
+        StopReason::HostLost => ("host lost", true),
+        StopReason::Drain => ("drain", true),
+        StopReason::MoveRequested { .. } => ("memory pressure", true),
+        StopReason::BadRecord { .. } => ("bad record", false),
+    }
+}

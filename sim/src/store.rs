@@ -1,0 +1,318 @@
+//! The store of a simulated world: the reference semantics of the memory store, behind a network and with manners that are
+//! as bad as the scenario says.
+//!
+//! **Invariant:** what is committed is decided by [`Memory`] alone; only when things arrive, and whether anybody hears of
+//! them, is decided here.
+
+use crate::event::Process;
+use crate::rng::Chance;
+use crate::scenario::StoreManners;
+use callboard_backends::Memory;
+use callboard_backends::memory::{Delivery, WatcherId};
+use callboard_core::machine::{Span, Time};
+use callboard_core::store::{Outcome, Refusal, Reply, Request, Revision, Txn};
+use std::collections::{BTreeMap, VecDeque};
+
+/// The store and what is the matter with it.
+#[derive(Clone, Debug)]
+pub(crate) struct SimStore {
+    pub(crate) memory: Memory,
+    pub(crate) manners: StoreManners,
+    /// Answers nobody until then.
+    pub(crate) down_until: Time,
+    /// Takes no writes until then.
+    pub(crate) read_only_until: Time,
+    /// Is slower by a factor until then.
+    pub(crate) slow_until: (Time, u64),
+    /// Ends no session before then: after an outage every session gets its time again.
+    mercy_until: Time,
+    /// The longest ttl that was asked for.
+    ttl_max: Span,
+    watches: BTreeMap<WatcherId, Watching>,
+    by_process: BTreeMap<(Process, String), WatcherId>,
+    /// The checkers' own watch of everything.
+    pub(crate) witness: WatcherId,
+    checkpoints: VecDeque<(Time, Memory)>,
+    /// How often it was emptied: an emptied store gives no session an id that an earlier one had.
+    emptied: u64,
+}
+
+/// One watch of a machine.
+#[derive(Clone, Debug)]
+struct Watching {
+    process: Process,
+    prefix: String,
+    /// Nothing overtakes what was sent before.
+    last: Time,
+    /// Hears nothing any more, and does not know.
+    deaf: bool,
+}
+
+/// What the arrival of a request led to.
+pub(crate) struct Served {
+    /// The answer, if the request has one.
+    pub(crate) reply: Option<Reply>,
+    /// What watchers, the witness among them, must hear.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// The transaction, when it was committed.
+    pub(crate) committed: Option<Txn>,
+}
+
+impl Served {
+    fn only(reply: Reply) -> Served {
+        Served { reply: Some(reply), deliveries: Vec::new(), committed: None }
+    }
+}
+
+const AWAY: &str = "the store does not answer";
+
+impl SimStore {
+    pub(crate) fn new(manners: StoreManners) -> SimStore {
+        let mut memory = Memory::default();
+        // An empty store has a history of nothing, so a watch from the beginning can always begin.
+        let witness = memory.watch("", Revision(0)).map_or(WatcherId(0), |(witness, _)| witness);
+        SimStore {
+            memory,
+            manners,
+            down_until: Time(0),
+            read_only_until: Time(0),
+            slow_until: (Time(0), 1),
+            mercy_until: Time(0),
+            ttl_max: Span(0),
+            watches: BTreeMap::new(),
+            by_process: BTreeMap::new(),
+            witness,
+            checkpoints: VecDeque::new(),
+            emptied: 0,
+        }
+    }
+
+    /// Tells whether it answers now.
+    pub(crate) fn is_up(&self, now: Time) -> bool {
+        now >= self.down_until
+    }
+
+    /// Tells whether it takes writes now.
+    pub(crate) fn takes_writes(&self, now: Time) -> bool {
+        self.is_up(now) && now >= self.read_only_until
+    }
+
+    /// Stops answering for a while. Sessions get their whole time again afterwards.
+    pub(crate) fn go_down(&mut self, now: Time, lasting: Span) {
+        self.down_until = self.down_until.max(now + lasting);
+        self.mercy_until = self.mercy_until.max(self.down_until + self.ttl_max);
+    }
+
+    /// Stops taking writes for a while; renewals are not writes of keys and go on.
+    pub(crate) fn go_read_only(&mut self, now: Time, lasting: Span) {
+        self.read_only_until = self.read_only_until.max(now + lasting);
+    }
+
+    /// Draws how long one way to or from the store takes.
+    pub(crate) fn latency(&self, now: Time, chance: &mut Chance) -> Span {
+        let (low, high) = self.manners.latency;
+        let drawn = chance.span(low, high);
+        let late = if chance.happens(self.manners.late) {
+            chance.span(Span::secs(1), Span::secs(30))
+        } else {
+            Span(0)
+        };
+        let factor = if now < self.slow_until.0 { self.slow_until.1 } else { 1 };
+        Span(drawn.times(factor).0 + late.0)
+    }
+
+    /// Carries out a request.
+    pub(crate) fn serve(&mut self, now: Time, from: Process, request: Request) -> Served {
+        if !self.is_up(now) {
+            return match unanswered(request) {
+                Some(reply) => Served::only(reply),
+                None => Served { reply: None, deliveries: Vec::new(), committed: None },
+            };
+        }
+        match request {
+            Request::OpenSession { name, ttl } => {
+                if !self.takes_writes(now) {
+                    return Served::only(Reply::SessionOpened(Err("read-only".into())));
+                }
+                self.ttl_max = self.ttl_max.max(ttl);
+                Served::only(Reply::SessionOpened(Ok(self.memory.open_session(&name, ttl, now))))
+            }
+            Request::RenewSession(session) => {
+                let alive = self.memory.renew_session(&session, now);
+                Served::only(Reply::SessionRenewed(session, Ok(alive)))
+            }
+            Request::CloseSession(session) => {
+                let deliveries = self.memory.close_session(&session);
+                Served { reply: None, deliveries, committed: None }
+            }
+            Request::List { prefix } => {
+                let result = Ok(self.memory.list(&prefix));
+                Served::only(Reply::Listed { prefix, result })
+            }
+            Request::Watch { prefix, after } => self.watch(from, prefix, after),
+            Request::Commit { write, txn } => {
+                if !self.takes_writes(now) {
+                    let outcome = Outcome::Refused(Refusal::Unavailable("read-only".into()));
+                    return Served::only(Reply::Done { write, outcome });
+                }
+                let (outcome, deliveries) = self.memory.commit(&txn);
+                let committed = matches!(outcome, Outcome::Committed(_)).then_some(txn);
+                Served { reply: Some(Reply::Done { write, outcome }), deliveries, committed }
+            }
+        }
+    }
+
+    fn watch(&mut self, process: Process, prefix: String, after: Revision) -> Served {
+        // A machine that watches again has given up the watch before.
+        if let Some(before) = self.by_process.remove(&(process, prefix.clone())) {
+            self.end_watch(before);
+        }
+        match self.memory.watch(&prefix, after) {
+            Ok((watcher, deliveries)) => {
+                self.by_process.insert((process, prefix.clone()), watcher);
+                let watching = Watching { process, prefix, last: Time(0), deaf: false };
+                self.watches.insert(watcher, watching);
+                Served { reply: None, deliveries, committed: None }
+            }
+            Err(error) => Served::only(Reply::WatchEnded { prefix, why: error.to_string() }),
+        }
+    }
+
+    /// Plans when a watcher hears of a transaction, if it ever does.
+    pub(crate) fn deliver(
+        &mut self,
+        now: Time,
+        delivery: Delivery,
+        chance: &mut Chance,
+    ) -> Option<(Process, Time, Reply)> {
+        let manners = &self.manners;
+        let watching = self.watches.get_mut(&delivery.watcher)?;
+        watching.deaf |= chance.happens(manners.deaf_watches);
+        if watching.deaf {
+            return None;
+        }
+        let (low, high) = manners.watch_delay;
+        let at = (now + chance.span(low, high)).max(watching.last).max(self.down_until);
+        watching.last = at;
+        let (process, prefix) = (watching.process, watching.prefix.clone());
+        if chance.happens(manners.cut_watches) {
+            self.by_process.remove(&(process, prefix.clone()));
+            self.end_watch(delivery.watcher);
+            return Some((process, at, Reply::WatchEnded { prefix, why: "connection lost".into() }));
+        }
+        let Delivery { revision, changes, .. } = delivery;
+        Some((process, at, Reply::Changed { prefix, revision, changes }))
+    }
+
+    /// Tells whose a watcher is.
+    pub(crate) fn watcher(&self, watcher: WatcherId) -> Option<Process> {
+        self.watches.get(&watcher).map(|watching| watching.process)
+    }
+
+    /// Forgets the watches of a process that is no more.
+    pub(crate) fn forget(&mut self, process: Process) {
+        for (prefix, watcher) in self.watches_of(process) {
+            self.by_process.remove(&(process, prefix));
+            self.end_watch(watcher);
+        }
+    }
+
+    /// Ends the watches of a process and gives what it hears of that.
+    pub(crate) fn cut(&mut self, process: Process) -> Vec<Reply> {
+        let watches = self.watches_of(process);
+        self.forget(process);
+        let ended = |(prefix, _)| Reply::WatchEnded { prefix, why: "connection lost".into() };
+        watches.into_iter().map(ended).collect()
+    }
+
+    /// Ends every watch and gives who hears of it.
+    pub(crate) fn cut_all(&mut self) -> Vec<(Process, Reply)> {
+        let mut ended = Vec::new();
+        for ((process, prefix), watcher) in std::mem::take(&mut self.by_process) {
+            self.end_watch(watcher);
+            ended.push((process, Reply::WatchEnded { prefix, why: "compacted".into() }));
+        }
+        ended
+    }
+
+    fn watches_of(&self, process: Process) -> Vec<(String, WatcherId)> {
+        let from = (process, String::new());
+        let of_process = self.by_process.range(from..).take_while(|((of, _), _)| *of == process);
+        of_process.map(|((_, prefix), watcher)| (prefix.clone(), *watcher)).collect()
+    }
+
+    fn end_watch(&mut self, watcher: WatcherId) {
+        self.watches.remove(&watcher);
+        self.memory.unwatch(watcher);
+    }
+
+    /// Ends the sessions that have lapsed, and tells when to look again.
+    pub(crate) fn expire(&mut self, now: Time) -> (Vec<Delivery>, Option<Time>) {
+        let deliveries = if now < self.mercy_until || !self.takes_writes(now) {
+            Vec::new()
+        } else {
+            self.memory.expire(now - self.manners.session_slack)
+        };
+        (deliveries, self.next_expiry(now))
+    }
+
+    /// Tells when sessions may lapse.
+    pub(crate) fn next_expiry(&self, now: Time) -> Option<Time> {
+        let lapse = self.memory.next_expiry()? + self.manners.session_slack;
+        Some(lapse.max(self.mercy_until).max(self.read_only_until).max(now + Span(1)))
+    }
+
+    /// Ends all sessions at once.
+    pub(crate) fn expire_all(&mut self) -> Vec<Delivery> {
+        let all: Vec<_> = self.memory.sessions().map(|(id, _)| id.clone()).collect();
+        all.iter().flat_map(|session| self.memory.close_session(session)).collect()
+    }
+
+    /// Remembers what it holds now, to be put back to it later.
+    pub(crate) fn checkpoint(&mut self, now: Time) {
+        self.checkpoints.push_back((now, self.memory.clone()));
+        if self.checkpoints.len() > 20 {
+            self.checkpoints.pop_front();
+        }
+    }
+
+    /// Puts it back to what it was at a time, or empties it. Sessions and watches are gone.
+    pub(crate) fn go_back(&mut self, to: Option<Time>) -> Vec<(Process, Reply)> {
+        let ended = self.cut_all();
+        let found = to.and_then(|to| {
+            let mut past = self.checkpoints.iter().rev();
+            past.find(|(at, _)| *at <= to).map(|(_, memory)| memory.clone())
+        });
+        self.memory = match found {
+            Some(memory) => {
+                let entries: Vec<_> =
+                    memory.entries("").filter(|entry| entry.session.is_none()).cloned().collect();
+                Memory::restore(memory.revision(), entries, callboard_backends::memory::HISTORY_TXNS)
+            }
+            None => {
+                self.emptied += 1;
+                let begin = Revision(self.emptied);
+                Memory::restore(begin, Vec::new(), callboard_backends::memory::HISTORY_TXNS)
+            }
+        };
+        let begin = self.memory.revision();
+        if let Ok((witness, _)) = self.memory.watch("", begin) {
+            self.witness = witness;
+        }
+        self.checkpoints.clear();
+        ended
+    }
+}
+
+/// Gives what the client of a store that does not answer makes of a request.
+pub(crate) fn unanswered(request: Request) -> Option<Reply> {
+    let why = || AWAY.to_string();
+    match request {
+        Request::OpenSession { .. } => Some(Reply::SessionOpened(Err(why()))),
+        Request::RenewSession(session) => Some(Reply::SessionRenewed(session, Err(why()))),
+        Request::CloseSession(_) => None,
+        Request::List { prefix } => Some(Reply::Listed { prefix, result: Err(why()) }),
+        Request::Watch { prefix, .. } => Some(Reply::WatchEnded { prefix, why: why() }),
+        Request::Commit { write, .. } => Some(Reply::Done { write, outcome: Outcome::Unknown(why()) }),
+    }
+}
