@@ -1,11 +1,36 @@
-//! The agent machine (under construction): brings what runs on its host in line with what was issued to it.
+//! The agent machine: brings what runs on its host in line with what was issued to it, and says what became of it. It
+//! takes in what happened, looks again at the tasks that it touches, and writes down what changed.
+//!
+//! **Invariant:** nothing that runs is stopped without evidence that it was ordered: not because a store is away, empty
+//! or older than it was, and not because a session was lost. Nothing is started before the machine was inspected.
 
+mod converge;
+mod fetch;
+mod gate;
+mod health;
+mod inspect;
+mod issued;
+mod leave;
+mod local;
+mod news;
+mod presence;
+mod pressure;
+mod publish;
+mod restart;
+mod write;
+
+use crate::keys;
+use crate::keys::Key;
 use crate::machine::{Machine, Span, Time, Wake};
-use crate::model::Registration;
-use crate::store::{Reply, Request};
+use crate::mirror::Mirror;
+use crate::model::{Name, Registration, Status, Task, TaskDefinition, Usage, Version};
+use crate::session::Session;
+use crate::store::{Entry, Reply, Request, Revision};
 use crate::why::Note;
-use crate::work::{Order, Report};
+use crate::work::{Order, Report, Run};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What an agent is told at its start.
@@ -22,7 +47,7 @@ pub struct Settings {
     /// The share of the machine's memory, in percent, above which a task is asked to move.
     pub pressure_percent: u64,
     /// The highest store revision this agent has seen before, kept in its data directory.
-    pub seen: crate::store::Revision,
+    pub seen: Revision,
 }
 
 /// What happens to an agent.
@@ -58,13 +83,91 @@ pub enum Effect {
 #[derive(Clone, Debug)]
 pub struct Agent {
     settings: Settings,
+    at: Places,
+    session: Session,
+    mirror: Mirror,
+    /// What the store holds of the host, by key.
+    own: BTreeMap<String, Entry>,
+    /// What the store holds of what was said of tasks.
+    stored: BTreeMap<Name, publish::Stored>,
+    /// What was issued to this host.
+    issued: BTreeMap<Name, issued::Issued>,
+    /// What is on this host.
+    locals: BTreeMap<Name, local::Local>,
+    /// Live runs that others have taken the place of.
+    relics: BTreeMap<Run, local::Relic>,
+    definitions: BTreeMap<(Name, Version), Arc<TaskDefinition>>,
+    fetches: fetch::Fetches,
+    inspection: inspect::Inspection,
+    gauge: pressure::Gauge,
+    writer: write::Writer,
+    /// Tasks to look at before this step ends.
+    touched: BTreeSet<Name>,
+    /// When each task is to be looked at anyway.
+    timers: BTreeSet<(Time, Name)>,
+    /// Starts under way.
+    slots: BTreeMap<Name, Time>,
+    /// Starts that wait for others to end.
+    queue: BTreeSet<Name>,
+    seen: Revision,
+    /// The agent id of another agent of the same name, which is alive.
+    rival: Option<String>,
+    /// The store could not be read when it was last asked.
+    troubled: bool,
+    leaving: Option<leave::Leaving>,
+    out: Vec<Effect>,
+}
+
+/// Keys and prefixes of one host, made once.
+#[derive(Clone, Debug)]
+struct Places {
+    host: String,
+    tasks: String,
+    status: String,
+    alive: String,
+    registration: String,
+    usage: String,
 }
 
 impl Agent {
     /// Makes an agent that knows nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Agent {
-        Agent { settings }
+        let name = settings.registration.host.clone();
+        let at = Places {
+            host: keys::host(&name),
+            tasks: keys::tasks_of(&name),
+            status: keys::status_of(&name),
+            alive: Key::Alive(name.clone()).path(),
+            registration: Key::Registration(name.clone()).path(),
+            usage: Key::Usage(name.clone()).path(),
+        };
+        let prefixes = [at.host.clone(), at.tasks.clone(), at.status.clone()];
+        Agent {
+            session: Session::new(&name, settings.ttl),
+            mirror: Mirror::new(prefixes, &name),
+            own: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            issued: BTreeMap::new(),
+            locals: BTreeMap::new(),
+            relics: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+            fetches: fetch::Fetches::new(&name),
+            inspection: inspect::Inspection::default(),
+            gauge: pressure::Gauge::new(&name),
+            writer: write::Writer::new(&name),
+            touched: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            slots: BTreeMap::new(),
+            queue: BTreeSet::new(),
+            seen: settings.seen,
+            rival: None,
+            troubled: false,
+            leaving: None,
+            out: Vec::new(),
+            at,
+            settings,
+        }
     }
 
     /// Gives what it was told at its start.
@@ -72,17 +175,134 @@ impl Agent {
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
+
+    /// Gives the highest store revision it has seen, for [`Settings::seen`] of its next start.
+    #[must_use]
+    pub fn seen(&self) -> Revision {
+        self.seen
+    }
+
+    /// Tells whether its sign of life is in the store under a session that surely lives.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.tenure().is_some()
+    }
+
+    /// Walks through the tasks on this host in the order of their ids, with what the agent would say of each.
+    pub fn tasks(&self) -> impl Iterator<Item = (&Arc<Task>, Status)> {
+        self.locals.values().map(|local| (&local.task, local.status()))
+    }
+
+    /// Gives what was last measured.
+    #[must_use]
+    pub fn usage(&self) -> Option<&Usage> {
+        self.gauge.usage()
+    }
+
+    fn name(&self) -> &Name {
+        &self.settings.registration.host
+    }
+
+    /// Tells whether enough is known to decide about tasks: what runs here, what was issued, what was said of it.
+    fn is_ready(&self) -> bool {
+        self.inspection.is_done() && self.mirror.is_filled()
+    }
+
+    fn note(&mut self, note: Note) {
+        self.out.push(Effect::Note(note));
+    }
+
+    fn note_task(&mut self, id: &Name, what: impl Into<String>) {
+        self.note(Note::Task { id: id.clone(), what: what.into() });
+    }
+
+    fn order(&mut self, order: Order) {
+        self.out.push(Effect::Work(order));
+    }
+
+    fn request(&mut self, requests: Vec<Request>) {
+        self.out.extend(requests.into_iter().map(Effect::Store));
+    }
+
+    /// Has a task looked at before this step ends.
+    fn touch(&mut self, id: &Name) {
+        if !self.touched.contains(id) {
+            self.touched.insert(id.clone());
+        }
+    }
+
+    fn touch_all(&mut self) {
+        self.touched.extend(self.locals.keys().cloned());
+        self.touched.extend(self.issued.keys().cloned());
+        self.touched.extend(self.stored.keys().cloned());
+    }
+
+    /// Does what is due by now.
+    fn wake(&mut self, now: Time) {
+        while let Some((due, id)) = self.timers.first()
+            && *due <= now
+        {
+            let id = id.clone();
+            self.timers.pop_first();
+            if let Some(local) = self.locals.get_mut(&id) {
+                local.due = None;
+            }
+            self.touched.insert(id);
+        }
+        self.wake_writer(now);
+        let mut requests = Vec::new();
+        let lost = self.session.wake(now, &mut requests);
+        self.mirror.wake(now, &mut requests);
+        self.fetches.wake(now, &mut requests);
+        self.request(requests);
+        if let Some(news) = lost {
+            self.session_news(&news);
+        }
+        self.wake_inspection(now);
+        self.wake_relics(now);
+        self.wake_gauge(now);
+    }
 }
 
 impl Machine for Agent {
     type Input = Input;
     type Effect = Effect;
 
-    fn step(&mut self, _now: Time, _input: Input) -> Vec<Effect> {
-        Vec::new()
+    fn step(&mut self, now: Time, input: Input) -> Vec<Effect> {
+        if self.leaving.as_ref().is_some_and(leave::Leaving::is_over) {
+            return Vec::new();
+        }
+        match input {
+            Input::Wake => {}
+            Input::Store(reply) => self.hear(now, &reply),
+            Input::Work(report) => self.report(now, report),
+            Input::Shutdown { keep } => self.shut_down(now, keep),
+        }
+        self.wake(now);
+        self.consider_touched(now);
+        self.write(now);
+        self.leave(now);
+        core::mem::take(&mut self.out)
     }
 
     fn wake_at(&self) -> Option<(Time, Wake)> {
-        None
+        if self.leaving.as_ref().is_some_and(leave::Leaving::is_over) {
+            return None;
+        }
+        let relic = self.relics.values().map(|relic| relic.again).min();
+        [
+            self.session.wake_at().map(|at| (at, Wake::Session)),
+            self.mirror.wake_at().map(|at| (at, Wake::Store)),
+            self.fetches.wake_at().map(|at| (at, Wake::Store)),
+            self.writer_wake_at(),
+            self.timers.first().map(|(at, _)| (*at, Wake::Check)),
+            relic.map(|at| (at, Wake::Backoff)),
+            self.inspection.wake_at().map(|at| (at, Wake::Usage)),
+            self.gauge.wake_at().map(|at| (at, Wake::Usage)),
+            self.leaving.as_ref().and_then(leave::Leaving::wake_at).map(|at| (at, Wake::Plan)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

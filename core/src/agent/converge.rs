@@ -1,0 +1,399 @@
+//! What is to become of each task on this host, by comparing what was issued with what is here: start, leave, stop,
+//! forget.
+//!
+//! **Invariant:** a run is stopped on an order, for a newer placement of its id, to be started again, or because record
+//! and status are both gone from a store that is otherwise in order; a record that is merely missing is no order.
+
+use super::gate::Gate;
+use super::issued::misfit;
+use super::local::{Local, State};
+use super::{Agent, Key, fetch};
+use crate::machine::{Span, Time};
+use crate::model::{Desired, Health, Ledger, Name, Phase, Task};
+use crate::store::{Entry, Revision};
+use crate::why::Note;
+use crate::work::{Order, Spec};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+
+/// Starts under way at once.
+const SLOTS: usize = 4;
+/// How long a start that is not answered counts among them.
+pub(super) const SLOT_TIME: Span = Span::secs(30);
+/// How long a record may be missing before the operator is told.
+pub(super) const UNEXPLAINED_AFTER: Span = Span::secs(10);
+/// How long an unanswered order to start counts as under way before it is repeated.
+const START_PATIENCE: Span = Span::secs(60);
+
+/// What the store says about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Run it.
+    Run,
+    /// Stop it; something else may depend on it.
+    Stop,
+    /// It was given up or replaced.
+    Gone,
+    /// Nothing that could be relied on.
+    Silence,
+}
+
+impl Agent {
+    /// Looks at all tasks that something happened to.
+    pub(super) fn consider_touched(&mut self, now: Time) {
+        while let Some(id) = self.touched.pop_first() {
+            self.consider(now, &id);
+        }
+        while !self.queue.is_empty() && self.has_slot(now) {
+            let Some(id) = self.queue.pop_first() else { return };
+            self.consider(now, &id);
+        }
+    }
+
+    fn consider(&mut self, now: Time, id: &Name) {
+        let Some(mut local) = self.locals.remove(id).or_else(|| self.accept(id)) else {
+            if self.stored.contains_key(id) && !self.issued.contains_key(id) {
+                self.writer.unsaid.insert(id.clone());
+            }
+            return;
+        };
+        let was_healthy = local.health;
+        self.probe(now, &mut local);
+        if self.is_ready() {
+            self.merge(now, &mut local);
+        }
+        let kept = if self.leaving.is_some() {
+            self.close_down(now, &mut local);
+            true
+        } else {
+            !self.is_ready() || self.converge(now, &mut local)
+        };
+        self.tell_health(&local, was_healthy);
+        if let Some(due) = local.due.take() {
+            self.timers.remove(&(due, id.clone()));
+        }
+        if !matches!(local.state, State::Starting { .. }) {
+            self.slots.remove(id);
+        }
+        if kept {
+            // A moment that has passed already would wake the agent for ever.
+            let due = local.next_due(now).map(|due| due.max(now + Span(1)));
+            self.timers.extend(due.map(|due| (due, id.clone())));
+            local.due = due;
+            if self.stored.get(id).and_then(|stored| stored.of(&local)) != Some(&local.status()) {
+                self.writer.unsaid.insert(id.clone());
+            }
+            self.locals.insert(id.clone(), local);
+        } else {
+            self.forget(local);
+        }
+    }
+
+    fn tell_health(&mut self, local: &Local, before: Health) {
+        match (before, local.health) {
+            (Health::Unknown | Health::Unhealthy, Health::Healthy) => {
+                self.note_task(&local.task.id, "healthy")
+            }
+            (Health::Unknown | Health::Healthy, Health::Unhealthy) => {
+                let why = local.reason.clone().unwrap_or_default();
+                self.note_task(&local.task.id, format!("not healthy: {why}"));
+            }
+            (Health::Unhealthy, Health::Unhealthy)
+            | (Health::Healthy, Health::Healthy)
+            | (_, Health::Unknown) => {}
+        }
+    }
+
+    /// Gives the issued task that nothing is known of yet.
+    fn accept(&self, id: &Name) -> Option<Local> {
+        if !self.is_ready() || self.leaving.is_some() {
+            return None;
+        }
+        let task = self.issued.get(id)?.task.clone()?;
+        let mut local = Local::new(task);
+        if let Some(status) = self.stored.get(id).and_then(|stored| stored.of(&local)).cloned() {
+            local.resume(&status);
+        }
+        Some(local)
+    }
+
+    pub(super) fn verdict(&self, local: &Local) -> Verdict {
+        let stored = self.stored.get(&local.task.id);
+        let is_over = stored.and_then(|stored| stored.of(local)).is_some_and(|status| status.phase.is_over());
+        let Some(issued) = self.issued.get(&local.task.id) else {
+            return match stored {
+                Some(_) if is_over => Verdict::Gone,
+                None if local.confirmed && !local.suspended => Verdict::Gone,
+                Some(_) | None => Verdict::Silence,
+            };
+        };
+        match &issued.task {
+            Some(task) if task.generation > local.generation() => Verdict::Gone,
+            Some(task) if task.generation == local.generation() => match task.desired {
+                // What was said to be over is, for good.
+                Desired::Run if is_over && local.is_live() => Verdict::Gone,
+                Desired::Run => Verdict::Run,
+                Desired::Stop => Verdict::Stop,
+            },
+            Some(_) | None => Verdict::Silence,
+        }
+    }
+
+    /// Brings one task a step further; false when it can be forgotten.
+    fn converge(&mut self, now: Time, local: &mut Local) -> bool {
+        self.follow(local);
+        let verdict = self.verdict(local);
+        if verdict != Verdict::Silence {
+            local.unexplained = None;
+        }
+        match verdict {
+            Verdict::Run => {
+                local.gate = Gate::Unasked;
+                self.keep_running(now, local);
+                true
+            }
+            Verdict::Stop => {
+                if self.may_stop(now, local) {
+                    self.end(now, local);
+                }
+                true
+            }
+            Verdict::Gone => {
+                self.end(now, local);
+                !matches!(local.state, State::Over(_))
+            }
+            Verdict::Silence => self.puzzle(now, local),
+        }
+    }
+
+    /// Takes over what may change within a generation.
+    fn follow(&self, local: &mut Local) {
+        let issued = self.issued.get(&local.task.id).and_then(|issued| issued.task.as_ref());
+        if let Some(task) = issued.filter(|task| task.generation == local.generation()) {
+            local.accepted = true;
+            if !Arc::ptr_eq(task, &local.task) {
+                local.task = task.clone();
+            }
+        }
+    }
+
+    /// Takes the next step of a task that shall run.
+    fn keep_running(&mut self, now: Time, local: &mut Local) {
+        self.decide_restart(now, local);
+        match &local.state {
+            State::Waiting => self.try_start(now, local),
+            State::Backoff { until } if *until <= now => self.try_start(now, local),
+            State::Starting { again, .. } if *again <= now => self.start(now, local),
+            State::Stopping { again, .. } if *again <= now => self.stop_again(now, local),
+            State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Ended { .. }
+            | State::Over(_)
+            | State::Shut => {}
+        }
+    }
+
+    /// Looks after a task whose record is missing for no reason; false when it can be forgotten.
+    fn puzzle(&mut self, now: Time, local: &mut Local) -> bool {
+        let id = local.task.id.clone();
+        let is_missing = !self.issued.contains_key(&id) && !self.stored.contains_key(&id);
+        match &local.state {
+            State::Waiting if is_missing => return false,
+            State::Over(_) => return self.issued.contains_key(&id),
+            State::Waiting
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Ended { .. }
+            | State::Shut => {}
+        }
+        let ledger = Key::Ledger(self.name().clone()).path();
+        if is_missing && !local.suspended {
+            self.fetches.want(now, &ledger, &id, fetch::PATIENT);
+        } else {
+            self.fetches.forget_key(&ledger, &id);
+        }
+        let (since, told) = local.unexplained.get_or_insert((now, false));
+        if !*told && now.since(*since) >= UNEXPLAINED_AFTER {
+            *told = true;
+            let why = self.issued.get(&id).map_or("missing for no reason", |issued| {
+                issued.refused.as_ref().map_or("older than what runs", |_| "refused")
+            });
+            let key = Key::HostTask(self.name().clone(), id).path();
+            self.note(Note::BadRecord { key, why: format!("{why}; the task is left as it is") });
+        }
+        if local.accepted && !matches!(local.state, State::Waiting) {
+            self.keep_running(now, local);
+        } else if matches!(&local.state, State::Stopping { again, .. } if *again <= now) {
+            self.stop_again(now, local);
+        }
+        true
+    }
+
+    /// Takes what clusters hold of this host: where it is kept, but a task's room was given back, a task whose record and
+    /// status are gone was given up. In a store that was emptied, or another one, there is no such ledger.
+    pub(super) fn fetched_ledger(
+        &mut self,
+        key: &str,
+        revision: Revision,
+        entry: Option<&Entry>,
+        ids: &BTreeSet<Name>,
+    ) {
+        let ledger = entry.and_then(|entry| serde_json::from_str::<Ledger>(&entry.value).ok());
+        let Some(ledger) = ledger.filter(|_| revision >= self.seen) else { return };
+        for id in ids {
+            let is_missing = !self.issued.contains_key(id) && !self.stored.contains_key(id);
+            let Some(local) = self.locals.get_mut(id) else { continue };
+            let line = ledger.clusters.get(&local.task.cluster);
+            let holds = line.zip(local.task.port).is_some_and(|(line, port)| line.ports.contains(&port));
+            local.confirmed = is_missing && !holds && !local.suspended;
+            if local.confirmed {
+                self.fetches.forget_key(key, id);
+            }
+        }
+    }
+
+    fn has_slot(&self, now: Time) -> bool {
+        self.slots.values().filter(|since| **since + SLOT_TIME > now).count() < SLOTS
+    }
+
+    fn try_start(&mut self, now: Time, local: &mut Local) {
+        let id = local.task.id.clone();
+        if self.relics.keys().any(|run| run.id == id) {
+            local.reason = Some("waits for an earlier run of it to end".to_string());
+            return;
+        }
+        let Some(definition) = self.definition(now, local) else { return };
+        if let Some(why) = misfit(&local.task, &definition, &self.settings.registration.executors) {
+            return give_up(local, why);
+        }
+        if let Some(other) = self.port_holder(&local.task) {
+            let port = local.task.port.unwrap_or_default();
+            return give_up(local, format!("port {port} is in use by {other} on this host"));
+        }
+        if !self.has_slot(now) {
+            self.queue.insert(id);
+            return;
+        }
+        local.state = State::Starting { since: now, again: now };
+        local.health = Health::Unknown;
+        local.unhealthy_since = None;
+        local.probing.clear();
+        let spec = Spec { task: (*local.task).clone(), definition, attempt: local.attempt };
+        let before = local.spec.replace(Arc::new(spec)).map(|spec| spec.run());
+        if let Some(older) = local.past.take() {
+            self.order(Order::Remove(older));
+        }
+        local.past = before.filter(|before| *before != local.run());
+        self.slots.insert(id, now);
+        self.start(now, local);
+    }
+
+    /// Orders the present start; repeating it is harmless.
+    fn start(&mut self, now: Time, local: &mut Local) {
+        if let (State::Starting { again, .. }, Some(spec)) = (&mut local.state, &local.spec) {
+            *again = now + START_PATIENCE;
+            self.out.push(super::Effect::Work(Order::Start(spec.clone())));
+        }
+    }
+
+    fn port_holder(&self, task: &Task) -> Option<Name> {
+        let port = task.port?;
+        let relic =
+            self.relics.iter().find(|(_, relic)| relic.port == Some(port)).map(|(run, _)| run.id.clone());
+        let holds =
+            |other: &&Local| other.task.port == Some(port) && other.holds_port() && other.task.id != task.id;
+        self.locals.values().find(holds).map(|other| other.task.id.clone()).or(relic)
+    }
+
+    /// Gives the definition of a task, or asks for it and says so.
+    fn definition(&mut self, now: Time, local: &mut Local) -> Option<Arc<crate::model::TaskDefinition>> {
+        if local.definition.is_none() {
+            let name = (local.task.task_name.clone(), local.task.version);
+            local.definition = self.definitions.get(&name).cloned();
+            if local.definition.is_none() {
+                let key = Key::Definition(name.0, name.1).path();
+                self.fetches.want(now, &key, &local.task.id, fetch::URGENT);
+            }
+        }
+        local.definition.clone()
+    }
+
+    pub(super) fn fetched_definition(
+        &mut self,
+        key: &str,
+        name: &(Name, crate::model::Version),
+        entry: Option<&Entry>,
+        ids: &BTreeSet<Name>,
+    ) {
+        let read = match entry {
+            Some(entry) => serde_json::from_str::<crate::model::TaskDefinition>(&entry.value)
+                .map_err(|error| format!("its task definition {key} cannot be read: {error}")),
+            None => Err(format!("there is no task definition {} version {}", name.0, name.1)),
+        };
+        match read {
+            Ok(definition) => {
+                self.definitions.insert(name.clone(), Arc::new(definition));
+                self.fetches.done(key);
+            }
+            Err(why) => {
+                let why: String = super::local::shorten(&why, 200).into();
+                ids.iter().for_each(|id| self.not_fetched(id, &why));
+            }
+        }
+    }
+
+    /// Ends a task for good.
+    fn end(&mut self, now: Time, local: &mut Local) {
+        let relics = self.relics.keys().any(|run| run.id == local.task.id);
+        match &local.state {
+            State::Over(_) => {}
+            State::Waiting | State::Backoff { .. } | State::Ended { .. } | State::Shut if relics => {}
+            State::Waiting | State::Backoff { .. } | State::Ended { .. } | State::Shut => {
+                local.state = State::Over(Phase::Dead);
+                local.health = Health::Unknown;
+                self.note_task(&local.task.id, "stopped");
+            }
+            State::Starting { .. } | State::Running { .. } => {
+                let why: String = super::local::shorten(&local.task.reason, 300).into();
+                local.reason = Some(why.clone());
+                self.stop(now, local, why);
+            }
+            State::Stopping { again, .. } if *again <= now => self.stop_again(now, local),
+            State::Stopping { .. } => {}
+        }
+    }
+
+    /// Forgets a task of which nothing is left.
+    fn forget(&mut self, local: Local) {
+        let id = local.task.id.clone();
+        let last = local.spec.map(|spec| spec.run());
+        for run in last.into_iter().chain(local.past) {
+            self.order(Order::Remove(run));
+        }
+        self.fetches.forget(&id);
+        self.queue.remove(&id);
+        let name = (local.task.task_name.clone(), local.task.version);
+        let used = |other: &Local| (&other.task.task_name, other.task.version) == (&name.0, name.1);
+        if !self.locals.values().any(used) {
+            self.definitions.remove(&name);
+        }
+        self.writer.unsaid.insert(id.clone());
+        // A newer placement may wait for its turn.
+        if self.issued.contains_key(&id) {
+            self.touch(&id);
+        }
+    }
+}
+
+/// Ends a placement that cannot be started here.
+pub(super) fn give_up(local: &mut Local, why: String) {
+    local.state = State::Over(Phase::Failed);
+    local.health = Health::Unhealthy;
+    local.reason = Some(super::local::shorten(&why, 300).into());
+}

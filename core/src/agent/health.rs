@@ -1,0 +1,173 @@
+//! Whether a running task does its work: each of its checks is made at its interval, one probe at a time, and believed
+//! after so many results in a row.
+//!
+//! **Invariant:** only results about the present start count.
+
+use super::Agent;
+use super::local::{Local, State, shorten};
+use crate::machine::{Span, Time};
+use crate::mirror::{hash, mix};
+use crate::model::{Health, Probe};
+use crate::work::{Order, Run};
+use alloc::format;
+use alloc::string::{String, ToString};
+
+/// What a probe may take beyond its timeout before it counts as failed.
+const PATIENCE: Span = Span::secs(5);
+/// The first probe of each check comes within this time, so that not all come at once.
+const FIRST_WITHIN: u64 = 1000;
+const INTERVAL_MIN: Span = Span(100);
+
+/// How one check of one start is getting on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Probing {
+    /// When it is made next; for a ttl check, when the silence has lasted too long.
+    next: Time,
+    /// When the probe under way counts as failed.
+    deadline: Option<Time>,
+    passes: u32,
+    failures: u32,
+    passing: Option<bool>,
+    error: Option<String>,
+}
+
+impl Probing {
+    pub(super) fn due(&self) -> Time {
+        self.deadline.unwrap_or(self.next)
+    }
+}
+
+impl Local {
+    /// Begins to check a start whose processes exist. Without checks it is healthy at once.
+    pub(super) fn begin_checks(&mut self, now: Time) {
+        self.probing.clear();
+        self.unhealthy_since = None;
+        let salt = hash(&self.task.id);
+        for (index, check) in self.definition.iter().flat_map(|definition| &definition.checks).enumerate() {
+            let next = match &check.probe {
+                Probe::Ttl { ttl } => now + *ttl,
+                Probe::Http { interval, .. }
+                | Probe::Tcp { interval, .. }
+                | Probe::Script { interval, .. } => {
+                    let within = interval.0.clamp(1, FIRST_WITHIN);
+                    now + Span(mix(salt, index as u64) % within)
+                }
+            };
+            self.probing.push(Probing { next, ..Probing::default() });
+        }
+        self.judge(now);
+    }
+
+    /// Takes one result into account.
+    fn count(&mut self, now: Time, index: usize, result: Result<(), String>) {
+        let Some(check) = self.definition.as_ref().and_then(|definition| definition.checks.get(index)) else {
+            return;
+        };
+        let Some(probing) = self.probing.get_mut(index) else { return };
+        match result {
+            Ok(()) => {
+                probing.failures = 0;
+                probing.passes = probing.passes.saturating_add(1);
+                if probing.passes >= check.success_threshold {
+                    probing.passing = Some(true);
+                }
+            }
+            Err(error) => {
+                probing.passes = 0;
+                probing.failures = probing.failures.saturating_add(1);
+                if probing.failures >= check.failure_threshold && probing.passing != Some(false) {
+                    probing.passing = Some(false);
+                    // The reason at the turn stays, lest each result is written to the store.
+                    let number = format!("{index}");
+                    let name = check.name.as_deref().unwrap_or(&number);
+                    let text = format!("check {name}: {error}");
+                    probing.error = Some(shorten(&text, 200).to_string());
+                }
+            }
+        }
+        self.judge(now);
+    }
+
+    fn judge(&mut self, now: Time) {
+        let failing = self.probing.iter().find(|probing| probing.passing == Some(false));
+        if let Some(failing) = failing {
+            self.health = Health::Unhealthy;
+            self.reason.clone_from(&failing.error);
+            self.unhealthy_since = Some(self.unhealthy_since.unwrap_or(now));
+        } else if self.probing.iter().all(|probing| probing.passing == Some(true)) {
+            if self.health != Health::Healthy {
+                self.reason = None;
+            }
+            self.health = Health::Healthy;
+            self.unhealthy_since = None;
+        } else if self.health == Health::Unhealthy {
+            self.health = Health::Unknown;
+            self.unhealthy_since = None;
+        }
+    }
+}
+
+impl Agent {
+    /// Makes the checks of a task that are due.
+    pub(super) fn probe(&mut self, now: Time, local: &mut Local) {
+        if !matches!(local.state, State::Running { .. }) {
+            return;
+        }
+        for index in 0..local.probing.len() {
+            if local.probing[index].due() > now {
+                continue;
+            }
+            let Some(probe) =
+                local.definition.as_ref().and_then(|of| of.checks.get(index)).map(|of| &of.probe)
+            else {
+                continue;
+            };
+            match probe {
+                Probe::Ttl { ttl } => {
+                    local.probing[index].next = now + (*ttl).max(INTERVAL_MIN);
+                    let silence = format!("no report for {ttl}");
+                    local.count(now, index, Err(silence));
+                }
+                Probe::Http { interval, timeout, .. }
+                | Probe::Tcp { interval, timeout, .. }
+                | Probe::Script { interval, timeout, .. } => {
+                    let (interval, timeout) = ((*interval).max(INTERVAL_MIN), *timeout);
+                    if local.probing[index].deadline.take().is_some() {
+                        let silence =
+                            format!("no result within {}", Span(timeout.0.saturating_add(PATIENCE.0)));
+                        local.count(now, index, Err(silence));
+                    }
+                    local.probing[index].next = now + interval;
+                    local.probing[index].deadline = Some(now + timeout + PATIENCE);
+                    if let Some(spec) = &local.spec {
+                        self.order(Order::Check { spec: spec.clone(), check: index });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the result of a check.
+    pub(super) fn checked(&mut self, now: Time, run: &Run, index: usize, result: Result<(), String>) {
+        let Some(local) = self.locals.get_mut(&run.id).filter(|local| local.is_at(run)) else { return };
+        if !matches!(local.state, State::Running { .. }) {
+            return;
+        }
+        let Some(check) = local.definition.as_ref().and_then(|definition| definition.checks.get(index))
+        else {
+            return;
+        };
+        let is_ttl = match &check.probe {
+            Probe::Ttl { ttl } => Some((*ttl).max(INTERVAL_MIN)),
+            Probe::Http { .. } | Probe::Tcp { .. } | Probe::Script { .. } => None,
+        };
+        let Some(probing) = local.probing.get_mut(index) else { return };
+        match is_ttl {
+            Some(ttl) => probing.next = now + ttl,
+            None if probing.deadline.take().is_none() => return,
+            None => probing.next = probing.next.max(now),
+        }
+        local.count(now, index, result);
+        self.touch(&run.id);
+    }
+}

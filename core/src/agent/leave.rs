@@ -1,0 +1,91 @@
+//! How the agent ends: at once, leaving everything as it is for its next start, or after everything was stopped.
+
+use super::Agent;
+use super::local::{Local, State};
+use crate::machine::{Span, Time};
+use crate::model::Health;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+/// What stopping everything may take beyond the longest grace.
+const PATIENCE: Span = Span::secs(10);
+/// How long the last words may take.
+const LAST_WORDS: Span = Span::secs(2);
+
+#[derive(Clone, Debug)]
+pub(super) struct Leaving {
+    /// Stops that are not answered by then are not waited for.
+    until: Time,
+    /// Everything is stopped; what became of it is being written until then.
+    last_words: Option<Time>,
+    over: bool,
+}
+
+impl Leaving {
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Time> {
+        Some(self.last_words.unwrap_or(self.until))
+    }
+}
+
+impl Agent {
+    pub(super) fn shut_down(&mut self, now: Time, keep: bool) {
+        if keep {
+            return self.depart(now);
+        }
+        if self.leaving.is_none() {
+            let graces =
+                self.locals.values().map(Local::grace).chain(self.relics.values().map(|relic| relic.grace));
+            let until = now + graces.max().unwrap_or_default() + PATIENCE;
+            self.leaving = Some(Leaving { until, last_words: None, over: false });
+            self.touch_all();
+        }
+    }
+
+    /// Stops a task because the agent ends.
+    pub(super) fn close_down(&mut self, now: Time, local: &mut Local) {
+        match &local.state {
+            State::Starting { .. } | State::Running { .. } => {
+                local.reason = Some("the agent is being shut down".to_string());
+                self.stop(now, local, "agent was shut down".to_string());
+            }
+            State::Stopping { again, .. } if *again <= now => self.stop_again(now, local),
+            State::Ended { .. } => {
+                local.state = State::Shut;
+                local.attempt = local.attempt.saturating_add(1);
+                local.health = Health::Unknown;
+                local.reason = Some("agent was shut down".to_string());
+            }
+            State::Stopping { .. }
+            | State::Waiting
+            | State::Backoff { .. }
+            | State::Over(_)
+            | State::Shut => {}
+        }
+    }
+
+    /// Ends when all is done, or has taken too long.
+    pub(super) fn leave(&mut self, now: Time) {
+        let live = !self.relics.is_empty() || self.locals.values().any(Local::is_live);
+        let is_idle = self.writer.is_idle() || self.tenure().is_none();
+        let Some(leaving) = &mut self.leaving else { return };
+        if leaving.last_words.is_none() && (!live || leaving.until <= now) {
+            leaving.last_words = Some(now + LAST_WORDS);
+        }
+        let is_said = leaving.last_words.is_some_and(|until| is_idle || until <= now);
+        if is_said && !leaving.over {
+            self.depart(now);
+        }
+    }
+
+    fn depart(&mut self, now: Time) {
+        let mut requests = Vec::new();
+        self.session.close(&mut requests);
+        self.request(requests);
+        self.leaving = Some(Leaving { until: now, last_words: None, over: true });
+        self.out.push(super::Effect::Exit);
+    }
+}

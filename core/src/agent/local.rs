@@ -1,0 +1,187 @@
+//! What an agent knows of one task on its host: the placement it follows, how far its present start got, and when it
+//! must be looked at again.
+
+use super::gate::Gate;
+use super::health::Probing;
+use crate::machine::{Span, Time};
+use crate::model::{Generation, Health, Phase, Status, Task, TaskDefinition};
+use crate::work::{Run, Spec};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// How long a task of an unknown definition may take to end.
+const GRACE_UNKNOWN: Span = Span::secs(10);
+
+/// One task on this host.
+#[derive(Clone, Debug)]
+pub(super) struct Local {
+    /// The record it follows, as last accepted.
+    pub(super) task: Arc<Task>,
+    pub(super) definition: Option<Arc<TaskDefinition>>,
+    /// The present start; while nothing runs, the next one.
+    pub(super) attempt: u32,
+    /// Restarts since it last ran for long.
+    pub(super) failures: u32,
+    pub(super) state: State,
+    pub(super) health: Health,
+    pub(super) reason: Option<String>,
+    pub(super) probing: Vec<Probing>,
+    pub(super) unhealthy_since: Option<Time>,
+    /// What was started last, and the run before that, whose output is kept until the next one.
+    pub(super) spec: Option<Arc<Spec>>,
+    pub(super) past: Option<Run>,
+    /// Its record was seen since this agent started.
+    pub(super) accepted: bool,
+    /// It was found on the machine, and what was said of it before is not yet taken into account.
+    pub(super) unmerged: bool,
+    /// The store went back in time, and has not shown the record since: its absence means nothing.
+    pub(super) suspended: bool,
+    /// Record and status are gone from a store that is otherwise in order.
+    pub(super) confirmed: bool,
+    /// Since when its record is missing without a reason, and whether the operator was told.
+    pub(super) unexplained: Option<(Time, bool)>,
+    pub(super) gate: Gate,
+    /// Its entry among the agent's timers.
+    pub(super) due: Option<Time>,
+}
+
+/// How far the present start got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing was started yet.
+    Waiting,
+    /// Nothing runs until then.
+    Backoff { until: Time },
+    /// Told to start, the first time at `since`; told again at `again` if nothing is heard.
+    Starting { since: Time, again: Time },
+    /// Its processes exist.
+    Running { since: Time },
+    /// Told to stop; told again at `again`.
+    Stopping { again: Time, failures: u32, why: String },
+    /// Nothing is left of this start; what follows is not decided yet.
+    Ended { why: String },
+    /// Nothing is left, and nothing follows.
+    Over(Phase),
+    /// Stopped because the agent ends.
+    Shut,
+}
+
+/// A live run that another one has taken the place of.
+#[derive(Clone, Debug)]
+pub(super) struct Relic {
+    pub(super) grace: Span,
+    pub(super) port: Option<u16>,
+    pub(super) again: Time,
+    pub(super) failures: u32,
+}
+
+impl Local {
+    pub(super) fn new(task: Arc<Task>) -> Local {
+        Local {
+            task,
+            definition: None,
+            attempt: 0,
+            failures: 0,
+            state: State::Waiting,
+            health: Health::Unknown,
+            reason: None,
+            probing: Vec::new(),
+            unhealthy_since: None,
+            spec: None,
+            past: None,
+            accepted: false,
+            unmerged: false,
+            suspended: false,
+            confirmed: false,
+            unexplained: None,
+            gate: Gate::Unasked,
+            due: None,
+        }
+    }
+
+    pub(super) fn generation(&self) -> Generation {
+        self.task.generation
+    }
+
+    /// Tells whether a report about `run` speaks of the present start.
+    pub(super) fn is_at(&self, run: &Run) -> bool {
+        self.task.generation == run.generation && self.attempt == run.attempt
+    }
+
+    pub(super) fn run(&self) -> Run {
+        Run { id: self.task.id.clone(), generation: self.task.generation, attempt: self.attempt }
+    }
+
+    /// Tells whether processes of it may exist.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.state, State::Starting { .. } | State::Running { .. } | State::Stopping { .. })
+    }
+
+    /// Tells whether its port is taken.
+    pub(super) fn holds_port(&self) -> bool {
+        self.is_live() || matches!(self.state, State::Backoff { .. } | State::Ended { .. })
+    }
+
+    pub(super) fn grace(&self) -> Span {
+        self.definition.as_ref().map_or(GRACE_UNKNOWN, |definition| definition.kill_timeout)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match &self.state {
+            State::Waiting | State::Backoff { .. } | State::Shut => Phase::Pending,
+            State::Starting { .. } => Phase::Starting,
+            State::Running { .. } => Phase::Running,
+            State::Stopping { .. } | State::Ended { .. } => Phase::Stopping,
+            State::Over(phase) => *phase,
+        }
+    }
+
+    /// Gives what is to be said of it.
+    pub(super) fn status(&self) -> Status {
+        Status {
+            id: self.task.id.clone(),
+            generation: self.task.generation,
+            attempt: self.attempt,
+            phase: self.phase(),
+            health: self.health,
+            reason: self.reason.clone(),
+        }
+    }
+
+    /// Tells when time alone will have changed something.
+    pub(super) fn next_due(&self, now: Time) -> Option<Time> {
+        let own = match &self.state {
+            State::Backoff { until } => Some(*until),
+            State::Starting { since, again } => {
+                let slot = *since + super::converge::SLOT_TIME;
+                Some(if slot > now { slot.min(*again) } else { *again })
+            }
+            State::Stopping { again, .. } => Some(*again),
+            State::Running { since } => self.running_due(now, *since),
+            State::Waiting | State::Ended { .. } | State::Over(_) | State::Shut => None,
+        };
+        let untold = self.unexplained.filter(|(_, told)| !told);
+        let untold = untold.map(|(since, _)| since + super::converge::UNEXPLAINED_AFTER);
+        own.into_iter().chain(untold).min()
+    }
+
+    fn running_due(&self, now: Time, since: Time) -> Option<Time> {
+        let restart = self.definition.as_ref().map(|definition| &definition.restart);
+        let reset = restart.filter(|_| self.failures > 0).map(|policy| since + policy.reset_after);
+        let unhealthy =
+            self.unhealthy_since.zip(restart).map(|(since, policy)| since + policy.unhealthy_after);
+        let probe = self.probing.iter().map(|probing| probing.due()).min();
+        // An unhealthy task that may not be restarted now is looked at again when something else happens.
+        reset.into_iter().chain(unhealthy.filter(|at| *at > now)).chain(probe).min()
+    }
+}
+
+/// Cuts a text to at most `max` bytes.
+pub(super) fn shorten(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

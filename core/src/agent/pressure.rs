@@ -1,0 +1,217 @@
+//! What the machine and its tasks use, and which task is asked to move when memory runs short: the offender before the
+//! bystander, the less important first.
+//!
+//! **Invariant:** at most one task of a host is asked to move at a time, and nothing is stopped here.
+
+use super::Agent;
+use super::local::Local;
+use crate::machine::{Span, Time};
+use crate::mirror::{hash, mix};
+use crate::model::{Generation, MoveRequest, Name, Usage};
+use crate::why::Note;
+use crate::work::Order;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use core::cmp::Reverse;
+
+const INTERVAL: Span = Span::secs(5);
+const DEADLINE: Span = Span::secs(15);
+/// Measurements in a row that make pressure, or its end.
+const IN_A_ROW: u32 = 3;
+/// How long a request is left standing before another task is asked.
+const WISH_PATIENCE: Span = Span::secs(120);
+/// How old what was said may get while the truth is another, but not by much.
+const USAGE_MAX_AGE: Span = Span::secs(60);
+
+#[derive(Clone, Debug)]
+pub(super) struct Gauge {
+    /// When it is measured, or the measurement counts as lost.
+    until: Time,
+    asked: bool,
+    unanswered: u32,
+    usage: Option<Usage>,
+    /// What the host says, and since when.
+    published: Option<(Usage, Time)>,
+    over: u32,
+    under: u32,
+    wish: Option<(MoveRequest, Time)>,
+    /// Tasks that were asked in vain.
+    spared: BTreeSet<(Name, Generation)>,
+}
+
+impl Gauge {
+    pub(super) fn new(name: &str) -> Gauge {
+        Gauge {
+            until: Time(mix(hash(name), 5) % INTERVAL.0),
+            asked: false,
+            unanswered: 0,
+            usage: None,
+            published: None,
+            over: 0,
+            under: 0,
+            wish: None,
+            spared: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn usage(&self) -> Option<&Usage> {
+        self.usage.as_ref()
+    }
+
+    pub(super) fn published(&self) -> Option<&Usage> {
+        self.published.as_ref().map(|(usage, _)| usage)
+    }
+
+    pub(super) fn wish(&self) -> Option<&MoveRequest> {
+        self.wish.as_ref().map(|(wish, _)| wish)
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Time> {
+        Some(self.until)
+    }
+}
+
+impl Agent {
+    pub(super) fn wake_gauge(&mut self, now: Time) {
+        if self.gauge.until > now {
+            return;
+        }
+        if self.gauge.asked {
+            self.gauge.unanswered = self.gauge.unanswered.saturating_add(1);
+        }
+        self.gauge.asked = true;
+        self.gauge.until = now + DEADLINE;
+        self.order(Order::Measure);
+        let usage = self.gauge.usage.clone().unwrap_or_default();
+        self.say_usage(now, usage);
+    }
+
+    /// Takes a measurement.
+    pub(super) fn measured(&mut self, now: Time, usage: Usage) {
+        if !core::mem::take(&mut self.gauge.asked) {
+            return;
+        }
+        self.gauge.unanswered = 0;
+        self.gauge.until = now + INTERVAL;
+        self.gauge.usage = Some(usage.clone());
+        let limit = usage.memory_total.saturating_mul(self.settings.pressure_percent);
+        if usage.memory_total > 0 && usage.memory_used.saturating_mul(100) >= limit {
+            self.gauge.over = self.gauge.over.saturating_add(1);
+            self.gauge.under = 0;
+        } else {
+            self.gauge.under = self.gauge.under.saturating_add(1);
+            self.gauge.over = 0;
+        }
+        self.relieve(now, &usage);
+        self.say_usage(now, usage);
+    }
+
+    /// Says what is used, where it differs enough from what was said, or for long enough.
+    fn say_usage(&mut self, now: Time, mut usage: Usage) {
+        usage.unfit = self.unfit().or(usage.unfit);
+        if self.gauge.usage.is_none() && usage.unfit.is_none() {
+            return;
+        }
+        let fresh = match &self.gauge.published {
+            None => true,
+            Some((said, since)) => {
+                is_notable(said, &usage) || (*said != usage && now.since(*since) >= USAGE_MAX_AGE)
+            }
+        };
+        if fresh {
+            self.gauge.published = Some((usage, now));
+            self.writer.host_changed = true;
+        }
+    }
+
+    fn unfit(&self) -> Option<String> {
+        if let Some(why) = self.inspection.unfit() {
+            return Some(format!("executors cannot tell what runs: {why}"));
+        }
+        (self.gauge.unanswered >= IN_A_ROW).then(|| "executors do not answer".into())
+    }
+
+    /// Asks a task to move while memory is short, and takes the request back when it has become idle.
+    fn relieve(&mut self, now: Time, usage: &Usage) {
+        if let Some((wish, since)) = &self.gauge.wish {
+            let here = self.locals.get(&wish.id).filter(|local| {
+                local.generation() == wish.generation && !matches!(local.state, super::local::State::Over(_))
+            });
+            let served = here.is_some_and(|local| local.task.desired == crate::model::Desired::Stop);
+            let idle = here.is_none() || (self.gauge.under >= IN_A_ROW && !served);
+            let in_vain = now.since(*since) >= WISH_PATIENCE;
+            if !idle && !in_vain {
+                return;
+            }
+            if in_vain && !idle {
+                self.gauge.spared.insert((wish.id.clone(), wish.generation));
+            }
+            self.gauge.wish = None;
+            self.writer.host_changed = true;
+        }
+        if self.gauge.over < IN_A_ROW {
+            self.gauge.spared.clear();
+            return;
+        }
+        let wish = self.choose(usage).or_else(|| {
+            self.gauge.spared.clear();
+            self.choose(usage)
+        });
+        if let Some(wish) = wish {
+            self.note(Note::MoveRequested { id: wish.id.clone(), why: wish.reason.clone() });
+            self.gauge.wish = Some((wish, now));
+            self.writer.host_changed = true;
+        }
+    }
+
+    /// Chooses who is asked to move.
+    fn choose(&self, usage: &Usage) -> Option<MoveRequest> {
+        let used = |local: &Local| usage.tasks.get(&*local.task.id).copied().unwrap_or(0);
+        let excess = |local: &Local| match local.task.memory {
+            0 => 0,
+            reserved => used(local).saturating_sub(reserved),
+        };
+        let movable = || {
+            self.locals.values().filter(|local| {
+                let spared = self.gauge.spared.contains(&(local.task.id.clone(), local.generation()));
+                local.is_live() && !spared && local.task.desired == crate::model::Desired::Run
+            })
+        };
+        let host = format!("{} of {} MiB of the host are used", usage.memory_used, usage.memory_total);
+        let offender = movable()
+            .filter(|local| excess(local) > 0)
+            .max_by_key(|local| (excess(local), Reverse(&local.task.id)));
+        let (victim, reason) = match offender {
+            Some(victim) => {
+                let reason = format!("uses {} MiB and reserved {}, {host}", used(victim), victim.task.memory);
+                (victim, reason)
+            }
+            None => {
+                let priority = |local: &Local| local.definition.as_ref().map_or(0, |of| of.priority);
+                let victim =
+                    movable().min_by_key(|local| (priority(local), Reverse(used(local)), &local.task.id))?;
+                let reason = format!(
+                    "has the lowest priority ({}) and uses {} MiB, {host}",
+                    priority(victim),
+                    used(victim)
+                );
+                (victim, reason)
+            }
+        };
+        let generation = victim.generation();
+        Some(MoveRequest { id: victim.task.id.clone(), generation, reason })
+    }
+}
+
+/// Tells whether the difference matters to whoever places tasks.
+fn is_notable(said: &Usage, usage: &Usage) -> bool {
+    let differs = said.memory_total != usage.memory_total || said.unfit != usage.unfit;
+    let host = said.memory_used.abs_diff(usage.memory_used).saturating_mul(50) >= usage.memory_total.max(1);
+    let task = |(id, used): (&String, &u64)| {
+        let before = said.tasks.get(id).copied().unwrap_or(0);
+        let by = before.abs_diff(*used);
+        by >= 16 && by.saturating_mul(10) >= before
+    };
+    differs || host || usage.tasks.iter().any(task)
+}

@@ -1,0 +1,151 @@
+//! What the agent says in the store: of its host, and of each task what really became of it.
+//!
+//! **Invariant:** within a generation what is said of a task never goes back; nothing is said of a task whose record
+//! vanished that was not said before, since that silence is how a task that was given up for good is told.
+
+use super::local::{Local, State};
+use super::write::Draft;
+use super::{Agent, Key};
+use crate::model::{Health, Name, Phase, Status};
+use crate::store::{Entry, Guard, Op, Revision};
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::Serialize;
+
+/// What the store holds of what was said of a task.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) revision: Revision,
+    /// `None` when it cannot be read.
+    pub(super) status: Option<Status>,
+}
+
+impl Stored {
+    /// Gives what was said of a generation.
+    pub(super) fn of(&self, local: &Local) -> Option<&Status> {
+        self.status.as_ref().filter(|status| status.generation == local.task.generation)
+    }
+}
+
+/// Writes a record. The agent's own are plain structs with string keys: they always serialise.
+pub(super) fn json<T: Serialize>(record: &T) -> String {
+    let json = serde_json::to_string(record).unwrap_or_default();
+    assert!(!json.is_empty(), "a record does not serialise");
+    json
+}
+
+impl Agent {
+    pub(super) fn put_stored(&mut self, id: &Name, entry: &Entry) {
+        let status = serde_json::from_str::<Status>(&entry.value).ok().filter(|status| status.id == *id);
+        self.stored.insert(id.clone(), Stored { revision: entry.revision, status });
+        if let Some(local) = self.locals.get_mut(id) {
+            local.confirmed = false;
+        }
+        self.touch(id);
+    }
+
+    /// Adds the differences between the keys of the host and what they should be; false when not all of them fit.
+    pub(super) fn say_host(&mut self, draft: &mut Draft) -> bool {
+        if !self.writer.host_changed {
+            return true;
+        }
+        let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+        wanted.insert(self.at.registration.clone(), json(&self.settings.registration));
+        if let Some(usage) = self.gauge.published() {
+            wanted.insert(self.at.usage.clone(), json(usage));
+        }
+        if let Some(wish) = self.gauge.wish() {
+            wanted.insert(Key::Move(self.name().clone(), wish.id.clone()).path(), json(wish));
+        }
+        let obsolete = self.own.values().filter(|entry| {
+            let is_move = matches!(Key::parse(&entry.key), Some(Key::Move(..)));
+            is_move && !wanted.contains_key(&entry.key)
+        });
+        let deletes: Vec<(String, Revision)> =
+            obsolete.map(|entry| (entry.key.clone(), entry.revision)).collect();
+        let mut all = true;
+        for (key, revision) in deletes {
+            all &= draft.add(Guard::At { key: key.clone(), revision }, Op::Delete { key }, None);
+        }
+        for (key, value) in wanted {
+            let known = self.own.get(&key);
+            if known.is_some_and(|entry| entry.value == value) {
+                continue;
+            }
+            all &= draft.add(at(&key, known.map(|entry| entry.revision)), put(key, value), None);
+        }
+        all
+    }
+
+    /// Adds what is to be said of tasks; false when not all of it fits.
+    pub(super) fn say_tasks(&mut self, draft: &mut Draft) -> bool {
+        while let Some(id) = self.writer.unsaid.first().cloned() {
+            if !self.say_task(draft, &id) {
+                return false;
+            }
+            self.writer.unsaid.remove(&id);
+        }
+        true
+    }
+
+    fn say_task(&self, draft: &mut Draft, id: &Name) -> bool {
+        let stored = self.stored.get(id);
+        let key = Key::Status(self.name().clone(), id.clone()).path();
+        let Some(local) = self.locals.get(id) else {
+            let leftover = stored.filter(|_| self.is_ready() && !self.issued.contains_key(id));
+            return leftover.is_none_or(|stored| {
+                draft.add(at(&key, Some(stored.revision)), Op::Delete { key: key.clone() }, None)
+            });
+        };
+        let status = local.status();
+        if !self.is_ready() || local.unmerged || matches!(local.state, State::Ended { .. }) {
+            return true;
+        }
+        match stored {
+            Some(stored) if !is_progress(stored, &status, local) => true,
+            Some(stored) => draft.add(at(&key, Some(stored.revision)), put(key, json(&status)), None),
+            None => {
+                // Guarded by the record: had it been removed together with the status, this would hide it.
+                let issued = self.issued.get(id).filter(|issued| {
+                    issued.task.as_ref().is_none_or(|task| task.generation == status.generation)
+                });
+                issued.is_none_or(|issued| {
+                    let record = Key::HostTask(self.name().clone(), id.clone()).path();
+                    let record = Guard::At { key: record, revision: issued.revision };
+                    draft.add(at(&key, None), put(key, json(&status)), Some(record))
+                })
+            }
+        }
+    }
+
+    /// Tells whether what was last said of a task is that it does its work.
+    pub(super) fn was_said_healthy(&self, local: &Local) -> bool {
+        self.stored.get(&local.task.id).and_then(|stored| stored.of(local)).is_some_and(|status| {
+            (status.attempt, status.phase, status.health) == (local.attempt, Phase::Running, Health::Healthy)
+        })
+    }
+}
+
+/// Tells whether `next` may and should follow what is stored.
+fn is_progress(stored: &Stored, next: &Status, local: &Local) -> bool {
+    let Some(status) = &stored.status else { return true };
+    let place = |status: &Status| (status.generation, status.attempt, status.phase);
+    if status == next || place(next) < place(status) {
+        return false;
+    }
+    // A run that was found healthy and is not yet checked again is not said to be in doubt.
+    let unchecked = next.health == Health::Unknown && matches!(local.state, State::Running { .. });
+    !(unchecked && place(next) == place(status) && status.health == Health::Healthy)
+}
+
+fn at(key: &str, revision: Option<Revision>) -> Guard {
+    match revision {
+        Some(revision) => Guard::At { key: key.to_string(), revision },
+        None => Guard::Absent { key: key.to_string() },
+    }
+}
+
+fn put(key: String, value: String) -> Op {
+    Op::Put { key, value, session: None }
+}

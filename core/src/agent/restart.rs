@@ -1,0 +1,239 @@
+//! What follows when a start ends without an order: another one after a delay that doubles, or the end of the placement
+//! with the reason. Also the orders to stop, which are repeated until nothing is left.
+//!
+//! **Invariant:** a task counts as over only when its executor said that nothing of it is left.
+
+use super::Agent;
+use super::converge::give_up;
+use super::local::{Local, Relic, State, shorten};
+use crate::machine::{Span, Time};
+use crate::mirror::{hash, mix, retry_delay};
+use crate::model::{Health, Phase, RestartPolicy, Status};
+use crate::work::{Exit, Order, Run};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// What a stop may take beyond the stop commands and the grace before it is repeated.
+const STOP_PATIENCE: Span = Span::secs(30);
+
+impl Local {
+    /// Carries on from what was said of this generation before, of which nothing was found on the machine.
+    pub(super) fn resume(&mut self, status: &Status) {
+        self.attempt = status.attempt;
+        self.failures = status.attempt;
+        self.reason.clone_from(&status.reason);
+        self.health = status.health;
+        match status.phase {
+            Phase::Pending => {
+                self.attempt = status.attempt.saturating_add(1);
+                self.health = Health::Unknown;
+            }
+            Phase::Starting | Phase::Running | Phase::Stopping => {
+                self.state = State::Ended { why: "vanished while the agent was away".to_string() };
+            }
+            Phase::Dead | Phase::Failed => self.state = State::Over(status.phase),
+        }
+    }
+}
+
+impl Agent {
+    /// Takes into account what was said before of a run that was found on the machine.
+    pub(super) fn merge(&mut self, now: Time, local: &mut Local) {
+        if !core::mem::take(&mut local.unmerged) {
+            return;
+        }
+        let stored = self.stored.get(&local.task.id).and_then(|stored| stored.of(local)).cloned();
+        let Some(status) = stored else { return };
+        let found = local.attempt;
+        if status.attempt > found || (status.attempt == found && status.phase.is_over()) {
+            if local.is_live() {
+                self.relic(now, local.run(), local);
+                local.past = None;
+            } else {
+                local.past = Some(local.run());
+            }
+            local.spec = None;
+            local.probing.clear();
+            local.resume(&status);
+        } else if status.attempt == found && status.phase == Phase::Stopping && local.is_live() {
+            let why = status.reason.unwrap_or_else(|| "it was being stopped".to_string());
+            self.stop(now, local, why);
+        }
+    }
+
+    /// Has a live run stopped that another one takes the place of.
+    pub(super) fn relic(&mut self, now: Time, run: Run, like: &Local) {
+        let relic = Relic { grace: like.grace(), port: like.task.port, again: now, failures: 0 };
+        self.relics.insert(run, relic);
+        self.wake_relics(now);
+    }
+
+    pub(super) fn wake_relics(&mut self, now: Time) {
+        let mut orders = Vec::new();
+        for (run, relic) in self.relics.iter_mut().filter(|(_, relic)| relic.again <= now) {
+            relic.again = now + relic.grace.times(2) + STOP_PATIENCE;
+            orders.push(Order::Stop { run: run.clone(), grace: relic.grace });
+        }
+        orders.into_iter().for_each(|order| self.order(order));
+    }
+
+    /// Decides what follows the end of a start of a task that shall run, and whether one that is not healthy is to end.
+    pub(super) fn decide_restart(&mut self, now: Time, local: &mut Local) {
+        let policy = local.definition.as_ref().map(|definition| definition.restart.clone());
+        let policy = policy.unwrap_or_default();
+        if let State::Running { since } = local.state {
+            if local.failures > 0 && now.since(since) >= policy.reset_after {
+                local.failures = 0;
+            }
+            if local.unhealthy_since.is_some_and(|since| now.since(since) >= policy.unhealthy_after) {
+                let why = local.reason.clone().unwrap_or_else(|| "not healthy".to_string());
+                self.stop(now, local, why);
+            }
+        }
+        let State::Ended { why } = &local.state else { return };
+        let why = why.clone();
+        if self.relics.keys().any(|run| run.id == local.task.id) {
+            return;
+        }
+        if local.failures >= policy.attempts {
+            let what = format!("{why}, {} restarts did not help", local.failures);
+            self.note_task(&local.task.id, format!("given up: {what}"));
+            return give_up(local, what);
+        }
+        let delay =
+            restart_delay(&policy, local.failures, mix(hash(&local.task.id), u64::from(local.attempt)));
+        local.failures += 1;
+        local.attempt = local.attempt.saturating_add(1);
+        local.state = State::Backoff { until: now + delay };
+        local.health = Health::Unhealthy;
+        local.unhealthy_since = None;
+        local.probing.clear();
+        let reason = format!("{why}, restarted in {delay} ({} of {})", local.failures, policy.attempts);
+        self.note_task(&local.task.id, reason.clone());
+        local.reason = Some(reason);
+    }
+
+    /// Orders the present start to end.
+    pub(super) fn stop(&mut self, now: Time, local: &mut Local, why: String) {
+        let grace = local.grace();
+        local.state = State::Stopping { again: now + grace.times(2) + STOP_PATIENCE, failures: 0, why };
+        local.probing.clear();
+        local.unhealthy_since = None;
+        if local.health == Health::Healthy {
+            local.health = Health::Unknown;
+        }
+        self.order(Order::Stop { run: local.run(), grace });
+    }
+
+    /// Repeats the order.
+    pub(super) fn stop_again(&mut self, now: Time, local: &mut Local) {
+        let (run, grace) = (local.run(), local.grace());
+        if let State::Stopping { again, failures, .. } = &mut local.state {
+            *again = now + grace.times(2) + STOP_PATIENCE;
+            if *failures == 0 {
+                local.reason = Some("stuck: the order to stop was not answered".to_string());
+            }
+            self.order(Order::Stop { run, grace });
+        }
+    }
+
+    /// Takes the answer to an order to stop.
+    pub(super) fn stopped(&mut self, now: Time, run: &Run, result: &Result<(), String>) {
+        if let Some(relic) = self.relics.get_mut(run) {
+            if result.is_ok() {
+                return self.relic_ended(run);
+            }
+            relic.again = now + retry_delay(relic.failures, hash(&run.id));
+            relic.failures = relic.failures.saturating_add(1);
+            return;
+        }
+        let Some(local) = self.locals.get_mut(&run.id).filter(|local| local.is_at(run)) else { return };
+        let State::Stopping { again, failures, why } = &mut local.state else { return };
+        match result {
+            Ok(()) => local.state = State::Ended { why: core::mem::take(why) },
+            Err(error) => {
+                *again = now + retry_delay(*failures, hash(&run.id)).times(2);
+                *failures = failures.saturating_add(1);
+                local.reason = Some(format!("stuck: {}", shorten(error, 200)));
+            }
+        }
+        self.touch(&run.id);
+    }
+
+    pub(super) fn relic_ended(&mut self, run: &Run) {
+        self.relics.remove(run);
+        self.order(Order::Remove(run.clone()));
+        self.touch(&run.id);
+    }
+
+    /// Takes the answer to an order to start.
+    pub(super) fn started(&mut self, now: Time, run: &Run, result: Result<(), String>) {
+        let Some(local) = self.locals.get_mut(&run.id) else { return };
+        let is_past = (run.generation, run.attempt) < (local.generation(), local.attempt);
+        if is_past && result.is_ok() && !self.relics.contains_key(run) {
+            // It may have been started after its end was reported: an order to stop it costs nothing.
+            let local = local.clone();
+            return self.relic(now, run.clone(), &local);
+        }
+        if !local.is_at(run) {
+            return;
+        }
+        match (&local.state, result) {
+            (State::Starting { .. }, Ok(())) => {
+                local.state = State::Running { since: now };
+                local.begin_checks(now);
+                self.note_task(&run.id, "running");
+            }
+            (State::Starting { .. } | State::Stopping { .. }, Err(why)) => {
+                local.state = State::Ended { why: format!("not started: {}", shorten(&why, 200)) };
+            }
+            (
+                State::Waiting
+                | State::Backoff { .. }
+                | State::Running { .. }
+                | State::Stopping { .. }
+                | State::Ended { .. }
+                | State::Over(_)
+                | State::Shut,
+                _,
+            ) => return,
+        }
+        self.touch(&run.id);
+    }
+
+    /// Takes the end of a start.
+    pub(super) fn exited(&mut self, run: &Run, exit: &Exit) {
+        if self.relics.contains_key(run) {
+            return self.relic_ended(run);
+        }
+        let Some(local) = self.locals.get_mut(&run.id).filter(|local| local.is_at(run)) else { return };
+        match &mut local.state {
+            State::Starting { .. } | State::Running { .. } => {
+                local.state = State::Ended { why: in_words(exit) }
+            }
+            State::Stopping { why, .. } => local.state = State::Ended { why: core::mem::take(why) },
+            State::Waiting | State::Backoff { .. } | State::Ended { .. } | State::Over(_) | State::Shut => {
+                return;
+            }
+        }
+        self.touch(&run.id);
+    }
+}
+
+/// Says how a run ended.
+pub(super) fn in_words(exit: &Exit) -> String {
+    match (exit.out_of_memory, exit.signal, exit.code) {
+        (true, ..) => "killed for its memory".to_string(),
+        (false, Some(signal), _) => format!("killed by signal {signal}"),
+        (false, None, Some(code)) => format!("exited with code {code}"),
+        (false, None, None) => "ended unseen".to_string(),
+    }
+}
+
+/// Gives how long to wait before a restart: doubling, jittered by a quarter either way, bounded.
+fn restart_delay(policy: &RestartPolicy, failures: u32, salt: u64) -> Span {
+    let full = policy.delay.0.saturating_mul(1 << failures.min(32)).min(policy.max_delay.0);
+    let jittered = full - full / 4 + salt % (full / 2 + 1);
+    Span(jittered.min(policy.max_delay.0))
+}

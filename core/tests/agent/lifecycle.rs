@@ -1,0 +1,226 @@
+//! From an issued record to a healthy task, through its ends and restarts, to nothing.
+
+use crate::stage::{Stage, code, definition, task};
+use callboard_core::machine::Span;
+use callboard_core::model::{Desired, Health, Phase, RestartPolicy, TaskDefinition};
+
+#[test]
+fn an_issued_task_is_started_checked_and_said_to_be_healthy() {
+    let stage = Stage::with_task("web-1");
+    assert_eq!(stage.live().len(), 1);
+    assert!(stage.store.entries.contains_key("hosts/h1/registration"));
+    assert!(stage.store.entries.contains_key("hosts/h1/usage"));
+    let alive = &stage.store.entries["hosts/h1/alive"];
+    assert_eq!(alive.session.as_ref().map(|id| id.0.clone()), stage.store.session());
+}
+
+#[test]
+fn at_rest_nothing_is_written() {
+    let mut stage = Stage::with_task("web-1");
+    stage.run(120);
+    let (commits, steps) = (stage.store.commits, stage.steps);
+    stage.run(1200);
+    assert_eq!(stage.store.commits, commits);
+    // Measurements, checks and renewals, each with an answer, and little else.
+    assert!(
+        stage.steps - steps < 1200 / 5 * 2 + 1200 / 2 * 2 + 1200 / 3 * 2 + 300,
+        "{}",
+        stage.steps - steps
+    );
+}
+
+#[test]
+fn a_task_that_ends_is_restarted_after_growing_delays_and_then_given_up() {
+    let mut stage = Stage::with_task("web-1");
+    for _ in 0..5 {
+        stage.exit("web-1", code(1));
+        stage.run(1);
+        let status = stage.status("web-1").unwrap();
+        assert!(status.phase <= Phase::Running);
+        stage.run(80);
+    }
+    let starts = stage.starts();
+    assert_eq!(starts.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    stage.exit("web-1", code(1));
+    stage.run(100);
+    let status = stage.status("web-1").unwrap();
+    assert_eq!((status.phase, status.attempt), (Phase::Failed, 5));
+    assert_eq!(status.reason.as_deref(), Some("exited with code 1, 5 restarts did not help"));
+    stage.run(600);
+    assert_eq!(stage.starts().len(), 6);
+}
+
+#[test]
+fn delays_double() {
+    let mut stage = Stage::new();
+    stage.broken.insert("web-1".into());
+    stage.issue(&task("web-1", 20));
+    stage.run(100);
+    let starts = stage.starts();
+    let gaps: Vec<u64> = starts.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert_eq!(gaps.len(), 5);
+    for (index, gap) in gaps.iter().enumerate() {
+        let full = 1000 << index;
+        assert!(*gap >= full * 3 / 4 && *gap <= full * 5 / 4 + 10, "{gaps:?}");
+    }
+    assert_eq!(stage.said("web-1"), Some((Phase::Failed, Health::Unhealthy, 5)));
+    assert!(stage.status("web-1").unwrap().reason.unwrap().contains("no such image"));
+}
+
+#[test]
+fn the_wait_for_a_restart_says_why() {
+    let mut stage = Stage::with_task("web-1");
+    stage.exit("web-1", code(7));
+    stage.run(0);
+    stage.run(1);
+    let mut reasons = Vec::new();
+    for _ in 0..3 {
+        reasons.extend(stage.notes.iter().map(ToString::to_string));
+    }
+    assert!(reasons.iter().any(|note| note.contains("exited with code 7, restarted in")), "{reasons:?}");
+    assert!(reasons.iter().any(|note| note.contains("(1 of 5)")), "{reasons:?}");
+}
+
+#[test]
+fn a_long_run_makes_earlier_failures_forgotten() {
+    let mut stage = Stage::with_task("web-1");
+    for _ in 0..12 {
+        stage.exit("web-1", code(0));
+        stage.run(400);
+    }
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 12)));
+    let starts = stage.starts();
+    let last = starts.len() - 1;
+    assert!(starts[last].0 - starts[last - 1].0 < 402_000);
+}
+
+#[test]
+fn a_task_that_stays_unhealthy_is_restarted() {
+    let mut stage = Stage::with_task("web-1");
+    stage.ill.insert("web-1".into());
+    stage.run(10);
+    let status = stage.status("web-1").unwrap();
+    assert_eq!((status.phase, status.health), (Phase::Running, Health::Unhealthy));
+    assert_eq!(status.reason.as_deref(), Some("check up: refused"));
+    stage.run(30);
+    assert_eq!(stage.starts().len(), 2);
+    stage.ill.clear();
+    stage.run(10);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
+    assert_eq!(stage.live().len(), 1);
+}
+
+#[test]
+fn a_task_without_checks_is_healthy_while_it_runs() {
+    let mut stage = Stage::new();
+    stage.define(&TaskDefinition { checks: vec![], ..definition() });
+    stage.issue(&task("web-1", 20));
+    stage.run(2);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+}
+
+#[test]
+fn a_ttl_check_fails_in_silence() {
+    let mut stage = Stage::new();
+    let mut silent = definition();
+    silent.checks[0].probe = callboard_core::model::Probe::Ttl { ttl: Span::secs(4) };
+    stage.define(&silent);
+    stage.issue(&task("web-1", 20));
+    stage.run(3);
+    let report = |stage: &Stage| callboard_core::work::Report::Checked {
+        run: stage.live()[0].clone(),
+        check: 0,
+        result: Ok(()),
+    };
+    let now = report(&stage);
+    stage.step(callboard_core::agent::Input::Work(now));
+    stage.run(3);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+    stage.run(8);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Unhealthy, 0)));
+}
+
+#[test]
+fn an_ordered_stop_ends_in_dead_and_then_in_nothing() {
+    let mut stage = Stage::with_task("web-1");
+    stage.issue(&callboard_core::model::Task { desired: Desired::Stop, ..task("web-1", 20) });
+    stage.run(3);
+    assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+    assert_eq!(stage.processes.len(), 1, "its output is kept until its record is gone");
+    stage.delete(&["state/tasks/h1/web-1"]);
+    stage.run(3);
+    assert_eq!(stage.status("web-1"), None);
+    assert!(stage.processes.is_empty());
+    assert_eq!(stage.agent.tasks().count(), 0);
+}
+
+#[test]
+fn a_stop_of_what_was_never_started_is_dead_at_once() {
+    let mut stage = Stage::new();
+    stage.issue(&callboard_core::model::Task { desired: Desired::Stop, ..task("web-1", 20) });
+    stage.run(2);
+    assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+    assert_eq!((stage.starts().len(), stage.stops()), (0, 0));
+}
+
+#[test]
+fn a_stop_that_is_not_answered_is_repeated_and_said_to_be_stuck() {
+    let mut stage = Stage::with_task("web-1");
+    stage.deaf = true;
+    stage.issue(&callboard_core::model::Task { desired: Desired::Stop, ..task("web-1", 20) });
+    stage.run(60);
+    let status = stage.status("web-1").unwrap();
+    assert_eq!(status.phase, Phase::Stopping);
+    assert!(status.reason.unwrap().starts_with("stuck: "));
+    stage.deaf = false;
+    stage.run(60);
+    assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+}
+
+#[test]
+fn a_newer_placement_waits_for_the_end_of_the_older_one() {
+    let mut stage = Stage::with_task("web-1");
+    stage.deaf = true;
+    stage.issue(&task("web-1", 30));
+    stage.run(20);
+    assert_eq!(stage.live()[0].generation, 20);
+    stage.deaf = false;
+    stage.run(60);
+    let live = stage.live();
+    assert_eq!((live.len(), live[0].generation), (1, 30));
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+    assert_eq!(stage.status("web-1").map(|status| status.generation), Some(30));
+}
+
+#[test]
+fn few_are_started_at_once_and_all_in_the_end() {
+    let mut stage = Stage::new();
+    for index in 0..40 {
+        stage.issue(&task(&format!("web-{index}"), 20));
+    }
+    stage.run(20);
+    assert_eq!(stage.live().len(), 40);
+    assert!((0..40).all(|index| stage.said(&format!("web-{index}")).is_some()));
+}
+
+#[test]
+fn a_missing_definition_is_waited_for() {
+    let mut stage = Stage::new();
+    let other = callboard_core::model::Task { version: 2, ..task("web-2", 20) };
+    stage.define(&TaskDefinition { version: 20, ..definition() });
+    stage.issue(&other);
+    stage.run(5);
+    let status = stage.status("web-2").unwrap();
+    assert_eq!(status.phase, Phase::Pending);
+    assert_eq!(status.reason.as_deref(), Some("there is no task definition web version 2"));
+    stage.define(&TaskDefinition {
+        version: 2,
+        restart: RestartPolicy { attempts: 0, ..RestartPolicy::default() },
+        ..definition()
+    });
+    stage.run(10);
+    assert_eq!(stage.said("web-2"), Some((Phase::Running, Health::Healthy, 0)));
+    stage.exit("web-2", code(1));
+    stage.run(1);
+    assert_eq!(stage.status("web-2").map(|status| status.phase), Some(Phase::Failed));
+}

@@ -1,0 +1,4 @@
+//! Tells stories of one agent between a pretended store and a pretended machine.
+
+mod lifecycle;
+mod stage;

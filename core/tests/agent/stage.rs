@@ -1,0 +1,564 @@
+//! A store and a machine, pretended, with an agent between them. Everything takes a millisecond, unless a test wants it
+//! otherwise; with a seed, effects and answers are lost, repeated and delayed.
+
+use callboard_core::agent::{Agent, Effect, Input, Settings};
+use callboard_core::keys::Key;
+use callboard_core::machine::{Machine, Span, Time};
+use callboard_core::mirror::mix;
+use callboard_core::model::{
+    Bash, Check, Container, Desired, Executor, Health, Phase, PortRange, Probe, Registration, RestartPolicy,
+    ServiceState, Status, Task, TaskDefinition, Usage,
+};
+use callboard_core::store::{
+    Change, Entry, Guard, Listing, Op, Outcome, Refusal, Reply, Request, Revision, SessionId, Txn,
+};
+use callboard_core::why::Note;
+use callboard_core::work::{Exit, Found, Order, Report, Run, Spec};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A store in a few lines.
+#[derive(Clone, Default)]
+pub(crate) struct Store {
+    pub(crate) revision: u64,
+    pub(crate) entries: BTreeMap<String, Entry>,
+    sessions: BTreeMap<String, (u64, Span)>,
+    watches: BTreeSet<String>,
+    opened: u64,
+    pub(crate) down: bool,
+    pub(crate) commits: u64,
+}
+
+/// One pretended run.
+#[derive(Clone)]
+pub(crate) struct Process {
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) exit: Option<Exit>,
+}
+
+/// What surrounds the agent.
+pub(crate) struct Stage {
+    pub(crate) agent: Agent,
+    pub(crate) now: u64,
+    pub(crate) store: Store,
+    pub(crate) processes: BTreeMap<Run, Process>,
+    stopped: BTreeSet<Run>,
+    queue: BTreeMap<(u64, u64), Input>,
+    sequence: u64,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) orders: Vec<(u64, Order)>,
+    pub(crate) exited: bool,
+    /// Tasks whose checks fail.
+    pub(crate) ill: BTreeSet<String>,
+    /// Tasks that cannot be started.
+    pub(crate) broken: BTreeSet<String>,
+    pub(crate) usage: Usage,
+    pub(crate) executor_down: bool,
+    /// Swallows the next outcomes of writes, which are carried out.
+    pub(crate) swallow: u32,
+    /// Answers no order to stop.
+    pub(crate) deaf: bool,
+    chaos: Option<u64>,
+    pub(crate) steps: u64,
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        registration: Registration {
+            host: "h1".into(),
+            address: "10.0.0.1".into(),
+            memory: 4096,
+            cpu_units: 4096,
+            ports: PortRange { first: 20000, last: 21000 },
+            executors: vec!["bash".into()],
+            labels: BTreeMap::new(),
+            agent_version: "0".into(),
+            api: None,
+        },
+        boot_id: "boot".into(),
+        agent_id: "agent".into(),
+        ttl: Span::secs(10),
+        pressure_percent: 90,
+        seen: Revision(0),
+    }
+}
+
+pub(crate) fn definition() -> TaskDefinition {
+    let probe = Probe::Script { script: "true".into(), interval: Span::secs(2), timeout: Span::secs(1) };
+    let check = Check {
+        name: Some("up".into()),
+        probe,
+        add_provided_port: false,
+        success_threshold: 1,
+        failure_threshold: 2,
+    };
+    TaskDefinition {
+        name: "web".into(),
+        version: 1,
+        provide_port: false,
+        port: 0,
+        tags: vec![],
+        memory: 0,
+        cpu_units: 0,
+        priority: 50,
+        kill_timeout: Span::secs(5),
+        restart: RestartPolicy::default(),
+        containers: vec![Container {
+            name: "main".into(),
+            setup: vec![],
+            executor: Executor::Bash(Bash { start: vec!["sleep inf".into()], ..Bash::default() }),
+        }],
+        checks: vec![check],
+    }
+}
+
+pub(crate) fn task(id: &str, generation: u64) -> Task {
+    Task {
+        id: id.into(),
+        cluster: "c".into(),
+        service: "web".into(),
+        task_name: "web".into(),
+        version: 1,
+        instance: 0,
+        generation,
+        host: "h1".into(),
+        port: None,
+        memory: 0,
+        cpu_units: 0,
+        desired: Desired::Run,
+        reason: "placed".into(),
+        tenure: 1,
+    }
+}
+
+impl Store {
+    pub(crate) fn put(&mut self, key: &str, value: String) -> Vec<Reply> {
+        self.apply(vec![Op::Put { key: key.into(), value, session: None }])
+    }
+
+    pub(crate) fn apply(&mut self, ops: Vec<Op>) -> Vec<Reply> {
+        self.revision += 1;
+        let revision = Revision(self.revision);
+        let mut changes = Vec::new();
+        for op in ops {
+            match op {
+                Op::Put { key, value, session } => {
+                    let entry = Entry { key: key.clone(), value, revision, session };
+                    self.entries.insert(key, entry.clone());
+                    changes.push(Change::Put(entry));
+                }
+                Op::Delete { key } => {
+                    if self.entries.remove(&key).is_some() {
+                        changes.push(Change::Delete { key, revision });
+                    }
+                }
+            }
+        }
+        let tell = |prefix: &String| {
+            let changes: Vec<Change> =
+                changes.iter().filter(|change| change.key().starts_with(prefix.as_str())).cloned().collect();
+            (!changes.is_empty()).then(|| Reply::Changed { prefix: prefix.clone(), revision, changes })
+        };
+        self.watches.iter().filter_map(tell).collect()
+    }
+
+    fn commit(&mut self, txn: &Txn) -> (Outcome, Vec<Reply>) {
+        assert_eq!(txn.fault(), None, "{txn:?}");
+        let mut conflicts = Vec::new();
+        for guard in &txn.guards {
+            let found = self.entries.get(guard.key());
+            match guard {
+                Guard::Held { session, tenure, .. } => {
+                    if !found.is_some_and(|e| e.revision == *tenure && e.session.as_ref() == Some(session)) {
+                        return (Outcome::Refused(Refusal::LockLost), vec![]);
+                    }
+                }
+                Guard::At { key, revision } if found.is_none_or(|e| e.revision != *revision) => {
+                    conflicts.push(key.clone());
+                }
+                Guard::Absent { key } if found.is_some() => conflicts.push(key.clone()),
+                Guard::At { .. } | Guard::Absent { .. } => {}
+            }
+        }
+        if !conflicts.is_empty() {
+            return (Outcome::Refused(Refusal::Conflict(conflicts)), vec![]);
+        }
+        for op in &txn.ops {
+            let own = ["hosts/h1/", "status/h1/"].iter().any(|prefix| op.key().starts_with(prefix));
+            assert!(own, "an agent writes {}", op.key());
+        }
+        self.commits += 1;
+        let replies = self.apply(txn.ops.clone());
+        (Outcome::Committed(Revision(self.revision)), replies)
+    }
+
+    pub(crate) fn end_session(&mut self, session: &str) -> Vec<Reply> {
+        self.sessions.remove(session);
+        let of = |entry: &&Entry| entry.session.as_ref().is_some_and(|id| id.0 == session);
+        let keys: Vec<Op> =
+            self.entries.values().filter(of).map(|entry| Op::Delete { key: entry.key.clone() }).collect();
+        if keys.is_empty() { vec![] } else { self.apply(keys) }
+    }
+
+    pub(crate) fn session(&self) -> Option<String> {
+        self.sessions.keys().next_back().cloned()
+    }
+}
+
+impl Stage {
+    pub(crate) fn new() -> Stage {
+        Stage::of(settings())
+    }
+
+    pub(crate) fn of(settings: Settings) -> Stage {
+        let mut stage = Stage {
+            agent: Agent::new(settings),
+            now: 1000,
+            store: Store { revision: 10, ..Store::default() },
+            processes: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            notes: vec![],
+            orders: vec![],
+            exited: false,
+            ill: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            usage: Usage { memory_total: 1000, memory_used: 100, ..Usage::default() },
+            executor_down: false,
+            swallow: 0,
+            deaf: false,
+            chaos: None,
+            steps: 0,
+        };
+        stage.define(&definition());
+        stage.serve(3, 1);
+        stage
+    }
+
+    /// Loses, repeats and delays from now on.
+    pub(crate) fn chaos(&mut self, seed: Option<u64>) {
+        self.chaos = seed;
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.sequence += 1;
+        self.chaos.map_or(u64::MAX, |seed| mix(seed, self.sequence))
+    }
+
+    /// Puts a machine with the same processes under a new agent.
+    pub(crate) fn restart(&mut self) {
+        let settings = Settings { seen: self.agent.seen(), ..self.agent.settings().clone() };
+        self.restart_as(settings);
+    }
+
+    pub(crate) fn restart_as(&mut self, settings: Settings) {
+        self.agent = Agent::new(settings);
+        self.queue.clear();
+        self.store.watches.clear();
+        self.exited = false;
+    }
+
+    pub(crate) fn define(&mut self, definition: &TaskDefinition) {
+        let key = Key::Definition(definition.name.clone(), definition.version).path();
+        self.put(&key, &serde_json::to_string(definition).unwrap());
+    }
+
+    pub(crate) fn serve(&mut self, available: u32, min: u32) {
+        let state = ServiceState {
+            service: "web".into(),
+            cluster: "c".into(),
+            available,
+            min,
+            stable: None,
+            version: 1,
+            retry: 0,
+            rollout: callboard_core::model::Rollout::Done,
+            failures: 0,
+        };
+        self.put("state/services/web", &serde_json::to_string(&state).unwrap());
+    }
+
+    pub(crate) fn issue(&mut self, task: &Task) {
+        let key = format!("state/tasks/h1/{}", task.id);
+        self.put(&key, &serde_json::to_string(task).unwrap());
+    }
+
+    pub(crate) fn put(&mut self, key: &str, value: &str) {
+        let replies = self.store.put(key, value.into());
+        self.tell(replies);
+    }
+
+    pub(crate) fn delete(&mut self, keys: &[&str]) {
+        let replies = self.store.apply(keys.iter().map(|key| Op::Delete { key: (*key).into() }).collect());
+        self.tell(replies);
+    }
+
+    pub(crate) fn end_session(&mut self) {
+        if let Some(session) = self.store.session() {
+            let replies = self.store.end_session(&session);
+            self.tell(replies);
+        }
+    }
+
+    /// Replaces the whole store, as a restored snapshot does.
+    pub(crate) fn restore(&mut self, store: Store) {
+        self.store = Store { down: self.store.down, opened: self.store.opened, ..store };
+        for prefix in ["hosts/h1/", "state/tasks/h1/", "status/h1/"] {
+            self.later(1, Input::Store(Reply::WatchEnded { prefix: prefix.into(), why: "restored".into() }));
+        }
+    }
+
+    pub(crate) fn exit(&mut self, id: &str, exit: Exit) {
+        let live = self.processes.iter_mut().find(|(run, process)| &*run.id == id && process.exit.is_none());
+        if let Some((run, process)) = live {
+            process.exit = Some(exit.clone());
+            let report = Report::Exited(run.clone(), exit);
+            self.later(1, Input::Work(report));
+        }
+    }
+
+    fn tell(&mut self, replies: Vec<Reply>) {
+        if self.store.down {
+            return;
+        }
+        for reply in replies {
+            self.answer(Input::Store(reply), false);
+        }
+    }
+
+    /// Delivers an answer; with chaos perhaps late, twice or not at all.
+    fn answer(&mut self, input: Input, may_be_lost: bool) {
+        match self.draw() {
+            u64::MAX => self.later(1, input),
+            drawn if may_be_lost && drawn % 100 < 5 => {}
+            drawn if may_be_lost && drawn % 100 < 10 => {
+                self.later(1 + drawn / 100 % 3000, input.clone());
+                self.later(1 + drawn / 1000 % 9000, input);
+            }
+            // The changes of a watch come in order.
+            drawn => self.later(1 + if may_be_lost { drawn / 100 % 2000 } else { 0 }, input),
+        }
+    }
+
+    pub(crate) fn later(&mut self, after: u64, input: Input) {
+        self.sequence += 1;
+        self.queue.insert((self.now + after, self.sequence), input);
+    }
+
+    /// Runs for so many seconds.
+    pub(crate) fn run(&mut self, secs: u64) {
+        let end = self.now + secs * 1000;
+        let mut same = (0, 0);
+        loop {
+            let lapsed: Vec<String> = self
+                .store
+                .sessions
+                .iter()
+                .filter(|(_, (at, _))| *at <= self.now)
+                .map(|(id, _)| id.clone())
+                .collect();
+            for session in lapsed {
+                let replies = self.store.end_session(&session);
+                self.tell(replies);
+            }
+            let wake = self.agent.wake_at().map_or(u64::MAX, |(at, _)| at.0.max(self.now));
+            let next = self.queue.keys().next().map_or(u64::MAX, |(at, _)| *at);
+            let expiry = self.store.sessions.values().map(|(at, _)| *at).min().unwrap_or(u64::MAX);
+            let at = wake.min(next).min(expiry.max(self.now));
+            if at > end || self.exited {
+                self.now = end;
+                return;
+            }
+            same = if same.0 == at { (at, same.1 + 1) } else { (at, 0) };
+            assert!(same.1 < 2000, "spins at {at}: {:?}", self.agent.wake_at());
+            self.now = at;
+            if next <= at {
+                let input = self.queue.pop_first().map(|(_, input)| input);
+                self.step(input.unwrap_or(Input::Wake));
+            } else if wake <= at {
+                self.step(Input::Wake);
+            }
+        }
+    }
+
+    pub(crate) fn step(&mut self, input: Input) {
+        self.steps += 1;
+        for effect in self.agent.step(Time(self.now), input) {
+            match effect {
+                Effect::Store(request) => match self.draw() {
+                    u64::MAX => self.ask(request),
+                    drawn if drawn % 100 < 3 => {}
+                    _ => self.ask(request),
+                },
+                Effect::Work(order) => match self.draw() {
+                    u64::MAX => self.work(order),
+                    drawn if drawn % 100 < 3 => {}
+                    drawn if drawn % 100 < 6 => {
+                        self.work(order.clone());
+                        self.work(order);
+                    }
+                    _ => self.work(order),
+                },
+                Effect::Note(note) => self.notes.push(note),
+                Effect::Exit => self.exited = true,
+            }
+        }
+    }
+
+    fn ask(&mut self, request: Request) {
+        if self.store.down {
+            let why = || Err("away".to_string());
+            let reply = match request {
+                Request::OpenSession { .. } => Reply::SessionOpened(Err("away".into())),
+                Request::RenewSession(id) => Reply::SessionRenewed(id, Err("away".into())),
+                Request::List { prefix } => Reply::Listed { prefix, result: why() },
+                Request::Watch { prefix, .. } => Reply::WatchEnded { prefix, why: "away".into() },
+                Request::Commit { write, .. } => {
+                    Reply::Done { write, outcome: Outcome::Unknown("away".into()) }
+                }
+                Request::CloseSession(_) => return,
+            };
+            return self.later(5, Input::Store(reply));
+        }
+        let reply = match request {
+            Request::OpenSession { ttl, .. } => {
+                self.store.opened += 1;
+                let id = format!("s{:04}", self.store.opened);
+                self.store.sessions.insert(id.clone(), (self.now + ttl.0, ttl));
+                Reply::SessionOpened(Ok(SessionId(id)))
+            }
+            Request::RenewSession(id) => {
+                let alive = self.store.sessions.get_mut(&id.0);
+                let result = alive.map(|(until, ttl)| *until = self.now + ttl.0).is_some();
+                Reply::SessionRenewed(id, Ok(result))
+            }
+            Request::CloseSession(id) => {
+                let replies = self.store.end_session(&id.0);
+                return self.tell(replies);
+            }
+            Request::List { prefix } => {
+                let entries = self.store.entries.range(prefix.clone()..).map(|(_, entry)| entry.clone());
+                let entries = entries.take_while(|entry| entry.key.starts_with(&prefix)).collect();
+                let listing = Listing { revision: Revision(self.store.revision), entries };
+                Reply::Listed { prefix, result: Ok(listing) }
+            }
+            Request::Watch { prefix, .. } => {
+                self.store.watches.insert(prefix);
+                return;
+            }
+            Request::Commit { write, txn } => {
+                let (outcome, replies) = self.store.commit(&txn);
+                if self.swallow > 0 {
+                    self.swallow -= 1;
+                    return;
+                }
+                self.tell(replies);
+                Reply::Done { write, outcome }
+            }
+        };
+        self.answer(Input::Store(reply), true);
+    }
+
+    fn work(&mut self, order: Order) {
+        self.orders.push((self.now, order.clone()));
+        if self.executor_down {
+            if order == Order::Inspect {
+                self.answer(Input::Work(Report::Inspected(Err("docker is down".into()))), true);
+            }
+            return;
+        }
+        let report = match order {
+            Order::Inspect => {
+                let found =
+                    |process: &Process| Found { spec: process.spec.clone(), exit: process.exit.clone() };
+                Report::Inspected(Ok(self.processes.values().map(found).collect()))
+            }
+            Order::Start(spec) => self.begin(&spec),
+            Order::Stop { .. } if self.deaf => return,
+            Order::Stop { run, .. } => {
+                self.stopped.insert(run.clone());
+                if let Some(process) = self.processes.get_mut(&run).filter(|process| process.exit.is_none()) {
+                    let exit = Exit { code: None, signal: Some(15), out_of_memory: false };
+                    process.exit = Some(exit.clone());
+                    self.answer(Input::Work(Report::Exited(run.clone(), exit)), true);
+                }
+                Report::Stopped(run, Ok(()))
+            }
+            Order::Remove(run) => {
+                if self.processes.get(&run).is_some_and(|process| process.exit.is_some()) {
+                    self.processes.remove(&run);
+                }
+                return;
+            }
+            Order::Check { spec, check } => {
+                let ill = self.ill.contains(&*spec.task.id);
+                let result = if ill { Err("refused".to_string()) } else { Ok(()) };
+                Report::Checked { run: spec.run(), check, result }
+            }
+            Order::Measure => Report::Measured(self.usage.clone()),
+        };
+        self.answer(Input::Work(report), true);
+    }
+
+    fn begin(&mut self, spec: &Arc<Spec>) -> Report {
+        let run = spec.run();
+        if self.stopped.contains(&run) {
+            return Report::Started(run, Err("was stopped before".into()));
+        }
+        if self.broken.contains(&*run.id) {
+            return Report::Started(run, Err("no such image".into()));
+        }
+        let known = self.processes.contains_key(&run);
+        let others =
+            self.processes.iter().any(|(other, process)| other.id == run.id && process.exit.is_none());
+        assert!(known || !others, "{run:?} is started beside {:?}", self.live());
+        self.processes.entry(run.clone()).or_insert(Process { spec: spec.clone(), exit: None });
+        Report::Started(run, Ok(()))
+    }
+
+    pub(crate) fn live(&self) -> Vec<Run> {
+        self.processes
+            .iter()
+            .filter(|(_, process)| process.exit.is_none())
+            .map(|(run, _)| run.clone())
+            .collect()
+    }
+
+    pub(crate) fn status(&self, id: &str) -> Option<Status> {
+        let entry = self.store.entries.get(&format!("status/h1/{id}"))?;
+        serde_json::from_str(&entry.value).ok()
+    }
+
+    /// Says phase, health and attempt of what the store holds, briefly.
+    pub(crate) fn said(&self, id: &str) -> Option<(Phase, Health, u32)> {
+        self.status(id).map(|status| (status.phase, status.health, status.attempt))
+    }
+
+    pub(crate) fn stops(&self) -> usize {
+        self.orders.iter().filter(|(_, order)| matches!(order, Order::Stop { .. })).count()
+    }
+
+    pub(crate) fn starts(&self) -> Vec<(u64, u32)> {
+        let starts = self.orders.iter().filter_map(|(at, order)| match order {
+            Order::Start(spec) => Some((*at, spec.attempt)),
+            Order::Inspect | Order::Stop { .. } | Order::Remove(_) | Order::Check { .. } | Order::Measure => {
+                None
+            }
+        });
+        starts.collect()
+    }
+
+    /// Brings one task up and healthy.
+    pub(crate) fn with_task(id: &str) -> Stage {
+        let mut stage = Stage::new();
+        stage.issue(&task(id, 20));
+        stage.run(5);
+        assert_eq!(stage.said(id), Some((Phase::Running, Health::Healthy, 0)), "{:?}", stage.notes);
+        stage
+    }
+}
+
+pub(crate) fn code(code: i32) -> Exit {
+    Exit { code: Some(code), signal: None, out_of_memory: false }
+}
