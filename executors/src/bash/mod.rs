@@ -190,14 +190,18 @@ impl Bash {
 
     /// Waits until the lock is free.
     async fn until_free(&self, place: &Place) -> Result<(), Failure> {
+        /// Bounds what an event that does not come can cost.
+        const LOOK_AGAIN: Duration = Duration::from_secs(10);
         while place.is_locked()? {
-            match tokio::net::unix::pipe::OpenOptions::new().open_receiver(place.file("alive")) {
-                Ok(mut alive) => {
-                    // It ends with the shim, whose lock goes at the same moment or a little later.
-                    let _ = tokio::io::copy(&mut alive, &mut tokio::io::sink()).await;
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+            let alive = tokio::net::unix::pipe::OpenOptions::new().open_receiver(place.file("alive"));
+            // Only what has a writer can end: the shim must be seen after the pipe was opened. It lets its lock go
+            // first, so a shim that still has it will end the pipe.
+            match (alive, self.shim(place)?) {
+                (Ok(mut alive), Some(_)) => {
+                    let ended = async { tokio::io::copy(&mut alive, &mut tokio::io::sink()).await };
+                    let _ = tokio::time::timeout(LOOK_AGAIN, ended).await;
                 }
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                (Ok(_) | Err(_), _) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
         Ok(())

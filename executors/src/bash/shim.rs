@@ -12,10 +12,11 @@ use crate::{EXIT_UNSEEN, Failure};
 use callboard_core::machine::Span;
 use callboard_core::model::Bash;
 use callboard_core::work::Exit;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 use std::collections::BTreeMap;
 use std::io::{PipeWriter, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -89,7 +90,7 @@ async fn live(place: &Place, plan: &Plan) -> Result<(), Failure> {
         shells: BTreeMap::new(),
         stop: None,
     };
-    let _alive = alive(place).map_err(failed)?;
+    keep_alive(place).map_err(failed)?;
     // From here on a TERM is understood, and the agent may send one.
     let identity = Identity::own().ok_or_else(|| Failure("cannot read /proc".to_string()))?;
     place.write("shim.json", &identity)?;
@@ -100,13 +101,13 @@ async fn live(place: &Place, plan: &Plan) -> Result<(), Failure> {
     place.write("exit.json", &ending)
 }
 
-/// Makes the pipe that ends when this process does.
-fn alive(place: &Place) -> std::io::Result<std::fs::File> {
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
+/// Makes the pipe that ends when this process does, and not a moment before: not before the lock is free.
+fn keep_alive(place: &Place) -> std::io::Result<()> {
     let path = place.file("alive");
     mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-    // Opened for both, it need not wait for a reader.
-    std::fs::File::options().read(true).write(true).open(path)
+    // Opened for both, it need not wait for a reader. The kernel closes it.
+    let _ = std::fs::File::options().read(true).write(true).open(path)?.into_raw_fd();
+    Ok(())
 }
 
 struct Shim<'a> {

@@ -1,0 +1,23 @@
+//! What every executor must do, as the same tests on each, and what only the bash executor can be asked.
+
+#[cfg(test)]
+#[path = "contract/artifacts.rs"]
+mod artifacts;
+#[cfg(test)]
+#[path = "contract/bash.rs"]
+mod bash;
+#[cfg(test)]
+#[path = "contract/bench.rs"]
+mod bench;
+#[cfg(test)]
+#[path = "contract/cases.rs"]
+mod cases;
+#[cfg(test)]
+#[path = "contract/checks.rs"]
+mod checks;
+#[cfg(test)]
+#[path = "contract/crash.rs"]
+mod crash;
+#[cfg(test)]
+#[path = "contract/orders.rs"]
+mod orders;

@@ -1,0 +1,127 @@
+//! Artifacts: what is fetched, and what never is.
+
+use super::bench::{BashBench, Bench, GRACE, container, definition, spec_of, until, within};
+use callboard_core::model::Bash as Settled;
+use callboard_core::work::Spec;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const BODY: &str = "#!/bin/sh\necho fetched\n";
+
+/// Serves the answer for each path, for as long as the test takes.
+async fn serve() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let count = connection.read(&mut request).await.unwrap_or(0);
+                let text = String::from_utf8_lossy(&request[..count]).to_string();
+                let path = text.split_whitespace().nth(1).unwrap_or_default();
+                let to = |place: &str| format!("302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n");
+                let answer = match path {
+                    "/app" => format!("200 OK\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len()),
+                    "/unsized" => format!("200 OK\r\n\r\n{}", "x".repeat(5000)),
+                    "/once" => to("/app"),
+                    "/metadata" => to("http://169.254.169.254/latest"),
+                    "/loop" => to("/loop"),
+                    "/slow" => "200 OK\r\nContent-Length: 9\r\n\r\nx".to_string(),
+                    _ => "404 Not Found\r\nContent-Length: 0\r\n\r\n".to_string(),
+                };
+                let _ = connection.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await;
+                if path == "/slow" {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    port
+}
+
+fn sum() -> String {
+    let digest: String = Sha256::digest(BODY).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digest}")
+}
+
+fn fetching(url: String, checksum: Option<String>, download_dir: &str, start: &str) -> Arc<Spec> {
+    let bash = Settled {
+        start: vec![start.to_string()],
+        artifact: Some(url),
+        checksum,
+        download_dir: Some(download_dir.to_string()),
+        ..Settled::default()
+    };
+    spec_of(definition("app", vec![container("main", &["test -x bin/app"], bash)]))
+}
+
+#[tokio::test]
+async fn a_good_one_is_there_before_setup() {
+    let (bench, port) = (BashBench::plain().unwrap(), serve().await);
+    for (attempt, path) in [(0, "app"), (1, "once")] {
+        let url = format!("http://127.0.0.1:{port}/{path}");
+        let spec = fetching(url, Some(sum()), "bin", "bin/app");
+        let spec = super::cases::attempt_of(&spec, attempt);
+        let started = bench.executor().start(&spec).await;
+        if attempt == 1 {
+            // Named after what was asked for, not after what it was redirected to.
+            assert!(bench.place(&spec.run()).join("work/bin/once").exists(), "{started:?}");
+            continue;
+        }
+        started.unwrap();
+        assert_eq!(bench.executor().exited(&spec.run()).await.code, Some(0));
+        assert_eq!(bench.executor().tail(&spec.run(), 100).await.unwrap(), b"fetched\n");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_one_is_refused_and_leaves_nothing() {
+    let (port, local) = (serve().await, "http://127.0.0.1");
+    let wrong = Some(format!("sha256:{}", "0".repeat(64)));
+    let bench = BashBench::with(false, |settings| settings.artifacts.bytes_max = 1000).unwrap();
+    let cases = [
+        (format!("{local}:{port}/app"), wrong, "bin", "checksum"),
+        (format!("{local}:{port}/app"), None, "bin", "needs one"),
+        (format!("{local}:{port}/app"), Some(sum()), "/usr/local/bin", "relative"),
+        (format!("{local}:{port}/app"), Some(sum()), "../..", "relative"),
+        (format!("{local}:{port}/missing"), Some(sum()), "bin", "404"),
+        (format!("{local}:{port}/unsized"), Some(sum()), "bin", "larger"),
+        (format!("{local}:{port}/metadata"), Some(sum()), "bin", "metadata"),
+        (format!("{local}:{port}/loop"), Some(sum()), "bin", "redirects"),
+        ("http://169.254.169.254/latest".to_string(), Some(sum()), "bin", "metadata"),
+        (format!("http://user:word@127.0.0.1:{port}/app"), Some(sum()), "bin", "password"),
+        ("file:///etc/passwd".to_string(), Some(sum()), "bin", "https"),
+    ];
+    for (attempt, (url, checksum, dir, why)) in (0..).zip(cases) {
+        let spec = super::cases::attempt_of(&fetching(url, checksum, dir, "true"), attempt);
+        let failure = within(10, why, bench.executor().start(&spec)).await.unwrap_err();
+        assert!(failure.0.contains(why), "{why:?} is not in {failure}");
+        assert!(!bench.place(&spec.run()).join("work/bin/app").exists());
+        assert!(!bench.place(&spec.run()).join("started").exists());
+    }
+}
+
+#[tokio::test]
+async fn names_that_lead_to_this_machine_are_refused_too() {
+    let bench = BashBench::with(false, |settings| settings.artifacts.allow_loopback = false).unwrap();
+    let spec = fetching(format!("http://localhost:{}/app", serve().await), Some(sum()), "bin", "true");
+    let failure = bench.executor().start(&spec).await.unwrap_err();
+    assert!(failure.0.contains("this machine itself"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_download() {
+    let (bench, port) = (BashBench::plain().unwrap(), serve().await);
+    let spec = fetching(format!("http://127.0.0.1:{port}/slow"), Some(sum()), "bin", "true");
+    let starting = {
+        let (executor, spec) = (bench.executor(), spec.clone());
+        tokio::spawn(async move { executor.start(&spec).await })
+    };
+    let place = bench.place(&spec.run());
+    let part = place.join("work/bin/.artifact.part");
+    until("it downloads", || part.exists()).await;
+    within(2, "a stop", bench.executor().stop(&spec.run(), GRACE)).await.unwrap();
+    assert!(starting.await.unwrap().unwrap_err().0.contains("stopped"));
+}

@@ -1,0 +1,275 @@
+//! What only the bash executor can be asked: environment, setup, output, descendants, several containers, bad disks.
+
+use super::bench::{
+    BashBench, Behaves, Bench, EXIT, GRACE, bash_spec, container, definition, lives, spec_of, until, within,
+};
+use callboard_core::machine::Span;
+use callboard_core::model::Bash as Settled;
+use callboard_core::work::{Exit, Spec};
+use callboard_executors::Executor;
+use std::path::Path;
+use std::sync::Arc;
+
+fn both() -> impl Iterator<Item = BashBench> {
+    [BashBench::plain(), BashBench::grouped()].into_iter().flatten()
+}
+
+async fn run(executor: &dyn Executor, spec: &Arc<Spec>) -> (Exit, String) {
+    executor.start(spec).await.unwrap();
+    let exit = within(20, "its end", executor.exited(&spec.run())).await;
+    let output = executor.tail(&spec.run(), 1 << 20).await.unwrap();
+    (exit, String::from_utf8(output).unwrap())
+}
+
+async fn read_pid(path: &Path) -> i32 {
+    until("a pid is written", || std::fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n'))).await;
+    std::fs::read_to_string(path).unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_environment_is_made_from_nothing() {
+    for bench in both() {
+        // This very test is run by cargo, which sets this one.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let bash = Settled {
+            start: vec!["env | sort".to_string(), "pwd".to_string()],
+            env: vec!["GREETING=hello world=x".to_string(), "LANG=C".to_string()],
+            ..Settled::default()
+        };
+        let spec = spec_of(definition("app", vec![container("main", &[], bash)]));
+        let (exit, output) = run(&*bench.executor(), &spec).await;
+        assert_eq!(exit.code, Some(0), "{output}");
+        let work = bench.place(&spec.run()).join("work");
+        let lines: Vec<&str> = output.lines().filter(|line| !line.starts_with("CALLBOARD_RUN=")).collect();
+        let expected = format!(
+            "CALLBOARD_CLUSTER=shop\nCALLBOARD_GENERATION=42\nCALLBOARD_HOST=h1\nCALLBOARD_INSTANCE=3\n\
+             CALLBOARD_PORT=31234\nCALLBOARD_SERVICE=web\nCALLBOARD_TASK_ID=shop-web-7-3\nCALLBOARD_VERSION=7\n\
+             GREETING=hello world=x\nHOME={work}\nLANG=C\nOLDPWD\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:\
+             /usr/bin:/sbin:/bin\nPORT=31234\nPWD={work}\n_=/usr/bin/env\n{work}",
+            work = work.display()
+        );
+        let made: Vec<&str> = lines.into_iter().filter(|line| !line.starts_with("SHLVL=")).collect();
+        let expected: Vec<&str> = expected.lines().filter(|line| *line != "OLDPWD").collect();
+        assert_eq!(made, expected);
+    }
+}
+
+#[tokio::test]
+async fn the_shim_gets_nothing_of_the_agent_either() {
+    let bench = BashBench::plain().unwrap();
+    let spec = bench.spec(Behaves::Runs);
+    bench.executor().start(&spec).await.unwrap();
+    let environ = std::fs::read(format!("/proc/{}/environ", bench.shim(&spec.run()))).unwrap();
+    assert_eq!(environ, b"");
+    bench.executor().stop(&spec.run(), GRACE).await.unwrap();
+}
+
+#[tokio::test]
+async fn setup_runs_in_order_and_before_the_start() {
+    for bench in both() {
+        let spec = bash_spec(&["echo one; cd /", "echo two; pwd"], &["echo three"]);
+        let (_, output) = run(&*bench.executor(), &spec).await;
+        let work = bench.place(&spec.run()).join("work");
+        assert_eq!(output, format!("one\ntwo\n{}\nthree\n", work.display()));
+    }
+}
+
+#[tokio::test]
+async fn a_setup_that_fails_ends_the_start_and_tells_its_output() {
+    let bench = BashBench::plain().unwrap();
+    let spec = bash_spec(&["true", "echo no such thing >&2; exit 9", "touch later"], &["touch later"]);
+    let failure = bench.executor().start(&spec).await.unwrap_err();
+    assert_eq!(
+        failure.0,
+        "setup command 2 of container main ended with exit code 9 (its output ended: \"no such thing\")"
+    );
+    assert!(!bench.place(&spec.run()).join("work/later").exists());
+}
+
+#[tokio::test]
+async fn start_commands_end_at_the_first_that_fails() {
+    let bench = BashBench::plain().unwrap();
+    let (exit, output) = run(&*bench.executor(), &bash_spec(&[], &["echo a", "false", "echo b"])).await;
+    assert_eq!((exit.code, output.as_str()), (Some(1), "a\n"));
+}
+
+#[tokio::test]
+async fn no_step_runs_on_after_a_stop() {
+    for bench in both() {
+        let (executor, spec) =
+            (bench.executor(), bash_spec(&["trap '' TERM; sleep 5", "touch later"], &["touch later"]));
+        let starting = {
+            let (executor, spec) = (executor.clone(), spec.clone());
+            tokio::spawn(async move { executor.start(&spec).await })
+        };
+        let place = bench.place(&spec.run());
+        until("the shim is there", || place.join("shim.json").exists()).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        executor.stop(&spec.run(), Span(200)).await.unwrap();
+        assert_eq!(bench.processes(), Vec::<i32>::new());
+        assert!(starting.await.unwrap().is_err());
+        assert!(!place.join("work/later").exists());
+    }
+}
+
+#[tokio::test]
+async fn stop_commands_come_before_signals() {
+    for bench in both() {
+        let bash = Settled {
+            start: vec![
+                "trap 'echo signalled; exit 1' TERM".to_string(),
+                "touch ready; until [ -e end ]; do sleep 0.05; done; echo ended".to_string(),
+            ],
+            stop: vec![
+                "echo stopping $CALLBOARD_TASK_ID".to_string(),
+                "touch end; sleep 0.5".to_string(),
+                "echo no more".to_string(),
+            ],
+            ..Settled::default()
+        };
+        let spec = spec_of(definition("app", vec![container("main", &[], bash)]));
+        let executor = bench.executor();
+        executor.start(&spec).await.unwrap();
+        let ready = bench.place(&spec.run()).join("work/ready");
+        until("it is ready", || ready.exists()).await;
+        executor.stop(&spec.run(), GRACE).await.unwrap();
+        let output = String::from_utf8(executor.tail(&spec.run(), 1000).await.unwrap()).unwrap();
+        assert_eq!(output, "stopping shop-web-7-3\nended\n");
+        assert_eq!(executor.exited(&spec.run()).await, Exit { code: Some(0), ..EXIT });
+    }
+}
+
+#[tokio::test]
+async fn a_stop_command_that_hangs_is_ended_with_all_else() {
+    let bench = BashBench::plain().unwrap();
+    let bash =
+        Settled { start: vec!["sleep 1000".into()], stop: vec!["sleep 1000".into()], ..Settled::default() };
+    let spec = spec_of(definition("app", vec![container("main", &[], bash)]));
+    bench.executor().start(&spec).await.unwrap();
+    within(5, "a stop", bench.executor().stop(&spec.run(), Span(300))).await.unwrap();
+    assert_eq!(bench.processes(), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn all_descendants_end_however_they_hide() {
+    for bench in both() {
+        let hide = "setsid sh -c 'trap \"\" TERM HUP; (setsid sleep 1001 & echo $! >deep) & \
+                    echo $$ >session; while true; do sleep 1; done' &";
+        let spec = bash_spec(&[], &[hide, "(trap '' TERM; env -i sleep 1002 & echo $! >bare) &", "wait"]);
+        let executor = bench.executor();
+        executor.start(&spec).await.unwrap();
+        let work = bench.place(&spec.run()).join("work");
+        let pids = [
+            read_pid(&work.join("deep")).await,
+            read_pid(&work.join("session")).await,
+            read_pid(&work.join("bare")).await,
+        ];
+        assert!(pids.iter().all(|pid| lives(*pid)));
+        executor.stop(&spec.run(), Span(200)).await.unwrap();
+        assert_eq!(pids.map(lives), [false; 3]);
+    }
+}
+
+#[tokio::test]
+async fn what_goes_to_the_background_ends_with_the_task() {
+    for bench in both() {
+        let spec = bash_spec(&[], &["(setsid sleep 1003 & echo $! >daemon)", "exit 5"]);
+        let executor = bench.executor();
+        let (exit, _) = run(&*executor, &spec).await;
+        assert_eq!(exit, Exit { code: Some(5), ..EXIT });
+        assert!(!lives(read_pid(&bench.place(&spec.run()).join("work/daemon")).await));
+    }
+}
+
+#[tokio::test]
+async fn the_output_is_bounded_and_its_end_is_kept() {
+    let bench = BashBench::with(false, |settings| settings.log_bytes_max = 10_000).unwrap();
+    let executor = bench.executor();
+    let (exit, output) = run(&*executor, &bash_spec(&[], &["seq 1 100000"])).await;
+    assert_eq!(exit.code, Some(0));
+    assert!(output.ends_with("99999\n100000\n"), "{}", output.len());
+    assert!((10_000..=20_000).contains(&output.len()), "{}", output.len());
+}
+
+#[tokio::test]
+async fn containers_end_together() {
+    for bench in both() {
+        let run_for = |text: &str| Settled { start: vec![text.to_string()], ..Settled::default() };
+        let containers = vec![
+            container("long", &["echo a"], run_for("echo b; exec sleep 1004")),
+            container("short", &["echo a"], run_for("sleep 0.2; exit 6")),
+        ];
+        let (exit, output) = run(&*bench.executor(), &spec_of(definition("app", containers))).await;
+        assert_eq!((exit.code, output.as_str()), (Some(6), "a\na\nb\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_task_without_memory_left_is_told_apart() {
+    let Some(bench) = BashBench::grouped() else { return };
+    let hungry = "exec tail -c 500m /dev/zero";
+    let mut definition = definition(
+        "app",
+        vec![container("main", &[], Settled { start: vec![hungry.to_string()], ..Settled::default() })],
+    );
+    definition.memory = 16;
+    let spec = spec_of(definition);
+    let (exit, _) = run(&*bench.executor(), &spec).await;
+    let limited = exit.out_of_memory;
+    // Without a controller for memory there is no limit.
+    assert!(limited || exit.code == Some(0), "{exit:?}");
+    assert!(!limited || exit.signal == Some(9), "{exit:?}");
+}
+
+#[tokio::test]
+async fn a_bad_environment_is_refused() {
+    let bench = BashBench::plain().unwrap();
+    let bash = Settled { env: vec!["NOTHING".to_string()], ..Settled::default() };
+    let spec = spec_of(definition("app", vec![container("main", &[], bash)]));
+    let failure = bench.executor().start(&spec).await.unwrap_err();
+    assert_eq!(failure.0, "container main: env: \"NOTHING\" is not of the form NAME=value");
+    assert_eq!(bench.executor().inspect().await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn a_task_id_leads_nowhere_else() {
+    let bench = BashBench::plain().unwrap();
+    for id in ["../../etc", "a/b", "..", ""] {
+        let mut spec = (*bench.spec(Behaves::Runs)).clone();
+        spec.task.id = id.into();
+        assert!(bench.executor().start(&Arc::new(spec.clone())).await.is_err());
+        assert!(bench.executor().remove(&spec.run()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_bad_disk_is_an_error_and_the_host_unfit() {
+    let bench = BashBench::plain().unwrap();
+    let executor = bench.executor();
+    let runs = bench.spec(Behaves::Runs);
+    executor.start(&runs).await.unwrap();
+    assert_eq!(executor.usage().await.unfit, None);
+    // A file in its place, for root can write to any directory.
+    let tasks = bench.dir.path().join("tasks");
+    let away = bench.dir.path().join("away");
+    std::fs::rename(&tasks, &away).unwrap();
+    std::fs::write(&tasks, "").unwrap();
+    let failure = executor.start(&super::cases::attempt_of(&runs, 1)).await.unwrap_err();
+    assert!(failure.0.contains("cannot make the directory"), "{failure}");
+    assert!(executor.inspect().await.is_err(), "it cannot tell");
+    assert!(executor.usage().await.unfit.is_some());
+    std::fs::remove_file(&tasks).unwrap();
+    std::fs::rename(&away, &tasks).unwrap();
+    assert_eq!(executor.inspect().await.unwrap()[0].exit, None);
+    executor.stop(&runs.run(), GRACE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_shim_is_told() {
+    let bench =
+        BashBench::with(false, |settings| settings.shim = vec!["/nowhere/callboard".to_string()]).unwrap();
+    let spec = bench.spec(Behaves::Runs);
+    let failure = bench.executor().start(&spec).await.unwrap_err();
+    assert!(failure.0.contains("/nowhere/callboard"), "{failure}");
+    assert_eq!(bench.executor().inspect().await.unwrap()[0].exit, Some(EXIT));
+}

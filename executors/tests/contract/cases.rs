@@ -1,0 +1,220 @@
+//! The contract: what any executor must do. To try another one on it, give it a bench and a line at the end.
+
+use super::bench::{BashBench, Behaves, Bench, EXIT, FakeBench, GRACE, within};
+use callboard_core::machine::Span;
+use callboard_core::work::{Exit, Run, Spec};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+async fn starts_and_runs_until_stopped(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
+    executor.start(&spec).await.unwrap();
+    let exited = {
+        let (executor, run) = (executor.clone(), spec.run());
+        tokio::spawn(async move { executor.exited(&run).await })
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!exited.is_finished());
+    let found = executor.inspect().await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0].spec, &found[0].exit), (&spec, &None));
+    within(5, "a graceful stop", executor.stop(&spec.run(), GRACE)).await.unwrap();
+    let exit = within(5, "exited", exited).await.unwrap();
+    assert_eq!(exit, Exit { signal: Some(15), ..EXIT });
+    assert_eq!(executor.inspect().await.unwrap()[0].exit, Some(exit));
+}
+
+async fn reports_exit_codes(bench: &dyn Bench) {
+    for (attempt, code) in [(0, 0), (1, 3)] {
+        let (executor, spec) = (bench.executor(), attempt_of(&bench.spec(Behaves::Exits(code)), attempt));
+        executor.start(&spec).await.unwrap();
+        let exit = within(10, "exited", executor.exited(&spec.run())).await;
+        assert_eq!(exit, Exit { code: Some(code), ..EXIT });
+        assert_eq!(executor.exited(&spec.run()).await, exit, "asked again");
+    }
+}
+
+async fn kills_after_the_grace(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::IgnoresTerm));
+    executor.start(&spec).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let start = Instant::now();
+    within(10, "a stop by force", executor.stop(&spec.run(), Span(400))).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(400), "killed after {:?}", start.elapsed());
+    assert_eq!(executor.exited(&spec.run()).await, Exit { signal: Some(9), ..EXIT });
+}
+
+async fn stops_twice_at_once_and_again(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
+    executor.start(&spec).await.unwrap();
+    let run = spec.run();
+    let (one, two) = tokio::join!(executor.stop(&run, GRACE), executor.stop(&run, GRACE));
+    assert_eq!((one, two), (Ok(()), Ok(())));
+    assert_eq!(executor.stop(&run, GRACE).await, Ok(()));
+}
+
+async fn knows_nothing_of_strangers(bench: &dyn Bench) {
+    let executor = bench.executor();
+    let run = Run { id: "never-was-1-1".into(), generation: 1, attempt: 0 };
+    assert_eq!(executor.inspect().await.unwrap(), vec![]);
+    assert_eq!(executor.exited(&run).await, EXIT);
+    assert_eq!(executor.stop(&run, GRACE).await, Ok(()));
+    assert_eq!(executor.remove(&run).await, Ok(()));
+    assert_eq!(executor.inspect().await.unwrap(), vec![]);
+    assert!(executor.tail(&run, 10).await.is_err());
+}
+
+async fn starts_twice_as_one(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
+    let (one, two) = tokio::join!(executor.start(&spec), executor.start(&spec));
+    assert_eq!((one, two), (Ok(()), Ok(())));
+    assert_eq!(bench.restarted().start(&spec).await, Ok(()));
+    assert_eq!(executor.inspect().await.unwrap().len(), 1);
+    executor.stop(&spec.run(), GRACE).await.unwrap();
+    assert!(executor.inspect().await.unwrap()[0].exit.is_some());
+    let _ = executor.start(&spec).await;
+    assert!(executor.inspect().await.unwrap()[0].exit.is_some(), "it must not come back");
+}
+
+async fn a_stop_that_comes_first_holds(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
+    executor.stop(&spec.run(), GRACE).await.unwrap();
+    let failure = executor.start(&spec).await.unwrap_err();
+    assert!(failure.0.contains("stopped"), "{failure}");
+    assert!(executor.inspect().await.unwrap().iter().all(|found| found.exit.is_some()));
+    let next = attempt_of(&spec, 1);
+    executor.start(&next).await.unwrap();
+    executor.stop(&next.run(), GRACE).await.unwrap();
+}
+
+async fn says_why_a_start_failed(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::FailsToStart));
+    let failure = executor.start(&spec).await.unwrap_err();
+    assert!(failure.0.contains("exit code 3"), "{failure}");
+    assert_eq!(executor.start(&spec).await, Err(failure), "asked again");
+    assert_eq!(executor.exited(&spec.run()).await, EXIT);
+    assert_eq!(executor.inspect().await.unwrap()[0].exit, Some(EXIT));
+}
+
+async fn stops_while_starting(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::StartsSlowly));
+    let starting = {
+        let (executor, spec) = (executor.clone(), spec.clone());
+        tokio::spawn(async move { executor.start(&spec).await })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!starting.is_finished());
+    within(5, "a stop", executor.stop(&spec.run(), GRACE)).await.unwrap();
+    let failure = within(5, "the start", starting).await.unwrap().unwrap_err();
+    assert!(failure.0.contains("stopped"), "{failure}");
+    assert!(executor.inspect().await.unwrap()[0].exit.is_some());
+}
+
+async fn is_adopted_by_the_next_agent(bench: &dyn Bench) {
+    let spec = bench.spec(Behaves::Runs);
+    bench.executor().start(&spec).await.unwrap();
+    let next = bench.restarted();
+    let found = next.inspect().await.unwrap();
+    assert_eq!((&found[0].spec, &found[0].exit), (&spec, &None));
+    let run = spec.run();
+    let (exit, stopped) = tokio::join!(next.exited(&run), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        next.stop(&run, GRACE).await
+    });
+    assert_eq!((exit.signal, stopped), (Some(15), Ok(())));
+}
+
+async fn ends_while_no_agent_looks(bench: &dyn Bench) {
+    let spec = bench.spec(Behaves::Exits(4));
+    let executor = bench.executor();
+    executor.start(&spec).await.unwrap();
+    drop(executor);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let found = bench.restarted().inspect().await.unwrap();
+    assert_eq!(found[0].exit, Some(Exit { code: Some(4), ..EXIT }));
+}
+
+async fn forgets_only_what_has_ended(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
+    executor.start(&spec).await.unwrap();
+    assert!(executor.remove(&spec.run()).await.unwrap_err().0.contains("stop it first"));
+    executor.stop(&spec.run(), GRACE).await.unwrap();
+    executor.remove(&spec.run()).await.unwrap();
+    assert_eq!(executor.inspect().await.unwrap(), vec![]);
+    executor.remove(&spec.run()).await.unwrap();
+}
+
+async fn keeps_the_output(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::Writes("first second")));
+    executor.start(&spec).await.unwrap();
+    within(10, "output", async {
+        while executor.tail(&spec.run(), 6).await.unwrap() != b"second" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(executor.tail(&spec.run(), 1000).await.unwrap(), b"first second");
+}
+
+async fn measures_memory(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
+    assert!(executor.usage().await.tasks.is_empty());
+    executor.start(&spec).await.unwrap();
+    within(10, "a task with memory", async {
+        while executor.usage().await.tasks.get("shop-web-7-3").is_none_or(|memory| *memory == 0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let usage = executor.usage().await;
+    assert!(usage.memory_total > 0 && usage.memory_used <= usage.memory_total, "{usage:?}");
+    executor.stop(&spec.run(), GRACE).await.unwrap();
+    assert!(executor.usage().await.tasks.is_empty());
+}
+
+pub(crate) fn attempt_of(spec: &Spec, attempt: u32) -> Arc<Spec> {
+    Arc::new(Spec { attempt, ..spec.clone() })
+}
+
+macro_rules! contract {
+    ($name:ident: $bench:expr; $($case:ident)*) => {
+        mod $name {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    use super::*;
+                    let Some(bench) = $bench else { return };
+                    super::$case(&bench).await;
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! contracts {
+    ($($name:ident: $bench:expr;)*) => {
+        $(contract! {
+            $name: $bench;
+            starts_and_runs_until_stopped
+            reports_exit_codes
+            kills_after_the_grace
+            stops_twice_at_once_and_again
+            knows_nothing_of_strangers
+            starts_twice_as_one
+            a_stop_that_comes_first_holds
+            says_why_a_start_failed
+            stops_while_starting
+            is_adopted_by_the_next_agent
+            ends_while_no_agent_looks
+            forgets_only_what_has_ended
+            keeps_the_output
+            measures_memory
+        })*
+    };
+}
+
+contracts! {
+    fake: FakeBench::new();
+    bash_plain: BashBench::plain();
+    bash_grouped: BashBench::grouped();
+}
