@@ -1,9 +1,6 @@
 //! What a decision costs, from the listed records on: the real machine, with every filter, the ledger and the records
 //! produced, against a store that commits at once.
 
-#[path = "../tests/stage/mod.rs"]
-mod stage;
-
 use callboard_core::machine::Span;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stage::Stage;
@@ -27,7 +24,7 @@ fn issue(c: &mut Criterion) {
         group.throughput(Throughput::Elements(1_000));
         group.bench_function(BenchmarkId::from_parameter(hosts), |b| {
             b.iter_batched(
-                || empty.fork(),
+                || empty.clone(),
                 |mut stage| {
                     stage.cluster("default", &["web"]);
                     stage.run(Span::secs(1));
@@ -51,7 +48,7 @@ fn one_more(c: &mut Criterion) {
         rested.run(Span::secs(5));
         group.bench_function(BenchmarkId::from_parameter(hosts), |b| {
             b.iter_batched(
-                || rested.fork(),
+                || rested.clone(),
                 |mut stage| {
                     stage.service("web", 1, (101, 0, 101));
                     stage.run(Span(100));

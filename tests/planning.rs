@@ -1,7 +1,5 @@
 //! What the scheduler decides, told as stories: the real machine and the real store semantics, puppets for agents.
 
-mod stage;
-
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
 use callboard_core::model::Desired;
@@ -83,7 +81,8 @@ fn a_first_version_that_fails_ends_with_a_reason() {
     let commits = stage.commits;
     stage.run(Span::secs(3600));
     assert_eq!(stage.commits, commits, "a failed rollout still writes");
-    let blocked: Vec<String> = stage.scheduler.world().blocked.values().map(|blocked| blocked.why.clone()).collect();
+    let blocked: Vec<String> =
+        stage.scheduler.world().blocked.values().map(|blocked| blocked.why.clone()).collect();
     assert!(blocked[0].contains("version 1 failed"), "{blocked:?}");
 }
 
@@ -92,7 +91,11 @@ fn replaces_the_tasks_of_a_lost_host() {
     let mut stage = web(4, (8, 6, 10));
     stage.silence("h0001");
     stage.run(Span::secs(20));
-    assert_eq!(stage.running("web").iter().filter(|task| &*task.host == "h0001").count(), 2, "moved before the grace");
+    assert_eq!(
+        stage.running("web").iter().filter(|task| &*task.host == "h0001").count(),
+        2,
+        "moved before the grace"
+    );
     stage.run(Span::secs(40));
     let running = stage.running("web");
     assert_eq!(running.len(), 8);
@@ -199,7 +202,10 @@ fn junk_records_are_isolated() {
     stage.tolerated = vec!["S5: stray: a copy under h0000 without its record"];
     for (key, value) in [
         ("config/services/bad", "{"),
-        ("config/services/other", r#"{"name":"web","task_name":"app","task_version":1,"desired":0,"min":0,"max":0}"#),
+        (
+            "config/services/other",
+            r#"{"name":"web","task_name":"app","task_version":1,"desired":0,"min":0,"max":0}"#,
+        ),
         ("config/clusters/x", "[]"),
         ("state/tasks/_/junk", "null"),
         ("state/tasks/h0000/stray", "17"),

@@ -16,8 +16,9 @@ fn files() -> Vec<PathBuf> {
         .output()
         .expect("git lists the files");
     assert!(output.status.success(), "git: {}", String::from_utf8_lossy(&output.stderr));
-    let listed = String::from_utf8(output.stdout).unwrap();
-    let files: Vec<PathBuf> = listed.lines().map(PathBuf::from).filter(|path| root.join(path).is_file()).collect();
+    let listed = String::from_utf8(output.stdout).expect("paths are UTF-8");
+    let files: Vec<PathBuf> =
+        listed.lines().map(PathBuf::from).filter(|path| root.join(path).is_file()).collect();
     assert!(files.len() > 20, "too few files to be the project: {}", files.len());
     files
 }
@@ -38,8 +39,18 @@ fn report(faults: Vec<String>) {
 #[test]
 fn the_top_level_shows_the_architecture() {
     let allowed = [
-        "Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "core", "backends", "executors", "sim", "daemon", "benches",
-        "examples", "tests",
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "README.md",
+        "core",
+        "backends",
+        "executors",
+        "sim",
+        "daemon",
+        "benches",
+        "examples",
+        "tests",
     ];
     let mut faults = Vec::new();
     for path in files() {
@@ -57,7 +68,8 @@ fn files_are_short_and_say_what_they_are() {
     for (path, text) in sources() {
         let lines = text.lines().count();
         if lines > LINES_MAX {
-            faults.push(format!("{}: {lines} lines, at most {LINES_MAX}: split it by concept", path.display()));
+            faults
+                .push(format!("{}: {lines} lines, at most {LINES_MAX}: split it by concept", path.display()));
         }
         if !text.starts_with("//!") {
             faults.push(format!("{}: does not open with `//!` and what it decides", path.display()));
@@ -146,7 +158,8 @@ fn layers_point_one_way() {
 /// What the compiler lets through in a crate without `std`, and what a driver might be tempted to hand in.
 #[test]
 fn the_core_is_pure() {
-    let banned = ["std::", "f32", "f64", "HashMap", "HashSet", "println!", "tracing", "async ", ".await", "unsafe"];
+    let banned =
+        ["std::", "f32", "f64", "HashMap", "HashSet", "println!", "tracing", "async ", ".await", "unsafe"];
     let mut faults = Vec::new();
     for (path, text) in sources() {
         if !path.starts_with("core/src") {
@@ -155,7 +168,12 @@ fn the_core_is_pure() {
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             if let Some(word) = banned.iter().find(|word| code.contains(**word)) {
-                faults.push(format!("{}:{}: {word} in the core: {}", path.display(), number + 1, line.trim()));
+                faults.push(format!(
+                    "{}:{}: {word} in the core: {}",
+                    path.display(),
+                    number + 1,
+                    line.trim()
+                ));
             }
         }
     }
@@ -171,7 +189,9 @@ fn every_module_file_is_reached() {
     for (path, _) in &sources {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
         let is_root = ["lib", "main", "mod"].contains(&&*stem)
-            || path.parent().is_some_and(|parent| ["bin", "tests", "benches", "examples"].iter().any(|root| parent.ends_with(root)));
+            || path.parent().is_some_and(|parent| {
+                ["bin", "tests", "benches", "examples"].iter().any(|root| parent.ends_with(root))
+            });
         let named = sources.iter().any(|(_, text)| {
             [format!("mod {stem};"), format!("mod {stem} {{")].iter().any(|line| text.contains(line))
         });

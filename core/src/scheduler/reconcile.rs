@@ -4,7 +4,7 @@
 use super::place;
 use super::round::{Round, small};
 use crate::machine::Span;
-use crate::model::{Name, Status};
+use crate::model::{Name, Status, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{Blocked, Class, TaskView};
 use alloc::format;
@@ -204,20 +204,25 @@ impl Round<'_> {
     }
 
     /// Stops tasks of the right version that are too many: first those that do no work, then those on the hosts that have
-    /// most of them.
+    /// most of them. When no version is right, because the only one failed, all are counted.
     pub(crate) fn scale_down(&mut self) {
-        let Some(version) = self.version() else { return };
-        let mut surplus = self.good().saturating_sub(self.service.target());
-        if surplus == 0 {
-            return;
-        }
-        for id in self.select(|of| of == version, &[Class::Starting, Class::Unhealthy], Some(true)) {
-            if surplus > 0 && self.stop(&id, StopReason::ScaleDown) {
-                surplus -= 1;
+        let (target, excess) = (self.service.target(), self.excess());
+        let version = self.version();
+        let right = move |of: Version| version.is_none_or(|version| of == version);
+        let count = if version.is_some() { self.good() } else { self.issued() };
+        let welcome = version.map(|_| true);
+        let mut surplus = count.saturating_sub(target);
+        // One that is not heard of may be healthy, but those that are known to be are worth more.
+        for id in self.select(right, &[Class::Starting, Class::Unhealthy, Class::Suspect], welcome) {
+            if surplus.max(self.excess()) > 0 && self.stop(&id, StopReason::ScaleDown) {
+                surplus = surplus.saturating_sub(1);
             }
         }
+        if version.is_none() {
+            surplus = surplus.max(excess);
+        }
         while surplus > 0 {
-            let healthy = self.select(|of| of == version, &[Class::Healthy, Class::Mature], Some(true));
+            let healthy = self.select(right, &[Class::Healthy, Class::Mature], welcome);
             let crowded = healthy.into_iter().max_by_key(|id| (self.crowd(id), Reverse(id.clone())));
             let Some(id) = crowded else { return };
             if !self.stop_healthy(&id, StopReason::ScaleDown) {
@@ -225,6 +230,11 @@ impl Round<'_> {
             }
             surplus -= 1;
         }
+    }
+
+    /// Counts the tasks that are issued beyond `max`, which was lowered.
+    pub(crate) fn excess(&self) -> u32 {
+        self.issued().saturating_sub(self.service.max)
     }
 
     /// Counts the tasks of the service on a task's host that shall run.

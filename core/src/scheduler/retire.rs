@@ -25,6 +25,12 @@ impl Round<'_> {
             let why = self.why_retire(&id);
             self.stop(&id, why);
         }
+        for id in self.select(|of| of != version, &[Class::Suspect], None) {
+            if self.excess() > 0 {
+                let why = self.why_retire(&id);
+                self.stop(&id, why);
+            }
+        }
         let mut working = self.select(|_| true, &at_work, Some(false));
         working.extend(self.select(|of| of != version, &at_work, Some(true)));
         let proven = if self.is_on_trial(version) { &at_work[1..] } else { &at_work[..] };
@@ -36,7 +42,7 @@ impl Round<'_> {
             Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
         };
         let room = if self.issued() < self.service.max && created == Created::AtMax { 0 } else { room };
-        let count = usize::try_from(surplus.max(room)).unwrap_or(usize::MAX);
+        let count = usize::try_from(surplus.max(room).max(self.excess())).unwrap_or(usize::MAX);
         for id in working.into_iter().take(count) {
             let why = self.why_retire(&id);
             if !self.stop_healthy(&id, why) {

@@ -15,37 +15,52 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// What a puppet makes of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub enum Act {
+    /// It runs, and is healthy.
     Healthy,
+    /// It runs, and is not.
     Unhealthy,
+    /// Its agent gives up on it.
     Failed,
+    /// Its agent does not get round to it.
     Ignore,
 }
 
+/// A scheduler, its store, and puppets.
 #[derive(Clone)]
-pub(crate) struct Stage {
-    pub(crate) store: Memory,
-    pub(crate) scheduler: Scheduler,
-    pub(crate) now: Time,
-    pub(crate) notes: Vec<String>,
-    /// By version, and by task id, which goes first.
-    pub(crate) acts: BTreeMap<u32, Act>,
-    pub(crate) act_of: BTreeMap<String, Act>,
-    /// Fewest healthy tasks seen at any moment, per service, since it was cleared.
-    pub(crate) lowest: BTreeMap<String, usize>,
-    pub(crate) most: BTreeMap<String, usize>,
+pub struct Stage {
+    /// The store.
+    pub store: Memory,
+    /// The machine.
+    pub scheduler: Scheduler,
+    /// The time.
+    pub now: Time,
+    /// What the scheduler had to tell.
+    pub notes: Vec<String>,
+    /// What puppets make of tasks, by version.
+    pub acts: BTreeMap<u32, Act>,
+    /// What puppets make of single tasks, by id.
+    pub act_of: BTreeMap<String, Act>,
+    /// Fewest healthy tasks seen at any moment, per service, since this was cleared.
+    pub lowest: BTreeMap<String, usize>,
+    /// Most tasks issued at any moment, per service.
+    pub most: BTreeMap<String, usize>,
     /// Violations that a test brings about itself.
-    pub(crate) tolerated: Vec<&'static str>,
+    pub tolerated: Vec<&'static str>,
     /// No puppets, no measuring: only the scheduler is of interest.
-    pub(crate) quiet: bool,
+    pub quiet: bool,
     watchers: BTreeMap<WatcherId, String>,
     replies: VecDeque<Reply>,
-    pub(crate) commits: usize,
-    pub(crate) answer: fn(usize, Outcome) -> Outcome,
+    /// Transactions the scheduler sent.
+    pub commits: usize,
+    /// What it is told of the outcome of the n-th of them.
+    pub answer: fn(usize, Outcome) -> Outcome,
 }
 
 impl Stage {
-    pub(crate) fn new(hosts: u32) -> Stage {
+    /// Makes a stage with so many hosts.
+    #[must_use]
+    pub fn new(hosts: u32) -> Stage {
         let scheduler = Scheduler::new(Settings {
             name: "default".into(),
             instance: "one".into(),
@@ -74,12 +89,8 @@ impl Stage {
         stage
     }
 
-    /// Makes a copy that goes its own way.
-    pub(crate) fn fork(&self) -> Stage {
-        self.clone()
-    }
-
-    pub(crate) fn host(&mut self, name: &str) {
+    /// Registers a host and wakes it up.
+    pub fn host(&mut self, name: &str) {
         let registration = Registration {
             host: name.into(),
             address: "127.0.0.1".into(),
@@ -95,57 +106,77 @@ impl Stage {
         self.wake_up(name);
     }
 
-    pub(crate) fn wake_up(&mut self, name: &str) {
+    /// Gives a sign of life.
+    pub fn wake_up(&mut self, name: &str) {
         self.write(
             &Key::Alive(name.into()),
             &Alive { host: name.into(), boot_id: "b".into(), agent_id: "a".into() },
         );
     }
 
-    pub(crate) fn silence(&mut self, name: &str) {
+    /// Takes the sign of life away.
+    pub fn silence(&mut self, name: &str) {
         self.delete(&Key::Alive(name.into()));
     }
 
-    pub(crate) fn drain(&mut self, name: &str, draining: bool) {
+    /// Takes the sign of life away, if there is one.
+    pub fn silence_if_alive(&mut self, name: &str) {
+        if self.store.get(&Key::Alive(name.into()).path()).is_some() {
+            self.silence(name);
+        }
+    }
+
+    /// Drains a host, or no longer.
+    pub fn drain(&mut self, name: &str, draining: bool) {
         self.write(
             &Key::HostConfig(name.into()),
             &HostConfig { name: name.into(), draining, reserved_ports: Vec::new() },
         );
     }
 
-    pub(crate) fn definition(&mut self, name: &str, version: u32, memory: u64) {
+    /// Writes a task definition that reserves so many MiB.
+    pub fn definition(&mut self, name: &str, version: u32, memory: u64) {
         let definition: TaskDefinition = serde_json::from_value(serde_json::json!({
             "name": name, "version": version, "provide_port": true, "memory": memory,
             "containers": [{"name": "main", "type": "bash", "executor": {"start": ["sleep 1000"]}}],
         }))
-        .unwrap();
+        .expect("what a stage itself writes is fit to be read");
         assert!(matches!(definition.containers[0].executor, Executor::Bash(_)));
         self.write(&Key::Definition(name.into(), version), &definition);
     }
 
-    pub(crate) fn service(&mut self, name: &str, version: u32, (desired, min, max): (u32, u32, u32)) {
+    /// Writes a service of `app` with `(desired, min, max)`.
+    pub fn service(&mut self, name: &str, version: u32, (desired, min, max): (u32, u32, u32)) {
         let service: Service = serde_json::from_value(serde_json::json!({
             "name": name, "task_name": "app", "task_version": version, "desired": desired, "min": min, "max": max,
         }))
-        .unwrap();
+        .expect("what a stage itself writes is fit to be read");
         self.write(&Key::Service(name.into()), &service);
     }
 
-    pub(crate) fn cluster(&mut self, name: &str, services: &[&str]) {
+    /// Writes a cluster.
+    pub fn cluster(&mut self, name: &str, services: &[&str]) {
         let cluster: Cluster =
-            serde_json::from_value(serde_json::json!({"name": name, "services": services})).unwrap();
+            serde_json::from_value(serde_json::json!({"name": name, "services": services}))
+                .expect("what a stage itself writes is fit to be read");
         self.write(&Key::Cluster(name.into()), &cluster);
     }
 
-    pub(crate) fn write<T: serde::Serialize>(&mut self, key: &Key, value: &T) {
-        self.write_text(&key.path(), serde_json::to_string(value).unwrap());
+    /// Writes a record.
+    pub fn write<T: serde::Serialize>(&mut self, key: &Key, value: &T) {
+        self.write_text(
+            &key.path(),
+            serde_json::to_string(value).expect("what a stage itself writes is fit to be read"),
+        );
     }
 
-    pub(crate) fn write_text(&mut self, key: &str, value: String) {
+    /// Writes any text.
+    pub fn write_text(&mut self, key: &str, value: String) {
         self.commit_raw(key, Op::Put { key: key.into(), value, session: None });
     }
 
-    pub(crate) fn delete(&mut self, key: &Key) {
+    /// Deletes a key.
+    pub fn delete(&mut self, key: &Key) {
         self.commit_raw(&key.path(), Op::Delete { key: key.path() });
     }
 
@@ -170,26 +201,34 @@ impl Stage {
         }
     }
 
-    pub(crate) fn tasks(&self) -> Vec<Task> {
+    /// Gives all task records.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
         let records = self.store.entries("state/tasks/_/");
         records.filter_map(|entry| serde_json::from_str(&entry.value).ok()).collect()
     }
 
-    pub(crate) fn running(&self, service: &str) -> Vec<Task> {
+    /// Gives a service's tasks that shall run.
+    #[must_use]
+    pub fn running(&self, service: &str) -> Vec<Task> {
         self.tasks()
             .into_iter()
             .filter(|task| &*task.service == service && task.desired == Desired::Run)
             .collect()
     }
 
-    pub(crate) fn status(&self, task: &Task) -> Option<Status> {
+    /// Gives what was said of a placement.
+    #[must_use]
+    pub fn status(&self, task: &Task) -> Option<Status> {
         let key = Key::Status(task.host.clone(), task.id.clone()).path();
-        let status: Status = serde_json::from_str(&self.store.get(&key)?.value).unwrap();
+        let status: Status = serde_json::from_str(&self.store.get(&key)?.value)
+            .expect("what a stage itself writes is fit to be read");
         (status.generation == task.generation).then_some(status)
     }
 
     /// Counts tasks that are there and healthy, whatever was ordered.
-    pub(crate) fn healthy(&self, service: &str) -> usize {
+    #[must_use]
+    pub fn healthy(&self, service: &str) -> usize {
         let of = self.tasks().into_iter().filter(|task| &*task.service == service);
         of.filter(|task| {
             self.store.get(&Key::Alive(task.host.clone()).path()).is_some()
@@ -201,7 +240,7 @@ impl Stage {
     }
 
     /// Lets time pass, everybody doing their work.
-    pub(crate) fn run(&mut self, span: Span) {
+    pub fn run(&mut self, span: Span) {
         let end = self.now + span;
         loop {
             while let Some(reply) = self.replies.pop_front() {
@@ -258,16 +297,19 @@ impl Stage {
                 self.replies.push_back(Reply::Listed { prefix, result: Ok(listing) });
             }
             Request::Watch { prefix, after } => {
-                let (watcher, missed) = self.store.watch(&prefix, after).unwrap();
+                let (watcher, missed) =
+                    self.store.watch(&prefix, after).expect("what a stage itself writes is fit to be read");
                 self.watchers.insert(watcher, prefix);
                 self.deliver(missed);
             }
             Request::Commit { write, txn } => {
                 self.commits += 1;
+                let before = if self.quiet { Memory::default() } else { self.store.clone() };
                 let (outcome, deliveries) = self.store.commit(&txn);
                 self.deliver(deliveries);
                 if !self.quiet {
                     self.measure();
+                    self.judge(&before, &txn);
                 }
                 let outcome = (self.answer)(self.commits, outcome);
                 self.replies.push_back(Reply::Done { write, outcome });
@@ -275,7 +317,45 @@ impl Stage {
         }
     }
 
-    pub(crate) fn measure(&mut self) {
+    /// Holds a transaction to `min` and `max`.
+    fn judge(&self, before: &Memory, txn: &Txn) {
+        for op in &txn.ops {
+            let Op::Put { key, value, .. } = op else { continue };
+            let Some(Key::Task(id)) = Key::parse(key) else { continue };
+            let task: Task =
+                serde_json::from_str(value).expect("what a stage itself writes is fit to be read");
+            let Some(entry) = self.store.get(&Key::Service(task.service.clone()).path()) else { continue };
+            let service: Service =
+                serde_json::from_str(&entry.value).expect("what a stage itself writes is fit to be read");
+            let issued = self.running(&task.service).len();
+            let was: Option<Task> = before.get(key).map(|entry| {
+                serde_json::from_str(&entry.value).expect("what a stage itself writes is fit to be read")
+            });
+            let ordered = |task: &Task| task.desired == Desired::Stop;
+            if ordered(&task) && was.is_some_and(|was| !ordered(&was)) && self.is_healthy(&task) {
+                let left = self.running(&task.service).iter().filter(|task| self.is_healthy(task)).count();
+                let floor = service.floor().min(service.target()) as usize;
+                assert!(
+                    left >= floor,
+                    "{id}: {}: {left} healthy are left of min {floor}\n{:#?}",
+                    task.reason,
+                    self.notes
+                );
+            } else if !ordered(&task) {
+                assert!(issued <= service.max as usize, "{id}: {issued} issued, max {}", service.max);
+            }
+        }
+    }
+
+    fn is_healthy(&self, task: &Task) -> bool {
+        self.store.get(&Key::Alive(task.host.clone()).path()).is_some()
+            && self
+                .status(task)
+                .is_some_and(|status| status.health == Health::Healthy && !status.phase.is_over())
+    }
+
+    /// Takes down how many are healthy and issued.
+    pub fn measure(&mut self) {
         let services: std::collections::BTreeSet<String> =
             self.tasks().iter().map(|task| task.service.to_string()).collect();
         for service in services {
