@@ -64,7 +64,8 @@ impl<M: Machine> Clocked<M> {
 
     /// Tells whether a wake that comes now is wanted; an outdated one is not.
     pub(crate) fn disarm(&mut self, now: Time) -> bool {
-        if self.armed != Some(now) {
+        // One that had to wait because the process stood still comes later than it was armed for.
+        if self.armed.is_none_or(|armed| armed > now) {
             return false;
         }
         self.armed = None;

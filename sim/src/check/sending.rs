@@ -51,9 +51,13 @@ impl Check for Sending {
                 found.blame("S8", format!("{from:?} writes {size} bytes to {key}"));
             }
         }
-        if txn.guards.len() + txn.ops.len() > 64 || bytes > 512 * 1024 {
-            let parts = txn.guards.len() + txn.ops.len();
-            found.blame("S8", format!("{from:?} sent {parts} guards and writes of {bytes} bytes at once"));
+        // Consul: a write and the condition on its key are one, a condition on a lock is two, and so is a delete.
+        let locks = txn.guards.iter().filter(|guard| matches!(guard, Guard::Held { .. })).count();
+        let deletes = txn.ops.iter().filter(|op| matches!(op, Op::Delete { .. })).count();
+        let alone = guarded.iter().filter(|key| !written.contains(*key)).count();
+        let parts = txn.ops.len() + deletes + alone + 2 * locks;
+        if parts > 64 || txn.guards.len() > 128 || bytes > 512 * 1024 {
+            found.blame("S8", format!("{from:?} sent {parts} parts of {bytes} bytes at once"));
         }
     }
 }
