@@ -4,6 +4,7 @@
 //! unspecified, multicast or link-local address, where clouds keep their secrets.
 
 use super::item::Item;
+use super::mistake::Mistake;
 use alloc::format;
 use alloc::string::String;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -25,7 +26,7 @@ pub fn with_port(address: &str, port: u16) -> String {
 
 /// Reads an http or https URL; with `add_port` it must leave the port out.
 pub(super) fn url(item: &Item<'_>, add_port: bool) -> Option<String> {
-    const WHAT: &str = "a URL that begins with http:// or https://";
+    const WHAT: &str = "a URL such as http://web.example/health or https://10.0.0.7/";
     let text = item.text(WHAT)?;
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     let Some(rest) = rest.filter(|_| text.len() <= URL_LENGTH_MAX && !text.contains([' ', '\\', '"'])) else {
@@ -34,7 +35,10 @@ pub(super) fn url(item: &Item<'_>, add_port: bool) -> Option<String> {
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        item.wrong("with a user name or password", WHAT, "remove all up to the @");
+        // What was found holds a password; it is not repeated.
+        let problem = "a URL with a user name or password".into();
+        let (allowed, next) = (WHAT.into(), "remove all up to the @".into());
+        item.report(Mistake { problem, allowed, next, found: String::new(), ..item.mistake() });
         return None;
     }
     let found = split(authority).and_then(|(host, port)| check_host(host).map(|()| port));

@@ -7,11 +7,11 @@
 use super::decode::{Configuration, Field, Kind, Sourced};
 use super::mistake::{Mistake, Place, did_you_mean, distance, one_of};
 use crate::model::{Cluster, DEFAULT_SCHEDULER, HostConfig, Name, Service, TaskDefinition, Version};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// The desired state that is stored already.
@@ -218,7 +218,7 @@ pub enum Delete {
 ///
 /// # Errors
 /// Says what still needs it, or that there is no such thing.
-pub fn check_delete(stored: &Stored<'_>, what: &Delete) -> Result<Vec<Cluster>, Vec<Mistake>> {
+pub fn check_delete(stored: &Stored<'_>, what: &Delete) -> Result<Vec<Cluster>, Box<Mistake>> {
     match what {
         Delete::Cluster(name) => delete_cluster(stored, name).map(|()| Vec::new()),
         Delete::Service(name) => delete_service(stored, name),
@@ -230,7 +230,7 @@ pub fn check_delete(stored: &Stored<'_>, what: &Delete) -> Result<Vec<Cluster>, 
     }
 }
 
-fn delete_cluster(stored: &Stored<'_>, name: &Name) -> Result<(), Vec<Mistake>> {
+fn delete_cluster(stored: &Stored<'_>, name: &Name) -> Result<(), Box<Mistake>> {
     let Some(cluster) = stored.clusters.get(name) else {
         return Err(unknown("cluster", name, stored.clusters.keys()));
     };
@@ -241,10 +241,10 @@ fn delete_cluster(stored: &Stored<'_>, name: &Name) -> Result<(), Vec<Mistake>> 
     }
     let problem =
         format!("cluster \"{name}\" still has services: {}", and(left.into_iter().map(|name| &**name)));
-    Err(vec![Mistake { problem, next: "delete them first".into(), ..Mistake::default() }])
+    Err(Box::new(Mistake { problem, next: "delete them first".into(), ..Mistake::default() }))
 }
 
-fn delete_service(stored: &Stored<'_>, name: &Name) -> Result<Vec<Cluster>, Vec<Mistake>> {
+fn delete_service(stored: &Stored<'_>, name: &Name) -> Result<Vec<Cluster>, Box<Mistake>> {
     if !stored.services.contains_key(name) {
         return Err(unknown("service", name, stored.services.keys()));
     }
@@ -257,7 +257,7 @@ fn delete_service(stored: &Stored<'_>, name: &Name) -> Result<Vec<Cluster>, Vec<
     Ok(listing.map(without).collect())
 }
 
-fn delete_definition(stored: &Stored<'_>, name: &Name, version: Version) -> Result<(), Vec<Mistake>> {
+fn delete_definition(stored: &Stored<'_>, name: &Name, version: Version) -> Result<(), Box<Mistake>> {
     let Some(versions) = stored.definitions.get(name).filter(|versions| !versions.is_empty()) else {
         return Err(unknown("task definition", name, stored.definitions.keys()));
     };
@@ -265,7 +265,7 @@ fn delete_definition(stored: &Stored<'_>, name: &Name, version: Version) -> Resu
         let known: Vec<String> = versions.keys().map(Version::to_string).collect();
         let problem = format!("there is no version {version} of task definition \"{name}\"");
         let allowed = one_of(known.iter().map(String::as_str));
-        return Err(vec![Mistake { problem, allowed, ..Mistake::default() }]);
+        return Err(Box::new(Mistake { problem, allowed, ..Mistake::default() }));
     }
     let running = |service: &&Arc<Service>| service.task_name == *name && service.task_version == version;
     let users: Vec<&str> = stored.services.values().filter(running).map(|service| &*service.name).collect();
@@ -273,7 +273,11 @@ fn delete_definition(stored: &Stored<'_>, name: &Name, version: Version) -> Resu
         return Ok(());
     }
     let problem = format!("version {version} of task definition \"{name}\" is run by {}", and(users));
-    Err(vec![Mistake { problem, next: "move them to another version first".into(), ..Mistake::default() }])
+    Err(Box::new(Mistake {
+        problem,
+        next: "move them to another version first".into(),
+        ..Mistake::default()
+    }))
 }
 
 fn and<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
@@ -281,11 +285,11 @@ fn and<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.join(", ")
 }
 
-fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a Name> + Clone) -> Vec<Mistake> {
-    vec![Mistake {
+fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a Name> + Clone) -> Box<Mistake> {
+    Box::new(Mistake {
         problem: format!("there is no {kind} \"{}\"", super::shown(name)),
         allowed: some_of(known.clone()),
         next: did_you_mean(name, known.map(|name| &**name)),
         ..Mistake::default()
-    }]
+    })
 }

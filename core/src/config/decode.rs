@@ -116,30 +116,30 @@ pub fn read(file_name: &str, bytes: &[u8]) -> Result<Sourced<Configuration>, Vec
     let tree = parse(file_name, bytes)?;
     let reader = Reader::new(file_name);
     let root = reader.root(&tree);
-    if tree.value == Value::Null {
-        root.wrong("the file is empty", LISTS, "");
-    }
-    let mut sourced = Sourced::default();
-    if root.is_given() {
-        root.object(|fields| {
-            let mut all = Sourced::<Configuration>::default();
-            all.value.clusters = list(fields, Kind::Cluster, &mut all.places, cluster::read);
-            all.value.services = list(fields, Kind::Service, &mut all.places, service::read);
-            all.value.task_definitions = list(fields, Kind::Definition, &mut all.places, definition::read);
-            all.value.hosts = list(fields, Kind::Host, &mut all.places, host::read);
-            sourced = all;
-        });
-    }
-    if matches!(&tree.value, Value::Map(entries) if entries.iter().all(|(_, node)| node.value == Value::Null))
-    {
-        root.wrong("", LISTS, "");
+    let mut sourced = Sourced::<Configuration>::default();
+    match &tree.value {
+        Value::Map(entries) if entries.iter().all(|(_, node)| node.value == Value::Null) => {
+            root.wrong("with nothing in it", LISTS, "");
+        }
+        Value::Map(_) => {
+            root.object(|fields| lists(fields, &mut sourced));
+        }
+        Value::Null | Value::Scalar { .. } | Value::Seq(_) => root.wrong("", LISTS, ""),
     }
     let duplicates = duplicates(&sourced);
     duplicates.into_iter().for_each(|mistake| reader.report(mistake));
     reader.finish().map(|()| sourced)
 }
 
-const LISTS: &str = "at least one of the lists clusters, services, task_definitions and hosts";
+const LISTS: &str = "an object with at least one of the lists clusters, services, task_definitions and hosts";
+
+fn lists(fields: &mut Fields<'_>, sourced: &mut Sourced<Configuration>) {
+    let Sourced { value, places } = sourced;
+    value.clusters = list(fields, Kind::Cluster, places, cluster::read);
+    value.services = list(fields, Kind::Service, places, service::read);
+    value.task_definitions = list(fields, Kind::Definition, places, definition::read);
+    value.hosts = list(fields, Kind::Host, places, host::read);
+}
 
 /// Puts the configurations of several files together.
 ///

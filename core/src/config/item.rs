@@ -43,12 +43,17 @@ impl<'a> Item<'a> {
         self.node
     }
 
-    /// Makes a mistake about this value, with place and `found` filled in, for [`Reader::report`].
+    /// Makes a mistake about this value, with place and `found` filled in, for [`Item::report`].
     #[must_use]
     pub fn mistake(&self) -> Mistake {
         let found = self.node.map(describe).unwrap_or_default();
         let problem = if self.node.is_none() { "missing".into() } else { String::new() };
         Mistake { found, problem, ..Mistake::at(self.place.clone()) }
+    }
+
+    /// Notes a mistake that was made by hand. [`Item::wrong`] is the usual way to it.
+    pub fn report(&self, mistake: Mistake) {
+        self.reader.report(mistake);
     }
 
     /// Notes a mistake: what is wrong with the value, what is allowed, what to do next. Each may be empty.
@@ -90,10 +95,20 @@ impl<'a> Item<'a> {
     /// Reads a list.
     #[must_use]
     pub fn items(&self) -> Vec<Item<'a>> {
+        self.items_of(0..=usize::MAX, "a list")
+    }
+
+    /// Reads a list of so many elements; `what` says of how many of what, for messages.
+    #[must_use]
+    pub fn items_of(&self, count: RangeInclusive<usize>, what: &str) -> Vec<Item<'a>> {
         let Some(Node { value: Value::Seq(nodes), .. }) = self.node else {
-            self.wrong("", "a list", "");
+            self.wrong("", what, "");
             return Vec::new();
         };
+        if !count.contains(&nodes.len()) {
+            self.wrong(format!("with {} elements", nodes.len()), what, "");
+            return Vec::new();
+        }
         let item = |(index, node)| self.inner(node, format!("{}[{index}]", self.place.path));
         nodes.iter().enumerate().map(item).collect()
     }
@@ -182,7 +197,7 @@ impl<'a> Item<'a> {
     /// Reads the name of an object, see [`is_name`](super::is_name).
     #[must_use]
     pub fn name(&self) -> Option<Name> {
-        let text = self.bare(name::RULE)?;
+        let text = self.bare(name::RULE, name::is_name)?;
         match name::check(text) {
             Ok(()) => Some(text.into()),
             Err((problem, next)) => {
@@ -195,7 +210,7 @@ impl<'a> Item<'a> {
     /// Reads a text of one line; `what` says what it is, for messages.
     #[must_use]
     pub fn text(&self, what: &str) -> Option<&'a str> {
-        let text = self.bare(what)?;
+        let text = self.bare(what, |_| true)?;
         if let Some(c) = text.chars().find(|c| is_unprintable(*c)) {
             self.wrong(
                 format!("which holds the control character {}", c.escape_unicode()),
@@ -210,7 +225,7 @@ impl<'a> Item<'a> {
     /// Reads a text that may have several lines, such as a command; `what` says what it is, for messages.
     #[must_use]
     pub fn lines(&self, what: &str) -> Option<&'a str> {
-        let text = self.bare(what)?;
+        let text = self.bare(what, |_| true)?;
         if let Some(c) = text.chars().find(|c| is_unprintable(*c) && *c != '\n' && *c != '\t') {
             self.wrong(
                 format!("which holds the control character {}", c.escape_unicode()),
@@ -223,15 +238,21 @@ impl<'a> Item<'a> {
     }
 
     /// Reads a text that no YAML reader takes for something else.
-    fn bare(&self, what: &str) -> Option<&'a str> {
+    fn bare(&self, what: &str, legal: fn(&str) -> bool) -> Option<&'a str> {
         match self.scalar() {
             None => self.wrong("", what, ""),
             Some((text, Style::Quoted)) => return Some(text),
             Some((text, Style::Plain)) => match scalar::mistaken_for(text) {
                 None => return Some(text),
                 Some(other) => {
-                    let next = format!("if it is meant, write \"{}\" in quotes", shown(text));
-                    self.wrong(format!("which YAML readers take for {other}"), what, next);
+                    let lower = text.to_ascii_lowercase();
+                    let quoted = [text, &lower].into_iter().find(|text| legal(text)).map(shown);
+                    let next = quoted.map(|text| format!("if it is meant, write \"{text}\" in quotes"));
+                    self.wrong(
+                        format!("which YAML readers take for {other}"),
+                        what,
+                        next.unwrap_or_default(),
+                    );
                 }
             },
         }

@@ -5,7 +5,8 @@ use alloc::format;
 use alloc::string::String;
 
 /// The rule, for messages.
-pub(super) const RULE: &str = "a name: 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends";
+pub(super) const RULE: &str =
+    "a name of 1 to 63 characters a-z, 0-9 and -, with a letter or digit at both ends";
 
 /// Words that mean something else where a name is expected.
 pub const RESERVED_NAMES: [&str; 4] = ["all", "alloc", "none", "self"];
@@ -42,6 +43,9 @@ pub(super) fn check(text: &str) -> Result<(), (String, String)> {
     let lower = text.to_ascii_lowercase();
     let next = if is_name(&lower) { format!("write \"{lower}\"") } else { String::new() };
     let unseen = text.chars().find(|c| !c.is_ascii() || c.is_control());
-    let problem = unseen.map(|c| format!("which holds the character {}", c.escape_unicode()));
+    let mut problem = unseen.map(|c| format!("which holds the character {}", c.escape_unicode()));
+    if problem.is_none() && text.len() > NAME_LENGTH_MAX {
+        problem = Some(format!("which has {} characters", text.len()));
+    }
     Err((problem.unwrap_or_default(), next))
 }

@@ -100,7 +100,8 @@ pub(super) fn whole(text: &str) -> Result<u64, String> {
     if is_number(text) && text.contains('_') {
         return Err("write it without _".into());
     }
-    if is_number(text) && (text.contains('.') || lower.contains('e')) {
+    let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    if is_number(text) && digits && (text.contains('.') || lower.contains('e')) {
         return Err("write it without a fraction or an exponent".into());
     }
     Err(String::new())

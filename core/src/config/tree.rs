@@ -10,7 +10,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StructureStyle};
 
 /// The largest file that is read, in bytes.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -75,10 +75,11 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Node, Vec<Mistake>> {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
         emit_comments: false,
+        disallow_directives: true,
         flow_nesting_limit: DEPTH_MAX,
         block_nesting_limit: DEPTH_MAX,
     };
-    let mut builder = Builder::default();
+    let mut builder = Builder { text, ..Builder::default() };
     for event in Parser::new_from_str_with_options(text, options) {
         let step = match event {
             Ok((event, span)) => builder.take(event, span.start),
@@ -142,14 +143,32 @@ fn decode(bytes: &[u8]) -> Result<&str, Fault> {
 /// Puts the parser's own errors into words for the user.
 fn explain(error: &ScanError) -> Fault {
     let mark = *error.marker();
-    let tab = [ErrorKind::TabNotAllowed, ErrorKind::TabInBlockIndentation, ErrorKind::TabInIndentation];
-    if tab.contains(error.kind()) || *error.kind() == ErrorKind::TabAtBlockScalarStart {
-        return Fault::new(mark, "\t", "a tab cannot indent", "use spaces");
+    let tabs = [
+        ErrorKind::TabAtBlockScalarStart,
+        ErrorKind::TabInBlockIndentation,
+        ErrorKind::TabInIndentation,
+        ErrorKind::TabInPlainScalar,
+        ErrorKind::TabNotAllowed,
+    ];
+    if tabs.contains(error.kind()) {
+        return tab_indents(mark);
     }
     if *error.kind() == ErrorKind::RecursionLimitExceeded {
         return too_deep(mark);
     }
-    Fault::new(mark, "", format!("not valid YAML: {}", error.kind()), "")
+    if *error.kind() == ErrorKind::ExpectedDocumentStart {
+        return Fault::new(mark, "", "something follows the end of the object or list", "remove it");
+    }
+    if *error.kind() == ErrorKind::DirectiveDisallowed {
+        return Fault::new(mark, "%", "directives are not supported", "remove the line");
+    }
+    let odd = matches!(error.kind(), ErrorKind::UnexpectedCharacter { .. });
+    let next = if odd { "put text that begins with this character in quotes" } else { "" };
+    Fault::new(mark, "", format!("not valid YAML: {}", error.kind()), next)
+}
+
+fn tab_indents(mark: Marker) -> Fault {
+    Fault::new(mark, "\t", "a tab cannot indent", "use spaces")
 }
 
 fn too_deep(mark: Marker) -> Fault {
@@ -164,13 +183,14 @@ enum Open {
 }
 
 #[derive(Default)]
-struct Builder {
+struct Builder<'a> {
+    text: &'a str,
     open: Vec<Open>,
     root: Option<Node>,
     documents: usize,
 }
 
-impl Builder {
+impl Builder<'_> {
     /// Takes one event.
     fn take(&mut self, event: Event<'_>, mark: Marker) -> Result<(), Fault> {
         match event {
@@ -179,11 +199,13 @@ impl Builder {
                 self.check_properties(mark, anchor, tag.is_some())?;
                 self.scalar(mark, text, style)
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
+                self.check_indentation(mark, style)?;
                 self.check_properties(mark, anchor, tag.is_some())?;
                 self.open(mark, Open::Seq { mark, items: Vec::new() })
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
+                self.check_indentation(mark, style)?;
                 self.check_properties(mark, anchor, tag.is_some())?;
                 let (entries, lines) = (Vec::new(), BTreeMap::new());
                 self.open(mark, Open::Map { mark, entries, lines, key: None })
@@ -202,9 +224,24 @@ impl Builder {
     fn start_document(&mut self, mark: Marker) -> Result<(), Fault> {
         self.documents += 1;
         if self.documents > 1 {
-            return Err(Fault::new(mark, "---", "a second document", "put it into a file of its own"));
+            return Err(Fault::new(
+                mark,
+                "",
+                "a second document begins here",
+                "put it into a file of its own",
+            ));
         }
         Ok(())
+    }
+
+    /// Refuses a tab in front of what indentation holds together. JSON may be indented as it likes.
+    fn check_indentation(&self, mark: Marker, style: StructureStyle) -> Result<(), Fault> {
+        if style == StructureStyle::Flow {
+            return Ok(());
+        }
+        let before = mark.byte_offset().and_then(|offset| self.text.get(..offset)).unwrap_or_default();
+        let tab = before.bytes().rev().take_while(|byte| *byte != b'\n').any(|byte| byte == b'\t');
+        if tab { Err(tab_indents(mark)) } else { Ok(()) }
     }
 
     fn check_properties(&self, mark: Marker, anchor: usize, tagged: bool) -> Result<(), Fault> {

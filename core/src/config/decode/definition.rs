@@ -134,17 +134,7 @@ fn restart(fields: &mut Fields<'_>) -> RestartPolicy {
 /// Reads the containers: at least one, each with a name of its own, at most one of which takes the task's port.
 fn containers(fields: &mut Fields<'_>, has_port: bool) -> Vec<Container> {
     const WHAT: &str = "a list of 1 to 64 containers";
-    let item = fields.required("containers");
-    if !item.is_given() {
-        item.wrong("", WHAT, "");
-        return Vec::new();
-    }
-    let items = item.items();
-    let is_list = item.node().is_some_and(|node| matches!(node.value, crate::config::Value::Seq(_)));
-    if is_list && !(1..=CONTAINERS_MAX).contains(&items.len()) {
-        item.wrong(format!("of {} containers", items.len()), WHAT, "");
-        return Vec::new();
-    }
+    let items = fields.required("containers").items_of(1..=CONTAINERS_MAX, WHAT);
     let mut names = BTreeMap::new();
     let mut ports = BTreeMap::new();
     let mut port_taken = None;
@@ -157,7 +147,7 @@ fn containers(fields: &mut Fields<'_>, has_port: bool) -> Vec<Container> {
         if has_port && takes_port(&container) {
             if let Some(other) = port_taken {
                 let problem =
-                    format!("has a container_port, but container \"{other}\" takes the task's port");
+                    format!("with a container_port, but container \"{other}\" takes the task's port");
                 item.wrong(problem, "one container_port", "remove one of the two");
             }
             port_taken = Some(container.name.clone());

@@ -10,10 +10,11 @@ use crate::model::{Bash, Docker, Executor};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The flags of `docker run` that a configuration may name, without their dashes. Whether a value is allowed, such as
 /// `--net=host`, is each host's decision. All else either loosens the walls around a container, or is Callboard's.
-pub const DOCKER_FLAGS: [&str; 24] = [
+pub const DOCKER_FLAGS: [&str; 22] = [
     "add-host",
     "cap-drop",
     "dns",
@@ -23,8 +24,6 @@ pub const DOCKER_FLAGS: [&str; 24] = [
     "hostname",
     "init",
     "ip",
-    "log-driver",
-    "log-opt",
     "mac-address",
     "memory-reservation",
     "net",
@@ -82,17 +81,8 @@ fn docker(fields: &mut Fields<'_>, ports: &mut BTreeMap<String, usize>) -> Optio
 }
 
 fn bash(fields: &mut Fields<'_>) -> Option<Bash> {
-    let item = fields.required("start");
-    let start = if item.is_given() {
-        let items = item.items();
-        if items.is_empty() {
-            item.wrong("", "a list of at least one command", "");
-        }
-        items.iter().filter_map(command).collect()
-    } else {
-        item.wrong("", "a list of at least one command", "");
-        return None;
-    };
+    let start = fields.required("start").items_of(1..=usize::MAX, "a list of at least one command");
+    let start = start.iter().filter_map(command).collect();
     let stop = fields.list("stop", |item| command(&item));
     let env = env(fields);
     let artifact = fields.optional("artifact");
@@ -158,7 +148,7 @@ fn docker_name(item: &Item<'_>) -> Option<String> {
 }
 
 /// Reads the environment: `NAME=value`, each name once.
-fn env(fields: &mut Fields<'_>) -> alloc::vec::Vec<String> {
+fn env(fields: &mut Fields<'_>) -> Vec<String> {
     const WHAT: &str = "NAME=value, with a name of letters, digits and _ that begins with no digit";
     let mut seen = BTreeMap::new();
     fields.list("env", |item| {
@@ -257,10 +247,11 @@ fn flag(item: &Item<'_>) -> Option<String> {
             "env" => "use env".into(),
             "workdir" => "use work_dir".into(),
             "entrypoint" => "use entry".into(),
+            "label" => "use tags of the task definition".into(),
             "memory" | "cpu-shares" => "use memory and cpu_units of the task definition".into(),
             _ => did_you_mean(name, DOCKER_FLAGS),
         };
-        item.wrong("a flag that is not allowed", format!("one of --{}", one_of(DOCKER_FLAGS)), next);
+        item.wrong("a flag that is not allowed", format!("a flag of {}", one_of(DOCKER_FLAGS)), next);
         return None;
     }
     Some(text.into())

@@ -57,7 +57,8 @@ fn probe(fields: &mut Fields<'_>, add_port: bool) -> Option<Probe> {
     let (interval, timeout) = (fields.optional("interval"), fields.optional("timeout"));
     let [(kind, item)] = given.as_slice() else {
         let found = one_of(given.iter().map(|(kind, _)| *kind)).replace(" or ", " and ");
-        fields.wrong(format!("a check with {found}"), PROBES, "");
+        let problem = if given.is_empty() { "checks nothing".into() } else { format!("checks {found}") };
+        fields.wrong(problem, PROBES, "");
         return None;
     };
     if let Some(header) = header.as_ref().filter(|_| *kind != "http") {
