@@ -158,26 +158,25 @@ fn check_homes(stored: &Stored<'_>, new: &Sourced<Configuration>, mistakes: &mut
     for home in homes(stored, new) {
         let id = format!("{}-{}", home.cluster, home.service);
         let (cluster, service) = (home.cluster, home.service);
-        let other = by_service.insert(service, cluster);
-        if let Some(other) = other.filter(|other| *other != cluster) {
+        let other_cluster = by_service.insert(service, cluster).filter(|other| *other != cluster);
+        let other_maker = by_id.insert(id, (cluster, service)).filter(|other| *other != (cluster, service));
+        // What is wrong among the stored ones alone is no reason to refuse what is new.
+        let Some(place) = home.place else { continue };
+        if let Some(other) = other_cluster {
             mistakes.push(Mistake {
                 found: format!("\"{service}\""),
                 problem: format!("which is in cluster \"{other}\" as well as in \"{cluster}\""),
                 next: "a service belongs to one cluster, remove it from one of the two".into(),
-                ..Mistake::at(home.place.clone().unwrap_or_default())
+                ..Mistake::at(place.clone())
             });
         }
-        if let Some((cluster, service)) = by_id.insert(id, (cluster, service))
-            && (cluster, service) != (home.cluster, home.service)
-        {
+        if let Some((other_cluster, other)) = other_maker {
+            let ids = format!("the ids of service \"{other}\" in cluster \"{other_cluster}\"");
             mistakes.push(Mistake {
-                found: format!("\"{}\"", home.service),
-                problem: format!(
-                    "whose tasks in cluster \"{}\" would have the ids of service \"{service}\" in cluster \"{cluster}\"",
-                    home.cluster
-                ),
+                found: format!("\"{service}\""),
+                problem: format!("whose tasks in cluster \"{cluster}\" would have {ids}"),
                 next: "rename a service or a cluster".into(),
-                ..Mistake::at(home.place.unwrap_or_default())
+                ..Mistake::at(place)
             });
         }
     }

@@ -130,6 +130,7 @@ fn a_service_is_in_one_cluster() {
          a service belongs to one cluster, remove it from one of the two",
     );
     check(stored, "cluster store: web\ncluster shop:", "fine");
+    check(&format!("{stored}\ncluster store: web"), "cluster other:", "fine");
     check(
         "definition web: 1 a",
         "service web: web 1\ncluster a: web\ncluster b: web",
