@@ -31,11 +31,13 @@ async fn the_same_shim_is_adopted() {
     for bench in both() {
         let spec = bench.spec(Behaves::Runs);
         bench.executor().start(&spec).await.unwrap();
+        until("both run", || bench.processes().len() == 2).await;
         let (shim, before) = (bench.shim(&spec.run()), bench.processes());
         let next = bench.restarted();
         assert_eq!(next.inspect().await.unwrap()[0].exit, None);
         next.start(&spec).await.unwrap();
-        assert_eq!((bench.shim(&spec.run()), bench.processes()), (shim, before));
+        assert_eq!(bench.shim(&spec.run()), shim);
+        until("the same run", || bench.processes() == before).await;
         next.stop(&spec.run(), GRACE).await.unwrap();
         assert_eq!(bench.processes(), Vec::<i32>::new());
     }
