@@ -310,6 +310,10 @@ impl Executor for Bash {
         let Some(_lock) = place.lock()? else {
             return Err(Failure(format!("task {} still runs; stop it first", run.id)));
         };
+        if let Some(groups) = place.read::<Plan>("spec.json")?.and_then(|plan| plan.groups) {
+            // The shim's own attempt comes to nothing when the kernel is not done with the dead.
+            groups.remove();
+        }
         let removed = tokio::fs::remove_dir_all(&place.path).await;
         removed.map_err(|error| Failure::of(format!("cannot remove {}", place.path.display()), error))?;
         // Fails while there are other runs of the task, as it should.

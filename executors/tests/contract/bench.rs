@@ -221,10 +221,16 @@ impl Drop for BashBench {
         for mount in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", &format!("/sys/fs/cgroup/memory/{memory}")]
         {
             let group = Path::new(mount).join("callboard").join(&hash);
-            for below in std::fs::read_dir(&group).into_iter().flatten().flatten() {
-                let _ = std::fs::remove_dir(below.path());
+            // What has just ended still counts for a moment.
+            for _ in 0..100 {
+                for below in std::fs::read_dir(&group).into_iter().flatten().flatten() {
+                    let _ = std::fs::remove_dir(below.path());
+                }
+                if std::fs::remove_dir(&group).is_ok() || !group.exists() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
             }
-            let _ = std::fs::remove_dir(group);
         }
     }
 }
