@@ -188,6 +188,12 @@ impl Agent {
         self.tenure().is_some()
     }
 
+    /// Tells whether it was told to end.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
     /// Walks through the tasks on this host in the order of their ids, with what the agent would say of each.
     pub fn tasks(&self) -> impl Iterator<Item = (&Arc<Task>, Status)> {
         self.locals.values().map(|local| (&local.task, local.status()))

@@ -124,7 +124,7 @@ impl Agent {
         let is_over = stored.and_then(|stored| stored.of(local)).is_some_and(|status| status.phase.is_over());
         let Some(issued) = self.issued.get(&local.task.id) else {
             return match stored {
-                Some(_) if is_over => Verdict::Gone,
+                Some(_) if is_over || self.was_replaced(local) => Verdict::Gone,
                 None if local.confirmed && !local.suspended => Verdict::Gone,
                 Some(_) | None => Verdict::Silence,
             };
@@ -137,8 +137,16 @@ impl Agent {
                 Desired::Run => Verdict::Run,
                 Desired::Stop => Verdict::Stop,
             },
+            // Issued by a store that went back and does not know of the later placement.
+            Some(task) if task.desired == Desired::Stop => Verdict::Gone,
             Some(_) | None => Verdict::Silence,
         }
+    }
+
+    /// Tells whether this agent has said something of a later placement already.
+    fn was_replaced(&self, local: &Local) -> bool {
+        let status = self.stored.get(&local.task.id).and_then(|stored| stored.status.as_ref());
+        status.is_some_and(|status| status.generation > local.generation())
     }
 
     /// Brings one task a step further; false when it can be forgotten.
@@ -360,7 +368,10 @@ impl Agent {
                 self.note_task(&local.task.id, "stopped");
             }
             State::Starting { .. } | State::Running { .. } => {
-                let why: String = super::local::shorten(&local.task.reason, 300).into();
+                let why = match local.task.desired {
+                    Desired::Stop => super::local::shorten(&local.task.reason, 300).to_string(),
+                    Desired::Run => "replaced or given up".to_string(),
+                };
                 local.reason = Some(why.clone());
                 self.stop(now, local, why);
             }

@@ -28,6 +28,8 @@ pub(super) struct Probing {
     passes: u32,
     failures: u32,
     passing: Option<bool>,
+    /// The last failure was silence of whoever makes the check, which says little about the task.
+    silent: bool,
     error: Option<String>,
 }
 
@@ -59,11 +61,12 @@ impl Local {
     }
 
     /// Takes one result into account.
-    fn count(&mut self, now: Time, index: usize, result: Result<(), String>) {
+    fn count(&mut self, now: Time, index: usize, result: Result<(), String>, silent: bool) {
         let Some(check) = self.definition.as_ref().and_then(|definition| definition.checks.get(index)) else {
             return;
         };
         let Some(probing) = self.probing.get_mut(index) else { return };
+        probing.silent = silent;
         match result {
             Ok(()) => {
                 probing.failures = 0;
@@ -89,11 +92,13 @@ impl Local {
     }
 
     fn judge(&mut self, now: Time) {
-        let failing = self.probing.iter().find(|probing| probing.passing == Some(false));
-        if let Some(failing) = failing {
+        let mut failing = self.probing.iter().filter(|probing| probing.passing == Some(false)).peekable();
+        if let Some(first) = failing.peek() {
             self.health = Health::Unhealthy;
-            self.reason.clone_from(&failing.error);
-            self.unhealthy_since = Some(self.unhealthy_since.unwrap_or(now));
+            self.reason.clone_from(&first.error);
+            // An executor that does not answer is no reason to restart what it may yet find in good health.
+            let is_told = failing.any(|probing| !probing.silent);
+            self.unhealthy_since = is_told.then(|| self.unhealthy_since.unwrap_or(now));
         } else if self.probing.iter().all(|probing| probing.passing == Some(true)) {
             if self.health != Health::Healthy {
                 self.reason = None;
@@ -126,7 +131,7 @@ impl Agent {
                 Probe::Ttl { ttl } => {
                     local.probing[index].next = now + (*ttl).max(INTERVAL_MIN);
                     let silence = format!("no report for {ttl}");
-                    local.count(now, index, Err(silence));
+                    local.count(now, index, Err(silence), false);
                 }
                 Probe::Http { interval, timeout, .. }
                 | Probe::Tcp { interval, timeout, .. }
@@ -135,7 +140,7 @@ impl Agent {
                     if local.probing[index].deadline.take().is_some() {
                         let silence =
                             format!("no result within {}", Span(timeout.0.saturating_add(PATIENCE.0)));
-                        local.count(now, index, Err(silence));
+                        local.count(now, index, Err(silence), true);
                     }
                     local.probing[index].next = now + interval;
                     local.probing[index].deadline = Some(now + timeout + PATIENCE);
@@ -167,7 +172,7 @@ impl Agent {
             None if probing.deadline.take().is_none() => return,
             None => probing.next = probing.next.max(now),
         }
-        local.count(now, index, result);
+        local.count(now, index, result, false);
         self.touch(&run.id);
     }
 }

@@ -7,7 +7,7 @@ use super::local::{Local, State};
 use crate::machine::{Span, Time};
 use crate::mirror::retry_delay;
 use crate::model::Name;
-use crate::work::{Found, Order, Report, Run};
+use crate::work::{Exit, Found, Order, Report, Run};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -28,6 +28,8 @@ pub(super) struct Inspection {
     asked: bool,
     failures: u32,
     error: Option<String>,
+    /// Ends that were told before what had been running was.
+    pub(super) early: BTreeMap<Run, Exit>,
 }
 
 impl Inspection {
@@ -41,7 +43,8 @@ impl Inspection {
 
     /// Says why this host should get nothing new.
     pub(super) fn unfit(&self) -> Option<&str> {
-        self.error.as_deref().filter(|_| !self.done && self.failures >= UNFIT_AFTER)
+        let error = self.error.as_deref().filter(|_| !self.done && self.failures >= UNFIT_AFTER);
+        error.map(|error| super::local::shorten(error, 200))
     }
 }
 
@@ -81,16 +84,19 @@ impl Agent {
             Ok(found) => found,
             Err(why) => {
                 let salt = crate::mirror::hash(self.name());
-                self.note(crate::why::Note::Store {
-                    what: format!("executors cannot tell what runs: {why}"),
-                });
+                if self.inspection.error.as_ref() != Some(&why) {
+                    let host = self.name().clone();
+                    self.note_task(&host, format!("executors cannot tell what runs: {why}"));
+                }
                 return self.inspection.fail(now, salt, &why);
             }
         };
         self.inspection.done = true;
         let mut by_id: BTreeMap<Name, BTreeMap<Run, Found>> = BTreeMap::new();
-        for found in found {
+        let mut early = core::mem::take(&mut self.inspection.early);
+        for mut found in found {
             let run = found.spec.run();
+            found.exit = found.exit.or_else(|| early.remove(&run));
             by_id.entry(run.id.clone()).or_default().insert(run, found);
         }
         for runs in by_id.into_values() {
@@ -138,6 +144,6 @@ impl Inspection {
         self.until = now + retry_delay(self.failures, salt);
         self.asked = false;
         self.failures = self.failures.saturating_add(1);
-        self.error = Some(super::local::shorten(why, 200).into());
+        self.error = Some(why.into());
     }
 }

@@ -11,6 +11,7 @@ use crate::store::{Entry, Guard, Op, Revision};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use serde::Serialize;
 
 /// What the store holds of what was said of a task.
@@ -103,7 +104,7 @@ impl Agent {
             return true;
         }
         match stored {
-            Some(stored) if !is_progress(stored, &status, local) => true,
+            Some(stored) if !self.is_progress(stored, &status, local) => true,
             Some(stored) => draft.add(at(&key, Some(stored.revision)), put(key, json(&status)), None),
             None => {
                 // Guarded by the record: had it been removed together with the status, this would hide it.
@@ -119,24 +120,32 @@ impl Agent {
         }
     }
 
+    /// Tells whether `next` may and should follow what is stored.
+    fn is_progress(&self, stored: &Stored, next: &Status, local: &Local) -> bool {
+        let Some(status) = stored.status.as_ref().filter(|status| *status != next) else {
+            return stored.status.is_none();
+        };
+        if next.generation != status.generation {
+            // A store that went back may have issued a placement anew that has an earlier number.
+            let issued = self.issued.get(&next.id).and_then(|issued| issued.task.as_ref());
+            return next.generation > status.generation
+                || issued.is_some_and(|task| task.generation == next.generation);
+        }
+        // A run that was found healthy and is not yet checked again is not said to be in doubt.
+        let unchecked = next.health == Health::Unknown && matches!(local.state, State::Running { .. });
+        match (next.attempt, next.phase).cmp(&(status.attempt, status.phase)) {
+            Ordering::Less => false,
+            Ordering::Equal => !(unchecked && status.health == Health::Healthy),
+            Ordering::Greater => true,
+        }
+    }
+
     /// Tells whether what was last said of a task is that it does its work.
     pub(super) fn was_said_healthy(&self, local: &Local) -> bool {
         self.stored.get(&local.task.id).and_then(|stored| stored.of(local)).is_some_and(|status| {
             (status.attempt, status.phase, status.health) == (local.attempt, Phase::Running, Health::Healthy)
         })
     }
-}
-
-/// Tells whether `next` may and should follow what is stored.
-fn is_progress(stored: &Stored, next: &Status, local: &Local) -> bool {
-    let Some(status) = &stored.status else { return true };
-    let place = |status: &Status| (status.generation, status.attempt, status.phase);
-    if status == next || place(next) < place(status) {
-        return false;
-    }
-    // A run that was found healthy and is not yet checked again is not said to be in doubt.
-    let unchecked = next.health == Health::Unknown && matches!(local.state, State::Running { .. });
-    !(unchecked && place(next) == place(status) && status.health == Health::Healthy)
 }
 
 fn at(key: &str, revision: Option<Revision>) -> Guard {

@@ -204,6 +204,10 @@ impl Agent {
 
     /// Takes the end of a start.
     pub(super) fn exited(&mut self, run: &Run, exit: &Exit) {
+        if !self.inspection.is_done() {
+            self.inspection.early.insert(run.clone(), exit.clone());
+            return;
+        }
         if self.relics.contains_key(run) {
             return self.relic_ended(run);
         }

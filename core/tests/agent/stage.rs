@@ -22,9 +22,9 @@ use std::sync::Arc;
 pub(crate) struct Store {
     pub(crate) revision: u64,
     pub(crate) entries: BTreeMap<String, Entry>,
-    sessions: BTreeMap<String, (u64, Span)>,
-    watches: BTreeSet<String>,
-    opened: u64,
+    pub(crate) sessions: BTreeMap<String, (u64, Span)>,
+    pub(crate) watches: BTreeSet<String>,
+    pub(crate) opened: u64,
     pub(crate) down: bool,
     pub(crate) commits: u64,
 }
@@ -36,6 +36,12 @@ pub(crate) struct Process {
     pub(crate) exit: Option<Exit>,
 }
 
+/// What happens at its time.
+enum Event {
+    Input(Input),
+    Order(Order),
+}
+
 /// What surrounds the agent.
 pub(crate) struct Stage {
     pub(crate) agent: Agent,
@@ -43,13 +49,15 @@ pub(crate) struct Stage {
     pub(crate) store: Store,
     pub(crate) processes: BTreeMap<Run, Process>,
     stopped: BTreeSet<Run>,
-    queue: BTreeMap<(u64, u64), Input>,
+    queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
     pub(crate) notes: Vec<Note>,
     pub(crate) orders: Vec<(u64, Order)>,
     pub(crate) exited: bool,
     /// Tasks whose checks fail.
     pub(crate) ill: BTreeSet<String>,
+    /// Tasks that may be stopped because they were ill.
+    pub(crate) sickly: BTreeSet<String>,
     /// Tasks that cannot be started.
     pub(crate) broken: BTreeSet<String>,
     pub(crate) usage: Usage,
@@ -223,6 +231,7 @@ impl Stage {
             orders: vec![],
             exited: false,
             ill: BTreeSet::new(),
+            sickly: BTreeSet::new(),
             broken: BTreeSet::new(),
             usage: Usage { memory_total: 1000, memory_used: 100, ..Usage::default() },
             executor_down: false,
@@ -261,7 +270,7 @@ impl Stage {
 
     pub(crate) fn define(&mut self, definition: &TaskDefinition) {
         let key = Key::Definition(definition.name.clone(), definition.version).path();
-        self.put(&key, &serde_json::to_string(definition).unwrap());
+        self.put(&key, &serde_json::to_string(definition).expect("plain records serialise"));
     }
 
     pub(crate) fn serve(&mut self, available: u32, min: u32) {
@@ -276,12 +285,12 @@ impl Stage {
             rollout: callboard_core::model::Rollout::Done,
             failures: 0,
         };
-        self.put("state/services/web", &serde_json::to_string(&state).unwrap());
+        self.put("state/services/web", &serde_json::to_string(&state).expect("plain records serialise"));
     }
 
     pub(crate) fn issue(&mut self, task: &Task) {
         let key = format!("state/tasks/h1/{}", task.id);
-        self.put(&key, &serde_json::to_string(task).unwrap());
+        self.put(&key, &serde_json::to_string(task).expect("plain records serialise"));
     }
 
     pub(crate) fn put(&mut self, key: &str, value: &str) {
@@ -343,7 +352,22 @@ impl Stage {
 
     pub(crate) fn later(&mut self, after: u64, input: Input) {
         self.sequence += 1;
-        self.queue.insert((self.now + after, self.sequence), input);
+        self.queue.insert((self.now + after, self.sequence), Event::Input(input));
+    }
+
+    /// Carries an order out, perhaps late, twice or not at all.
+    fn carry_out(&mut self, order: Order) {
+        let drawn = self.draw();
+        if drawn == u64::MAX {
+            return self.work(order);
+        }
+        for (lost, delay) in [(3, drawn / 100 % 2000), (96, drawn / 1000 % 2000)] {
+            let is_lost = (drawn % 100 < 3) || (lost == 96 && drawn % 100 < lost);
+            if !is_lost {
+                self.sequence += 1;
+                self.queue.insert((self.now + delay, self.sequence), Event::Order(order.clone()));
+            }
+        }
     }
 
     /// Runs for so many seconds.
@@ -374,8 +398,11 @@ impl Stage {
             assert!(same.1 < 2000, "spins at {at}: {:?}", self.agent.wake_at());
             self.now = at;
             if next <= at {
-                let input = self.queue.pop_first().map(|(_, input)| input);
-                self.step(input.unwrap_or(Input::Wake));
+                match self.queue.pop_first() {
+                    Some((_, Event::Input(input))) => self.step(input),
+                    Some((_, Event::Order(order))) => self.work(order),
+                    None => {}
+                }
             } else if wake <= at {
                 self.step(Input::Wake);
             }
@@ -391,15 +418,7 @@ impl Stage {
                     drawn if drawn % 100 < 3 => {}
                     _ => self.ask(request),
                 },
-                Effect::Work(order) => match self.draw() {
-                    u64::MAX => self.work(order),
-                    drawn if drawn % 100 < 3 => {}
-                    drawn if drawn % 100 < 6 => {
-                        self.work(order.clone());
-                        self.work(order);
-                    }
-                    _ => self.work(order),
-                },
+                Effect::Work(order) => self.carry_out(order),
                 Effect::Note(note) => self.notes.push(note),
                 Effect::Exit => self.exited = true,
             }
@@ -477,6 +496,7 @@ impl Stage {
             Order::Start(spec) => self.begin(&spec),
             Order::Stop { .. } if self.deaf => return,
             Order::Stop { run, .. } => {
+                self.check_evidence(&run);
                 self.stopped.insert(run.clone());
                 if let Some(process) = self.processes.get_mut(&run).filter(|process| process.exit.is_none()) {
                     let exit = Exit { code: None, signal: Some(15), out_of_memory: false };
@@ -493,12 +513,37 @@ impl Stage {
             }
             Order::Check { spec, check } => {
                 let ill = self.ill.contains(&*spec.task.id);
-                let result = if ill { Err("refused".to_string()) } else { Ok(()) };
+                self.sickly.extend(ill.then(|| spec.task.id.to_string()));
+                let dead = self.processes.get(&spec.run()).is_none_or(|process| process.exit.is_some());
+                let result = if ill || dead { Err("refused".to_string()) } else { Ok(()) };
                 Report::Checked { run: spec.run(), check, result }
             }
             Order::Measure => Report::Measured(self.usage.clone()),
         };
         self.answer(Input::Work(report), true);
+    }
+
+    /// Tells whether a run may be stopped: it was ordered, replaced, given up, or does no work.
+    fn check_evidence(&self, run: &Run) {
+        let read = |key: String| self.store.entries.get(&key).map(|entry| entry.value.clone());
+        let record = read(format!("state/tasks/h1/{}", run.id));
+        let record = record.and_then(|value| serde_json::from_str::<Task>(&value).ok());
+        let ordered = record.as_ref().is_some_and(|record| {
+            let stop = record.desired == Desired::Stop;
+            stop || record.generation > run.generation
+        });
+        let status = self.status(&run.id);
+        let over = status
+            .as_ref()
+            .is_some_and(|status| status.phase.is_over() || status.generation > run.generation);
+        let gone = record.is_none() && (status.is_none() || over);
+        let is_live = self.processes.get(run).is_some_and(|process| process.exit.is_none());
+        let later = self.processes.keys().any(|other| other.id == run.id && other > run);
+        let excused = self.sickly.contains(&*run.id) || self.agent.is_leaving();
+        assert!(
+            ordered || gone || over || !is_live || later || excused,
+            "{run:?} stopped, {record:?}, {status:?}"
+        );
     }
 
     fn begin(&mut self, spec: &Arc<Spec>) -> Report {

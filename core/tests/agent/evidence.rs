@@ -1,0 +1,348 @@
+//! What is an order to stop, and what is not.
+
+use crate::stage::{Stage, Store, code, definition, settings, task};
+use callboard_core::agent::Settings;
+use callboard_core::machine::Span;
+use callboard_core::model::{
+    Claim, Desired, Health, Ledger, Phase, Registration, RestartPolicy, Task, TaskDefinition,
+};
+use callboard_core::store::Revision;
+use std::collections::BTreeMap;
+
+fn stopping(id: &str, reason: &str) -> Task {
+    Task { desired: Desired::Stop, reason: reason.into(), tenure: 2, ..task(id, 20) }
+}
+
+fn ledger(ports: Vec<u16>) -> String {
+    let claim = Claim { memory: 10, cpu_units: 0, ports };
+    serde_json::to_string(&Ledger { clusters: BTreeMap::from([("c".into(), claim)]) })
+        .expect("plain records serialise")
+}
+
+#[test]
+fn a_healthy_task_is_stopped_only_while_enough_others_are_available() {
+    let mut stage = Stage::with_task("web-1");
+    stage.serve(2, 3);
+    stage.issue(&stopping("web-1", "scaled down"));
+    stage.run(60);
+    assert_eq!(stage.stops(), 0);
+    let status = stage.status("web-1").unwrap();
+    assert_eq!((status.phase, status.health), (Phase::Running, Health::Healthy));
+    assert_eq!(status.reason.as_deref(), Some("stop queued: only 2 of min 3 available"));
+    stage.serve(3, 3);
+    stage.run(10);
+    assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+}
+
+#[test]
+fn a_stop_is_not_read_out_of_a_store_that_is_away() {
+    let mut stage = Stage::with_task("web-1");
+    stage.issue(&stopping("web-1", "scaled down"));
+    stage.store.down = true;
+    stage.run(600);
+    assert_eq!(stage.stops(), 0);
+    stage.store.down = false;
+    stage.run(60);
+    assert_eq!(stage.stops(), 1);
+}
+
+#[test]
+fn a_task_that_does_no_work_is_stopped_at_once() {
+    let mut stage = Stage::with_task("web-1");
+    stage.serve(0, 3);
+    stage.ill.insert("web-1".into());
+    stage.run(10);
+    stage.issue(&stopping("web-1", "replaced by version 2"));
+    stage.run(2);
+    assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+    let mut late = Stage::with_task("web-1");
+    late.serve(0, 3);
+    late.issue(&stopping("web-1", "not healthy within 1m"));
+    late.run(2);
+    assert_eq!(late.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+}
+
+#[test]
+fn a_deleted_service_holds_no_stop() {
+    let mut stage = Stage::with_task("web-1");
+    stage.delete(&["state/services/web"]);
+    stage.issue(&stopping("web-1", "deleted"));
+    stage.run(2);
+    assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+}
+
+#[test]
+fn the_reasons_of_stops_that_skip_the_gate_are_those_of_tasks_that_do_no_work() {
+    use callboard_core::why::StopReason;
+    let why = || "x".to_string();
+    let reasons = [
+        StopReason::ScaleDown,
+        StopReason::Deleted,
+        StopReason::Rollout { to: 2 },
+        StopReason::Drain,
+        StopReason::MoveRequested { why: why() },
+        StopReason::NotHealthy { within: Span::secs(60) },
+        StopReason::Failed { why: why() },
+        StopReason::BadRecord { why: why() },
+    ];
+    for reason in reasons {
+        let mut stage = Stage::with_task("web-1");
+        stage.serve(0, 3);
+        stage.issue(&stopping("web-1", &reason.to_string()));
+        stage.run(20);
+        assert_eq!(stage.stops() == 0, reason.is_voluntary(), "{reason:?}");
+    }
+}
+
+#[test]
+fn a_store_that_is_away_for_an_hour_stops_and_restarts_nothing() {
+    let mut stage = Stage::with_task("web-1");
+    stage.store.down = true;
+    stage.run(3600);
+    assert_eq!((stage.stops(), stage.starts().len()), (0, 1));
+    stage.exit("web-1", code(1));
+    stage.run(10);
+    assert_eq!(stage.live().len(), 1, "what ends is started again without a store");
+    stage.store.down = false;
+    stage.run(60);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
+    assert!(stage.agent.is_present());
+}
+
+#[test]
+fn an_emptied_store_stops_nothing() {
+    for revision in [0, 5000] {
+        let mut stage = Stage::with_task("web-1");
+        stage.issue(&task("web-2", 21));
+        stage.run(5);
+        stage.restore(Store { revision, ..Store::default() });
+        stage.run(1200);
+        assert_eq!((stage.stops(), stage.live().len()), (0, 2), "{revision}");
+        stage.restart();
+        stage.run(1200);
+        assert_eq!((stage.stops(), stage.live().len()), (0, 2), "{revision}");
+        stage.define(&definition());
+        stage.issue(&task("web-1", 20));
+        stage.run(20);
+        assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+    }
+}
+
+#[test]
+fn everything_deleted_one_by_one_stops_nothing() {
+    let mut stage = Stage::with_task("web-1");
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    let keys: Vec<String> = stage.store.entries.keys().cloned().collect();
+    stage.delete(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+    stage.run(1200);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+}
+
+#[test]
+fn a_missing_record_is_no_order() {
+    let mut stage = Stage::with_task("web-1");
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    stage.delete(&["state/tasks/h1/web-1"]);
+    stage.run(600);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+    let notes: Vec<String> = stage.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(notes.iter().filter(|note| note.contains("missing for no reason")).count(), 1);
+    stage.exit("web-1", code(1));
+    stage.run(10);
+    assert_eq!(stage.live().len(), 1);
+}
+
+#[test]
+fn record_and_status_gone_together_are_an_order() {
+    let mut stage = Stage::new();
+    stage.issue(&Task { port: Some(20001), ..task("web-1", 20) });
+    stage.run(5);
+    stage.put("state/ledger/h1", &ledger(vec![20001]));
+    stage.delete(&["state/tasks/h1/web-1", "status/h1/web-1"]);
+    stage.run(60);
+    assert_eq!(stage.stops(), 0, "its port is still its own");
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    stage.run(120);
+    assert_eq!((stage.stops(), stage.live().len()), (1, 0));
+    assert!(stage.processes.is_empty());
+    assert_eq!(stage.agent.tasks().count(), 0);
+}
+
+#[test]
+fn a_restored_snapshot_stops_nothing() {
+    let mut stage = Stage::new();
+    stage.run(3);
+    let before = stage.store.clone();
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    stage.issue(&task("web-1", 20));
+    stage.run(10);
+    stage.restore(before);
+    stage.run(1200);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+}
+
+#[test]
+fn a_running_task_is_adopted_as_it_is() {
+    let mut stage = Stage::with_task("web-1");
+    stage.exit("web-1", code(1));
+    stage.run(20);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
+    stage.restart();
+    for _ in 0..100 {
+        stage.run(1);
+        assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
+    }
+    assert_eq!((stage.starts().len(), stage.stops()), (2, 0));
+}
+
+#[test]
+fn what_ended_while_the_agent_was_away_is_restarted_and_counted() {
+    let mut stage = Stage::with_task("web-1");
+    for round in 1..=5 {
+        stage.exit("web-1", code(1));
+        stage.restart();
+        stage.run(60);
+        assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, round)));
+    }
+    stage.exit("web-1", code(1));
+    stage.restart();
+    stage.run(100);
+    assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Failed));
+    assert_eq!(stage.starts().len(), 6);
+    stage.restart();
+    stage.run(100);
+    assert_eq!(stage.starts().len(), 6, "given up is given up");
+}
+
+#[test]
+fn what_vanished_with_the_machine_is_started_again() {
+    let mut stage = Stage::with_task("web-1");
+    stage.processes.clear();
+    stage.restart();
+    stage.run(60);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
+}
+
+#[test]
+fn nothing_is_started_while_the_machine_cannot_be_inspected() {
+    let mut stage = Stage::new();
+    stage.executor_down = true;
+    stage.issue(&task("web-1", 20));
+    stage.run(120);
+    assert!(stage.starts().is_empty());
+    let usage = &stage.store.entries["hosts/h1/usage"].value;
+    assert!(usage.contains("docker is down"), "{usage}");
+    stage.executor_down = false;
+    stage.run(60);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+    let usage = &stage.store.entries["hosts/h1/usage"].value;
+    assert!(!usage.contains("unfit"), "{usage}");
+}
+
+#[test]
+fn junk_concerns_only_itself() {
+    let mut stage = Stage::with_task("web-1");
+    stage.put("state/tasks/h1/web-2", "{");
+    stage.put("state/tasks/h1/web-3", &serde_json::to_string(&task("web-4", 22)).unwrap());
+    stage.put("state/tasks/h1/web-1", "[]");
+    stage.put("state/tasks/h1/a/b", "?");
+    stage.put("status/h1/web-9", "?");
+    stage.put("hosts/h1/moves/web-9", "?");
+    stage.issue(&task("web-5", 23));
+    stage.run(30);
+    assert_eq!(stage.said("web-5"), Some((Phase::Running, Health::Healthy, 0)));
+    assert_eq!(stage.status("web-3").map(|status| status.phase), Some(Phase::Failed));
+    assert_eq!((stage.stops(), stage.live().len()), (0, 2));
+    assert!(!stage.store.entries.contains_key("status/h1/web-9"));
+    assert!(!stage.store.entries.contains_key("hosts/h1/moves/web-9"));
+    let bad = stage.notes.iter().filter(|note| note.to_string().starts_with("state/tasks/")).count();
+    assert!(bad >= 3);
+}
+
+#[test]
+fn a_placement_does_not_change() {
+    let mut stage = Stage::new();
+    stage.issue(&Task { port: Some(20001), ..task("web-1", 20) });
+    stage.run(5);
+    stage.issue(&Task { port: Some(20002), ..task("web-1", 20) });
+    stage.issue(&Task { port: Some(20001), ..task("web-2", 21) });
+    stage.run(5);
+    assert_eq!(stage.stops(), 0);
+    assert_eq!(stage.live()[0].id.as_ref(), "web-1");
+    let status = stage.status("web-2").unwrap();
+    assert_eq!(status.phase, Phase::Failed);
+    assert_eq!(status.reason.as_deref(), Some("port 20001 is in use by web-1 on this host"));
+    stage.issue(&Task { generation: 19, ..task("web-1", 20) });
+    stage.issue(&Task { tenure: 0, desired: Desired::Stop, port: Some(20001), ..task("web-1", 20) });
+    stage.run(20);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+}
+
+#[test]
+fn what_this_host_cannot_run_fails_with_the_reason() {
+    let registration = Registration { executors: vec!["docker".into()], ..settings().registration };
+    let mut stage = Stage::of(Settings { registration, ..settings() });
+    stage.issue(&task("web-1", 20));
+    stage.run(5);
+    let status = stage.status("web-1").unwrap();
+    assert_eq!(status.reason.as_deref(), Some("this host has no executor bash"));
+    assert_eq!(status.phase, Phase::Failed);
+}
+
+#[test]
+fn a_store_behind_what_was_seen_before_the_start_is_not_believed() {
+    let mut stage = Stage::with_task("web-1");
+    let settings = Settings { seen: Revision(100_000), ..settings() };
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    stage.delete(&["state/tasks/h1/web-1", "status/h1/web-1"]);
+    stage.restart_as(settings);
+    stage.run(600);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+}
+
+#[test]
+fn a_new_version_begins_with_fresh_restarts() {
+    let mut stage = Stage::new();
+    stage.define(&TaskDefinition {
+        restart: RestartPolicy { attempts: 1, ..RestartPolicy::default() },
+        ..definition()
+    });
+    stage.broken.insert("web-1".into());
+    stage.issue(&task("web-1", 20));
+    stage.run(20);
+    assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Failed));
+    stage.broken.clear();
+    stage.issue(&task("web-1", 21));
+    stage.run(5);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+}
+
+#[test]
+fn an_order_to_stop_from_a_restored_store_concerns_what_runs() {
+    let mut stage = Stage::with_task("web-1");
+    let before = stage.store.clone();
+    stage.issue(&task("web-1", 30));
+    stage.run(10);
+    assert_eq!(stage.live()[0].generation, 30);
+    stage.restore(before);
+    stage.run(60);
+    assert_eq!((stage.live().len(), stage.live()[0].generation), (1, 30));
+    stage.issue(&stopping("web-1", "not healthy within 1m"));
+    stage.run(60);
+    assert!(stage.live().is_empty());
+    let status = stage.status("web-1").unwrap();
+    assert_eq!((status.generation, status.phase), (20, Phase::Dead));
+}
+
+#[test]
+fn an_end_that_is_told_before_the_inspection_is_not_missed() {
+    let mut stage = Stage::with_task("web-1");
+    let run = stage.live()[0].clone();
+    stage.restart();
+    let early = callboard_core::work::Report::Exited(run, code(3));
+    stage.step(callboard_core::agent::Input::Work(early));
+    stage.run(0);
+    stage.exit("web-1", code(3));
+    stage.run(30);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
+}

@@ -1,0 +1,205 @@
+//! Speaking for a host: the sign of life, the writes under it, memory pressure, and the end.
+
+use crate::stage::{Stage, settings, task};
+use callboard_core::agent::{Input, Settings};
+use callboard_core::machine::Machine;
+use callboard_core::model::{Alive, Desired, Health, MoveRequest, Phase, Task, Usage};
+use callboard_core::store::{Op, SessionId};
+use callboard_core::work::Report;
+use std::collections::BTreeMap;
+
+#[test]
+fn a_lost_session_is_opened_again_and_stops_nothing() {
+    let mut stage = Stage::with_task("web-1");
+    let before = stage.store.entries["hosts/h1/alive"].clone();
+    stage.end_session();
+    assert!(!stage.store.entries.contains_key("hosts/h1/alive"));
+    stage.run(20);
+    let after = &stage.store.entries["hosts/h1/alive"];
+    assert!(after.revision > before.revision && after.session != before.session);
+    assert_eq!((stage.stops(), stage.starts().len()), (0, 1));
+    stage.exit("web-1", crate::stage::code(1));
+    stage.run(10);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
+}
+
+#[test]
+fn its_own_former_self_gives_way() {
+    let mut stage = Stage::with_task("web-1");
+    stage.restart();
+    stage.run(2);
+    assert!(stage.agent.is_present());
+    stage.run(60);
+    assert!(stage.agent.is_present());
+}
+
+#[test]
+fn a_second_agent_of_the_name_waits() {
+    let mut stage = Stage::with_task("web-1");
+    let alive = stage.store.entries["hosts/h1/alive"].clone();
+    let other = Settings { agent_id: "other".into(), ..settings() };
+    stage.restart_as(other);
+    let steps = stage.steps;
+    stage.run(5);
+    assert!(stage.steps - steps < 60, "{}", stage.steps - steps);
+    assert!(!stage.agent.is_present());
+    assert_eq!(stage.store.entries["hosts/h1/alive"], alive);
+    let waits = stage.notes.iter().filter(|note| note.to_string().contains("another agent")).count();
+    assert_eq!((waits, stage.stops()), (1, 0));
+    stage.run(10);
+    assert!(stage.agent.is_present(), "the first one's session has ended");
+    let now: Alive = serde_json::from_str(&stage.store.entries["hosts/h1/alive"].value).unwrap();
+    assert_eq!(now.agent_id, "other");
+}
+
+#[test]
+fn a_sign_of_life_that_another_agent_took_is_left_to_it() {
+    let mut stage = Stage::with_task("web-1");
+    let alive = Alive { host: "h1".into(), boot_id: "b".into(), agent_id: "other".into() };
+    let value = serde_json::to_string(&alive).unwrap();
+    let session = Some(SessionId("theirs".into()));
+    let ops = vec![Op::Put { key: "hosts/h1/alive".into(), value: value.clone(), session }];
+    for reply in stage.store.apply(ops) {
+        stage.later(1, Input::Store(reply));
+    }
+    let commits = stage.store.commits;
+    stage.exit("web-1", crate::stage::code(1));
+    stage.run(600);
+    assert_eq!(stage.store.commits, commits);
+    assert_eq!(stage.store.entries["hosts/h1/alive"].value, value);
+    assert_eq!(stage.live().len(), 1);
+}
+
+#[test]
+fn the_unknown_outcome_of_a_write_is_looked_up() {
+    let mut stage = Stage::new();
+    stage.run(5);
+    stage.swallow = 2;
+    stage.issue(&task("web-1", 20));
+    stage.run(120);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+    assert_eq!(stage.swallow, 0);
+    let commits = stage.store.commits;
+    stage.run(100);
+    assert_eq!(stage.store.commits, commits);
+}
+
+fn used(stage: &mut Stage, memory_used: u64, tasks: &[(&str, u64)]) {
+    let tasks: BTreeMap<String, u64> = tasks.iter().map(|(id, used)| ((*id).to_string(), *used)).collect();
+    stage.usage = Usage { memory_total: 1000, memory_used, tasks, unfit: None };
+}
+
+fn asked(stage: &Stage) -> Vec<MoveRequest> {
+    let moves = stage.store.entries.range("hosts/h1/moves/".to_string()..);
+    let moves = moves.take_while(|(key, _)| key.starts_with("hosts/h1/moves/"));
+    moves.map(|(_, entry)| serde_json::from_str(&entry.value).expect("the agent writes JSON")).collect()
+}
+
+#[test]
+fn memory_pressure_asks_the_offender_to_move_and_takes_it_back() {
+    let mut stage = Stage::new();
+    stage.issue(&Task { memory: 600, ..task("web-1", 20) });
+    stage.issue(&Task { memory: 100, ..task("web-2", 21) });
+    stage.run(5);
+    used(&mut stage, 950, &[("web-1", 590), ("web-2", 300)]);
+    stage.run(30);
+    let moves = asked(&stage);
+    assert_eq!(moves.len(), 1);
+    assert_eq!((&*moves[0].id, moves[0].generation), ("web-2", 21));
+    assert_eq!(moves[0].reason, "uses 300 MiB and reserved 100, 950 of 1000 MiB of the host are used");
+    stage.run(60);
+    assert_eq!(asked(&stage), moves);
+    stage.run(90);
+    let moves = asked(&stage);
+    assert_eq!((moves.len(), &*moves[0].id), (1, "web-1"), "the next after two minutes");
+    used(&mut stage, 500, &[]);
+    stage.run(30);
+    assert!(asked(&stage).is_empty());
+    assert_eq!(stage.stops(), 0);
+}
+
+#[test]
+fn a_request_to_move_goes_with_its_task() {
+    let mut stage = Stage::with_task("web-1");
+    used(&mut stage, 950, &[("web-1", 300)]);
+    stage.run(30);
+    assert_eq!(asked(&stage).len(), 1);
+    stage.issue(&Task { desired: Desired::Stop, reason: "moved".into(), ..task("web-1", 20) });
+    stage.run(20);
+    assert!(asked(&stage).is_empty());
+}
+
+#[test]
+fn usage_is_said_when_it_matters() {
+    let mut stage = Stage::with_task("web-1");
+    stage.run(60);
+    let commits = stage.store.commits;
+    used(&mut stage, 160, &[]);
+    stage.run(10);
+    assert_eq!(stage.store.commits, commits + 1);
+    used(&mut stage, 165, &[]);
+    stage.run(20);
+    assert_eq!(stage.store.commits, commits + 1);
+    stage.run(120);
+    assert_eq!(stage.store.commits, commits + 2);
+}
+
+#[test]
+fn an_agent_that_leaves_its_tasks_ends_at_once() {
+    let mut stage = Stage::with_task("web-1");
+    stage.step(Input::Shutdown { keep: true });
+    assert!(stage.exited);
+    assert!(!stage.store.entries.contains_key("hosts/h1/alive"));
+    assert_eq!((stage.live().len(), stage.stops()), (1, 0));
+    assert!(stage.agent.wake_at().is_none());
+    stage.restart();
+    stage.run(10);
+    assert_eq!((stage.live().len(), stage.starts().len()), (1, 1));
+}
+
+#[test]
+fn an_agent_that_takes_its_tasks_along_stops_them_first() {
+    let mut stage = Stage::with_task("web-1");
+    stage.serve(0, 5);
+    stage.step(Input::Shutdown { keep: false });
+    stage.run(10);
+    assert!(stage.exited);
+    assert!(stage.live().is_empty());
+    let status = stage.status("web-1").unwrap();
+    assert_eq!((status.phase, status.attempt), (Phase::Pending, 1));
+    assert_eq!(status.reason.as_deref(), Some("agent was shut down"));
+    stage.restart();
+    stage.run(20);
+    assert_eq!(stage.live().len(), 1);
+    assert_eq!(stage.status("web-1").map(|status| status.health), Some(Health::Healthy));
+}
+
+#[test]
+fn an_agent_whose_tasks_do_not_end_ends_all_the_same() {
+    let mut stage = Stage::with_task("web-1");
+    stage.deaf = true;
+    stage.step(Input::Shutdown { keep: false });
+    stage.run(60);
+    assert!(stage.exited);
+}
+
+#[test]
+fn results_about_another_run_are_ignored() {
+    let mut stage = Stage::with_task("web-1");
+    let run = stage.live()[0].clone();
+    for stranger in [
+        callboard_core::work::Run { attempt: 7, ..run.clone() },
+        callboard_core::work::Run { generation: 19, ..run.clone() },
+        callboard_core::work::Run { id: "web-9".into(), ..run.clone() },
+    ] {
+        for _ in 0..5 {
+            let result = Err("no".to_string());
+            stage.step(Input::Work(Report::Checked { run: stranger.clone(), check: 0, result }));
+            stage.step(Input::Work(Report::Exited(stranger.clone(), crate::stage::code(1))));
+        }
+        stage.step(Input::Work(Report::Checked { run: run.clone(), check: 9, result: Err("no".into()) }));
+    }
+    stage.run(5);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+    assert_eq!(stage.live(), [run]);
+}
