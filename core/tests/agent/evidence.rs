@@ -1,6 +1,7 @@
 //! What is an order to stop, and what is not.
 
-use crate::stage::{Stage, Store, code, definition, settings, task};
+use crate::stage::{Stage, code, definition, settings, task};
+use crate::store::Store;
 use callboard_core::agent::Settings;
 use callboard_core::machine::Span;
 use callboard_core::model::{

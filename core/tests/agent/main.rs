@@ -5,3 +5,4 @@ mod evidence;
 mod lifecycle;
 mod presence;
 mod stage;
+mod store;
