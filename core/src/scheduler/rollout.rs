@@ -60,6 +60,8 @@ impl Round<'_> {
                 why: reason.clone(),
             });
             self.state.rollout = Rollout::Failed { reason };
+            // It was the version, not the hosts: what ran before may run there again.
+            self.world.forgive(&self.key.1);
         }
     }
 
