@@ -1,7 +1,7 @@
 //! Whether a task that does its work may be stopped: asked once more before the signal, of what the scheduler wrote when
 //! it gave the order.
 //!
-//! **Invariant:** a healthy task is not stopped by choice while the store cannot be read, or says that too few others
+//! **Invariant:** a healthy task is not stopped, whatever the reason of the order, while the store cannot be read, or says that too few others
 //! do their work.
 
 use super::local::{Local, State};
@@ -23,9 +23,6 @@ pub(super) enum Gate {
     Open,
 }
 
-/// How the reasons of stops begin that concern tasks which do no work, see [`crate::why::StopReason`].
-const IDLE: [&str; 3] = ["not healthy within ", "failed: ", "its record is damaged: "];
-
 impl Agent {
     /// Tells whether a task that was ordered to stop may be stopped now; asks if need be.
     pub(super) fn may_stop(&mut self, now: Time, local: &mut Local) -> bool {
@@ -36,7 +33,7 @@ impl Agent {
                 Health::Unknown => self.was_said_healthy(local),
                 Health::Unhealthy => false,
             };
-        if !works || IDLE.iter().any(|idle| local.task.reason.starts_with(idle)) {
+        if !works {
             if local.gate == Gate::Shut {
                 local.gate = Gate::Unasked;
                 self.fetches.forget_key(&key, &local.task.id);

