@@ -19,7 +19,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 /// How long a burst of changes is collected before it is planned.
@@ -193,11 +192,23 @@ impl Process {
                     STOP_PATIENCE.as_secs()
                 );
             }
+            self.api.events.say(left(&*agent.executor).await);
         }
-        self.api.events.say("ended");
         // A moment for those who follow the events to hear of the end.
         tokio::time::sleep(Duration::from_millis(50)).await;
         self.server.abort();
+    }
+}
+
+/// Tells what the end leaves on this host.
+async fn left(executor: &dyn Executor) -> String {
+    match executor.inspect().await {
+        Ok(found) => match found.iter().filter(|found| found.exit.is_none()).count() {
+            0 => "ended; no task is left running".into(),
+            1 => "ended; 1 task is left running, the next start takes it over".into(),
+            count => format!("ended; {count} tasks are left running, the next start takes them over"),
+        },
+        Err(failure) => format!("ended; nobody knows which tasks are left running: {failure}"),
     }
 }
 
@@ -254,8 +265,14 @@ fn start_agent(
         seen: Revision(data_dir.seen()),
     };
     let executor: Arc<dyn Executor> = Arc::new(executor);
-    let (driver, told): (AgentDriver, UnboundedSender<Told>) =
-        AgentDriver::new(settings, clock, Arc::clone(store), Arc::clone(&executor), Arc::clone(events));
+    let (driver, told) = AgentDriver::new(
+        settings,
+        clock,
+        Arc::clone(store),
+        Arc::clone(&executor),
+        Arc::clone(events),
+        data_dir.seen_file(),
+    );
     Ok(Started { local: LocalAgent { host, told, executor }, driver: tokio::spawn(driver.run()), data_dir })
 }
 

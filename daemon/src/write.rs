@@ -191,9 +191,9 @@ pub(crate) async fn drain(store: &dyn Store, host: &str, draining: bool) -> Resu
 /// Deletes an object of the desired state; a service also leaves its cluster.
 pub(crate) async fn delete(store: &dyn Store, what: &Delete) -> Result<Applied, Problem> {
     commit(store, false, |desired| {
-        let clusters = config::check_delete(&desired.view(), what).map_err(|mistakes| {
+        let clusters = config::check_delete(&desired.view(), what).map_err(|mistake| {
             let kind = if exists(desired, what) { Kind::Conflict } else { Kind::NotFound };
-            Problem::all(kind, mistakes.iter().map(body).collect())
+            Problem { kind, body: body(&mistake) }
         })?;
         let mut writes = Vec::new();
         for cluster in &clusters {

@@ -144,3 +144,6 @@ impl IntoResponse for Problem {
         (status, Json(self.body)).into_response()
     }
 }
+
+#[cfg(test)]
+mod tests;

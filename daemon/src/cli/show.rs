@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 /// Show services: how many tasks they want, how many are healthy, and how a rollout fares
 ///
-/// STATE is one word: healthy; starting and rolling are on their way; degraded had all its tasks healthy once and has
-/// not now; blocked cannot place tasks; failed gave a version up; stopping, stopped; unlisted is in no cluster.
+/// STATE is one word: healthy; starting, rolling and scaling are on their way; degraded has tasks that do not do their
+/// work; blocked cannot place tasks; failed gave a version up; stopping, stopped; unlisted is in no cluster.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServicesArgs {
     /// Only this one
@@ -126,11 +126,20 @@ fn note(view: &ServiceView) -> String {
     }
     if let Some(why) = &view.failure {
         parts.push(why.clone());
-    }
-    if let Some(why) = &view.blocked {
+    } else if let Some(why) = &view.blocked {
         parts.push(format!("{} not placed: {why}", view.missing));
     }
-    parts.join("; ")
+    cut(&parts.join("; "))
+}
+
+/// Keeps a table readable; `callboard explain` and JSON tell all.
+fn cut(text: &str) -> String {
+    const LONGEST: usize = 100;
+    if text.chars().count() <= LONGEST {
+        text.into()
+    } else {
+        text.chars().take(LONGEST).chain(" ...".chars()).collect()
+    }
 }
 
 pub(crate) fn tint(state: &str) -> Tint {
@@ -171,7 +180,7 @@ pub(crate) async fn tasks(client: &Client, args: &TasksArgs, format: Format) -> 
             Cell::new(view.address.as_deref().unwrap_or("-")),
             Cell::new(memory),
             Cell::new(if view.state == "issued" { 0 } else { view.attempt + 1 }),
-            Cell::new(why(view)),
+            Cell::new(cut(why(view))),
         ]);
     }
     out::show(&rows, "no tasks");

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 /// How often the services are looked at.
 const LOOK: Duration = Duration::from_millis(300);
-/// For how long something may stand in the way before the answer is no: agents and schedulers need a moment.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// For how long something may stand in the way before the answer is no: agents and schedulers need a moment, and a host
+/// on which a version failed is tried again after a while.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long to wait.
 #[derive(Clone, Debug, clap::Args)]

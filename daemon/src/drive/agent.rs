@@ -2,6 +2,7 @@
 
 use super::Clock;
 use super::store::Line;
+use crate::data_dir;
 use crate::events::Events;
 use callboard_backends::Store;
 use callboard_core::agent::{Agent, Effect, Input, Settings};
@@ -10,8 +11,14 @@ use callboard_core::store::Reply;
 use callboard_core::work::Report;
 use callboard_executors::{Executor, perform};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+/// How often, at most, it is written down what an agent has seen of the store.
+const SEEN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the outside tells an agent.
 pub(crate) enum Told {
@@ -34,22 +41,27 @@ pub(crate) struct AgentDriver {
     replies: UnboundedReceiver<Reply>,
     reports: (UnboundedSender<Report>, UnboundedReceiver<Report>),
     told: UnboundedReceiver<Told>,
+    /// The highest store revision seen, for the next start.
+    seen: watch::Sender<u64>,
 }
 
 impl AgentDriver {
-    /// Makes a driver and the way to tell it things.
+    /// Makes a driver and the way to tell it things. What it has seen of the store is kept in `seen_file`.
     pub(crate) fn new(
         settings: Settings,
         clock: Clock,
         store: Arc<dyn Store>,
         executor: Arc<dyn Executor>,
         events: Arc<Events>,
+        seen_file: PathBuf,
     ) -> (AgentDriver, UnboundedSender<Told>) {
         let (line, replies) = Line::new(store);
         let (sender, told) = unbounded_channel();
         let machine = Agent::new(settings);
         let reports = unbounded_channel();
-        (AgentDriver { machine, clock, events, executor, line, replies, reports, told }, sender)
+        let (seen, changed) = watch::channel(machine.seen().0);
+        drop(tokio::spawn(keep_seen(changed, seen_file)));
+        (AgentDriver { machine, clock, events, executor, line, replies, reports, told, seen }, sender)
     }
 
     /// Runs until the machine says that all is done.
@@ -83,6 +95,24 @@ impl AgentDriver {
                 Effect::Exit => flow = ControlFlow::Break(()),
             }
         }
+        let seen = self.machine.seen().0;
+        self.seen.send_if_modified(|kept| std::mem::replace(kept, seen) != seen);
         flow
+    }
+}
+
+/// Writes down what the agent has seen of the store, once a second at most; a little less than all is good enough.
+async fn keep_seen(mut changed: watch::Receiver<u64>, file: PathBuf) {
+    while changed.changed().await.is_ok() {
+        let seen = *changed.borrow_and_update();
+        let to = file.clone();
+        let written = tokio::task::spawn_blocking(move || data_dir::replace(&to, &seen.to_string())).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(
+                "{} cannot be written: {error}; check the space and the permissions",
+                file.display()
+            );
+        }
+        tokio::time::sleep(SEEN_INTERVAL).await;
     }
 }

@@ -57,13 +57,15 @@ fn count(board: &Board, service: &Service, view: &mut ServiceView) {
             view.stopping += 1;
             continue;
         }
-        let healthy = u32::from(task_state(board, task) == "healthy");
+        let state = task_state(board, task);
+        let healthy = u32::from(state == "healthy");
         let version = versions.entry(task.version).or_default();
         version.version = task.version;
         version.issued += 1;
         version.healthy += healthy;
         view.issued += 1;
         view.healthy += healthy;
+        view.ailing += u32::from(matches!(state, "unhealthy" | "failed" | "dead" | "silent"));
     }
     view.versions = versions.into_values().rev().collect();
 }
@@ -72,17 +74,19 @@ fn service_state(service: &Service, view: &ServiceView) -> &'static str {
     let target = service.target();
     let current = view.versions.iter().find(|count| count.version == view.version);
     let (issued, healthy) = current.map_or((0, 0), |count| (count.issued, count.healthy));
+    let rolling = view.rollout.as_deref() == Some("running");
     match () {
         () if view.cluster.is_none() && view.issued + view.stopping == 0 => "unlisted",
         () if target == 0 && view.issued + view.stopping == 0 => "stopped",
         () if target == 0 || view.cluster.is_none() => "stopping",
         () if view.failure.is_some() => "failed",
-        () if healthy >= target && view.issued == target && view.rollout.as_deref() != Some("running") => {
-            "healthy"
-        }
+        () if healthy >= target && view.issued == target && !rolling => "healthy",
         () if view.blocked.is_some() => "blocked",
-        () if issued < view.issued || view.rollout.as_deref() == Some("running") => "rolling",
-        () if view.rollout.as_deref() == Some("done") => "degraded",
+        () if issued < view.issued => "rolling",
+        () if view.ailing > 0 => "degraded",
+        () if view.stable.is_none() => "starting",
+        () if rolling => "rolling",
+        () if view.issued > target || view.stopping > 0 => "scaling",
         () => "starting",
     }
 }

@@ -65,12 +65,15 @@ pub(crate) struct ServiceView {
     pub(crate) min: u32,
     pub(crate) max: u32,
     pub(crate) stopped: bool,
-    /// One word: healthy, rolling, starting, degraded, failed, blocked, stopped, stopping, unlisted.
+    /// One word: healthy, starting, rolling, scaling, degraded, blocked, failed, stopping, stopped, unlisted.
     pub(crate) state: String,
     /// Tasks that shall run.
     pub(crate) issued: u32,
     /// Tasks that shall run and do their work.
     pub(crate) healthy: u32,
+    /// Tasks that shall run, were brought up, and do not do their work.
+    #[serde(default)]
+    pub(crate) ailing: u32,
     /// Tasks that shall stop and are not gone yet.
     pub(crate) stopping: u32,
     /// Tasks by version.
@@ -234,3 +237,6 @@ pub(crate) struct Planned {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) blocked: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests;
