@@ -1,0 +1,262 @@
+//! One `callboard dev` for one test: it is started, asked through the command line and the API, and cleared away.
+//!
+//! **Invariant:** nothing is ended but what runs in the directory of this very show.
+
+use crate::processes::Process;
+use rustix::fs::{FlockOperation, flock};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long anything may take that should take a moment: the machine may be busy.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// Finds the program under test, next to the tests.
+fn binary() -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows its own file");
+    let path = own.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").join("callboard");
+    assert!(
+        path.is_file(),
+        "{} is missing; build it as tests/run does, by `cargo build --workspace --bins` in the profile of the tests",
+        path.display()
+    );
+    path
+}
+
+/// Waits until `probe` gives something.
+#[track_caller]
+pub(crate) fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(started.elapsed() < limit, "after {limit:?} still not so: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Ports that no other test has, in this process or another: the first for the API, the rest for tasks.
+pub(crate) struct Ports {
+    pub(crate) api: u16,
+    pub(crate) first: u16,
+    pub(crate) last: u16,
+    /// Holds the claim as long as it is open.
+    _claim: File,
+}
+
+/// Below the ports that the kernel hands out, and beside those that daemons use unless told otherwise.
+const PORTS_FIRST: u16 = 10_000;
+const BLOCKS: u16 = 400;
+const BLOCK: u16 = 20;
+
+impl Ports {
+    fn claim() -> Ports {
+        let dir = std::env::temp_dir().join("callboard-test-ports");
+        fs::create_dir_all(&dir).expect("the directory for temporary files can be written");
+        for block in 0..BLOCKS {
+            // What another user of this machine has claimed cannot be opened.
+            let Ok(file) = File::create(dir.join(block.to_string())) else { continue };
+            let api = PORTS_FIRST + block * BLOCK;
+            let last = api + BLOCK - 1;
+            let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && (api..=last).all(is_free) {
+                return Ports { api, first: api + 1, last, _claim: file };
+            }
+        }
+        panic!("no {BLOCK} ports in a row are free");
+    }
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    command: String,
+}
+
+impl Said {
+    /// Expects an exit code.
+    #[track_caller]
+    pub(crate) fn ends(self, code: i32) -> Said {
+        let Said { command, out, err, .. } = &self;
+        assert_eq!(self.code, Some(code), "callboard {command}\n--- out\n{out}--- err\n{err}");
+        self
+    }
+
+    /// Expects words among the messages.
+    #[track_caller]
+    pub(crate) fn complains(self, words: &str) -> Said {
+        let Said { command, out, err, .. } = &self;
+        assert!(err.contains(words), "callboard {command}: no {words:?}\n--- out\n{out}--- err\n{err}");
+        self
+    }
+
+    /// Expects words in the output.
+    #[track_caller]
+    pub(crate) fn tells(self, words: &str) -> Said {
+        let Said { command, out, err, .. } = &self;
+        assert!(out.contains(words), "callboard {command}: no {words:?}\n--- out\n{out}--- err\n{err}");
+        self
+    }
+
+    /// Reads the output as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
+    }
+}
+
+/// A `callboard dev` and its directory.
+pub(crate) struct Show {
+    dir: TempDir,
+    pub(crate) ports: Ports,
+    daemon: Option<Child>,
+}
+
+impl Show {
+    /// Starts a daemon in a new directory, with further arguments, and waits until it answers.
+    #[track_caller]
+    pub(crate) fn start(arguments: &[&str]) -> Show {
+        let dir = tempfile::Builder::new().prefix("callboard-").tempdir().expect("a directory can be made");
+        let mut show = Show { dir, ports: Ports::claim(), daemon: None };
+        show.raise(arguments);
+        show
+    }
+
+    /// Starts a daemon again in the same directory.
+    #[track_caller]
+    pub(crate) fn raise(&mut self, arguments: &[&str]) {
+        let log = File::options().append(true).create(true).open(self.log()).expect("the log can be written");
+        let mut command = self.command();
+        command.args(["dev", "--host", "h1"]);
+        command.arg("--data-dir").arg(self.data_dir());
+        command.args(["--bind", &format!("127.0.0.1:{}", self.ports.api)]);
+        command.args(["--ports", &format!("{}-{}", self.ports.first, self.ports.last)]);
+        command.args(arguments);
+        command.stdout(log.try_clone().expect("a file can be opened twice")).stderr(log);
+        self.daemon = Some(command.spawn().expect("the program can be started"));
+        until("the daemon answers", SOON, || {
+            if let Some(Ok(Some(status))) = self.daemon.as_mut().map(Child::try_wait) {
+                panic!("the daemon ended, {status}");
+            }
+            self.get("/v1/health").filter(|(status, _)| *status == 200)
+        });
+    }
+
+    /// The program, as this test calls it: nothing in the environment changes what it does.
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        let ours = |name: &str| name.starts_with("CALLBOARD_") || name == "RUST_LOG";
+        for (name, _) in std::env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
+            command.env_remove(name);
+        }
+        command.stdin(std::process::Stdio::null()).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command
+    }
+
+    /// Makes a command that asks the daemon, without running it.
+    pub(crate) fn asking(&self, line: &[&str]) -> Command {
+        let mut command = self.command();
+        command.args(["--api", &format!("http://127.0.0.1:{}", self.ports.api)]).args(line);
+        command
+    }
+
+    /// Runs a command line against the daemon.
+    #[track_caller]
+    pub(crate) fn callboard(&self, line: &[&str]) -> Said {
+        let mut command = assert_cmd::Command::from_std(self.asking(line));
+        let output = command.timeout(Duration::from_secs(120)).output().expect("the program can be started");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+            command: line.join(" "),
+        }
+    }
+
+    /// Reads what a listing command says to programs.
+    #[track_caller]
+    pub(crate) fn list(&self, line: &[&str]) -> Value {
+        self.callboard(&[line, &["-o", "json"]].concat()).ends(0).json()
+    }
+
+    /// Asks the API.
+    pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
+        ask(self.ports.api, path)
+    }
+
+    /// Writes a file beside the data directory and gives its path.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.path().join(name);
+        fs::write(&path, content).expect("a file can be written");
+        path.to_str().expect("paths of tests are UTF-8").to_owned()
+    }
+
+    /// The directory of everything of this show.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The directory that the daemon keeps its things in.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path().join("daemon.log")
+    }
+
+    /// Ends the daemon as Ctrl-C does, and waits for it.
+    #[track_caller]
+    pub(crate) fn interrupt(&mut self) {
+        let mut daemon = self.daemon.take().expect("a daemon runs");
+        Process::read(daemon.id()).expect("the daemon lives").signal(rustix::process::Signal::INT);
+        let ended =
+            until("the daemon ends when asked to", SOON, || daemon.try_wait().expect("it is our child"));
+        assert!(ended.success(), "{ended}");
+    }
+
+    /// Kills the daemon.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            // It may have ended by itself.
+            let _ended = daemon.kill();
+            let _reaped = daemon.wait();
+        }
+    }
+}
+
+impl Drop for Show {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.log()).unwrap_or_default();
+            let _unshown = write!(std::io::stderr(), "--- the daemon said\n{log}---\n");
+        }
+        self.kill();
+        crate::processes::clear_away(self.path());
+    }
+}
+
+/// Sends a GET to a port of this machine; nothing when nobody answers in a moment.
+pub(crate) fn ask(port: u16, path: &str) -> Option<(u16, String)> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
