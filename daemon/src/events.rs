@@ -65,7 +65,9 @@ impl Events {
 
     /// Takes in what the daemon itself did.
     pub(crate) fn say(&self, text: impl Into<String>) {
-        self.push("daemon", "daemon", About::default(), text.into());
+        let text = text.into();
+        tracing::info!(source = "daemon", "{text}");
+        self.push("daemon", "daemon", About::default(), text);
     }
 
     fn push(&self, source: &str, kind: &str, about: About, text: String) {

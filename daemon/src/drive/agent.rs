@@ -77,7 +77,7 @@ impl AgentDriver {
                 () = self.clock.until(self.machine.wake_at()) => Input::Wake,
             };
             if self.step(input).is_break() {
-                return;
+                return self.line.finish().await;
             }
         }
     }

@@ -8,12 +8,8 @@ use callboard_core::machine::Machine;
 use callboard_core::scheduler::{Effect, Input, Scheduler, Settings};
 use callboard_core::store::Reply;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
-
-/// How long the last requests of a scheduler that shall end may take: giving its locks back.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A question to the machine between two of its steps.
 type Ask = Box<dyn FnOnce(&Scheduler) + Send>;
@@ -92,7 +88,7 @@ impl SchedulerDriver {
             self.step(input);
         }
         self.step(Input::Shutdown);
-        tokio::time::sleep(LAST_WORDS).await;
+        self.line.finish().await;
     }
 
     fn step(&mut self, input: Input) {

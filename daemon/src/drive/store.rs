@@ -4,8 +4,12 @@ use callboard_backends::{Store, perform};
 use callboard_core::store::{Reply, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// How long the last requests of a machine that ends may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// One machine's line to the store.
 pub(super) struct Line {
@@ -13,13 +17,15 @@ pub(super) struct Line {
     replies: UnboundedSender<Reply>,
     /// At most one watch of a prefix; a new one takes the place of the old.
     watches: BTreeMap<String, AbortHandle>,
+    /// Requests on their way.
+    sent: JoinSet<()>,
 }
 
 impl Line {
     /// Makes a line, and the end at which replies arrive.
     pub(super) fn new(store: Arc<dyn Store>) -> (Line, UnboundedReceiver<Reply>) {
         let (replies, received) = unbounded_channel();
-        (Line { store, replies, watches: BTreeMap::new() }, received)
+        (Line { store, replies, watches: BTreeMap::new(), sent: JoinSet::new() }, received)
     }
 
     /// Sends a request; its reply arrives later, or never.
@@ -33,15 +39,19 @@ impl Line {
             | Request::Commit { .. } => None,
         };
         let (store, replies) = (Arc::clone(&self.store), self.replies.clone());
-        let task = tokio::spawn(async move { perform(&*store, request, replies).await });
-        if let Some(old) = prefix.and_then(|prefix| self.watches.insert(prefix, task.abort_handle())) {
+        let carried = async move { perform(&*store, request, replies).await };
+        while self.sent.try_join_next().is_some() {}
+        let task = self.sent.spawn(carried);
+        if let Some(old) = prefix.and_then(|prefix| self.watches.insert(prefix, task)) {
             old.abort();
         }
     }
-}
 
-impl Drop for Line {
-    fn drop(&mut self) {
+    /// Waits a little for the last requests to arrive: a session that is closed frees its locks at once.
+    pub(super) async fn finish(mut self) {
         self.watches.values().for_each(AbortHandle::abort);
+        let all = async { while self.sent.join_next().await.is_some() {} };
+        // A store that is away does not hold up the end.
+        let _late = tokio::time::timeout(LAST_WORDS, all).await;
     }
 }
