@@ -60,8 +60,10 @@ pub(crate) struct HostPage {
 #[derive(Clone, Debug)]
 pub(crate) struct StatusPage {
     pub(crate) record: StatusRecord,
-    /// When it last was healthy.
+    /// When it last was healthy, while it is not.
     pub(crate) healthy_until: Option<Time>,
+    /// Since when it is healthy, while it is.
+    pub(crate) healthy_since: Option<Time>,
 }
 
 /// What is known of a service.
@@ -273,7 +275,9 @@ impl Book {
                 (true, false) => before.as_ref().and_then(|before| before.healthy_until),
                 (false, _) => None,
             };
-            statuses.insert(id.clone(), StatusPage { record, healthy_until });
+            let since = before.as_ref().and_then(|before| before.healthy_since).filter(|_| same);
+            let healthy_since = record.is_healthy().then(|| since.unwrap_or(now));
+            statuses.insert(id.clone(), StatusPage { record, healthy_until, healthy_since });
         }
         self.recount(&id, None);
         before.map(|before| before.record)
@@ -307,6 +311,14 @@ impl Book {
     pub(crate) fn confirmed_now(&self, task: &TaskRecord) -> bool {
         let alive = self.hosts.get(&task.host).is_some_and(|page| page.alive);
         alive && self.status(task).is_some_and(|status| status.record.is_healthy())
+    }
+
+    /// Tells whether a placement is confirmed healthy, and has been for so long that everybody can know.
+    pub(crate) fn surely_confirmed(&self, task: &TaskRecord) -> bool {
+        let since = self.hosts.get(&task.host).map(|page| page.alive_since);
+        let healthy_since = self.status(task).and_then(|status| status.healthy_since);
+        let long = |since: Option<Time>| since.is_some_and(|since| self.now.since(since) > self.lag);
+        self.confirmed_now(task) && long(since) && long(healthy_since)
     }
 
     /// Walks through the tasks of a service.

@@ -13,7 +13,7 @@ impl Check for Budget {
             return;
         }
         let mut stopped: BTreeMap<&Text, Vec<&TaskRecord>> = BTreeMap::new();
-        for task in seen.ended().filter(|task| seen.book.confirmed_now(task)) {
+        for task in seen.ended().filter(|task| seen.book.surely_confirmed(task)) {
             stopped.entry(&task.service).or_default().push(task);
         }
         for (service, tasks) in stopped {

@@ -24,7 +24,7 @@ impl Court {
     pub(crate) fn new(seed: u64, lag: Span, ttl: Span) -> Court {
         let checks: Vec<Box<dyn Check>> = vec![
             Box::new(lock::Fencing::default()),
-            Box::new(vacancy::Vacancy::new(ttl)),
+            Box::new(vacancy::Vacancy::new(ttl, lag)),
             Box::new(sending::Sending),
             Box::new(ownership::Ownership),
             Box::new(pair::Pairs),

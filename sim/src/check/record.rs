@@ -111,6 +111,8 @@ impl ServiceRecord {
 pub(crate) struct ServiceStateRecord {
     pub(crate) cluster: Text,
     pub(crate) version: u32,
+    #[serde(default)]
+    pub(crate) stable: Option<u32>,
     pub(crate) rollout: RolloutRecord,
 }
 

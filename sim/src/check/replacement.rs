@@ -12,10 +12,14 @@ pub(crate) struct Replacement {
     trouble_until: Time,
 }
 
+/// How long a host must have been silent to be given up for certain: its grace, the pace at which hosts are given up,
+/// planning.
+const PACE: Span = Span::secs(120);
+
 impl Replacement {
     pub(crate) fn new(ttl: Span) -> Replacement {
-        // Until its session ends, its grace, the pace at which hosts are given up, planning.
-        Replacement { bound: Span(ttl.0 * 2 + 120_000), due: VecDeque::new(), trouble_until: Time(0) }
+        // Until its session ends, and then the rest.
+        Replacement { bound: Span(ttl.0 * 2 + PACE.0), due: VecDeque::new(), trouble_until: Time(0) }
     }
 
     fn judge(&mut self, book: &Book, found: &mut Findings) {
@@ -23,7 +27,8 @@ impl Replacement {
             let Some((due, host)) = self.due.pop_front() else { return };
             let Some(page) = book.hosts.get(&host) else { continue };
             let since = due - self.bound;
-            let undisturbed = self.trouble_until <= since && !page.alive && page.alive_since >= since;
+            let silent_for = book.now.since(page.alive_since);
+            let undisturbed = self.trouble_until <= since && !page.alive && silent_for >= PACE;
             let hosts = book.hosts.values().filter(|page| page.registration.is_some()).count();
             let silent =
                 book.hosts.values().filter(|page| page.registration.is_some() && !page.alive).count();

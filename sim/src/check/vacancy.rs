@@ -13,8 +13,9 @@ pub(crate) struct Vacancy {
 }
 
 impl Vacancy {
-    pub(crate) fn new(ttl: Span) -> Vacancy {
-        Vacancy { bound: Span(ttl.0 * 2 + 30_000), free: BTreeMap::new(), trouble_until: Time(0) }
+    /// `lag` is how slowly the news that a lock is free may travel.
+    pub(crate) fn new(ttl: Span, lag: Span) -> Vacancy {
+        Vacancy { bound: Span(ttl.0 * 2 + 30_000 + lag.0), free: BTreeMap::new(), trouble_until: Time(0) }
     }
 
     fn judge(&self, cluster: &Text, since: Time, now: Time, found: &mut Findings) {

@@ -1,4 +1,5 @@
-//! S18: only versions that exist are run, and of a new version no more than `max_parallel` are on their way at once.
+//! S18: only versions that exist are run, and of a version that has not proven itself
+//! no more than `max_parallel` are on their way at once.
 
 use super::record::Text;
 use super::{Check, Findings, Seen};
@@ -21,13 +22,17 @@ impl Check for Versions {
             rolled.insert((&task.service, task.version));
         }
         for (service, version) in rolled {
-            let Some(record) = seen.book.services.get(service).and_then(|page| page.record.as_ref()) else {
-                continue;
-            };
+            let Some(page) = seen.book.services.get(service) else { continue };
+            let Some(record) = &page.record else { continue };
+            // The first version that ever runs has nobody to spare.
+            let proven =
+                page.state.as_ref().is_some_and(|state| state.stable.is_none_or(|stable| stable == version));
             let running = || seen.book.tasks_of(service).filter(|task| task.runs());
             let others =
                 running().filter(|task| task.version != version && seen.book.confirmed_now(task)).count();
-            if record.task_version != version || others <= record.max.saturating_sub(record.desired) as usize
+            if proven
+                || record.task_version != version
+                || others <= record.max.saturating_sub(record.desired) as usize
             {
                 continue;
             }

@@ -48,7 +48,8 @@ impl Stage<'_> {
 
     /// Lets a client find out by itself that nobody answers, or not even that.
     fn never_answered(&mut self, from: Process, request: Request) {
-        let told = self.net(from).coin();
+        // A connection that was never made is noticed; that one made falls silent is another fault.
+        let told = self.net(from).coin() || matches!(request, Request::Watch { .. });
         if let Some(reply) = unanswered(request).filter(|_| told) {
             self.queue.push(self.now() + CLIENT_TIMEOUT, Event::Hear { to: from, reply });
         }
