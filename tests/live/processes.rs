@@ -41,11 +41,16 @@ impl Process {
         line.windows(name.len()).any(|part| part == name)
     }
 
+    /// Tells whether it still lives.
+    pub(crate) fn lives(&self) -> bool {
+        Process::read(self.pid).as_ref() == Some(self)
+    }
+
     /// Sends a signal; nothing happens when the process is gone.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         let Some(pinned) = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else { return };
-        if Process::read(self.pid).as_ref() == Some(self) {
+        if self.lives() {
             // It may end at this very moment.
             let _gone = pidfd_send_signal(pinned, signal);
         }
