@@ -9,7 +9,7 @@ use crate::mirror::hash;
 use crate::model::{Name, Task};
 use crate::store::{Change, Entry, Listing, Op, Revision};
 use crate::why::Note;
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -17,28 +17,51 @@ use alloc::vec::Vec;
 use serde::de::DeserializeOwned;
 
 impl World {
-    /// Takes in everything under a prefix. When the store went back in time, what is missing is kept.
+    /// Takes in everything under a prefix. When the store went back in time, what users wrote and what hosts have is kept
+    /// although it is missing: that nobody removed it is the more likely reading, and the one that stops nothing.
     pub(crate) fn replace(&mut self, now: Time, prefix: &str, listing: &Listing, went_back: bool) {
-        if went_back {
-            self.notes.push(Note::Store {
-                what: format!("{prefix} is behind what it was: restored from a snapshot, or another store? nothing is taken as deleted"),
-            });
-            self.revisions.retain(|key, _| !key.starts_with(prefix));
-        }
-        let listed: BTreeMap<&str, Revision> =
-            listing.entries.iter().map(|entry| (entry.key.as_str(), entry.revision)).collect();
-        let gone: Vec<String> = self
-            .revisions
-            .range(prefix.to_string()..)
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .filter(|(key, revision)| **revision <= listing.revision && !listed.contains_key(key.as_str()))
+        let listed: BTreeSet<&str> = listing.entries.iter().map(|entry| entry.key.as_str()).collect();
+        let known = self.revisions.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
+        let gone: Vec<String> = known
+            .filter(|(key, revision)| {
+                (went_back || **revision <= listing.revision) && !listed.contains(key.as_str())
+            })
             .map(|(key, _)| key.clone())
             .collect();
+        if went_back {
+            let what = format!("{prefix} is behind what it was: restored from a snapshot, or another store?");
+            self.notes.push(Note::Store { what });
+            self.revisions.retain(|key, _| !key.starts_with(prefix));
+        }
         for key in gone {
-            self.delete(now, &key, listing.revision);
+            match Key::parse(&key) {
+                Some(parsed) if went_back => self.lose(now, parsed),
+                Some(_) | None => self.delete(now, &key, listing.revision),
+            }
         }
         for entry in &listing.entries {
             self.put(now, entry);
+        }
+    }
+
+    /// Takes out what a store that went back in time no longer holds, unless it is to be kept.
+    fn lose(&mut self, now: Time, key: Key) {
+        match key {
+            Key::Cluster(_)
+            | Key::Service(_)
+            | Key::Definition(..)
+            | Key::HostConfig(_)
+            | Key::Registration(_)
+            | Key::StoreId => {}
+            Key::Task(_)
+            | Key::HostTask(..)
+            | Key::Ledger(_)
+            | Key::ServiceState(_)
+            | Key::Lock(_)
+            | Key::Alive(_)
+            | Key::Usage(_)
+            | Key::Move(..)
+            | Key::Status(..) => self.remove(now, key),
         }
     }
 
