@@ -194,5 +194,4 @@ pub(crate) fn summary(stored: &Stored, writes: &[Write]) -> Applied {
 }
 
 #[cfg(test)]
-#[path = "change_tests.rs"]
 mod tests;

@@ -171,7 +171,9 @@ impl Process {
         });
         tokio::select! {
             () = self.shut_down(stop_tasks) => Ok(()),
-            _ = told_to_end() => anyhow::bail!("ended at the second signal; tasks may be left running, the next start takes them over"),
+            _ = told_to_end() => {
+                anyhow::bail!("ended at the second signal; tasks may be left running, the next start takes them over")
+            }
         }
     }
 

@@ -50,6 +50,7 @@ fn invalid(mistakes: &[Mistake]) -> Problem {
     Problem::all(Kind::Invalid, mistakes.iter().map(body).collect())
 }
 
+/// Says a mistake as a problem.
 fn body(mistake: &Mistake) -> Body {
     let plain = Mistake { file: "".into(), path: String::new(), next: String::new(), ..mistake.clone() };
     let file = match (mistake.file.is_empty(), mistake.line) {
@@ -280,5 +281,4 @@ fn refused(refusal: &Refusal) -> Problem {
 }
 
 #[cfg(test)]
-#[path = "write_tests.rs"]
 mod tests;

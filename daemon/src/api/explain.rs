@@ -86,8 +86,34 @@ async fn explain_service(api: &Api, board: &Board, service: &Service) -> Explana
         Some(cluster) => hosts(api, cluster, service).await,
         None => Vec::new(),
     };
-    let (facts, hint) = facts(&view, api.scheduler.is_some());
+    let (mut facts, hint) = facts(&view, api.scheduler.is_some());
+    facts.extend(ailing(board, service));
     Explanation { about: format!("service {}", view.name), facts, hosts, hint }
+}
+
+/// Tells of the tasks of a service that do not do their work; of a few of them when there are many.
+fn ailing(board: &Board, service: &Service) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let views = board.tasks_of(&service.name).map(|task| views::task(board, task));
+    let ailing: Vec<TaskView> = views
+        .filter(|view| matches!(view.state.as_str(), "unhealthy" | "failed" | "dead" | "silent"))
+        .collect();
+    let mut lines: Vec<String> = ailing
+        .iter()
+        .take(SHOWN)
+        .map(|view| {
+            let why = view.trouble.as_deref().unwrap_or(meaning(view));
+            format!("{} is {} on {}: {why}", view.id, view.state, view.host)
+        })
+        .collect();
+    if ailing.len() > SHOWN {
+        lines.push(format!(
+            "and {} more, see `callboard tasks --service {}`",
+            ailing.len() - SHOWN,
+            service.name
+        ));
+    }
+    lines
 }
 
 /// Tells what is true of a service, and what would change it.

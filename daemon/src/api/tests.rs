@@ -1,3 +1,5 @@
+//! Asks the API over HTTP, as strangers and as friends do.
+
 use super::*;
 use crate::write::SentFile;
 use callboard_backends::{Memory, MemoryStore};

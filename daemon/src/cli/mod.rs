@@ -175,7 +175,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Logs(args) => logs::logs(&client()?, &args).await,
         Command::Explain(args) => explain::explain(&client()?, &args, format).await,
         Command::Events(args) => events::events(&client()?, &args, format).await,
-        Command::Sim(command) => sim::sim(command, format).await,
+        Command::Sim(command) => sim::sim(&command, format),
         Command::Completions { shell } => completions(shell),
         Command::Version => show::version(format),
         Command::DemoServer(args) => crate::demo::serve(args).await,
@@ -212,5 +212,4 @@ fn is_colourful() -> bool {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -52,7 +52,7 @@ pub(crate) async fn status(client: &Client, format: Format) -> Result<()> {
         "callboard {} ({}{host}), up {}, store {}",
         status.version,
         status.role,
-        Span(status.uptime_ms),
+        Span::secs(status.uptime_ms / 1000),
         status.store
     ));
     out::line(&format!("hosts     {}", counts(&status.hosts)));

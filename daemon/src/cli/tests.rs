@@ -1,3 +1,5 @@
+//! Says to the command line what can be said, and what cannot.
+
 use super::*;
 use clap::error::ErrorKind;
 

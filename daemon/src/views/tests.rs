@@ -1,3 +1,5 @@
+//! Holds views to the records they are made of.
+
 use super::*;
 use callboard_core::model::{Rollout, Service};
 use std::slice::from_ref;

@@ -1,3 +1,5 @@
+//! Holds changes to what they say they change.
+
 use super::*;
 use crate::views::entries;
 use callboard_core::machine::Span;

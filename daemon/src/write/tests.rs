@@ -1,3 +1,5 @@
+//! Writes the desired state to a store in memory.
+
 use super::*;
 use callboard_backends::{Memory, MemoryStore};
 
