@@ -1,6 +1,8 @@
 //! The whole of Callboard on this machine: real daemons, real tasks, loopback. Each test has a directory, ports and a
 //! daemon of its own, and whatever it started is gone when it ends, also when it fails.
 
+mod codes;
+mod commands;
 mod drain;
 mod files;
 mod instances;
