@@ -84,6 +84,8 @@ pub struct Scheduler {
     plan_at: Option<Time>,
     /// The cluster whose turn was last.
     last: Option<Name>,
+    /// What agents say of their tasks could not be followed for a while.
+    blind: bool,
     closed: bool,
 }
 
@@ -110,6 +112,7 @@ impl Scheduler {
             brake: Brake::default(),
             plan_at: None,
             last: None,
+            blind: false,
             closed: false,
             settings,
         }
@@ -150,6 +153,9 @@ impl Scheduler {
         match self.mirror.reply(now, &reply, &mut requests) {
             Some(News::Listed { prefix, listing, went_back }) => {
                 self.world.replace(now, &prefix, &listing, went_back);
+                if prefix == keys::STATUS && core::mem::take(&mut self.blind) {
+                    self.world.be_patient(now);
+                }
             }
             Some(News::Changed(changes)) => {
                 for change in &changes {
@@ -157,6 +163,7 @@ impl Scheduler {
                 }
             }
             Some(News::Trouble { prefix, why }) => {
+                self.blind |= prefix == keys::STATUS;
                 out.push(Effect::Note(Note::Store { what: format!("{prefix}: {why}") }));
             }
             None => {}

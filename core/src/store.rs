@@ -224,7 +224,9 @@ impl Txn {
             if !guarded {
                 return Some("a write without a guard on its key");
             }
-            if matches!(op, Op::Delete { .. }) && self.guards.contains(&Guard::Absent { key: op.key().into() }) {
+            if matches!(op, Op::Delete { .. })
+                && self.guards.contains(&Guard::Absent { key: op.key().into() })
+            {
                 return Some("a key deleted that is guarded to be absent");
             }
             if matches!(op, Op::Put { value, .. } if value.len() > RECORD_BYTES_MAX) {

@@ -4,7 +4,7 @@
 use super::place;
 use super::round::{Round, small};
 use crate::machine::Span;
-use crate::model::{Name, Status, Version};
+use crate::model::{Name, Status};
 use crate::why::{Note, StopReason};
 use crate::world::{Blocked, Class, TaskView};
 use alloc::format;
@@ -115,13 +115,24 @@ impl Round<'_> {
 
     /// Tells how many tasks of the version may be started beside those that are on their way.
     pub(crate) fn may_start(&self) -> u32 {
-        let Some(version) = self.version() else { return 0 };
-        if self.state.stable.is_none() || !self.is_on_trial(version) {
-            return u32::MAX;
-        }
+        let version = self.version();
+        let limit = match (self.is_hopeful(), self.state.stable) {
+            (true, _) if self.rests() => 0,
+            (true, _) => 1,
+            (false, None) => return u32::MAX,
+            (false, Some(_)) if !self.is_on_trial(version) => return u32::MAX,
+            (false, Some(_)) => self.service.parallel(),
+        };
         let unproven = [Class::Starting, Class::Unhealthy, Class::Suspect, Class::Healthy];
         let on_their_way: usize = unproven.iter().map(|class| self.group().count(version, *class)).sum();
-        self.service.parallel().saturating_sub(small(on_their_way))
+        limit.saturating_sub(small(on_their_way))
+    }
+
+    /// Tells whether a task of the service failed so recently, on whatever host, that another try would be no better.
+    fn rests(&self) -> bool {
+        let mut of_service = self.world.avoided.range((self.key.1.clone(), Name::from(""))..);
+        let same = |(service, _): &(Name, Name)| *service == self.key.1;
+        of_service.by_ref().take_while(|(pair, _)| same(pair)).any(|(_, avoided)| avoided.until > self.now)
     }
 
     /// Creates what is missing, as far as `max`, the rollout and the hosts allow.
@@ -164,28 +175,30 @@ impl Round<'_> {
     /// Says why tasks are missing, where time and the tasks on their way will not help.
     fn tell_blocked(&mut self, outcome: Created) {
         let missing = self.missing();
-        let why = match (self.version(), outcome) {
+        let why = match outcome {
             _ if missing == 0 => None,
-            (None, _) => Some(format!(
-                "version {} failed and no version was healthy before; apply another one, or try again with \
-                 `callboard start {}`",
+            Created::Enough | Created::Unplaceable if self.is_hopeful() => Some(format!(
+                "version {} failed, and no version was healthy before; it is tried again now and then, one task at a \
+                 time; apply another version, or try all at once with `callboard start {}`",
                 self.state.version, self.key.1
             )),
-            (Some(_), Created::Enough) => None,
-            (Some(_), Created::AtMax) if self.available() > self.floor() => None,
-            (Some(_), Created::AtMax) => Some(format!(
+            Created::Enough => None,
+            Created::AtMax if self.available() > self.floor() => None,
+            Created::AtMax => Some(format!(
                 "{} tasks are issued, which is max, and {} of min {} are available, so none may be stopped to make room",
                 self.issued(),
                 self.available(),
                 self.floor()
             )),
-            (Some(version), Created::Unplaceable) => match self.definition() {
+            Created::Unplaceable => match self.definition() {
                 Some(definition) => {
                     Some(place::blocked(self.world, self.now, &self.key.1, &definition, missing).why)
                 }
-                None => {
-                    Some(format!("there is no task definition {} version {version}", self.service.task_name))
-                }
+                None => Some(format!(
+                    "there is no task definition {} version {}",
+                    self.service.task_name,
+                    self.version()
+                )),
             },
         };
         let Some(why) = why else {
@@ -204,25 +217,20 @@ impl Round<'_> {
     }
 
     /// Stops tasks of the right version that are too many: first those that do no work, then those on the hosts that have
-    /// most of them. When no version is right, because the only one failed, all are counted.
+    /// most of them.
     pub(crate) fn scale_down(&mut self) {
-        let (target, excess) = (self.service.target(), self.excess());
         let version = self.version();
-        let right = move |of: Version| version.is_none_or(|version| of == version);
-        let count = if version.is_some() { self.good() } else { self.issued() };
-        let welcome = version.map(|_| true);
-        let mut surplus = count.saturating_sub(target);
+        let mut surplus = self.good().saturating_sub(self.service.target());
         // One that is not heard of may be healthy, but those that are known to be are worth more.
-        for id in self.select(right, &[Class::Starting, Class::Unhealthy, Class::Suspect], welcome) {
+        for id in
+            self.select(|of| of == version, &[Class::Starting, Class::Unhealthy, Class::Suspect], Some(true))
+        {
             if surplus.max(self.excess()) > 0 && self.stop(&id, StopReason::ScaleDown) {
                 surplus = surplus.saturating_sub(1);
             }
         }
-        if version.is_none() {
-            surplus = surplus.max(excess);
-        }
         while surplus > 0 {
-            let healthy = self.select(right, &[Class::Healthy, Class::Mature], welcome);
+            let healthy = self.select(|of| of == version, &[Class::Healthy, Class::Mature], Some(true));
             let crowded = healthy.into_iter().max_by_key(|id| (self.crowd(id), Reverse(id.clone())));
             let Some(id) = crowded else { return };
             if !self.stop_healthy(&id, StopReason::ScaleDown) {

@@ -16,7 +16,7 @@ impl Round<'_> {
     /// Stops tasks that are not of the version, or not welcome where they are. Those that do no work go at once; the
     /// others as replacements prove themselves, or to make room for these.
     pub(crate) fn retire(&mut self, created: Created) {
-        let Some(version) = self.version() else { return };
+        let version = self.version();
         let idle = [Class::Starting, Class::Unhealthy];
         let at_work = [Class::Healthy, Class::Mature];
         let mut outdated = self.select(|of| of != version, &idle, None);
@@ -54,8 +54,8 @@ impl Round<'_> {
     fn why_retire(&self, id: &Name) -> StopReason {
         let Some(view) = self.world.tasks.get(id) else { return StopReason::Drain };
         let host = self.world.hosts.get(&view.task.host);
-        if Some(view.task.version) != self.version() {
-            return StopReason::Rollout { to: self.version().unwrap_or(self.state.version) };
+        if view.task.version != self.version() {
+            return StopReason::Rollout { to: self.version() };
         }
         match host.and_then(|host| host.moves.get(id)) {
             Some(wish) if wish.generation == view.task.generation => {

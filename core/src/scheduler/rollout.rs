@@ -69,7 +69,8 @@ impl Round<'_> {
     pub(crate) fn finish_rollout(&mut self) {
         let target = self.service.target();
         let version = self.service.task_version;
-        if self.state.rollout != Rollout::Running || target == 0 || self.issued() != target {
+        let open = self.state.rollout == Rollout::Running || self.is_hopeful();
+        if !open || target == 0 || self.issued() != target {
             return;
         }
         let mature = self.group().count(version, Class::Mature);

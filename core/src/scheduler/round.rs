@@ -54,16 +54,22 @@ impl Round<'_> {
         self.world.groups.get(&self.key).unwrap_or(&self.none)
     }
 
-    /// Gives the version that shall run: the wanted one, or the last that worked when that one failed.
-    pub(crate) fn version(&self) -> Option<Version> {
+    /// Gives the version that shall run: the wanted one, or the last that worked when that one failed. Where none ever
+    /// worked, nothing is lost by trying on.
+    pub(crate) fn version(&self) -> Version {
         match self.state.rollout {
-            Rollout::Running | Rollout::Done => Some(self.service.task_version),
-            Rollout::Failed { .. } => self.state.stable,
+            Rollout::Running | Rollout::Done => self.service.task_version,
+            Rollout::Failed { .. } => self.state.stable.unwrap_or(self.service.task_version),
         }
     }
 
+    /// Tells whether the only version there ever was has failed.
+    pub(crate) fn is_hopeful(&self) -> bool {
+        matches!(self.state.rollout, Rollout::Failed { .. }) && self.state.stable.is_none()
+    }
+
     pub(crate) fn definition(&self) -> Option<Arc<TaskDefinition>> {
-        self.world.definition(&self.service.task_name, self.version()?).cloned()
+        self.world.definition(&self.service.task_name, self.version()).cloned()
     }
 
     /// Tells whether tasks of this version still have to prove themselves.
@@ -113,8 +119,7 @@ impl Round<'_> {
 
     /// Counts the tasks of the version that shall run, where they may stay.
     pub(crate) fn good(&self) -> u32 {
-        let Some(version) = self.version() else { return 0 };
-        self.count_welcome(version, &GOOD)
+        self.count_welcome(self.version(), &GOOD)
     }
 
     /// Counts the tasks of a version in these classes that may stay where they are.

@@ -196,6 +196,20 @@ impl World {
         view.class == Class::Healthy && ripe.is_some_and(|ripe| now.since(view.since) >= ripe)
     }
 
+    /// Gives tasks that have yet to prove themselves their time anew: nobody could see how they fared.
+    pub(crate) fn be_patient(&mut self, now: Time) {
+        let unproven = self.tasks.values_mut().filter(|view| !view.proven);
+        let ids: alloc::vec::Vec<Name> = unproven
+            .map(|view| {
+                view.seen = now;
+                view.task.id.clone()
+            })
+            .collect();
+        for id in ids {
+            self.watch_clock(now, &id);
+        }
+    }
+
     /// Makes sure the task is looked at when time alone will have changed what it amounts to.
     fn watch_clock(&mut self, now: Time, id: &Name) {
         let Some(view) = self.tasks.get(id) else { return };
