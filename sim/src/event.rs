@@ -35,6 +35,8 @@ pub(crate) enum Event {
     Arrive { from: Process, request: Request, answered: bool },
     /// An answer reaches a machine.
     Hear { to: Process, reply: Reply },
+    /// A machine's client of the store gives up waiting for an answer.
+    Unanswered { to: Process, reply: Reply },
     /// A watch hears of a transaction.
     Watched { to: Process, watcher: WatcherId, reply: Reply },
     /// A report reaches an agent.

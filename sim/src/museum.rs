@@ -1,38 +1,29 @@
-//! stub
-use crate::check::{Book, Text};
-use callboard_core::machine::Time;
-use callboard_core::{agent, scheduler};
-/// x
-#[derive(Clone, Debug)]
-pub(crate) struct Mutant;
-impl Mutant {
-    pub(crate) fn agent_hears(
-        &mut self,
-        _now: Time,
-        _host: &Text,
-        _book: &Book,
-        input: agent::Input,
-    ) -> Vec<agent::Input> {
-        vec![input]
-    }
-    pub(crate) fn agent_does(
-        &mut self,
-        _now: Time,
-        _host: &Text,
-        _book: &Book,
-        effects: Vec<agent::Effect>,
-    ) -> Vec<agent::Effect> {
-        effects
-    }
-    pub(crate) fn scheduler_hears(&mut self, input: scheduler::Input) -> Vec<scheduler::Input> {
-        vec![input]
-    }
-    pub(crate) fn scheduler_does(
-        &mut self,
-        _now: Time,
-        _book: &Book,
-        effects: Vec<scheduler::Effect>,
-    ) -> Vec<scheduler::Effect> {
-        effects
-    }
+//! The museum of planted bugs: for each checker a way to break what it guards, so that a checker is known to catch
+//! something. The machines themselves are never touched: a bug sits between a machine and the world, and alters what the
+//! machine hears or does.
+//!
+//! **Invariant:** without a bug, the same scenario and seed pass.
+
+mod agents;
+mod edit;
+mod exhibits;
+mod mutant;
+mod schedulers;
+
+pub use exhibits::{Bug, Exhibit, exhibits};
+pub(crate) use mutant::Mutant;
+
+use crate::run::{Options, Outcome, run, run_with};
+
+/// Runs an exhibit's scenario with its bug planted.
+#[must_use]
+pub fn run_bug(exhibit: &Exhibit, seed: u64) -> Outcome {
+    let options = Options { seed: Some(seed), ..Options::default() };
+    run_with(&exhibit.scenario(), &options, Some(Mutant::new(exhibit.bug)))
+}
+
+/// Runs an exhibit's scenario without its bug.
+#[must_use]
+pub fn run_sound(exhibit: &Exhibit, seed: u64) -> Outcome {
+    run(&exhibit.scenario(), &Options { seed: Some(seed), ..Options::default() })
 }

@@ -22,8 +22,6 @@ pub(crate) enum Stream {
     SchedulerNet(u32),
     /// What happens on a host: how long starts and stops take, what a build does.
     Host(u32),
-    /// What a planted bug does.
-    Museum,
 }
 
 impl Stream {
@@ -35,7 +33,6 @@ impl Stream {
             Stream::AgentNet(index) => (3, index),
             Stream::SchedulerNet(index) => (4, index),
             Stream::Host(index) => (5, index),
-            Stream::Museum => (6, 0),
         };
         (kind << 32) | u64::from(index)
     }
@@ -148,7 +145,7 @@ mod tests {
         let drawn: Vec<u64> = (0..4).map(|_| chance.exponential(Span::secs(60)).0).collect();
         assert_eq!(drawn, [18154, 23736, 16205, 17908]);
         assert_eq!(Chance::new(1, Stream::Faults).pick(10, 4), [2, 4, 6, 7]);
-        let mut chance = Chance::new(9, Stream::Museum);
+        let mut chance = Chance::new(9, Stream::World);
         assert_eq!((0..20).filter(|_| chance.happens(250_000)).count(), 5);
     }
 

@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** plain data. The same scenario, seed and number of hosts are the same run.
 
+mod expectations;
 mod generate;
+mod happenings;
 mod hosts;
 mod read;
 mod small;

@@ -116,9 +116,14 @@ impl Stage<'_> {
         match event {
             Event::Wake(process) => self.wake(process),
             Event::Arrive { from, request, answered } => self.arrive(from, request, answered),
-            Event::Hear { to, reply } => self.hear(to, reply),
+            Event::Hear { to, reply } => {
+                if !self.is_cut(to) {
+                    self.hear(to, reply);
+                }
+            }
+            Event::Unanswered { to, reply } => self.hear(to, reply),
             Event::Watched { to, watcher, reply } => {
-                if self.store.watcher(watcher) == Some(to) {
+                if self.store.watcher(watcher) == Some(to) && !self.is_cut(to) {
                     self.hear(to, reply);
                 } else {
                     self.stale += 1;
@@ -157,6 +162,7 @@ impl Stage<'_> {
         let until = match event {
             Event::Wake(process)
             | Event::Hear { to: process, .. }
+            | Event::Unanswered { to: process, .. }
             | Event::Watched { to: process, .. }
             | Event::Report { to: process, .. } => match process.role {
                 Role::Agent => self.hosts[process.at()].frozen_until,

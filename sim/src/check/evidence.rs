@@ -1,11 +1,15 @@
 //! S16: an agent stops a task that does its work only when somebody said so.
 
 use super::record::Text;
-use super::{Book, Check, Findings};
+use super::{Book, Check, Fault, Findings};
+use callboard_core::machine::Time;
 use callboard_core::work::Order;
 
-/// Looks at orders to stop.
-pub(crate) struct Evidence;
+/// Looks at orders to stop, except while the store is away: that is another checker's business.
+#[derive(Default)]
+pub(crate) struct Evidence {
+    away_until: Time,
+}
 
 impl Check for Evidence {
     fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
@@ -15,7 +19,10 @@ impl Check for Evidence {
         });
         // Young tasks are given some time; the checks that made an agent restart it may be older than its health.
         let settled = lives.is_some_and(|alive| alive.healthy && book.now.since(alive.since).0 > 60_000);
-        if !settled || book.ended.contains_key(&(run.id.clone(), run.generation)) {
+        if !settled
+            || book.now <= self.away_until
+            || book.ended.contains_key(&(run.id.clone(), run.generation))
+        {
             return;
         }
         let known_healthy =
@@ -27,6 +34,12 @@ impl Check for Evidence {
                 "S16",
                 format!("{} on {host}, which is healthy, is stopped though nobody said so", run.id),
             );
+        }
+    }
+
+    fn fault(&mut self, _book: &Book, fault: &Fault) {
+        if let Fault::Outage { until } = fault {
+            self.away_until = self.away_until.max(*until);
         }
     }
 }

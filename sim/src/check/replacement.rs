@@ -33,7 +33,7 @@ impl Replacement {
             let silent =
                 book.hosts.values().filter(|page| page.registration.is_some() && !page.alive).count();
             let left = page.twins.values().find(|twin| twin.runs());
-            if let Some(left) = left.filter(|_| undisturbed && silent * 10 <= hosts * 2) {
+            if let Some(left) = left.filter(|_| undisturbed && silent * 3 <= hosts) {
                 found.blame("L4", format!("{} is still issued to {host}, which failed long ago", left.id));
             }
         }

@@ -35,6 +35,9 @@ pub(crate) struct Generate {
     pub(crate) max_parallel: Option<u32>,
 }
 
+/// Policies by name.
+pub(crate) const POLICIES: [(&str, Policy); 2] = [("spread", Policy::Spread), ("binpack", Policy::Binpack)];
+
 impl Generate {
     /// Adds the services to a configuration.
     pub(crate) fn add_to(&self, desired: &mut Configuration) {

@@ -39,8 +39,8 @@ impl Stage<'_> {
     pub(super) fn hear(&mut self, to: Process, reply: Reply) {
         match to.role {
             Role::Agent => {
-                let (now, host) = (self.now(), &mut self.hosts[to.at()]);
-                if !host.is_agent(to) || host.cut_until > now {
+                let host = &mut self.hosts[to.at()];
+                if !host.is_agent(to) {
                     return;
                 }
                 host.seen = host.seen.max(revision_of(&reply));
@@ -66,26 +66,31 @@ impl Stage<'_> {
     fn tell_agent(&mut self, process: Process, input: agent::Input) {
         let now = self.queue.now();
         let name = self.hosts[process.at()].registration.host.clone();
-        let inputs = match &mut self.mutant {
-            Some(mutant) => mutant.agent_hears(now, &name, &self.court.book, input),
-            None => vec![input],
+        let (inputs, unasked) = match &mut self.mutant {
+            Some(mutant) => mutant.agent_hears(&name, &self.court.book, input),
+            None => (vec![input], Vec::new()),
         };
+        self.carry_out(process, &name, unasked);
         for input in inputs {
             let Some(agent) = &mut self.hosts[process.at()].agent else { return };
             let mut effects = agent.step(now, input);
             if let Some(mutant) = &mut self.mutant {
-                effects = mutant.agent_does(now, &name, &self.court.book, effects);
+                effects = mutant.agent_does(&name, effects);
             }
-            for effect in effects {
-                match effect {
-                    agent::Effect::Store(request) => self.send(process, request),
-                    agent::Effect::Work(order) => self.order(process, &name, order),
-                    agent::Effect::Note(note) => self.note(Some(&name), note),
-                    agent::Effect::Exit => {}
-                }
-            }
+            self.carry_out(process, &name, effects);
         }
         self.arm(process);
+    }
+
+    fn carry_out(&mut self, process: Process, name: &Text, effects: Vec<agent::Effect>) {
+        for effect in effects {
+            match effect {
+                agent::Effect::Store(request) => self.send(process, request),
+                agent::Effect::Work(order) => self.order(process, name, order),
+                agent::Effect::Note(note) => self.note(Some(name), note),
+                agent::Effect::Exit => {}
+            }
+        }
     }
 
     fn tell_scheduler(&mut self, process: Process, input: scheduler::Input) {
@@ -98,7 +103,7 @@ impl Stage<'_> {
             let Some(machine) = &mut self.schedulers[process.at()].machine else { return };
             let mut effects = machine.step(now, input);
             if let Some(mutant) = &mut self.mutant {
-                effects = mutant.scheduler_does(now, &self.court.book, effects);
+                effects = mutant.scheduler_does(now, effects);
             }
             for effect in effects {
                 match effect {

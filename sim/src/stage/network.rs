@@ -21,7 +21,7 @@ impl Stage<'_> {
         }
     }
 
-    fn is_cut(&self, process: Process) -> bool {
+    pub(super) fn is_cut(&self, process: Process) -> bool {
         process.role == Role::Agent && self.hosts[process.at()].cut_until > self.now()
     }
 
@@ -51,7 +51,7 @@ impl Stage<'_> {
         // A connection that was never made is noticed; that one made falls silent is another fault.
         let told = self.net(from).coin() || matches!(request, Request::Watch { .. });
         if let Some(reply) = unanswered(request).filter(|_| told) {
-            self.queue.push(self.now() + CLIENT_TIMEOUT, Event::Hear { to: from, reply });
+            self.queue.push(self.now() + CLIENT_TIMEOUT, Event::Unanswered { to: from, reply });
         }
     }
 

@@ -1,0 +1,90 @@
+//! Bugs of agents.
+
+use super::edit::{rename, rewrite};
+use super::{Bug, Mutant};
+use crate::check::{Book, Text};
+use callboard_core::agent::{Effect, Input};
+use callboard_core::machine::Span;
+use callboard_core::store::{Reply, Request};
+use callboard_core::work::{Exit, Order, Report, Run, Spec};
+use std::sync::Arc;
+
+/// Gives what the bug makes an agent do when it hears something.
+pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &Input) -> Vec<Effect> {
+    match (mutant.bug, input) {
+        (Bug::StopsOnError | Bug::StopsInOutage, Input::Store(reply)) if is_error(reply) => {
+            let from = (host.clone(), Text::from(""));
+            let here = book.live.range(from..).take_while(|((of, _), _)| of == host);
+            let runs = here.flat_map(|((_, id), list)| {
+                list.iter().map(|alive| Run {
+                    id: id.clone(),
+                    generation: alive.generation,
+                    attempt: alive.attempt,
+                })
+            });
+            runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(1) })).collect()
+        }
+        (Bug::NoBackoff, Input::Work(Report::Exited(run, _))) => {
+            let found = mutant.started.get(&(host.clone(), run.clone()));
+            let again = found.map(|spec| Spec { attempt: spec.attempt + 1, ..Spec::clone(spec) });
+            again.map(|spec| Effect::Work(Order::Start(Arc::new(spec)))).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_error(reply: &Reply) -> bool {
+    match reply {
+        Reply::Listed { result, .. } => result.is_err(),
+        Reply::SessionRenewed(_, result) => result.is_err(),
+        Reply::SessionOpened(_) | Reply::Changed { .. } | Reply::WatchEnded { .. } | Reply::Done { .. } => {
+            false
+        }
+    }
+}
+
+/// Gives what becomes of what an agent does.
+pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effect> {
+    match effect {
+        Effect::Work(order) => orders(mutant, host, order).into_iter().map(Effect::Work).collect(),
+        Effect::Store(Request::Commit { write, mut txn }) => {
+            if mutant.bug == Bug::WrongKey {
+                rename(&mut txn, &format!("hosts/{host}/usage"), "hosts/elsewhere/usage");
+            }
+            if mutant.bug == Bug::GoesBackwards {
+                rewrite(&mut txn, "status/", |_, status| {
+                    if status["health"] == "healthy" {
+                        status["phase"] = "pending".into();
+                    }
+                });
+            }
+            vec![Effect::Store(Request::Commit { write, txn })]
+        }
+        Effect::Store(_) | Effect::Note(_) | Effect::Exit => vec![effect],
+    }
+}
+
+fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
+    match (mutant.bug, order) {
+        (Bug::StartsNothing, Order::Start(_)) => Vec::new(),
+        (Bug::StartsTwice, Order::Start(spec)) => {
+            let twin = Spec { attempt: spec.attempt + 1, ..Spec::clone(&spec) };
+            vec![Order::Start(spec), Order::Start(Arc::new(twin))]
+        }
+        (Bug::NoBackoff, Order::Start(spec)) => {
+            mutant.started.insert((host.clone(), spec.run()), spec.clone());
+            vec![Order::Start(spec)]
+        }
+        (Bug::LeavesOrphans, Order::Stop { run, .. }) => {
+            let exit = Exit { code: Some(0), signal: None, out_of_memory: false };
+            let gone = [Report::Exited(run.clone(), exit), Report::Stopped(run, Ok(()))];
+            mutant.whispers.entry(host.clone()).or_default().extend(gone.map(Input::Work));
+            Vec::new()
+        }
+        (Bug::TouchesForeign, order @ Order::Start(_)) => {
+            let stranger = Run { id: "stranger".into(), generation: 1, attempt: 0 };
+            vec![order, Order::Remove(stranger)]
+        }
+        (_, order) => vec![order],
+    }
+}

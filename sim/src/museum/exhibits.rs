@@ -1,0 +1,167 @@
+//! What is shown: each bug, the promise it breaks, and a scenario in which it does.
+
+use crate::scenario::{Scenario, read};
+
+/// A bug that can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bug {
+    /// The scheduler writes without looking whether it still holds the lock.
+    Unfenced,
+    /// The scheduler sends a write without a condition.
+    Blind,
+    /// An agent writes what another host's agent should.
+    WrongKey,
+    /// The scheduler writes a task under one of its two keys.
+    HalfPair,
+    /// The scheduler takes an unknown outcome for a no, and tries again with a new id.
+    UnknownIsNo,
+    /// The scheduler sends more at once than the store takes.
+    TooLarge,
+    /// The scheduler believes that hosts have four times their memory.
+    Overcommit,
+    /// The scheduler gives every task of a host the same port.
+    SamePort,
+    /// The scheduler does not hear of drains, and places on drained hosts.
+    PlacesOnDrained,
+    /// The scheduler believes in a larger `max`.
+    ExceedsMax,
+    /// The scheduler numbers every placement alike.
+    SameGeneration,
+    /// The scheduler believes that `min` is 0.
+    IgnoresMin,
+    /// The agent stops everything when it cannot read what it shall run.
+    StopsOnError,
+    /// The same, while nobody can read.
+    StopsInOutage,
+    /// The scheduler changes a placement in place.
+    ChangesInPlace,
+    /// The scheduler starts a version that nobody has defined.
+    GhostVersion,
+    /// The scheduler takes a record that it cannot read for one that wants nothing.
+    RubbishIsZero,
+    /// The agent starts each task twice.
+    StartsTwice,
+    /// The agent believes that whatever it stops is gone at once.
+    LeavesOrphans,
+    /// The agent clears away what is not its own.
+    TouchesForeign,
+    /// The scheduler sees hosts that do not exist, and so does not notice that all are silent.
+    SeesPhantoms,
+    /// The agent starts what ended again at once.
+    NoBackoff,
+    /// The agent takes back what it said of a task.
+    GoesBackwards,
+    /// The scheduler forgets to enter what it gave away in the ledger.
+    ForgetsLedger,
+    /// The agent starts nothing.
+    StartsNothing,
+    /// The scheduler writes the same again and again.
+    NeverRests,
+    /// Nobody takes a lock a second time.
+    NoSuccessor,
+    /// The scheduler does not hear that hosts are gone.
+    DeafToLoss,
+    /// The scheduler does not hear of drains.
+    IgnoresDrain,
+}
+
+/// A bug on show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhibit {
+    /// The bug.
+    pub bug: Bug,
+    /// The promise that it breaks, as the checker that must catch it calls it.
+    pub promise: &'static str,
+    /// What happens in its scenario, beside a service starting.
+    timeline: &'static str,
+}
+
+const QUIET: &str = "";
+const ROLL: &str = "timeline: [{at: 60s, do: set_service, service: web, task_version: 2}]";
+const LOSS: &str = "timeline: [{at: 60s, do: crash_hosts, running: web, count: 1}]";
+const DRAIN: &str = "timeline: [{at: 60s, do: drain, running: web, count: 1}]";
+const DRAIN_AND_GROW: &str = "timeline:
+- {at: 60s, do: drain, running: web, count: 4}
+- {at: 90s, do: set_service, service: web, desired: 5}";
+const REFILL: &str = "timeline:
+- {at: 60s, do: set_service, service: web, stopped: true}
+- {at: 120s, do: set_service, service: web, stopped: false}";
+const STOP: &str = "timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
+const CUT: &str = "timeline: [{at: 90s, do: partition, percent: 100, lasting: 400s}]";
+const LOSSY: &str = "store: {lost_answers_ppm: 200000}";
+const OUTAGE: &str = "timeline: [{at: 90s, do: store_outage, lasting: 60s}]";
+const CRASHING: &str = "builds: [{task: web, version: 1, exits_after: 20s}]";
+const SUCCESSION: &str = "timeline: [{at: 60s, do: kill_schedulers, restart_after: 5s}]";
+const RUBBISH: &str = "timeline: [{at: 90s, do: corrupt_service, service: web}]";
+const CUT_SOME: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 60s}]";
+
+/// Lists all that is on show.
+#[must_use]
+pub fn exhibits() -> &'static [Exhibit] {
+    const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
+        Exhibit { bug, promise, timeline }
+    }
+    const ALL: [Exhibit; 29] = [
+        show(Bug::Unfenced, "S1", QUIET),
+        show(Bug::Blind, "S3", QUIET),
+        show(Bug::WrongKey, "S4", QUIET),
+        show(Bug::HalfPair, "S5", QUIET),
+        show(Bug::UnknownIsNo, "S6", LOSSY),
+        show(Bug::TooLarge, "S8", QUIET),
+        show(Bug::Overcommit, "S9", QUIET),
+        show(Bug::SamePort, "S10", QUIET),
+        show(Bug::PlacesOnDrained, "S11", DRAIN_AND_GROW),
+        show(Bug::ExceedsMax, "S12", ROLL),
+        show(Bug::SameGeneration, "S13", REFILL),
+        show(Bug::IgnoresMin, "S14", ROLL),
+        show(Bug::StopsOnError, "S16", CUT_SOME),
+        show(Bug::StopsInOutage, "L15", OUTAGE),
+        show(Bug::ChangesInPlace, "S17", ROLL),
+        show(Bug::GhostVersion, "S18", QUIET),
+        show(Bug::RubbishIsZero, "S19", RUBBISH),
+        show(Bug::StartsTwice, "S20", QUIET),
+        show(Bug::LeavesOrphans, "S21", STOP),
+        show(Bug::TouchesForeign, "S22", QUIET),
+        show(Bug::SeesPhantoms, "S23", CUT),
+        show(Bug::NoBackoff, "S25", CRASHING),
+        show(Bug::GoesBackwards, "S27", QUIET),
+        show(Bug::ForgetsLedger, "ledger", QUIET),
+        show(Bug::StartsNothing, "L1", QUIET),
+        show(Bug::NeverRests, "L2", QUIET),
+        show(Bug::NoSuccessor, "L3", SUCCESSION),
+        show(Bug::DeafToLoss, "L4", LOSS),
+        show(Bug::IgnoresDrain, "L6", DRAIN),
+    ];
+    &ALL
+}
+
+/// Four hosts, and a service whose tasks fill one of them and a bit of another.
+const WORLD: &str = "
+name: museum
+duration: 900s
+settle: 240s
+schedulers: 1
+ttl: 15s
+fleet: [{count: 4, memory: 6000, cpu_units: 4096, ports: {first: 20000, last: 20019}}]
+generate: [{prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}]
+clusters: [{name: main, services: [web], policy: binpack}]
+services: [{name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}]
+task_definitions:
+- {name: web, version: 1, provide_port: true, memory: 2000, cpu_units: 100,
+   containers: [{name: web, type: bash, executor: {start: [exec serve]}}],
+   checks: [{tcp: 127.0.0.1, add_provided_port: true, interval: 5s, timeout: 1s}]}
+- {name: web, version: 2, provide_port: true, memory: 2000, cpu_units: 100,
+   containers: [{name: web, type: bash, executor: {start: [exec serve]}}],
+   checks: [{tcp: 127.0.0.1, add_provided_port: true, interval: 5s, timeout: 1s}]}
+";
+
+impl Exhibit {
+    /// Gives the scenario in which the bug shows.
+    #[must_use]
+    pub fn scenario(&self) -> Scenario {
+        let text = format!("{WORLD}{}\n", self.timeline);
+        let scenario = read("museum", text.as_bytes());
+        debug_assert!(scenario.is_ok(), "the museum's own scenario: {scenario:?}");
+        scenario.unwrap_or_else(|_| crate::small_world(0))
+    }
+}

@@ -1,0 +1,91 @@
+//! What sits between the machines and the world when a bug is planted.
+
+use super::{Bug, agents, schedulers};
+use crate::check::{Book, Text};
+use callboard_core::machine::Time;
+use callboard_core::store::{Guard, Revision, Txn};
+use callboard_core::work::{Run, Spec};
+use callboard_core::{agent, scheduler};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A planted bug and what it remembers.
+#[derive(Clone, Debug)]
+pub(crate) struct Mutant {
+    pub(super) bug: Bug,
+    /// What agents started.
+    pub(super) started: BTreeMap<(Text, Run), Arc<Spec>>,
+    /// Transactions that create tasks, by their number.
+    pub(super) sent: BTreeMap<u64, Txn>,
+    /// What shall be sent beside what the machine sends.
+    pub(super) extra: Vec<Txn>,
+    pub(super) next_write: u64,
+    /// The first generation of each task, by key.
+    pub(super) generations: BTreeMap<String, u64>,
+    /// Locks that were taken once.
+    pub(super) taken: BTreeSet<String>,
+    /// The lock under which was written last.
+    pub(super) held: Option<Guard>,
+    /// The last word on a service's state.
+    pub(super) state: Option<(String, String, Revision)>,
+    /// The last good record of each service.
+    pub(super) good: BTreeMap<String, String>,
+    pub(super) rested: Time,
+    /// What an agent shall hear at once, by host.
+    pub(super) whispers: BTreeMap<Text, Vec<agent::Input>>,
+}
+
+impl Mutant {
+    pub(crate) fn new(bug: Bug) -> Mutant {
+        Mutant {
+            bug,
+            started: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            extra: Vec::new(),
+            next_write: 1 << 40,
+            generations: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            held: None,
+            state: None,
+            good: BTreeMap::new(),
+            rested: Time(0),
+            whispers: BTreeMap::new(),
+        }
+    }
+
+    /// Alters what an agent hears.
+    pub(crate) fn agent_hears(
+        &mut self,
+        host: &Text,
+        book: &Book,
+        input: agent::Input,
+    ) -> (Vec<agent::Input>, Vec<agent::Effect>) {
+        let effects = agents::reacts(self, host, book, &input);
+        let mut inputs = self.whispers.remove(host).unwrap_or_default();
+        inputs.push(input);
+        (inputs, effects)
+    }
+
+    /// Alters what an agent does.
+    pub(crate) fn agent_does(&mut self, host: &Text, effects: Vec<agent::Effect>) -> Vec<agent::Effect> {
+        effects.into_iter().flat_map(|effect| agents::does(self, host, effect)).collect()
+    }
+
+    /// Alters what a scheduler hears.
+    pub(crate) fn scheduler_hears(&mut self, mut input: scheduler::Input) -> Vec<scheduler::Input> {
+        schedulers::hears(self, &mut input);
+        vec![input]
+    }
+
+    /// Alters what a scheduler does.
+    pub(crate) fn scheduler_does(
+        &mut self,
+        now: Time,
+        effects: Vec<scheduler::Effect>,
+    ) -> Vec<scheduler::Effect> {
+        let mut out: Vec<scheduler::Effect> =
+            effects.into_iter().filter_map(|effect| schedulers::does(self, effect)).collect();
+        out.extend(schedulers::does_unasked(self, now));
+        out
+    }
+}

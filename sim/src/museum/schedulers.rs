@@ -1,0 +1,206 @@
+//! Bugs of schedulers.
+
+use super::edit::{creates, drop_keys, is_task, rewrite, rewrite_entry};
+use super::{Bug, Mutant};
+use callboard_core::machine::{Span, Time};
+use callboard_core::scheduler::{Effect, Input};
+use callboard_core::store::{Change, Entry, Guard, Op, Outcome, Reply, Request, Revision, Txn, WriteId};
+use serde_json::{Value, json};
+
+/// Alters what a scheduler hears.
+pub(super) fn hears(mutant: &mut Mutant, input: &mut Input) {
+    let Input::Store(reply) = input else { return };
+    match reply {
+        Reply::Listed { result: Ok(listing), .. } => {
+            listing.entries.iter_mut().for_each(|entry| sees(mutant, entry));
+        }
+        Reply::Changed { changes, .. } => {
+            if mutant.bug == Bug::DeafToLoss {
+                changes.retain(
+                    |change| !matches!(change, Change::Delete { key, .. } if key.ends_with("/alive")),
+                );
+            }
+            let loses =
+                |change: &Change| matches!(change, Change::Delete { key, .. } if key.ends_with("/alive"));
+            if mutant.bug == Bug::SeesPhantoms && changes.iter().any(loses) {
+                changes.extend(phantoms().map(Change::Put));
+            }
+            for change in changes {
+                if let Change::Put(entry) = change {
+                    sees(mutant, entry);
+                }
+            }
+        }
+        Reply::Done { write, outcome: Outcome::Unknown(_) } if mutant.bug == Bug::UnknownIsNo => {
+            if let Some(txn) = mutant.sent.remove(&write.0) {
+                mutant.extra.push(renumbered(&txn));
+            }
+        }
+        Reply::Listed { .. }
+        | Reply::SessionOpened(_)
+        | Reply::SessionRenewed(..)
+        | Reply::WatchEnded { .. }
+        | Reply::Done { .. } => {}
+    }
+}
+
+/// Alters what a scheduler sees of one key.
+fn sees(mutant: &mut Mutant, entry: &mut Entry) {
+    let service = "config/services/web";
+    let raise = |value: &mut Value, by: u64| *value = (value.as_u64().unwrap_or(0) + by).into();
+    match mutant.bug {
+        Bug::Overcommit if entry.key.ends_with("/registration") => {
+            rewrite_entry(entry, "hosts/", |host| host["memory"] = 24_000.into());
+        }
+        Bug::PlacesOnDrained | Bug::IgnoresDrain => {
+            rewrite_entry(entry, "config/hosts/", |host| host["draining"] = false.into());
+        }
+        Bug::ExceedsMax => rewrite_entry(entry, service, |web| {
+            raise(&mut web["desired"], 3);
+            raise(&mut web["max"], 3);
+        }),
+        Bug::IgnoresMin => rewrite_entry(entry, service, |web| {
+            (web["min"], web["max"], web["max_parallel"]) = (0.into(), 4.into(), 4.into());
+        }),
+        Bug::RubbishIsZero if entry.key == service => {
+            if serde_json::from_str::<Value>(&entry.value).is_ok() {
+                mutant.good.insert(entry.key.clone(), entry.value.clone());
+            } else if let Some(good) = mutant.good.get(&entry.key) {
+                entry.value = good.clone();
+                rewrite_entry(entry, service, |web| (web["desired"], web["min"]) = (0.into(), 0.into()));
+            }
+        }
+        Bug::NeverRests if entry.key == "state/services/web" => {
+            mutant.state = Some((entry.key.clone(), entry.value.clone(), entry.revision));
+        }
+        _ => {}
+    }
+}
+
+/// Invents hosts that are alive and have room.
+fn phantoms() -> impl Iterator<Item = Entry> {
+    (1..=30).flat_map(|number| {
+        let host = format!("phantom-{number:02}");
+        let ports = json!({"first": 20_000, "last": 20_019});
+        let registration = json!({
+            "host": host, "address": "nowhere", "memory": 6_000, "cpu_units": 4_096, "ports": ports,
+            "executors": ["bash"], "agent_version": "none"
+        });
+        let alive = json!({"host": host, "boot_id": "none", "agent_id": "none"});
+        let entry = move |what: &str, value: Value| Entry {
+            key: format!("hosts/{host}/{what}"),
+            value: value.to_string(),
+            revision: Revision(1),
+            session: None,
+        };
+        [entry("alive", alive), entry("registration", registration)]
+    })
+}
+
+/// Makes the same tasks under other ids.
+fn renumbered(txn: &Txn) -> Txn {
+    let other = |key: &String| if is_task(key) { format!("{key}9") } else { key.clone() };
+    let mut txn = txn.clone();
+    for op in &mut txn.ops {
+        match op {
+            Op::Put { key, .. } | Op::Delete { key } => *key = other(key),
+        }
+    }
+    for guard in &mut txn.guards {
+        match guard {
+            Guard::At { key, .. } | Guard::Absent { key } | Guard::Held { key, .. } => *key = other(key),
+        }
+    }
+    rewrite(&mut txn, "state/tasks/", |_, task| {
+        task["id"] = format!("{}9", task["id"].as_str().unwrap_or_default()).into();
+    });
+    txn
+}
+
+/// Gives what becomes of what a scheduler does.
+pub(super) fn does(mutant: &mut Mutant, effect: Effect) -> Option<Effect> {
+    let Effect::Store(Request::Commit { write, mut txn }) = effect else { return Some(effect) };
+    let held =
+        txn.guards.iter().find(|guard| matches!(guard, Guard::Held { key, .. } if key.ends_with("/main")));
+    mutant.held = held.cloned().or(mutant.held.take());
+    match mutant.bug {
+        Bug::NoSuccessor => {
+            for op in txn.ops.iter().filter(|op| op.key().starts_with("schedulers/")) {
+                if !mutant.taken.insert(op.key().into()) {
+                    return None;
+                }
+            }
+        }
+        Bug::SameGeneration => rewrite(&mut txn, "state/tasks/", |key, task| {
+            let now = task["generation"].as_u64().unwrap_or(1);
+            task["generation"] = (*mutant.generations.entry(id_of(key)).or_insert(now)).into();
+        }),
+        Bug::UnknownIsNo if creates(&txn) => {
+            mutant.sent.insert(write.0, txn.clone());
+        }
+        _ => spoil(mutant.bug, &mut txn),
+    }
+    Some(Effect::Store(Request::Commit { write, txn }))
+}
+
+fn spoil(bug: Bug, txn: &mut Txn) {
+    let stopped = |task: &Value| task["desired"] == "stop";
+    match bug {
+        Bug::Unfenced => txn.guards.retain(|guard| !matches!(guard, Guard::Held { .. })),
+        Bug::Blind if creates(txn) => {
+            let key = txn.ops[0].key().to_string();
+            txn.guards.retain(|guard| guard.key() != key);
+        }
+        Bug::HalfPair if creates(txn) => {
+            drop_keys(txn, |key| is_task(key) && !key.starts_with("state/tasks/_/"))
+        }
+        Bug::TooLarge if creates(txn) => rewrite(txn, "state/tasks/_/", |_, task| {
+            task["reason"] = " ".repeat(70_000).into();
+        }),
+        Bug::SamePort => {
+            rewrite(txn, "state/tasks/", |_, task| {
+                if !task["port"].is_null() {
+                    task["port"] = 20_000.into();
+                }
+            });
+            rewrite(txn, "state/ledger/", |_, ledger| {
+                for claim in
+                    ledger["clusters"].as_object_mut().into_iter().flat_map(|lines| lines.values_mut())
+                {
+                    let ports = claim["ports"].as_array_mut().into_iter().flatten();
+                    ports.for_each(|port| *port = 20_000.into());
+                }
+            });
+        }
+        Bug::ChangesInPlace => rewrite(txn, "state/tasks/", |_, task| {
+            if stopped(task) {
+                task["memory"] = 1.into();
+            }
+        }),
+        Bug::GhostVersion => rewrite(txn, "state/tasks/", |_, task| task["version"] = 9.into()),
+        Bug::ForgetsLedger => drop_keys(txn, |key| key.starts_with("state/ledger/")),
+        _ => {}
+    }
+}
+
+/// Gives what the bug makes a scheduler do of its own accord.
+pub(super) fn does_unasked(mutant: &mut Mutant, now: Time) -> Vec<Effect> {
+    let mut txns = std::mem::take(&mut mutant.extra);
+    if mutant.bug == Bug::NeverRests && now.since(mutant.rested) > Span::secs(5) {
+        mutant.rested = now;
+        if let (Some(held), Some((key, value, revision))) = (mutant.held.clone(), mutant.state.clone()) {
+            let guards = vec![held, Guard::At { key: key.clone(), revision }];
+            txns.push(Txn { guards, ops: vec![Op::Put { key, value, session: None }] });
+        }
+    }
+    let commit = |txn| {
+        mutant.next_write += 1;
+        Effect::Store(Request::Commit { write: WriteId(mutant.next_write), txn })
+    };
+    txns.into_iter().map(commit).collect()
+}
+
+/// Gives the last part of a key.
+fn id_of(key: &str) -> String {
+    key.rsplit('/').next().unwrap_or_default().into()
+}
