@@ -51,7 +51,7 @@ fn invalid(mistakes: &[Mistake]) -> Problem {
 }
 
 /// Says a mistake as a problem.
-fn body(mistake: &Mistake) -> Body {
+pub(crate) fn body(mistake: &Mistake) -> Body {
     let plain = Mistake { file: "".into(), path: String::new(), next: String::new(), ..mistake.clone() };
     let file = match (mistake.file.is_empty(), mistake.line) {
         (true, _) => String::new(),

@@ -3,6 +3,7 @@
 use super::apply::read;
 use super::out::{self, Format};
 use crate::problem::{Kind, Problem};
+use crate::write::body;
 use anyhow::Result;
 use callboard_core::machine::Span;
 use callboard_sim::{Options, Outcome, Scenario, small_world};
@@ -84,8 +85,9 @@ fn run(args: &RunArgs, format: Format) -> Result<()> {
 }
 
 fn scenario(path: &Path) -> Result<Scenario, Problem> {
-    let (name, _) = read(path)?;
-    Err(Problem::new(Kind::Failed, "scenario files cannot be read yet").at(name))
+    let (name, bytes) = read(path)?;
+    callboard_sim::read(&name, &bytes)
+        .map_err(|error| Problem::all(Kind::Invalid, error.mistakes.iter().map(body).collect()))
 }
 
 fn as_json(outcome: &Outcome) -> Value {
