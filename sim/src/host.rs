@@ -153,6 +153,12 @@ impl Host {
         out
     }
 
+    /// Gives the number of a new process.
+    pub(crate) fn next_pid(&mut self) -> u32 {
+        self.pids += 1;
+        self.pids
+    }
+
     /// Finds a process.
     pub(crate) fn proc(&self, pid: u32) -> Option<&Proc> {
         self.procs.iter().find(|proc| proc.pid == pid)

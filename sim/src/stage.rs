@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** whatever happens, happens as an event; nothing here reads a clock or draws from anything but the seed.
 
+mod adopt;
 mod decide;
 mod drip;
 mod fault;

@@ -10,7 +10,7 @@ use crate::scenario::StoreManners;
 use callboard_backends::Memory;
 use callboard_backends::memory::{Delivery, WatcherId};
 use callboard_core::machine::{Span, Time};
-use callboard_core::store::{Outcome, Refusal, Reply, Request, Revision, Txn};
+use callboard_core::store::{Entry, Outcome, Refusal, Reply, Request, Revision, Txn};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The store and what is the matter with it.
@@ -84,6 +84,14 @@ impl SimStore {
             witness,
             checkpoints: VecDeque::new(),
             emptied: 0,
+        }
+    }
+
+    /// Begins with what another store held.
+    pub(crate) fn begin(&mut self, revision: Revision, entries: Vec<Entry>) {
+        self.memory = Memory::restore(revision, entries, callboard_backends::memory::HISTORY_TXNS);
+        if let Ok((witness, _)) = self.memory.watch("", revision) {
+            self.witness = witness;
         }
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct ServicePage {
     pub(crate) state: Option<ServiceStateRecord>,
     /// Healthy tasks, in truth.
     pub(crate) healthy: u32,
+    /// The fewest of them since somebody set this.
+    pub(crate) least: u32,
     /// Tasks that shall run.
     pub(crate) issued: BTreeSet<Text>,
     /// Tasks that shall run and are confirmed healthy.

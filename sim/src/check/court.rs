@@ -140,6 +140,7 @@ impl Court {
         }
         let page = self.book.services.entry(service.clone()).or_default();
         page.healthy = if healthy { page.healthy + 1 } else { page.healthy.saturating_sub(1) };
+        page.least = page.least.min(page.healthy);
     }
 
     pub(crate) fn fault(&mut self, fault: &Fault) {

@@ -19,11 +19,14 @@ const LINES: usize = 2_000;
 pub(crate) struct Tidings {
     hash: u64,
     log: VecDeque<(Time, String)>,
+    /// What was said, for those who want it word for word.
+    notes: Option<Vec<Note>>,
+    last_state_change: Time,
 }
 
 impl Default for Tidings {
     fn default() -> Tidings {
-        Tidings { hash: 0xcbf2_9ce4_8422_2325, log: VecDeque::new() }
+        Tidings { hash: 0xcbf2_9ce4_8422_2325, log: VecDeque::new(), notes: None, last_state_change: Time(0) }
     }
 }
 
@@ -43,6 +46,9 @@ impl Tidings {
         self.number(now.0);
         self.number(delivery.revision.0);
         for change in &delivery.changes {
+            if change.key().starts_with("state/") {
+                self.last_state_change = now;
+            }
             self.bytes(change.key().as_bytes());
             if let Change::Put(entry) = change {
                 self.bytes(entry.value.as_bytes());
@@ -72,6 +78,7 @@ impl Tidings {
     pub(crate) fn noted(&mut self, now: Time, host: Option<&Text>, note: Note) {
         let who = host.map_or_else(|| "scheduler".into(), Text::to_string);
         self.line(now, format!("{who}: {note}"));
+        self.notes.iter_mut().for_each(|notes| notes.push(note.clone()));
     }
 
     pub(crate) fn played(&mut self, now: Time, action: &Action) {
@@ -83,6 +90,21 @@ impl Tidings {
             self.log.pop_front();
         }
         self.log.push_back((now, line));
+    }
+
+    /// Keeps all that is said from now on.
+    pub(crate) fn keep_notes(&mut self) {
+        self.notes = Some(Vec::new());
+    }
+
+    /// Gives what was said since it was asked for last.
+    pub(crate) fn take_notes(&mut self) -> Vec<Note> {
+        self.notes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Tells when issued state changed last.
+    pub(crate) fn last_state_change(&self) -> Time {
+        self.last_state_change
     }
 
     pub(crate) fn hash(&self) -> u64 {

@@ -1,0 +1,97 @@
+//! A change is tried on a copy of a live cluster, and the copy does what the cluster would.
+
+use callboard_core::machine::Span;
+use callboard_core::store::{Entry, Revision};
+use callboard_sim::{Rehearsal, rehearse};
+use serde_json::{Value, json};
+
+fn entry(key: &str, value: &Value) -> Entry {
+    Entry { key: key.into(), value: value.to_string(), revision: Revision(7), session: None }
+}
+
+/// Three hosts, and a service of two tasks on the first two.
+fn live(memory: u64) -> Vec<Entry> {
+    let definition = |version: u32| {
+        json!({"name": "web", "version": version, "memory": memory, "provide_port": true,
+            "containers": [{"name": "web", "type": "bash", "executor": {"start": ["exec serve"]}}]})
+    };
+    let mut entries = vec![
+        entry("config/clusters/main", &json!({"name": "main", "services": ["web"]})),
+        entry("config/services/web", &service(1, 2)),
+        entry("config/task_definitions/web/1", &definition(1)),
+        entry("config/task_definitions/web/2", &definition(2)),
+        entry(
+            "state/services/web",
+            &json!({"service": "web", "cluster": "main", "available": 2, "min": 1, "stable": 1, "version": 1,
+                "rollout": {"state": "done"}}),
+        ),
+    ];
+    for number in 1..=3 {
+        let host = format!("h{number}");
+        let registration = json!({"host": host, "address": host, "memory": 1000, "cpu_units": 4096,
+            "ports": {"first": 20_000, "last": 20_010}, "executors": ["bash"], "agent_version": "x"});
+        entries.push(entry(&format!("hosts/{host}/registration"), &registration));
+        let alive = json!({"host": host, "boot_id": "b", "agent_id": "a"});
+        entries.push(entry(&format!("hosts/{host}/alive"), &alive));
+        if number == 3 {
+            continue;
+        }
+        let id = format!("main-web-1-{}", number - 1);
+        let task = json!({"id": id, "cluster": "main", "service": "web", "task_name": "web", "version": 1,
+            "instance": number - 1, "generation": number, "host": host, "port": 20_000, "memory": memory,
+            "desired": "run", "reason": "", "tenure": 1});
+        entries.push(entry(&format!("state/tasks/_/{id}"), &task));
+        entries.push(entry(&format!("state/tasks/{host}/{id}"), &task));
+        let claim = json!({"clusters": {"main": {"memory": memory, "ports": [20_000]}}});
+        entries.push(entry(&format!("state/ledger/{host}"), &claim));
+        let status =
+            json!({"id": id, "generation": number, "attempt": 0, "phase": "running", "health": "healthy"});
+        entries.push(entry(&format!("status/{host}/{id}"), &status));
+    }
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    entries
+}
+
+fn service(version: u32, desired: u32) -> Value {
+    json!({"name": "web", "task_name": "web", "task_version": version, "desired": desired, "min": 1, "max": 6})
+}
+
+fn try_out(entries: Vec<Entry>, key: &str, value: Option<Value>) -> Rehearsal {
+    rehearse(entries, vec![(key.into(), value.map(|value| value.to_string()))], Span::secs(900))
+}
+
+#[test]
+fn nothing_changed_changes_nothing() {
+    let rehearsal = try_out(live(100), "config/services/web", Some(service(1, 2)));
+    assert_eq!((rehearsal.started.len(), rehearsal.stopped.len()), (0, 0), "{rehearsal:?}");
+    assert_eq!(rehearsal.healthy["web"], 2);
+    assert!(!rehearsal.unsettled);
+}
+
+#[test]
+fn a_new_version_replaces_every_task() {
+    let rehearsal = try_out(live(100), "config/services/web", Some(service(2, 2)));
+    assert_eq!((rehearsal.started.len(), rehearsal.stopped.len()), (2, 2), "{rehearsal:?}");
+    assert_eq!((rehearsal.healthy["web"], rehearsal.least_healthy["web"]), (2, 2));
+    assert!(rehearsal.stopped.iter().all(|(_, _, why)| why == "replaced by version 2"), "{rehearsal:?}");
+    assert!(rehearsal.settled_after > Span::secs(10));
+}
+
+#[test]
+fn what_does_not_fit_is_said_to_be_blocked() {
+    let rehearsal = try_out(live(800), "config/services/web", Some(service(1, 6)));
+    assert_eq!(rehearsal.started.len(), 1, "{rehearsal:?}");
+    assert_eq!(rehearsal.blocked.len(), 1);
+    let (service, missing, why) = &rehearsal.blocked[0];
+    assert_eq!((&**service, *missing), ("web", 3));
+    assert!(why.contains("memory"), "{why}");
+}
+
+#[test]
+fn a_drain_moves_what_runs_there() {
+    let drained = json!({"name": "h1", "draining": true});
+    let rehearsal = try_out(live(100), "config/hosts/h1", Some(drained));
+    assert_eq!(rehearsal.started.len(), 1, "{rehearsal:?}");
+    assert_eq!(rehearsal.stopped.len(), 1);
+    assert_eq!(&*rehearsal.stopped[0].1, "h1");
+}
