@@ -1,9 +1,10 @@
 //! What tests say of a running show: its services, its instances, what answers on their ports.
 
 use crate::files::Web;
-use crate::processes::{self, Process};
+use crate::processes::Process;
 use crate::show::{SOON, Said, Show, ask, until};
 use serde_json::Value;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A task and what is there of it on the machine.
@@ -25,7 +26,39 @@ impl Instance {
     }
 }
 
+impl Said {
+    /// Expects words in the output.
+    #[track_caller]
+    pub(crate) fn tells(self, words: &str) -> Said {
+        let Said { command, out, err, .. } = &self;
+        assert!(out.contains(words), "callboard {command}: no {words:?}\n--- out\n{out}--- err\n{err}");
+        self
+    }
+
+    /// Reads the output as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
+    }
+}
+
 impl Show {
+    /// Ends the daemon as Ctrl-C does, and waits for it.
+    #[track_caller]
+    pub(crate) fn interrupt(&mut self) {
+        let mut daemon = self.daemon.take().expect("a daemon runs");
+        Process::read(daemon.id()).expect("the daemon lives").signal(rustix::process::Signal::INT);
+        let ended =
+            until("the daemon ends when asked to", SOON, || daemon.try_wait().expect("it is our child"));
+        assert!(ended.success(), "{ended}");
+    }
+
+    /// Reads what a listing command says to programs.
+    #[track_caller]
+    pub(crate) fn list(&self, line: &[&str]) -> Value {
+        self.callboard(&[line, &["-o", "json"]].concat()).ends(0).json()
+    }
+
     /// Applies a file and waits for what comes of it.
     #[track_caller]
     pub(crate) fn apply(&self, web: &Web) -> Said {
@@ -74,7 +107,7 @@ impl Show {
             attempt: task["attempt"].as_u64().unwrap_or_default(),
             state: text("state"),
             port: port.unwrap_or_else(|| panic!("no port: {task}")),
-            process: processes::working_in(&place).pop(),
+            process: working_in(&place).pop(),
             id,
         }
     }
@@ -86,6 +119,14 @@ impl Show {
         let texts = all.as_array().expect("a list").iter().map(|event| event["text"].as_str());
         texts.map(|text| text.expect("each event has a text").to_owned()).collect()
     }
+}
+
+/// Gives the processes that work in a directory or below, in order of their pids.
+pub(crate) fn working_in(dir: &Path) -> Vec<Process> {
+    let mut found: Vec<Process> =
+        Process::all().into_iter().filter(|process| process.works_in(dir)).collect();
+    found.sort();
+    found
 }
 
 /// Expects that something holds for a while.

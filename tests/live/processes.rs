@@ -25,13 +25,15 @@ impl Process {
         (!ended).then_some(Process { pid, start })
     }
 
-    fn all() -> Vec<Process> {
+    /// Lists all processes.
+    pub(crate) fn all() -> Vec<Process> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         pids.filter_map(Process::read).collect()
     }
 
-    fn works_in(&self, dir: &Path) -> bool {
+    /// Tells whether its current directory is this one or below.
+    pub(crate) fn works_in(&self, dir: &Path) -> bool {
         fs::read_link(format!("/proc/{}/cwd", self.pid)).is_ok_and(|cwd| cwd.starts_with(dir))
     }
 
@@ -55,14 +57,6 @@ impl Process {
             let _gone = pidfd_send_signal(pinned, signal);
         }
     }
-}
-
-/// Gives the processes that work in a directory or below, in order of their pids.
-pub(crate) fn working_in(dir: &Path) -> Vec<Process> {
-    let mut found: Vec<Process> =
-        Process::all().into_iter().filter(|process| process.works_in(dir)).collect();
-    found.sort();
-    found
 }
 
 /// Ends all that is left of a show: first what looks after tasks is asked to, then all of it is killed.

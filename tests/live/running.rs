@@ -1,8 +1,7 @@
 //! Tasks run, come back when they end, and outlive the daemon.
 
 use crate::files::{command, server};
-use crate::instances::{Instance, holds};
-use crate::processes;
+use crate::instances::{Instance, holds, working_in};
 use crate::show::{SOON, Show, until};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,7 +32,7 @@ fn hello_world() {
     show.callboard(&["status"]).ends(0).tells("services  1: 1 healthy").tells("tasks     4: 4 healthy");
     show.callboard(&["services"]).ends(0).tells("4/4");
     show.interrupt();
-    assert_eq!(processes::working_in(&show.data_dir()), [], "Ctrl-C stops what it started");
+    assert_eq!(working_in(&show.data_dir()), [], "Ctrl-C stops what it started");
     assert!(!instances.iter().any(Instance::answers));
 }
 
@@ -48,7 +47,7 @@ fn keep_leaves_tasks_to_the_next_start() {
     show.wait_healthy("helloworld", 4);
     assert_eq!(identities(&show.instances()), identities(&before));
     show.interrupt();
-    assert_eq!(processes::working_in(&show.data_dir()), [], "adopted tasks are stopped like its own");
+    assert_eq!(working_in(&show.data_dir()), [], "adopted tasks are stopped like its own");
 }
 
 #[test]

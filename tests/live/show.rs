@@ -2,9 +2,7 @@
 //!
 //! **Invariant:** nothing is ended but what runs in the directory of this very show.
 
-use crate::processes::Process;
 use rustix::fs::{FlockOperation, flock};
-use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -79,7 +77,7 @@ pub(crate) struct Said {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
-    command: String,
+    pub(crate) command: String,
 }
 
 impl Said {
@@ -98,27 +96,13 @@ impl Said {
         assert!(err.contains(words), "callboard {command}: no {words:?}\n--- out\n{out}--- err\n{err}");
         self
     }
-
-    /// Expects words in the output.
-    #[track_caller]
-    pub(crate) fn tells(self, words: &str) -> Said {
-        let Said { command, out, err, .. } = &self;
-        assert!(out.contains(words), "callboard {command}: no {words:?}\n--- out\n{out}--- err\n{err}");
-        self
-    }
-
-    /// Reads the output as JSON.
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
-    }
 }
 
 /// A `callboard dev` and its directory.
 pub(crate) struct Show {
     dir: TempDir,
     pub(crate) ports: Ports,
-    daemon: Option<Child>,
+    pub(crate) daemon: Option<Child>,
 }
 
 impl Show {
@@ -183,12 +167,6 @@ impl Show {
         }
     }
 
-    /// Reads what a listing command says to programs.
-    #[track_caller]
-    pub(crate) fn list(&self, line: &[&str]) -> Value {
-        self.callboard(&[line, &["-o", "json"]].concat()).ends(0).json()
-    }
-
     /// Asks the API.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
         ask(self.ports.api, path)
@@ -215,16 +193,6 @@ impl Show {
         self.path().join("daemon.log")
     }
 
-    /// Ends the daemon as Ctrl-C does, and waits for it.
-    #[track_caller]
-    pub(crate) fn interrupt(&mut self) {
-        let mut daemon = self.daemon.take().expect("a daemon runs");
-        Process::read(daemon.id()).expect("the daemon lives").signal(rustix::process::Signal::INT);
-        let ended =
-            until("the daemon ends when asked to", SOON, || daemon.try_wait().expect("it is our child"));
-        assert!(ended.success(), "{ended}");
-    }
-
     /// Kills the daemon.
     pub(crate) fn kill(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
@@ -248,12 +216,21 @@ impl Drop for Show {
 
 /// Sends a GET to a port of this machine; nothing when nobody answers in a moment.
 pub(crate) fn ask(port: u16, path: &str) -> Option<(u16, String)> {
+    send(port, "GET", path, b"")
+}
+
+/// Sends a request to a port of this machine; nothing when nobody answers in a moment.
+pub(crate) fn send(port: u16, method: &str, path: &str, body: &[u8]) -> Option<(u16, String)> {
     const PATIENCE: Duration = Duration::from_secs(2);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
