@@ -1,15 +1,112 @@
-//! What an apply would do, without writing anything.
+//! What an apply would do: the change to the configuration is computed as for an apply, and then tried by the simulator
+//! on a copy of what is stored. Nothing is written.
 
-use crate::change;
+use crate::change::{self, Write};
 use crate::problem::Problem;
 use crate::views::Planned;
 use crate::write::Desired;
 use callboard_backends::Store;
 use callboard_core::config::{Configuration, Sourced};
+use callboard_core::keys;
+use callboard_core::machine::Span;
+use callboard_core::model::Name;
+use callboard_core::store::Entry;
+use callboard_sim::{Rehearsal, rehearse};
+
+/// How far into the future is looked at most, in pretended time.
+const HORIZON: Span = Span::secs(2 * 3600);
 
 /// Rehearses an apply.
 pub(crate) async fn plan(store: &dyn Store, wanted: &Sourced<Configuration>) -> Result<Planned, Problem> {
     let desired = Desired::fetch(store).await?;
     let writes = desired.writes(wanted)?;
-    Ok(Planned { applied: change::summary(&desired.stored, &writes), ..Planned::default() })
+    let applied = change::summary(&desired.stored, &writes);
+    if applied.changes.iter().all(|change| change.change == "unchanged") {
+        let outcome = Some("nothing would change".into());
+        return Ok(Planned { applied, outcome, ..Planned::default() });
+    }
+    let mut entries: Vec<Entry> = desired.stored.into_values().collect();
+    for prefix in [keys::STATE, keys::HOSTS, keys::STATUS, keys::SCHEDULERS] {
+        entries.extend(store.list(prefix).await.map_err(Problem::away)?.entries);
+    }
+    let keys_written = writes.into_iter().map(|write| match write {
+        Write::Put(key, value) => (key.path(), Some(value)),
+        Write::Delete(key) => (key.path(), None),
+    });
+    let keys_written = keys_written.collect();
+    let rehearsed = tokio::task::spawn_blocking(move || rehearse(entries, keys_written, HORIZON));
+    let rehearsal = rehearsed.await.map_err(|error| {
+        Problem::failed(format!("the rehearsal broke down: {error}"))
+            .hint("this is a defect; `callboard apply --dry-run` tells at least what would change in the configuration")
+    })?;
+    Ok(Planned {
+        steps: steps(&rehearsal),
+        outcome: Some(outcome(&rehearsal, &applied.services)),
+        blocked: blocked(&rehearsal),
+        applied,
+    })
+}
+
+fn steps(rehearsal: &Rehearsal) -> Vec<String> {
+    let started = rehearsal.started.iter().map(|(id, host)| format!("start {id} on {host}"));
+    let stopped = rehearsal.stopped.iter().map(|(id, host, why)| format!("stop  {id} on {host}: {why}"));
+    started.chain(stopped).collect()
+}
+
+fn outcome(rehearsal: &Rehearsal, services: &[String]) -> String {
+    let mut lines = vec![format!(
+        "{} tasks would be started and {} stopped, all within {}",
+        rehearsal.started.len(),
+        rehearsal.stopped.len(),
+        Span::secs(rehearsal.settled_after.0.div_ceil(1000))
+    )];
+    // A change of hosts names no service and may concern any.
+    let concerned = |name: &&Name| services.is_empty() || services.iter().any(|service| **service == ***name);
+    for name in rehearsal.healthy.keys().filter(concerned) {
+        let healthy = rehearsal.healthy.get(name).copied().unwrap_or(0);
+        let least = rehearsal.least_healthy.get(name).copied().unwrap_or(0);
+        lines.push(format!("{name}: {healthy} healthy in the end, never fewer than {least} on the way"));
+    }
+    lines.join("\n")
+}
+
+fn blocked(rehearsal: &Rehearsal) -> Vec<String> {
+    let blocked = rehearsal.blocked.iter();
+    let mut lines: Vec<String> = blocked
+        .map(|(service, missing, why)| format!("{service}: {missing} would not be placed: {why}"))
+        .collect();
+    let failed = rehearsal.failed.iter();
+    lines.extend(failed.map(|(service, why)| format!("{service}: the rollout would be given up: {why}")));
+    if rehearsal.unsettled {
+        lines.push(format!("tasks would still be started and stopped after {HORIZON}"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rehearsal_in_words() {
+        let rehearsal = Rehearsal {
+            started: vec![("c-web-2-0".into(), "h1".into())],
+            stopped: vec![("c-web-1-0".into(), "h2".into(), "replaced by version 2".into())],
+            blocked: vec![("api".into(), 2, "there is no host".into())],
+            healthy: [("web".into(), 4)].into(),
+            least_healthy: [("web".into(), 3)].into(),
+            settled_after: Span::secs(40),
+            ..Rehearsal::default()
+        };
+        assert_eq!(
+            steps(&rehearsal),
+            ["start c-web-2-0 on h1", "stop  c-web-1-0 on h2: replaced by version 2"]
+        );
+        assert_eq!(
+            outcome(&rehearsal, &["web".into()]),
+            "1 tasks would be started and 1 stopped, all within 40s\n\
+             web: 4 healthy in the end, never fewer than 3 on the way"
+        );
+        assert_eq!(blocked(&rehearsal), ["api: 2 would not be placed: there is no host"]);
+    }
 }

@@ -69,6 +69,9 @@ pub(crate) async fn plan(client: &Client, args: &PlanArgs, format: Format) -> Re
         for step in &planned.steps {
             out::line(&format!("  {step}"));
         }
+        if !planned.steps.is_empty() {
+            out::line("");
+        }
         if let Some(outcome) = &planned.outcome {
             out::line(outcome);
         }
