@@ -47,6 +47,8 @@ pub(crate) enum Event {
     MemoryFull { host: u32, forecast: u32 },
     /// Sessions may have lapsed.
     Expire,
+    /// Users write what they want.
+    Apply,
     /// Something from the timeline.
     Script(u32),
     /// Something from a trickle.

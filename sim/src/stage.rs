@@ -142,6 +142,7 @@ impl Stage<'_> {
                 self.outward(host, outward);
             }
             Event::Expire => self.expire(),
+            Event::Apply => self.write_desired(),
             Event::Script(index) => self.play(index),
             Event::Drip(index) => self.drip(index),
             Event::Undo(undo) => self.undo(undo),
@@ -174,6 +175,7 @@ impl Stage<'_> {
             }
             Event::Arrive { .. }
             | Event::Expire
+            | Event::Apply
             | Event::Script(_)
             | Event::Drip(_)
             | Event::Undo(_)

@@ -17,6 +17,9 @@ use callboard_core::machine::{Span, Time};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// When users write what they want: the machines are there by then.
+const APPLIED: Time = Time(3_000);
+
 impl<'a> Stage<'a> {
     /// Sets everything up for a scenario.
     pub(crate) fn new(scenario: &'a Scenario, seed: u64, mutant: Option<Mutant>) -> Stage<'a> {
@@ -27,7 +30,7 @@ impl<'a> Stage<'a> {
             stage.by_name.insert(registration.host.clone(), index);
             stage.hosts.push(Host::new(index, registration, seed));
         }
-        stage.write_desired();
+        stage.queue.push(APPLIED, Event::Apply);
         stage.plan();
         for index in 0..stage.hosts.len() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -87,7 +90,8 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn write_desired(&mut self) {
+    /// Lets users write what they want.
+    pub(super) fn write_desired(&mut self) {
         let desired = &self.scenario.desired;
         let mut entries: Vec<(Key, String)> = Vec::new();
         let json = |value: &dyn ErasedJson| value.json();
