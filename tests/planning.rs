@@ -80,8 +80,13 @@ fn a_first_version_that_fails_says_so_and_is_tried_now_and_then() {
     stage.run(Span::secs(600));
     let commits = stage.commits;
     stage.run(Span::secs(3600));
-    assert!(stage.commits - commits < 3 * 4 * 3600 / 300 * 2, "{} writes in an hour", stage.commits - commits);
-    let blocked: Vec<String> = stage.scheduler.world().blocked.values().map(|blocked| blocked.why.clone()).collect();
+    assert!(
+        stage.commits - commits < 3 * 4 * 3600 / 300 * 2,
+        "{} writes in an hour",
+        stage.commits - commits
+    );
+    let blocked: Vec<String> =
+        stage.scheduler.world().blocked.values().map(|blocked| blocked.why.clone()).collect();
     assert!(blocked[0].contains("version 1 failed"), "{blocked:?}");
     // What was wrong is mended: nobody has to say so.
     stage.acts.clear();

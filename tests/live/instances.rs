@@ -15,7 +15,7 @@ pub(crate) struct Instance {
     pub(crate) attempt: u64,
     pub(crate) state: String,
     pub(crate) port: u16,
-    /// The process that does the work; the last of them when there are several.
+    /// The process that does the work, not the one that looks after it.
     pub(crate) process: Option<Process>,
 }
 
@@ -107,7 +107,7 @@ impl Show {
             attempt: task["attempt"].as_u64().unwrap_or_default(),
             state: text("state"),
             port: port.unwrap_or_else(|| panic!("no port: {task}")),
-            process: working_in(&place).pop(),
+            process: working_in(&place).into_iter().find(|process| !process.names(&place)),
             id,
         }
     }

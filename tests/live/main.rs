@@ -10,3 +10,4 @@ mod processes;
 mod rollout;
 mod running;
 mod show;
+mod trouble;

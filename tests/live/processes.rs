@@ -37,7 +37,8 @@ impl Process {
         fs::read_link(format!("/proc/{}/cwd", self.pid)).is_ok_and(|cwd| cwd.starts_with(dir))
     }
 
-    fn names(&self, dir: &Path) -> bool {
+    /// Tells whether its command line names this directory.
+    pub(crate) fn names(&self, dir: &Path) -> bool {
         let line = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         let name = dir.as_os_str().as_encoded_bytes();
         line.windows(name.len()).any(|part| part == name)

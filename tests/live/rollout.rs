@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Counts again and again how many ports of a show answer that all is well.
-struct Sampler {
+pub(crate) struct Sampler {
     ended: Arc<AtomicBool>,
     samples: JoinHandle<Vec<usize>>,
 }
@@ -21,7 +21,8 @@ const PACE: Duration = Duration::from_millis(100);
 const SLOW: Duration = Duration::from_millis(500);
 
 impl Sampler {
-    fn start(show: &Show) -> Sampler {
+    /// Begins.
+    pub(crate) fn start(show: &Show) -> Sampler {
         let ended = Arc::new(AtomicBool::new(false));
         let (stop, ports) = (Arc::clone(&ended), show.ports.first..=show.ports.last);
         let samples = std::thread::spawn(move || {
@@ -41,7 +42,7 @@ impl Sampler {
     }
 
     /// Ends it and gives the lowest count.
-    fn lowest(self) -> usize {
+    pub(crate) fn lowest(self) -> usize {
         self.ended.store(true, Ordering::Relaxed);
         let samples = self.samples.join().expect("sampling does not fail");
         assert!(samples.len() >= 10, "too few counts to tell anything: {samples:?}");

@@ -89,7 +89,6 @@ fn a_task_that_keeps_ending_is_given_up_with_a_reason() {
     let told = "default-web-1-0: exited with code 7, restarted in ";
     let delays: Vec<u64> =
         events.iter().filter(|event| event.starts_with(told)).filter_map(|event| delay(event)).collect();
-    assert_eq!(delays.len() % 3, 0, "{events:#?}");
     assert!(delays.len() >= 3, "{events:#?}");
     for (at, delay) in delays.iter().enumerate() {
         // Doubled from start to start, give or take a quarter.
@@ -103,8 +102,11 @@ fn a_task_that_keeps_ending_is_given_up_with_a_reason() {
         .tells("failed: 0 of 1 tasks healthy")
         .tells("version 1 was given up")
         .tells("exited with code 7, 3 restarts did not help");
-    let starts = show.events().len();
-    holds("nothing is started any more", Duration::from_secs(3), || show.events().len() == starts);
+    // It is tried again now and then, and meanwhile nobody need guess.
+    holds("the reason stays", Duration::from_secs(4), || {
+        let failure = show.service("web").map(|view| view["failure"].to_string());
+        failure.is_some_and(|failure| failure.contains("3 restarts did not help"))
+    });
 }
 
 #[test]
