@@ -179,9 +179,53 @@ fn a_plan_writes_nothing_and_tells_what_apply_does() {
     holds("nothing happens", Duration::from_secs(1), || all() == before);
     let applied = show.callboard(&["apply", "-f", &file, "-o", "json"]).ends(0).json();
     assert_eq!(plan["applied"], applied);
+    show.wait_healthy("web", 3);
+    assert_eq!(foretold(&plan), happened(&show, before.2.len()));
+    let outcome = plan["outcome"].as_str().unwrap();
+    assert!(outcome.contains("web: 3 healthy in the end, never fewer than 2 on the way"), "{outcome}");
     let again = show.callboard(&["plan", "-f", &file, "-o", "json"]).ends(0).json();
     let changes = again["applied"]["changes"].as_array().unwrap();
     assert!(changes.iter().all(|change| change["change"] == "unchanged"), "{again}");
+}
+
+/// Gives the steps of a plan without their reasons, sorted.
+fn foretold(plan: &Value) -> Vec<String> {
+    let steps = plan["steps"].as_array().expect("a list").iter().map(|step| step.as_str().expect("words"));
+    let mut steps: Vec<String> =
+        steps.map(|step| step.split(':').next().unwrap_or_default().to_owned()).collect();
+    steps.sort();
+    steps
+}
+
+/// Gives what was started and stopped since so many events, in the words of a plan.
+fn happened(show: &Show, since: usize) -> Vec<String> {
+    let events = show.list(&["events"]);
+    let step = |event: &Value| {
+        let word = match event["kind"].as_str()? {
+            "placed" => "start",
+            "stop_ordered" => "stop ",
+            _ => return None,
+        };
+        Some(format!("{word} {} on {}", event["task"].as_str()?, event["host"].as_str()?))
+    };
+    let mut steps: Vec<String> =
+        events.as_array().expect("a list")[since..].iter().filter_map(step).collect();
+    steps.sort();
+    steps
+}
+
+#[test]
+fn a_plan_says_what_would_not_work() {
+    let show = Show::start(&["--memory", "300"]);
+    show.apply(&server(1, (2, 1, 3), "")).ends(0);
+    let before = show.get("/v1/config");
+    let file = show.file("large.yml", server(1, (9, 1, 9), "").yaml());
+    show.callboard(&["plan", "-f", &file])
+        .ends(3)
+        .tells("start default-web-1-3 on h1")
+        .complains("web: 5 would not be placed: 1 host without 64 MiB of free memory")
+        .complains("nothing was written");
+    assert_eq!(show.get("/v1/config"), before);
 }
 
 #[test]
