@@ -168,6 +168,21 @@ fn says_why_nothing_fits() {
     stage.run(Span::secs(60));
     let blocked = &stage.scheduler.world().blocked[&("default".into(), "web".into())];
     assert_eq!((blocked.missing, &*blocked.why), (4, "2 hosts without 20000 MiB of free memory"));
+    assert_eq!(versions(&stage), [(1, 4)].into(), "a task was stopped for one that fits nowhere");
+}
+
+#[test]
+fn a_full_cluster_rolls_by_stopping_first() {
+    let mut stage = Stage::new(2);
+    stage.cluster("default", &["web"]);
+    for (version, max) in [(1, 5), (2, 5), (3, 4)] {
+        stage.definition("app", version, 8_192);
+        stage.service("web", version, (4, 3, max));
+        stage.run(Span::secs(120));
+        assert_eq!(versions(&stage), [(version, 4)].into(), "{:#?}", stage.notes);
+        assert!(version == 1 || stage.lowest["web"] == 3);
+        stage.lowest.clear();
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ struct Feed {
     state: FeedState,
     /// All up to here has been passed on.
     revision: Revision,
+    /// A listing older than this does not do.
+    wanted: Revision,
     /// Listed at least once.
     filled: bool,
     /// Failures in a row.
@@ -79,6 +81,7 @@ impl Mirror {
         let feed = Feed {
             state: FeedState::Waiting { until: Time(0) },
             revision: Revision(0),
+            wanted: Revision(0),
             filled: false,
             failures: 0,
             listings: 0,
@@ -103,6 +106,14 @@ impl Mirror {
     #[must_use]
     pub fn revision(&self, prefix: &str) -> Revision {
         self.feeds.get(prefix).map_or(Revision(0), |feed| feed.revision)
+    }
+
+    /// Lists a prefix afresh until it is known at least up to a revision: an answer that is on its way may be older.
+    pub fn catch_up(&mut self, now: Time, prefix: &str, revision: Revision) {
+        self.refresh(now, prefix);
+        if let Some(feed) = self.feeds.get_mut(prefix) {
+            feed.wanted = revision;
+        }
     }
 
     /// Lists a prefix afresh at the next wake, whatever it is doing.
@@ -179,6 +190,11 @@ impl Mirror {
             }
         };
         let went_back = listing.revision < feed.revision;
+        if listing.revision < feed.wanted && !went_back {
+            feed.state = FeedState::Waiting { until: now };
+            return None;
+        }
+        feed.wanted = Revision(0);
         feed.revision = listing.revision;
         feed.filled = true;
         feed.failures = 0;

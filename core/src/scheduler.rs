@@ -245,7 +245,8 @@ impl Scheduler {
 
     /// Begins to plan for clusters whose lock was taken, once all of their earlier history has been seen.
     fn settle_in(&mut self) {
-        let seen = self.mirror.revision(keys::STATE);
+        // No prefix is known less far than this.
+        let seen = PREFIXES.iter().map(|prefix| self.mirror.revision(prefix)).min().unwrap_or_default();
         for (cluster, tenure) in &mut self.tenures {
             if tenure.ready || seen < tenure.revision {
                 continue;

@@ -387,6 +387,7 @@ impl Stage {
                 id: task.id.clone(),
                 generation: task.generation,
                 attempt: 0,
+                failures: 0,
                 phase,
                 health,
                 reason: (phase == Phase::Failed).then(|| "exited with code 1".into()),

@@ -143,6 +143,7 @@ impl Local {
             id: self.task.id.clone(),
             generation: self.task.generation,
             attempt: self.attempt,
+            failures: self.failures,
             phase: self.phase(),
             health: self.health,
             reason: self.reason.clone(),

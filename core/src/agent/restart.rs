@@ -21,11 +21,12 @@ impl Local {
     /// Carries on from what was said of this generation before, of which nothing was found on the machine.
     pub(super) fn resume(&mut self, status: &Status) {
         self.attempt = status.attempt;
-        self.failures = status.attempt;
+        self.failures = status.failures;
         self.reason.clone_from(&status.reason);
         self.health = status.health;
         match status.phase {
             Phase::Pending => {
+                self.state = State::Waiting;
                 self.attempt = status.attempt.saturating_add(1);
                 self.health = Health::Unknown;
             }
@@ -46,6 +47,9 @@ impl Agent {
         let stored = self.stored.get(&local.task.id).and_then(|stored| stored.of(local)).cloned();
         let Some(status) = stored else { return };
         let found = local.attempt;
+        if status.attempt == found {
+            local.failures = status.failures;
+        }
         if status.attempt > found || (status.attempt == found && status.phase.is_over()) {
             if local.is_live() {
                 self.relic(now, local.run(), local);

@@ -65,6 +65,9 @@ pub struct Status {
     pub generation: Generation,
     /// Which start of that, from 0.
     pub attempt: u32,
+    /// How many starts in a row came to nothing; outlives the agent, so that restarting it gives nobody new patience.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub failures: u32,
     /// How far that start got.
     pub phase: Phase,
     /// Whether it does its work.

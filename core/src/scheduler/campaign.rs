@@ -2,7 +2,7 @@
 
 use super::writes::Purpose;
 use super::{Effect, Scheduler, Tenure, lock_value};
-use crate::keys::{Key, STATE};
+use crate::keys::Key;
 use crate::machine::Time;
 use crate::model::{DEFAULT_SCHEDULER, Name};
 use crate::store::{Guard, Op, Txn};
@@ -39,7 +39,8 @@ impl Scheduler {
         false
     }
 
-    /// Begins a tenure. What the former holder wrote must be seen before anything is planned.
+    /// Begins a tenure. All that was written before must be seen before anything is planned, and a watch can be deaf: so
+    /// everything is listed anew.
     pub(super) fn begin(
         &mut self,
         now: Time,
@@ -49,7 +50,9 @@ impl Scheduler {
     ) {
         out.push(Effect::Note(Note::LockTaken { cluster: cluster.clone(), tenure: revision.0 }));
         self.tenures.insert(cluster, Tenure { revision, ready: false });
-        self.mirror.refresh(now, STATE);
+        for prefix in super::PREFIXES {
+            self.mirror.catch_up(now, prefix, revision);
+        }
     }
 
     /// Lists the clusters that this scheduler looks after: those that name it, and, for the default scheduler, those that

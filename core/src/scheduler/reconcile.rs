@@ -4,7 +4,7 @@
 use super::place;
 use super::round::{Round, small};
 use crate::machine::Span;
-use crate::model::{Name, Status};
+use crate::model::{Name, Status, Task};
 use crate::why::{Note, StopReason};
 use crate::world::{Blocked, Class, TaskView};
 use alloc::format;
@@ -140,7 +140,8 @@ impl Round<'_> {
         let mut outcome = Created::Enough;
         while self.missing() > 0 && self.may_start() > 0 {
             if self.issued() >= self.service.max {
-                outcome = Created::AtMax;
+                // Stopping one to make room is of no use if the next one then fits nowhere.
+                outcome = if self.next_task().is_some() { Created::AtMax } else { Created::Unplaceable };
                 break;
             }
             if !self.has_room() {
@@ -155,12 +156,14 @@ impl Round<'_> {
         outcome
     }
 
+    /// Finds a place for one more task of the version.
+    fn next_task(&self) -> Option<Task> {
+        let definition = self.definition()?;
+        place::place(self.world, self.now, &self.key, &definition, self.batch.tenure.0)
+    }
+
     fn create_one(&mut self) -> bool {
-        let Some(definition) = self.definition() else { return false };
-        let tenure = self.batch.tenure.0;
-        let Some(task) = place::place(self.world, self.now, &self.key, &definition, tenure) else {
-            return false;
-        };
+        let Some(task) = self.next_task() else { return false };
         self.batch.notes.push(Note::Placed {
             id: task.id.clone(),
             generation: task.generation,

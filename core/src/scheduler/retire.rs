@@ -4,6 +4,7 @@
 //! **Invariant:** a task that does its work is stopped by choice only while more than `min` others do theirs.
 
 use super::batch::Batch;
+use super::filter::Candidate;
 use super::reconcile::Created;
 use super::round::{Round, small};
 use crate::machine::Time;
@@ -42,13 +43,34 @@ impl Round<'_> {
             Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
         };
         let room = if self.issued() < self.service.max && created == Created::AtMax { 0 } else { room };
-        let count = usize::try_from(surplus.max(room).max(self.excess())).unwrap_or(usize::MAX);
-        for id in working.into_iter().take(count) {
+        let must = usize::try_from(surplus.max(self.excess())).unwrap_or(usize::MAX);
+        let count = usize::try_from(room).unwrap_or(usize::MAX).max(must);
+        for (index, id) in working.into_iter().take(count).enumerate() {
             let why = self.why_retire(&id);
+            if index >= must && created == Created::Unplaceable && !self.makes_room(&id, &why) {
+                continue;
+            }
             if !self.stop_healthy(&id, why) {
                 return;
             }
         }
+    }
+
+    /// Tells whether stopping a task gives the next one a place. A drained host is to be emptied even when it does not.
+    fn makes_room(&self, id: &Name, why: &StopReason) -> bool {
+        if *why == StopReason::Drain {
+            return true;
+        }
+        let (Some(task), Some(definition)) = (self.task(id), self.definition()) else { return false };
+        let Some(host) = self.world.hosts.get(&task.host) else { return false };
+        let mut without = host.clone();
+        without.held.memory = without.held.memory.saturating_sub(task.memory);
+        without.held.cpu_units = without.held.cpu_units.saturating_sub(task.cpu_units);
+        if let Some(port) = task.port {
+            without.held.ports.remove(&port);
+        }
+        let next = Candidate { service: &self.key.1, definition: &definition };
+        next.obstacle(self.world, self.now, &task.host, &without).is_none()
     }
 
     fn why_retire(&self, id: &Name) -> StopReason {

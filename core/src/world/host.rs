@@ -30,6 +30,8 @@ pub struct HostView {
     pub tasks: BTreeSet<Name>,
     /// Whether it is heard of.
     pub presence: Presence,
+    /// It was heard of or expected, and given up since.
+    pub given_up: bool,
     /// What is held of it, summed over clusters.
     pub held: Room,
     /// Copies of task records here without the record itself: fingerprints and values.
@@ -154,11 +156,10 @@ impl World {
         self.set_presence(now, name, presence);
     }
 
-    /// Makes a registered host that nobody has heard of suspect, rather than lost: this scheduler has only just begun to
-    /// listen.
+    /// Makes a host that this scheduler has never heard of suspect rather than lost: it has only just begun to listen.
     pub(crate) fn expect_host(&mut self, now: Time, name: &Name) {
         let host = self.host_entry(name);
-        if host.alive.is_none() && host.presence == Presence::Lost {
+        if host.alive.is_none() && host.presence == Presence::Lost && !host.given_up {
             self.set_presence(now, name, Presence::Suspect { since: now });
         }
     }
@@ -171,6 +172,7 @@ impl World {
             return;
         }
         host.presence = presence;
+        host.given_up = presence == Presence::Lost;
         let note = match (before, presence) {
             (_, Presence::Ready) => Note::HostReady { host: name.clone() },
             (_, Presence::Suspect { since }) => {
@@ -184,7 +186,11 @@ impl World {
                 Note::HostLost { host: name.clone(), silent: Span(0) }
             }
         };
-        self.notes.push(note);
+        // That a scheduler which has just begun has not heard of anybody yet is no news.
+        let expected = before == Presence::Lost && matches!(presence, Presence::Suspect { .. });
+        if !expected {
+            self.notes.push(note);
+        }
         self.refresh_host(name);
         self.reclassify_host(now, name);
     }

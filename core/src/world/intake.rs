@@ -136,6 +136,7 @@ impl World {
             Key::Service(name) => {
                 let service = named(read(entry)?, &name, |service: &crate::model::Service| &service.name)?;
                 self.services.insert(name.clone(), service);
+                self.watch_clocks(now, &name);
                 self.touch_service(&name);
             }
             Key::Definition(name, version) => {

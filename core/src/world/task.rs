@@ -82,6 +82,7 @@ impl World {
         let group = self.groups.entry(key).or_default();
         group.settle(&task.host, task.version, task.instance);
         self.host_entry(&task.host).tasks.insert(id.clone());
+        self.expect_host(now, &task.host);
         let mut class = self.classify(&task);
         if class == Class::Healthy && before.as_ref().is_some_and(|old| old.class == Class::Mature) {
             class = Class::Mature;
@@ -205,6 +206,16 @@ impl World {
                 view.task.id.clone()
             })
             .collect();
+        for id in ids {
+            self.watch_clock(now, &id);
+        }
+    }
+
+    /// Makes sure that the tasks of a service are looked at in time: its times have changed, or were not known before.
+    pub(crate) fn watch_clocks(&mut self, now: Time, service: &Name) {
+        let groups = self.groups.iter().filter(|((_, of), _)| of == service);
+        let ids: alloc::vec::Vec<Name> =
+            groups.flat_map(|(_, group)| group.classes.values().flatten().cloned()).collect();
         for id in ids {
             self.watch_clock(now, &id);
         }
