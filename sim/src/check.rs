@@ -37,11 +37,11 @@ mod versions;
 
 pub(crate) use book::{Alive, Book, Write};
 pub(crate) use court::{Court, EndFacts};
-pub(crate) use record::{Place, RolloutRecord, TaskRecord, Text};
+pub(crate) use record::{RolloutRecord, TaskRecord, Text};
 
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
-use callboard_core::store::{Reply, Revision, Txn};
+use callboard_core::store::{Reply, Txn};
 use callboard_core::work::Order;
 use std::fmt;
 
@@ -78,7 +78,6 @@ pub(crate) enum By {
 pub(crate) struct Seen<'a> {
     /// Everything as it is afterwards.
     pub(crate) book: &'a Book,
-    pub(crate) revision: Revision,
     pub(crate) by: By,
     pub(crate) txn: Option<&'a Txn>,
     pub(crate) writes: &'a [Write],
@@ -87,7 +86,7 @@ pub(crate) struct Seen<'a> {
 impl Seen<'_> {
     /// Walks through the task records that came to be, with what they replaced.
     pub(crate) fn created(&self) -> impl Iterator<Item = &TaskRecord> {
-        self.writes.iter().filter(|write| matches!(write.place, Place::Task(_))).filter_map(|write| {
+        self.writes.iter().filter(|write| write.place.is_task()).filter_map(|write| {
             let after = write.task_after.as_deref()?;
             let same = write.task_before.as_ref().is_some_and(|old| old.generation == after.generation);
             (!same).then_some(after)
@@ -96,7 +95,7 @@ impl Seen<'_> {
 
     /// Walks through the placements that shall no longer run: told to stop, taken away, or replaced.
     pub(crate) fn ended(&self) -> impl Iterator<Item = &TaskRecord> {
-        self.writes.iter().filter(|write| matches!(write.place, Place::Task(_))).filter_map(|write| {
+        self.writes.iter().filter(|write| write.place.is_task()).filter_map(|write| {
             let before = write.task_before.as_deref().filter(|old| old.runs())?;
             let goes_on = write
                 .task_after

@@ -9,6 +9,7 @@ mod hosts;
 mod read;
 mod small;
 
+pub use expectations::{Expectation, RolloutEnd};
 pub use hosts::{HostClass, Hosts};
 pub use read::{ReadError, read};
 pub use small::small_world;
@@ -260,93 +261,6 @@ pub enum TrickleFault {
     Scale,
     /// A user drains a host for a while.
     Drain,
-}
-
-/// What is expected of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expectation {
-    /// A service never has fewer healthy tasks, in truth.
-    MinHealthy {
-        /// The service; `None`: each.
-        service: Option<Name>,
-        /// How many; `None`: its `min`.
-        at_least: Option<u32>,
-        /// From when; `None`: from the moment it first had as many.
-        from: Option<Span>,
-        /// Until when.
-        until: Option<Span>,
-    },
-    /// A service has so many healthy tasks at a time.
-    HealthyBy {
-        /// The service; `None`: each.
-        service: Option<Name>,
-        /// How many; `None`: as many as desired.
-        count: Option<u32>,
-        /// When.
-        at: Span,
-    },
-    /// Every service has all its healthy tasks again so soon after a time.
-    RecoveredWithin {
-        /// After when.
-        after: Span,
-        /// How soon.
-        within: Span,
-    },
-    /// At most so many tasks are moved, for whatever reason but a rollout or a change of scale.
-    MovesAtMost {
-        /// How many.
-        count: u64,
-    },
-    /// At least so many tasks are moved.
-    MovesAtLeast {
-        /// How many.
-        count: u64,
-    },
-    /// A rollout ends so.
-    Rollout {
-        /// The service.
-        service: Name,
-        /// How.
-        state: RolloutEnd,
-        /// By when.
-        by: Option<Span>,
-    },
-    /// At most so many tasks are issued nowhere at the end.
-    UnplacedAtMost {
-        /// How many.
-        count: u64,
-    },
-    /// At most so many starts again in place.
-    RestartsAtMost {
-        /// How many.
-        count: u64,
-    },
-    /// At most so many tasks are killed for want of memory.
-    OutOfMemoryAtMost {
-        /// How many.
-        count: u64,
-    },
-    /// All tasks of a service run this version at the end.
-    VersionAtEnd {
-        /// The service.
-        service: Name,
-        /// Which.
-        version: Version,
-    },
-    /// Nothing of ours lives on a draining host.
-    DrainedBy {
-        /// By when.
-        at: Span,
-    },
-}
-
-/// How a rollout may end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RolloutEnd {
-    /// All tasks are of the version and were healthy.
-    Done,
-    /// Given up.
-    Failed,
 }
 
 impl Scenario {

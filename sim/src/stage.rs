@@ -15,7 +15,7 @@ mod user;
 
 use crate::agent::SchedulerMachine;
 use crate::build::Build;
-use crate::check::{Book, Court, EndFacts, Fault, Text};
+use crate::check::{Court, EndFacts, Fault, Text};
 use crate::event::{Event, Process, Role, Undo};
 use crate::expect::Expecting;
 use crate::host::Host;
@@ -27,7 +27,6 @@ use crate::stats::Stats;
 use crate::store::SimStore;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Version};
-use callboard_core::store::Entry;
 use std::collections::BTreeMap;
 use tidings::Tidings;
 
@@ -228,16 +227,6 @@ impl Stage<'_> {
         for (promise, what) in self.expecting.take_failures() {
             self.court.blame(&promise, what);
         }
-    }
-
-    /// Gives what the store holds.
-    pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.store.memory.entries("").cloned().collect()
-    }
-
-    /// Gives what is known of everything.
-    pub(crate) fn book(&self) -> &Book {
-        &self.court.book
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::check::{Book, Text, Write};
 use callboard_core::machine::{Span, Time};
 use callboard_core::why::{Note, StopReason};
-use callboard_core::work::Spec;
 use std::collections::BTreeMap;
 
 /// Figures of a run. Tasks are counted in truth, reasons as the scheduler gave them.
@@ -61,7 +60,7 @@ pub struct ServiceStats {
 }
 
 impl Stats {
-    pub(crate) fn wrote_task(&mut self, _now: Time, _book: &Book, write: &Write) {
+    pub(crate) fn wrote_task(&mut self, write: &Write) {
         let generation = |task: &std::sync::Arc<crate::check::TaskRecord>| task.generation;
         let (before, after) =
             (write.task_before.as_ref().map(generation), write.task_after.as_ref().map(generation));
@@ -69,8 +68,6 @@ impl Stats {
             self.placements += 1;
         }
     }
-
-    pub(crate) fn ordered_start(&mut self, _spec: &Spec) {}
 
     pub(crate) fn born(&mut self, attempt: u32) {
         self.starts += 1;

@@ -9,19 +9,8 @@ pub(crate) struct Capacity;
 
 /// Gives the hosts whose records a transaction touched.
 pub(crate) fn touched<'a>(seen: &'a Seen<'_>) -> BTreeSet<&'a Text> {
-    let host = |write: &'a super::Write| match &write.place {
-        Place::Twin { host, .. } | Place::Ledger(host) => Some(host),
-        Place::Task(_)
-        | Place::Status { .. }
-        | Place::ServiceState(_)
-        | Place::Lock(_)
-        | Place::Cluster(_)
-        | Place::Service(_)
-        | Place::Definition(..)
-        | Place::HostConfig(_)
-        | Place::Registration(_)
-        | Place::Alive(_)
-        | Place::Other => None,
+    let host = |write: &'a super::Write| {
+        if let Place::Twin { host, .. } | Place::Ledger(host) = &write.place { Some(host) } else { None }
     };
     seen.writes.iter().filter_map(host).collect()
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
-use callboard_core::store::{Change, Entry, Reply, Revision, Txn};
+use callboard_core::store::{Change, Entry, Reply, Txn};
 use callboard_core::work::Order;
 
 /// All checkers and what they share.
@@ -74,15 +74,9 @@ impl Court {
         }
     }
 
-    pub(crate) fn committed(
-        &mut self,
-        by: By,
-        txn: Option<&Txn>,
-        revision: Revision,
-        changes: &[Change],
-    ) -> Vec<Write> {
+    pub(crate) fn committed(&mut self, by: By, txn: Option<&Txn>, changes: &[Change]) -> Vec<Write> {
         let writes: Vec<Write> = changes.iter().map(|change| self.book.take(change)).collect();
-        let seen = Seen { book: &self.book, revision, by, txn, writes: &writes };
+        let seen = Seen { book: &self.book, by, txn, writes: &writes };
         for check in &mut self.checks {
             check.committed(&seen, &mut self.findings);
         }
@@ -161,11 +155,6 @@ impl Court {
         for check in &mut self.checks {
             check.end(&end, &mut self.findings);
         }
-    }
-
-    /// Counts what was found so far.
-    pub(crate) fn found(&self) -> usize {
-        self.findings.list.len()
     }
 
     pub(crate) fn verdict(self) -> Vec<Violation> {

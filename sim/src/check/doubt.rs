@@ -5,13 +5,14 @@ use super::record::{Place, Text};
 use super::{Book, Check, Findings};
 use crate::event::Process;
 use callboard_core::store::{Op, Outcome, Reply, Txn};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Remembers, for each process, which tasks may have come to be without its knowledge.
 #[derive(Default)]
 pub(crate) struct Doubt {
-    sent: BTreeMap<Process, Vec<String>>,
-    doubtful: BTreeMap<Process, BTreeSet<String>>,
+    sent: BTreeMap<Process, Vec<(String, Text)>>,
+    /// Key and service of each.
+    doubtful: BTreeMap<Process, BTreeMap<String, Text>>,
 }
 
 impl Check for Doubt {
@@ -26,18 +27,11 @@ impl Check for Doubt {
         };
         let made: Vec<(String, Text)> = txn.ops.iter().filter_map(made).collect();
         if let Some(doubtful) = self.doubtful.get(&from).filter(|doubtful| !doubtful.is_empty()) {
-            for (key, service) in &made {
-                let page = book.services.get(service);
-                let max = page.and_then(|page| page.record.as_ref()).map_or(0, |record| record.max as usize);
-                let issued = page.map_or(0, |page| page.issued.len());
-                let may_be = doubtful.iter().filter(|other| *other != key && !is_known(book, other)).count();
-                if may_be > 0 && issued + may_be + 1 > max {
-                    let what = format!("{key} is made while {may_be} tasks of {service} may have come to be");
-                    found.blame("S6", what);
-                }
+            for service in made.iter().map(|(_, service)| service) {
+                judge(book, doubtful, &made, service, found);
             }
         }
-        self.sent.insert(from, made.into_iter().map(|(key, _)| key).collect());
+        self.sent.insert(from, made);
     }
 
     fn heard(&mut self, to: Process, reply: &Reply) {
@@ -48,7 +42,7 @@ impl Check for Doubt {
             }
             Reply::Listed { prefix, result: Ok(_) } => {
                 if let Some(doubtful) = self.doubtful.get_mut(&to) {
-                    doubtful.retain(|key| !key.starts_with(prefix.as_str()));
+                    doubtful.retain(|key, _| !key.starts_with(prefix.as_str()));
                 }
             }
             Reply::Changed { changes, .. } => {
@@ -67,20 +61,27 @@ impl Check for Doubt {
     }
 }
 
-fn is_known(book: &Book, key: &str) -> bool {
-    match Place::of(key) {
-        Place::Task(id) => book.tasks.contains_key(&id),
-        Place::Twin { .. }
-        | Place::Status { .. }
-        | Place::Ledger(_)
-        | Place::ServiceState(_)
-        | Place::Lock(_)
-        | Place::Cluster(_)
-        | Place::Service(_)
-        | Place::Definition(..)
-        | Place::HostConfig(_)
-        | Place::Registration(_)
-        | Place::Alive(_)
-        | Place::Other => true,
+/// Blames when all that may be would be more than may be.
+fn judge(
+    book: &Book,
+    doubtful: &BTreeMap<String, Text>,
+    made: &[(String, Text)],
+    service: &Text,
+    found: &mut Findings,
+) {
+    let page = book.services.get(service);
+    let max = page.and_then(|page| page.record.as_ref()).map_or(0, |record| record.max as usize);
+    let issued = page.map_or(0, |page| page.issued.len());
+    let in_doubt = || doubtful.iter().filter(|(_, of)| *of == service);
+    let unknown = in_doubt().filter(|(key, _)| !is_known(book, key)).count();
+    let new = made.iter().filter(|(key, of)| of == service && !doubtful.contains_key(key)).count();
+    if in_doubt().count() > 0 && new > 0 && issued + unknown + new > max {
+        let what = format!("{new} tasks of {service} are made while others may have come to be");
+        found.blame("S6", what);
     }
+}
+
+fn is_known(book: &Book, key: &str) -> bool {
+    let Place::Task(id) = Place::of(key) else { return true };
+    book.tasks.contains_key(&id)
 }

@@ -1,6 +1,6 @@
 //! S22: an agent stops and removes only what was issued to its host.
 
-use super::record::{Place, Text};
+use super::record::Text;
 use super::{Book, Check, Findings, Seen};
 use callboard_core::work::Order;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ pub(crate) struct Foreign {
 
 impl Check for Foreign {
     fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
-        for task in seen.writes.iter().filter(|write| matches!(write.place, Place::Task(_))) {
+        for task in seen.writes.iter().filter(|write| write.place.is_task()) {
             if let Some(task) = &task.task_after {
                 self.issued.insert((task.host.clone(), task.id.clone(), task.generation));
             }

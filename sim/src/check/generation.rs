@@ -1,6 +1,6 @@
 //! S17: within one placement nothing changes but whether it shall run.
 
-use super::record::{Place, TaskRecord, Want};
+use super::record::{TaskRecord, Want};
 use super::{Check, Findings, Seen};
 
 /// Compares records with what they replace.
@@ -8,7 +8,7 @@ pub(crate) struct Immutable;
 
 impl Check for Immutable {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
-        for write in seen.writes.iter().filter(|write| matches!(write.place, Place::Task(_))) {
+        for write in seen.writes.iter().filter(|write| write.place.is_task()) {
             let (Some(before), Some(after)) = (&write.task_before, &write.task_after) else { continue };
             if before.generation != after.generation {
                 continue;

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 /// Remembers what every id means and its last placement.
 #[derive(Default)]
 pub(crate) struct Identity {
-    known: BTreeMap<Text, (u64, (Text, Text, u32, u32))>,
+    known: BTreeMap<Text, (u64, Meaning)>,
 }
+
+/// Cluster, service, version, instance.
+type Meaning = (Text, Text, u32, u32);
 
 impl Check for Identity {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {

@@ -21,24 +21,7 @@ impl Check for Fencing {
             }
         }
         for write in seen.writes {
-            let mut clusters: Vec<Text> = Vec::new();
-            match &write.place {
-                Place::Task(_) | Place::Twin { .. } => {
-                    let records = write.task_before.iter().chain(&write.task_after);
-                    clusters.extend(records.map(|record| record.cluster.clone()));
-                }
-                Place::ServiceState(_) => clusters.extend(write.state_cluster.clone()),
-                Place::Ledger(host) => clusters.extend(changed_lines(seen, write, host)),
-                Place::Status { .. }
-                | Place::Lock(_)
-                | Place::Cluster(_)
-                | Place::Service(_)
-                | Place::Definition(..)
-                | Place::HostConfig(_)
-                | Place::Registration(_)
-                | Place::Alive(_)
-                | Place::Other => {}
-            }
+            let clusters = concerned(seen, write);
             for cluster in clusters {
                 let lock = seen.book.locks.get(&cluster);
                 if !held.iter().any(|(of, tenure)| **of == *cluster && lock == Some(tenure)) {
@@ -69,6 +52,15 @@ impl Check for Fencing {
             self.last.clear();
         }
     }
+}
+
+/// Gives the clusters whose state a write changes.
+fn concerned(seen: &Seen<'_>, write: &super::Write) -> Vec<Text> {
+    if let Place::Ledger(host) = &write.place {
+        return changed_lines(seen, write, host);
+    }
+    let records = write.task_before.iter().chain(&write.task_after);
+    records.map(|record| record.cluster.clone()).chain(write.state_cluster.clone()).collect()
 }
 
 /// Gives the clusters whose lines in a ledger changed.

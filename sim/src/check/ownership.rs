@@ -1,6 +1,5 @@
 //! S4: every key has one kind of writer.
 
-use super::record::Place;
 use super::{By, Check, Findings, Seen};
 
 /// Looks at who wrote what.
@@ -19,21 +18,9 @@ impl Check for Ownership {
                 By::Scheduler => {
                     // What hosts that are gone left behind is the scheduler's to clear away.
                     let leftover = write.deleted && (key.starts_with("hosts/") || key.starts_with("status/"));
-                    let gone = match &write.place {
-                        Place::Status { host, .. } | Place::Registration(host) => {
-                            seen.book.hosts.get(host).is_none_or(|page| !page.alive)
-                        }
-                        Place::Task(_)
-                        | Place::Twin { .. }
-                        | Place::Ledger(_)
-                        | Place::ServiceState(_)
-                        | Place::Lock(_)
-                        | Place::Cluster(_)
-                        | Place::Service(_)
-                        | Place::Definition(..)
-                        | Place::HostConfig(_)
-                        | Place::Alive(_)
-                        | Place::Other => key.contains("/moves/"),
+                    let gone = match write.place.speaker() {
+                        Some(host) => seen.book.hosts.get(host).is_none_or(|page| !page.alive),
+                        None => key.contains("/moves/"),
                     };
                     key.starts_with("state/")
                         || key.starts_with("schedulers/")

@@ -11,24 +11,13 @@ impl Check for Pairs {
             return;
         }
         for write in seen.writes {
-            match &write.place {
-                Place::Task(id) => {
-                    for record in write.task_before.iter().chain(&write.task_after) {
-                        check_pair(seen.book, id, &record.host, found);
-                    }
+            if let Place::Task(id) = &write.place {
+                for record in write.task_before.iter().chain(&write.task_after) {
+                    check_pair(seen.book, id, &record.host, found);
                 }
-                Place::Twin { host, id } => check_pair(seen.book, id, host, found),
-                Place::Status { .. }
-                | Place::Ledger(_)
-                | Place::ServiceState(_)
-                | Place::Lock(_)
-                | Place::Cluster(_)
-                | Place::Service(_)
-                | Place::Definition(..)
-                | Place::HostConfig(_)
-                | Place::Registration(_)
-                | Place::Alive(_)
-                | Place::Other => {}
+            }
+            if let Place::Twin { host, id } = &write.place {
+                check_pair(seen.book, id, host, found);
             }
         }
     }

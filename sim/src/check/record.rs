@@ -243,4 +243,19 @@ impl Place {
             _ => Place::Other,
         }
     }
+
+    /// Gives the host whose agent alone writes here, as far as that outlives the agent.
+    pub(crate) fn speaker(&self) -> Option<&Text> {
+        if let Place::Status { host, .. } | Place::Registration(host) = self { Some(host) } else { None }
+    }
+
+    /// Gives the service that it speaks of as a whole.
+    pub(crate) fn service(&self) -> Option<&Text> {
+        if let Place::Service(name) | Place::ServiceState(name) = self { Some(name) } else { None }
+    }
+
+    /// Tells whether it is a task, under its id.
+    pub(crate) fn is_task(&self) -> bool {
+        matches!(self, Place::Task(_))
+    }
 }

@@ -9,9 +9,12 @@ use std::collections::{BTreeMap, VecDeque};
 /// Remembers the starts of each placement.
 #[derive(Default)]
 pub(crate) struct Intensity {
-    starts: BTreeMap<(Text, Text), (u64, VecDeque<(Time, u32)>)>,
+    starts: BTreeMap<(Text, Text), Starts>,
     ends: BTreeMap<(Text, Text), Time>,
 }
+
+/// A placement, and when it was started of late, as which attempt.
+type Starts = (u64, VecDeque<(Time, u32)>);
 
 const WINDOW: Span = Span::secs(60);
 

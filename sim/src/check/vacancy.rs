@@ -29,33 +29,19 @@ impl Vacancy {
 impl Check for Vacancy {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for write in seen.writes {
-            match &write.place {
-                Place::Lock(cluster) if write.deleted => {
+            if let Place::Lock(cluster) = &write.place {
+                if write.deleted {
                     self.free.insert(cluster.clone(), seen.book.now);
+                } else if let Some(since) = self.free.remove(cluster) {
+                    self.judge(cluster, since, seen.book.now, found);
                 }
-                Place::Lock(cluster) => {
-                    if let Some(since) = self.free.remove(cluster) {
-                        self.judge(cluster, since, seen.book.now, found);
-                    }
-                }
-                Place::Cluster(cluster) if !write.deleted && !seen.book.locks.contains_key(cluster) => {
+            }
+            if let Place::Cluster(cluster) = &write.place {
+                if write.deleted {
+                    self.free.remove(cluster);
+                } else if !seen.book.locks.contains_key(cluster) {
                     self.free.entry(cluster.clone()).or_insert(seen.book.now);
                 }
-                Place::Cluster(cluster) if write.deleted => {
-                    self.free.remove(cluster);
-                }
-                Place::Task(_)
-                | Place::Twin { .. }
-                | Place::Status { .. }
-                | Place::Ledger(_)
-                | Place::ServiceState(_)
-                | Place::Cluster(_)
-                | Place::Service(_)
-                | Place::Definition(..)
-                | Place::HostConfig(_)
-                | Place::Registration(_)
-                | Place::Alive(_)
-                | Place::Other => {}
             }
         }
     }

@@ -27,13 +27,13 @@ impl Check for Versions {
             // The first version that ever runs has nobody to spare.
             let proven =
                 page.state.as_ref().is_some_and(|state| state.stable.is_none_or(|stable| stable == version));
+            if proven || record.task_version != version {
+                continue;
+            }
             let running = || seen.book.tasks_of(service).filter(|task| task.runs());
             let others =
                 running().filter(|task| task.version != version && seen.book.confirmed_now(task)).count();
-            if proven
-                || record.task_version != version
-                || others <= record.max.saturating_sub(record.desired) as usize
-            {
+            if others <= record.max.saturating_sub(record.desired) as usize {
                 continue;
             }
             let on_the_way = running().filter(|task| {

@@ -142,7 +142,7 @@ duration: 900s
 settle: 240s
 schedulers: 1
 ttl: 15s
-fleet: [{count: 4, memory: 6000, cpu_units: 4096, ports: {first: 20000, last: 20019}}]
+fleet: [{count: 4, memory: 6500, cpu_units: 4096, ports: {first: 20000, last: 20019}}]
 generate: [{prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}]
 clusters: [{name: main, services: [web], policy: binpack}]
 services: [{name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}]

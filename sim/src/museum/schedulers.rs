@@ -48,21 +48,21 @@ pub(super) fn hears(mutant: &mut Mutant, input: &mut Input) {
 fn sees(mutant: &mut Mutant, entry: &mut Entry) {
     let service = "config/services/web";
     let raise = |value: &mut Value, by: u64| *value = (value.as_u64().unwrap_or(0) + by).into();
-    match mutant.bug {
-        Bug::Overcommit if entry.key.ends_with("/registration") => {
+    match (mutant.bug, entry.key.as_str()) {
+        (Bug::Overcommit, key) if key.ends_with("/registration") => {
             rewrite_entry(entry, "hosts/", |host| host["memory"] = 24_000.into());
         }
-        Bug::PlacesOnDrained | Bug::IgnoresDrain => {
+        (Bug::PlacesOnDrained | Bug::IgnoresDrain, _) => {
             rewrite_entry(entry, "config/hosts/", |host| host["draining"] = false.into());
         }
-        Bug::ExceedsMax => rewrite_entry(entry, service, |web| {
+        (Bug::ExceedsMax, _) => rewrite_entry(entry, service, |web| {
             raise(&mut web["desired"], 3);
             raise(&mut web["max"], 3);
         }),
-        Bug::IgnoresMin => rewrite_entry(entry, service, |web| {
+        (Bug::IgnoresMin, _) => rewrite_entry(entry, service, |web| {
             (web["min"], web["max"], web["max_parallel"]) = (0.into(), 4.into(), 4.into());
         }),
-        Bug::RubbishIsZero if entry.key == service => {
+        (Bug::RubbishIsZero, key) if key == service => {
             if serde_json::from_str::<Value>(&entry.value).is_ok() {
                 mutant.good.insert(entry.key.clone(), entry.value.clone());
             } else if let Some(good) = mutant.good.get(&entry.key) {
@@ -70,7 +70,7 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
                 rewrite_entry(entry, service, |web| (web["desired"], web["min"]) = (0.into(), 0.into()));
             }
         }
-        Bug::NeverRests if entry.key == "state/services/web" => {
+        (Bug::NeverRests, "state/services/web") => {
             mutant.state = Some((entry.key.clone(), entry.value.clone(), entry.revision));
         }
         _ => {}
@@ -123,41 +123,39 @@ pub(super) fn does(mutant: &mut Mutant, effect: Effect) -> Option<Effect> {
     let held =
         txn.guards.iter().find(|guard| matches!(guard, Guard::Held { key, .. } if key.ends_with("/main")));
     mutant.held = held.cloned().or(mutant.held.take());
-    match mutant.bug {
-        Bug::NoSuccessor => {
+    match (mutant.bug, creates(&txn)) {
+        (Bug::NoSuccessor, _) => {
             for op in txn.ops.iter().filter(|op| op.key().starts_with("schedulers/")) {
                 if !mutant.taken.insert(op.key().into()) {
                     return None;
                 }
             }
         }
-        Bug::SameGeneration => rewrite(&mut txn, "state/tasks/", |key, task| {
+        (Bug::SameGeneration, _) => rewrite(&mut txn, "state/tasks/", |key, task| {
             let now = task["generation"].as_u64().unwrap_or(1);
             task["generation"] = (*mutant.generations.entry(id_of(key)).or_insert(now)).into();
         }),
-        Bug::UnknownIsNo if creates(&txn) => {
+        (Bug::UnknownIsNo, true) => {
             mutant.sent.insert(write.0, txn.clone());
         }
-        _ => spoil(mutant.bug, &mut txn),
+        (bug, creates) => spoil(bug, creates, &mut txn),
     }
     Some(Effect::Store(Request::Commit { write, txn }))
 }
 
-fn spoil(bug: Bug, txn: &mut Txn) {
+fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
     let stopped = |task: &Value| task["desired"] == "stop";
-    match bug {
-        Bug::Unfenced => txn.guards.retain(|guard| !matches!(guard, Guard::Held { .. })),
-        Bug::Blind if creates(txn) => {
+    match (bug, creates) {
+        (Bug::Unfenced, _) => txn.guards.retain(|guard| !matches!(guard, Guard::Held { .. })),
+        (Bug::Blind, true) => {
             let key = txn.ops[0].key().to_string();
             txn.guards.retain(|guard| guard.key() != key);
         }
-        Bug::HalfPair if creates(txn) => {
-            drop_keys(txn, |key| is_task(key) && !key.starts_with("state/tasks/_/"))
-        }
-        Bug::TooLarge if creates(txn) => rewrite(txn, "state/tasks/_/", |_, task| {
+        (Bug::HalfPair, true) => drop_keys(txn, |key| is_task(key) && !key.starts_with("state/tasks/_/")),
+        (Bug::TooLarge, true) => rewrite(txn, "state/tasks/_/", |_, task| {
             task["reason"] = " ".repeat(70_000).into();
         }),
-        Bug::SamePort => {
+        (Bug::SamePort, _) => {
             rewrite(txn, "state/tasks/", |_, task| {
                 if !task["port"].is_null() {
                     task["port"] = 20_000.into();
@@ -172,13 +170,13 @@ fn spoil(bug: Bug, txn: &mut Txn) {
                 }
             });
         }
-        Bug::ChangesInPlace => rewrite(txn, "state/tasks/", |_, task| {
+        (Bug::ChangesInPlace, _) => rewrite(txn, "state/tasks/", |_, task| {
             if stopped(task) {
                 task["memory"] = 1.into();
             }
         }),
-        Bug::GhostVersion => rewrite(txn, "state/tasks/", |_, task| task["version"] = 9.into()),
-        Bug::ForgetsLedger => drop_keys(txn, |key| key.starts_with("state/ledger/")),
+        (Bug::GhostVersion, _) => rewrite(txn, "state/tasks/", |_, task| task["version"] = 9.into()),
+        (Bug::ForgetsLedger, _) => drop_keys(txn, |key| key.starts_with("state/ledger/")),
         _ => {}
     }
 }

@@ -1,10 +1,96 @@
-//! Reads one expectation of a scenario: an object with one field, which names it.
+//! What may be expected of a run, and how a scenario says so: an object with one field, which names the expectation.
 
 use super::read::{Known, LONGEST, known_name};
-use super::{Expectation, RolloutEnd};
 use callboard_core::config::{Fields, Item};
 use callboard_core::machine::Span;
-use callboard_core::model::Name;
+use callboard_core::model::{Name, Version};
+
+/// What is expected of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// A service never has fewer healthy tasks, in truth.
+    MinHealthy {
+        /// The service; `None`: each.
+        service: Option<Name>,
+        /// How many; `None`: its `min`.
+        at_least: Option<u32>,
+        /// From when; `None`: from the moment it first had as many.
+        from: Option<Span>,
+        /// Until when.
+        until: Option<Span>,
+    },
+    /// A service has so many healthy tasks at a time.
+    HealthyBy {
+        /// The service; `None`: each.
+        service: Option<Name>,
+        /// How many; `None`: as many as desired.
+        count: Option<u32>,
+        /// When.
+        at: Span,
+    },
+    /// Every service has all its healthy tasks again so soon after a time.
+    RecoveredWithin {
+        /// After when.
+        after: Span,
+        /// How soon.
+        within: Span,
+    },
+    /// At most so many tasks are moved, for whatever reason but a rollout or a change of scale.
+    MovesAtMost {
+        /// How many.
+        count: u64,
+    },
+    /// At least so many tasks are moved.
+    MovesAtLeast {
+        /// How many.
+        count: u64,
+    },
+    /// A rollout ends so.
+    Rollout {
+        /// The service.
+        service: Name,
+        /// How.
+        state: RolloutEnd,
+        /// By when.
+        by: Option<Span>,
+    },
+    /// At most so many tasks are issued nowhere at the end.
+    UnplacedAtMost {
+        /// How many.
+        count: u64,
+    },
+    /// At most so many starts again in place.
+    RestartsAtMost {
+        /// How many.
+        count: u64,
+    },
+    /// At most so many tasks are killed for want of memory.
+    OutOfMemoryAtMost {
+        /// How many.
+        count: u64,
+    },
+    /// All tasks of a service run this version at the end.
+    VersionAtEnd {
+        /// The service.
+        service: Name,
+        /// Which.
+        version: Version,
+    },
+    /// Nothing of ours lives on a draining host.
+    DrainedBy {
+        /// By when.
+        at: Span,
+    },
+}
+
+/// How a rollout may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolloutEnd {
+    /// All tasks are of the version and were healthy.
+    Done,
+    /// Given up.
+    Failed,
+}
 
 const ENDS: [(&str, RolloutEnd); 2] = [("done", RolloutEnd::Done), ("failed", RolloutEnd::Failed)];
 

@@ -142,9 +142,6 @@ impl Stage<'_> {
         if !matches!(order, Order::Check { .. } | Order::Measure) {
             self.tidings.ordered(now, name, &order);
             self.court.ordered(name, &order);
-            if let Order::Start(spec) = &order {
-                self.stats.ordered_start(spec);
-            }
         }
         let builds = &self.builds;
         let build = |spec: &Spec| {

@@ -2,7 +2,7 @@
 //! committed in its order, if they hear of it.
 
 use super::Stage;
-use crate::check::{By, Place, Text, Write};
+use crate::check::{By, Text, Write};
 use crate::event::{Event, Process, Role};
 use crate::rng::Chance;
 use crate::store::unanswered;
@@ -90,7 +90,7 @@ impl Stage<'_> {
         for delivery in deliveries {
             if delivery.watcher == self.store.witness {
                 self.tidings.committed(now, &delivery);
-                let writes = self.court.committed(by.clone(), txn, delivery.revision, &delivery.changes);
+                let writes = self.court.committed(by.clone(), txn, &delivery.changes);
                 self.took(&writes);
                 continue;
             }
@@ -116,22 +116,13 @@ impl Stage<'_> {
     fn took(&mut self, writes: &[Write]) {
         let (now, book) = (self.queue.now(), &self.court.book);
         for write in writes {
-            let service: Option<&Text> = match &write.place {
-                Place::Task(_) => {
-                    self.stats.wrote_task(now, book, write);
-                    write.task_after.as_ref().or(write.task_before.as_ref()).map(|task| &task.service)
-                }
-                Place::Service(name) | Place::ServiceState(name) => Some(name),
-                Place::Twin { .. }
-                | Place::Status { .. }
-                | Place::Ledger(_)
-                | Place::Lock(_)
-                | Place::Cluster(_)
-                | Place::Definition(..)
-                | Place::HostConfig(_)
-                | Place::Registration(_)
-                | Place::Alive(_)
-                | Place::Other => None,
+            if write.place.is_task() {
+                self.stats.wrote_task(write);
+            }
+            let task = write.task_after.as_ref().or(write.task_before.as_ref());
+            let service: Option<&Text> = match task.filter(|_| write.place.is_task()) {
+                Some(task) => Some(&task.service),
+                None => write.place.service(),
             };
             if let Some(service) = service {
                 self.stats.service_changed(now, book, service);

@@ -45,9 +45,8 @@ impl<'a> Stage<'a> {
         let manners = scenario.store.clone();
         // Whoever acts on news this old acts in good faith: the way of a change to a watcher, the time to collect and to
         // plan, the way of the request, each stretched as far as the scenario's store may.
-        let slow = scenario.timeline.iter().map(|happening| match &happening.action {
-            Action::StoreSlow { factor, .. } => *factor,
-            _ => 1,
+        let slow = scenario.timeline.iter().filter_map(|happening| {
+            if let Action::StoreSlow { factor, .. } = &happening.action { Some(*factor) } else { None }
         });
         let factor = slow.max().unwrap_or(1);
         let late = if manners.late > 0 || manners.deaf_watches > 0 { Span::secs(420) } else { Span(0) };
