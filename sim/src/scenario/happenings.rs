@@ -49,10 +49,35 @@ const VERBS: [(&str, Verb); 18] = [
     ("empty_store", Verb::EmptyStore),
 ];
 
+/// All fields that some verb needs.
+const FIELDS: [&str; 17] = [
+    "service",
+    "task_version",
+    "desired",
+    "min",
+    "max",
+    "stopped",
+    "retry",
+    "count",
+    "percent",
+    "prefix",
+    "names",
+    "running",
+    "lasting",
+    "reboot_after",
+    "restart_after",
+    "factor",
+    "back",
+];
+
 pub(super) fn read(item: &Item<'_>, known: &Known) -> Option<Happening> {
     item.object(|fields| {
         let at = fields.required("at").span(LONGEST);
         let verb = fields.required("do").choice(&VERBS);
+        if verb.is_none() {
+            // Nobody can tell which fields belong to what is not known, so none is taken for unknown.
+            FIELDS.iter().for_each(|name| drop(fields.optional(name)));
+        }
         let action = verb.and_then(|verb| action(fields, verb, known));
         Some(Happening { at: at?, action: action? })
     })?

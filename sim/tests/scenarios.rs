@@ -1,0 +1,53 @@
+//! Every scenario that is shipped is as its author expected, and the same at each run.
+
+use callboard_sim::{Options, Scenario, read, run};
+use std::path::{Path, PathBuf};
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scenarios");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn scenario(path: &Path) -> Scenario {
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    read(&name, &std::fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn small_scenarios_pass() {
+    let mut failed = String::new();
+    for path in files() {
+        let scenario = scenario(&path);
+        if scenario.hosts() <= 100 {
+            let outcome = run(&scenario, &Options::default());
+            if !outcome.passed {
+                failed.push_str(&outcome.summary().to_string());
+            }
+            assert_eq!(outcome.hash, run(&scenario, &Options::default()).hash, "{}", scenario.name);
+        }
+    }
+    assert!(failed.is_empty(), "{failed}");
+}
+
+/// The large ones at a tenth of their size, since tests are not optimised; whole they are run by the command line.
+#[test]
+fn large_scenarios_can_be_read_and_scaled() {
+    let large: Vec<Scenario> =
+        files().iter().map(|path| scenario(path)).filter(|it| it.hosts() > 100).collect();
+    let names: Vec<&str> = large.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names, ["bad-build", "high-memory", "host-failure", "trickle"]);
+    for scenario in large {
+        assert_eq!(scenario.hosts(), 1000);
+        assert_eq!(scenario.scaled_to(37).hosts(), 37);
+    }
+}
+
+#[test]
+fn names_are_those_of_the_files() {
+    for path in files() {
+        assert_eq!(scenario(&path).name, path.file_stem().unwrap().to_string_lossy());
+    }
+}
