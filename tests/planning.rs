@@ -212,6 +212,20 @@ fn clusters_never_give_a_port_or_a_byte_away_twice() {
 }
 
 #[test]
+fn another_placement_gets_another_port() {
+    // A stranger may hold the first one.
+    let mut stage = web(1, (1, 0, 2));
+    let before = stage.running("web").remove(0);
+    stage.act_of.insert(before.id.to_string(), Act::Failed);
+    stage.run(Span::secs(5));
+    stage.act_of.clear();
+    stage.run(Span::secs(60));
+    let after = stage.running("web").remove(0);
+    assert_eq!(after.id, before.id);
+    assert_ne!(after.port, before.port);
+}
+
+#[test]
 fn nothing_changed_writes_nothing() {
     let mut stage = web(4, (8, 6, 10));
     stage.run(Span::secs(60));

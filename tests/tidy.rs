@@ -74,7 +74,9 @@ fn files_are_short_and_say_what_they_are() {
         if !text.starts_with("//!") {
             faults.push(format!("{}: does not open with `//!` and what it decides", path.display()));
         }
-        for (number, line) in text.lines().enumerate() {
+        // Tests hold messages of the product, whole and greppable.
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        for (number, line) in text.lines().enumerate().filter(|_| !is_test) {
             if line.chars().count() > WIDTH_MAX {
                 faults.push(format!("{}:{}: wider than {WIDTH_MAX} columns", path.display(), number + 1));
             }

@@ -121,3 +121,16 @@ fn a_task_that_does_not_want_to_end_is_ended() {
     show.wait_healthy("web", 2);
     assert!(!before.iter().any(|one| one.answers()), "nothing of the first version is left");
 }
+
+#[test]
+fn a_bad_build_costs_no_more_than_is_replaced_at_once() {
+    // One at a time, as nothing else is said; `min` would allow for more.
+    let show = Show::start(&[]);
+    let counts = (4, 1, 4);
+    show.apply(&server(1, counts, "")).ends(0);
+    let sampler = Sampler::start(&show);
+    let bad = Web { deadline: "4s", ..server(2, counts, "--fail-health") };
+    show.apply(&bad).ends(3);
+    let lowest = sampler.lowest();
+    assert!(lowest >= 3, "only {lowest} answered, though one task at a time is replaced");
+}

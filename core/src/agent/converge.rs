@@ -96,13 +96,14 @@ impl Agent {
             (Health::Unknown | Health::Unhealthy, Health::Healthy) => {
                 self.note_task(&local.task.id, "healthy")
             }
-            (Health::Unknown | Health::Healthy, Health::Unhealthy) => {
+            // That it ended was told when it did.
+            (Health::Unknown | Health::Healthy, Health::Unhealthy)
+                if matches!(local.state, State::Running { .. }) =>
+            {
                 let why = local.reason.clone().unwrap_or_default();
                 self.note_task(&local.task.id, format!("not healthy: {why}"));
             }
-            (Health::Unhealthy, Health::Unhealthy)
-            | (Health::Healthy, Health::Healthy)
-            | (_, Health::Unknown) => {}
+            (_, Health::Unhealthy) | (Health::Healthy, Health::Healthy) | (_, Health::Unknown) => {}
         }
     }
 

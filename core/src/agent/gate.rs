@@ -1,8 +1,8 @@
 //! Whether a task that does its work may be stopped: asked once more before the signal, of what the scheduler wrote when
 //! it gave the order.
 //!
-//! **Invariant:** a healthy task is not stopped, whatever the reason of the order, while the store cannot be read, or says that too few others
-//! do their work.
+//! **Invariant:** a healthy task is not stopped, whatever the reason of the order, while the store cannot be read, or says
+//! that too few others do their work.
 
 use super::local::{Local, State};
 use super::{Agent, Key, fetch};

@@ -5,7 +5,7 @@
 use super::filter::{Candidate, Obstacle, free_port};
 use crate::keys::task_id;
 use crate::machine::Time;
-use crate::mirror::hash;
+use crate::mirror::{hash, mix};
 use crate::model::{Desired, Name, Policy, Task, TaskDefinition, Version};
 use crate::world::{Blocked, GroupKey, Load, World};
 use alloc::collections::BTreeMap;
@@ -32,8 +32,10 @@ pub(crate) fn place(
     let instance = world.groups.get(key).map_or(0, |group| group.free_instance(version));
     let id = task_id(cluster, service, version, instance);
     let host = &world.hosts[&choice.host];
+    let generation = world.next_generation();
     let port = match definition.port {
-        0 if definition.provide_port => Some(free_port(host, hash(&id))?),
+        // Another placement gets another port: this one may be taken by a stranger.
+        0 if definition.provide_port => Some(free_port(host, mix(hash(&id), generation))?),
         0 => None,
         fixed => Some(fixed),
     };
@@ -44,7 +46,7 @@ pub(crate) fn place(
         task_name: definition.name.clone(),
         version,
         instance,
-        generation: world.next_generation(),
+        generation,
         host: choice.host,
         port,
         memory: definition.memory,

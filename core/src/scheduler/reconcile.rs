@@ -195,7 +195,8 @@ impl Round<'_> {
             )),
             Created::Unplaceable => match self.definition() {
                 Some(definition) => {
-                    Some(place::blocked(self.world, self.now, &self.key.1, &definition, missing).why)
+                    let blocked = place::blocked(self.world, self.now, &self.key.1, &definition, missing);
+                    Some(format!("{}{}", blocked.why, self.why_stuck()))
                 }
                 None => Some(format!(
                     "there is no task definition {} version {}",
@@ -217,6 +218,18 @@ impl Round<'_> {
             });
             self.world.blocked.insert(self.key.clone(), blocked);
         }
+    }
+
+    /// Says why tasks that shall go stay although nothing takes their place.
+    fn why_stuck(&self) -> String {
+        let staying = self.group().unwelcome.len();
+        if staying == 0 || self.available() > self.floor() {
+            return String::new();
+        }
+        let (available, min) = (self.available(), self.floor());
+        format!(
+            "; {staying} stay on a host that shall be empty, since {available} of min {min} are available"
+        )
     }
 
     /// Stops tasks of the right version that are too many: first those that do no work, then those on the hosts that have

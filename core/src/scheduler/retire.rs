@@ -42,6 +42,9 @@ impl Round<'_> {
             Created::Enough => 0,
             Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
         };
+        // What was told to stop makes room already.
+        let leaving = self.group().count_class(Class::Stopping) + self.group().count_class(Class::Over);
+        let room = room.saturating_sub(small(leaving));
         let room = if self.issued() < self.service.max && created == Created::AtMax { 0 } else { room };
         let must = usize::try_from(surplus.max(self.excess())).unwrap_or(usize::MAX);
         let count = usize::try_from(room).unwrap_or(usize::MAX).max(must);

@@ -1,0 +1,83 @@
+//! Every scenario of `examples/scenarios`, run as a user would run it, and the same worlds hashed in two processes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn callboard(arguments: &[&str]) -> Output {
+    let tests = std::env::current_exe().expect("a test knows where it is");
+    let binary = tests.ancestors().nth(2).expect("tests lie below the build directory").join("callboard");
+    assert!(binary.exists(), "{} is missing: run `cargo build --workspace --bins` first", binary.display());
+    Command::new(binary)
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("the binary starts")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scenarios")
+}
+
+/// Runs one scenario and holds it to its own expectations and to every promise.
+fn run(name: &str) {
+    let output = callboard(&["sim", "run", &format!("examples/scenarios/{name}.yml")]);
+    let told =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}");
+    assert!(told.trim_end().ends_with("1 passed, 0 failed"), "{told}");
+}
+
+macro_rules! scenarios {
+    ($($test:ident: $name:literal,)*) => {
+        const NAMES: &[&str] = &[$($name),*];
+        $(#[test] fn $test() { run($name); })*
+    };
+}
+
+scenarios! {
+    b01: "b01-bad-build-is-no-outage",
+    b02: "b02-host-failure-is-noticed",
+    b03: "b03-memory-pressure-moves-tasks",
+    b04: "b04-drain-of-a-known-host",
+    b05: "b05-bounds-hold-while-rolling",
+    b06: "b06-changes-need-no-poll",
+    b07: "b07-ports-are-given-once",
+    b08: "b08-a-late-plan-is-refused",
+    b09: "b09-bad-hosts-are-remembered",
+    b10: "b10-no-checks-no-restarts",
+    b11: "b11-every-instance-is-checked",
+    b13: "b13-neighbours-are-not-touched",
+    network_split: "network-split",
+    store_outage: "store-outage",
+    heavy_bad_build: "bad-build",
+    heavy_host_failure: "host-failure",
+    heavy_high_memory: "high-memory",
+    heavy_trickle: "trickle",
+    heavy_large: "large",
+}
+
+#[test]
+fn every_scenario_is_run() {
+    let files = std::fs::read_dir(folder()).expect("the scenarios are there");
+    let found: BTreeSet<String> = files
+        .map(|file| {
+            file.expect("a scenario").path().file_stem().expect("a name").to_string_lossy().into_owned()
+        })
+        .collect();
+    assert_eq!(found, NAMES.iter().map(|name| (*name).to_string()).collect());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_hash_in_another_process() {
+    let hashes = || {
+        let output = callboard(&["sim", "hash", "--worlds", "200"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("hashes are text")
+    };
+    let (one, two) = (hashes(), hashes());
+    assert_eq!(one.lines().count(), 200);
+    assert_eq!(one, two);
+    let different: BTreeSet<&str> = one.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert!(different.len() > 190, "only {} of 200 worlds differ", different.len());
+}
