@@ -26,6 +26,10 @@ pub(crate) struct Book {
     pub(crate) ended: BTreeMap<(Text, u64), Time>,
     /// Where each id that lives, lives.
     pub(crate) live: BTreeMap<(Text, Text), Vec<Alive>>,
+    /// When each placement first stood in the store.
+    pub(crate) first_issued: BTreeMap<(Text, u64), Time>,
+    /// When the store last lost something: it was put back or emptied.
+    pub(crate) amnesia: Option<Time>,
     /// How slowly news may travel: whoever acts on what was true this long ago acts in good faith.
     pub(crate) lag: Span,
 }
@@ -239,6 +243,7 @@ impl Book {
             }
         }
         if let Some(new) = &after {
+            self.first_issued.entry((id.clone(), new.generation)).or_insert(self.now);
             self.by_service.entry(new.service.clone()).or_default().insert(id.clone());
             if !new.runs() {
                 self.ended.entry((id.clone(), new.generation)).or_insert(self.now);
@@ -323,6 +328,20 @@ impl Book {
         self.confirmed_now(task) && long(since) && long(healthy_since)
     }
 
+    /// Tells whether somebody has said that a placement shall go: by an order, by taking it away, or by a later one.
+    pub(crate) fn is_ended(&self, id: &Text, generation: u64) -> bool {
+        let later = self.tasks.get(id).is_some_and(|task| task.generation > generation);
+        later || self.ended.contains_key(&(id.clone(), generation))
+    }
+
+    /// Tells whether the store lost the record of what a process runs. Nobody has said
+    /// that it shall go, and nobody can say that it shall stay.
+    pub(crate) fn is_forgotten(&self, id: &Text, alive: &Alive) -> bool {
+        let issued = self.first_issued.get(&(id.clone(), alive.generation));
+        let before = issued.is_some_and(|issued| self.amnesia.is_some_and(|at| *issued <= at));
+        before && self.tasks.get(id).is_none_or(|task| task.generation != alive.generation)
+    }
+
     /// Walks through the tasks of a service.
     pub(crate) fn tasks_of<'a>(&'a self, service: &str) -> impl Iterator<Item = &'a Arc<TaskRecord>> {
         self.by_service.get(service).into_iter().flatten().filter_map(|id| self.tasks.get(id))
@@ -331,6 +350,7 @@ impl Book {
     /// Forgets what the store held: it was put back or emptied. What lives is not touched, and nothing that vanished
     /// so counts as taken away by anybody.
     pub(crate) fn forget_store(&mut self) {
+        self.amnesia = Some(self.now);
         let truth: Vec<(Text, u32)> =
             self.services.iter().map(|(name, page)| (name.clone(), page.healthy)).collect();
         self.tasks.clear();

@@ -16,9 +16,12 @@ impl Check for Drained {
                 continue;
             }
             let from = (host.clone(), Text::from(""));
-            let left = end.book.live.range(from..).next().filter(|((of, _), _)| of == host);
-            if let Some(((_, id), _)) = left {
-                found.blame("L6", format!("{id} still lives on {host}, which is drained"));
+            let here = end.book.live.range(from..).take_while(|((of, _), _)| of == host);
+            for ((_, id), list) in here {
+                if list.iter().any(|alive| !end.book.is_forgotten(id, alive)) {
+                    found.blame("L6", format!("{id} still lives on {host}, which is drained"));
+                    break;
+                }
             }
         }
     }

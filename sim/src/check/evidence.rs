@@ -18,11 +18,11 @@ impl Check for Evidence {
             list.iter().find(|alive| alive.generation == run.generation && alive.attempt == run.attempt)
         });
         // Young tasks are given some time; the checks that made an agent restart it may be older than its health.
-        let settled = lives.is_some_and(|alive| alive.healthy && book.now.since(alive.since).0 > 60_000);
-        if !settled
-            || book.now <= self.away_until
-            || book.ended.contains_key(&(run.id.clone(), run.generation))
-        {
+        let settled = lives.is_some_and(|alive| {
+            let old = book.now.since(alive.since).0 > 60_000;
+            alive.healthy && old && !book.is_forgotten(&run.id, alive)
+        });
+        if !settled || book.now <= self.away_until || book.is_ended(&run.id, run.generation) {
             return;
         }
         let known_healthy =

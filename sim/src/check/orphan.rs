@@ -19,7 +19,10 @@ impl Check for Orphans {
                 let old = end.book.now.since(alive.since).0 > 60_000;
                 let ended = end.book.ended.get(&(id.clone(), alive.generation));
                 let lately = ended.is_some_and(|at| end.book.now.since(*at).0 < 60_000);
-                if old && !lately && twin.is_none_or(|twin| twin.generation != alive.generation) {
+                // What a store forgot is left alone and told to the operator: nobody said that it shall go.
+                let forgotten = end.book.is_forgotten(id, alive) && ended.is_none();
+                if old && !lately && !forgotten && twin.is_none_or(|twin| twin.generation != alive.generation)
+                {
                     found.blame(
                         "S21",
                         format!("{id} generation {} lives on {host} unissued", alive.generation),

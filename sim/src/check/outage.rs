@@ -22,7 +22,7 @@ impl Check for Outage {
     ) {
         let Some((from, until)) = self.window else { return };
         let within = book.now >= from && book.now <= until + Span::secs(60);
-        let told = book.ended.contains_key(&(id.clone(), alive.generation));
+        let told = book.is_ended(id, alive.generation) || book.is_forgotten(id, alive);
         let worked = alive.healthy && alive.since + Span::secs(60) <= book.now;
         if within && ordered && !told && worked {
             found.blame("L15", format!("{id} on {host} was stopped because the store was away"));
