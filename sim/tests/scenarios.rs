@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scenarios");
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        std::fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").path()).collect();
     files.sort();
     files
 }
 
 fn scenario(path: &Path) -> Scenario {
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    read(&name, &std::fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{error}"))
+    let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+    read(&name, &std::fs::read(path).expect("a file")).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -32,15 +32,15 @@ fn small_scenarios_pass() {
     assert!(failed.is_empty(), "{failed}");
 }
 
-/// The large ones at a tenth of their size, since tests are not optimised; whole they are run by the command line.
+/// The large ones take too long without optimisation; the command line runs them.
 #[test]
 fn large_scenarios_can_be_read_and_scaled() {
     let large: Vec<Scenario> =
         files().iter().map(|path| scenario(path)).filter(|it| it.hosts() > 100).collect();
-    let names: Vec<&str> = large.iter().map(|scenario| scenario.name.as_str()).collect();
-    assert_eq!(names, ["bad-build", "high-memory", "host-failure", "trickle"]);
+    for name in ["bad-build", "high-memory", "host-failure", "trickle"] {
+        assert!(large.iter().any(|scenario| scenario.name == name && scenario.hosts() == 1000), "{name}");
+    }
     for scenario in large {
-        assert_eq!(scenario.hosts(), 1000);
         assert_eq!(scenario.scaled_to(37).hosts(), 37);
     }
 }
