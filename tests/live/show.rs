@@ -149,7 +149,7 @@ impl Show {
     /// Makes a command that asks the daemon, without running it.
     pub(crate) fn asking(&self, line: &[&str]) -> Command {
         let mut command = self.command();
-        command.env("CALLBOARD_API", format!("http://127.0.0.1:{}", self.ports.api)).args(line);
+        command.env("CALLBOARD_ADDR", format!("http://127.0.0.1:{}", self.ports.api)).args(line);
         command
     }
 

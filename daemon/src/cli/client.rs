@@ -18,7 +18,7 @@ pub(crate) struct ClientArgs {
         long,
         global = true,
         value_name = "URL",
-        env = "CALLBOARD_API",
+        env = "CALLBOARD_ADDR",
         default_value = "http://127.0.0.1:7700"
     )]
     pub(crate) api: String,
