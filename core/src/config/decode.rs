@@ -1,7 +1,7 @@
 //! Tree to objects: what a configuration file may say, and where it said it.
 //!
 //! **Invariant:** each rule that one object alone can break is checked here or below; rules between objects are
-//! [`check`](super::check)'s.
+//! `check`'s.
 
 mod cluster;
 mod definition;

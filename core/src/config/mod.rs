@@ -1,7 +1,7 @@
 //! Reads what users wrote: configuration files in YAML or JSON, of clusters, services, task definitions and hosts.
 //!
 //! Bytes become a tree ([`parse`]), the tree becomes objects ([`read`]), several files become one configuration
-//! ([`merge`]), and that is compared with what is stored ([`check`]). Each step reports all it finds, with file and line.
+//! ([`merge`]), and that is compared with what is stored (`check`). Each step reports all it finds, with file and line.
 //! The middle step is a general [`Reader`], which reads other files as well.
 //!
 //! **Invariant:** no bytes whatsoever make it panic, and what comes out is valid by itself.
