@@ -34,6 +34,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use batch::Batch;
 use brake::Brake;
+use round::Round;
 use writes::Writes;
 
 /// What a scheduler is told at its start.
@@ -271,7 +272,7 @@ impl Scheduler {
                 self.world.dirty.iter().filter(|key| key.0 == cluster).cloned().collect();
             for key in groups {
                 self.world.dirty.remove(&key);
-                if !round::plan(now, &mut self.world, &mut batch, &key) {
+                if !plan_service(now, &mut self.world, &mut batch, &key) {
                     self.world.dirty.insert(key);
                     break;
                 }
@@ -302,6 +303,29 @@ impl Scheduler {
         ready.rotate_left(after);
         ready
     }
+}
+
+/// Plans one service of a cluster, phase by phase. Tells whether all of it fitted into the transaction.
+fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey) -> bool {
+    let home = world.homes.get(&key.1).filter(|home| **home == key.0);
+    let Some(service) = home.and_then(|_| world.services.get(&key.1)).cloned() else {
+        return retire::plan_removal(now, world, batch, key);
+    };
+    if retire::waits_for_former_home(world, key) {
+        return true;
+    }
+    let before = world.service_states.get(&key.1).cloned();
+    let state = rollout::resume(before.as_deref(), &service, &key.0, batch, world);
+    let mut round = Round::begin(now, world, batch, key, service, state);
+    round.collect();
+    round.give_up_unhealthy();
+    round.replace_lost();
+    let created = round.create();
+    round.scale_down();
+    round.retire(created);
+    round.finish_rollout();
+    round.save(before.as_deref());
+    !round.full
 }
 
 impl Machine for Scheduler {

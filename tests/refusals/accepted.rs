@@ -87,3 +87,23 @@ fn more_than_any_host_has() {
     board.is_blocked("api", 0, 100_000, "16777216 MiB of free memory");
     board.show.callboard(&["status"]).ends(0);
 }
+
+#[test]
+fn a_secret_in_plain_sight() {
+    let board = Board::start();
+    // 60: legal, told, and not told again by the message.
+    let file = "task_definitions:\n- name: api\n  version: 1\n  containers:\n  - name: api\n    type: bash\n    executor:\n      \
+                start: [run]\n      env: [\"DB_PASSWORD=hunter2\", \"MODE=fast\"]\n";
+    let path = board.show.file("secret.yml", file);
+    for command in [&["plan", "-f", &path][..], &["apply", "--detach", "-f", &path]] {
+        let said = board.show.callboard(command);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let warnings: Vec<&str> = said.err.lines().filter(|line| line.starts_with("warning:")).collect();
+        assert_eq!(warnings.len(), 1, "{}", said.err);
+        assert!(
+            warnings[0].contains("secret.yml:2: task_definitions[0]: DB_PASSWORD of container api"),
+            "{warnings:?}"
+        );
+        assert!(!said.err.contains("hunter2"), "{}", said.err);
+    }
+}

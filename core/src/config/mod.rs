@@ -7,6 +7,7 @@
 //! **Invariant:** no bytes whatsoever make it panic, and what comes out is valid by itself.
 
 mod address;
+mod caution;
 mod check;
 mod decode;
 mod item;
@@ -17,6 +18,7 @@ mod scalar;
 mod tree;
 
 pub use address::with_port;
+pub use caution::cautions;
 pub use check::{Delete, Stored, check, check_delete};
 pub use decode::{
     CONTAINERS_MAX, Configuration, DESIRED_MAX, DOCKER_FLAGS, Field, Kind, Sourced, merge, read,

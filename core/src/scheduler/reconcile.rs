@@ -2,7 +2,7 @@
 //! missing, stopping what is too many.
 
 use super::place;
-use super::round::{Round, small};
+use super::round::{Created, Round, small};
 use crate::machine::Span;
 use crate::model::{Name, Status, Task};
 use crate::why::{Note, StopReason};
@@ -11,17 +11,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
-
-/// Why tasks that are missing were not created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Created {
-    /// All that may be there now are.
-    Enough,
-    /// As many as `max` allows are issued.
-    AtMax,
-    /// No host takes another one.
-    Unplaceable,
-}
 
 impl Round<'_> {
     /// Removes the records of tasks of which nothing is left.

@@ -5,8 +5,7 @@
 
 use super::batch::Batch;
 use super::filter::Candidate;
-use super::reconcile::Created;
-use super::round::{Round, small};
+use super::round::{Created, Round, small};
 use crate::machine::Time;
 use crate::model::{Name, ServiceState};
 use crate::why::StopReason;

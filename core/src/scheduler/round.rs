@@ -25,31 +25,30 @@ pub(crate) struct Round<'a> {
     none: Group,
 }
 
-/// Plans one group. Tells whether all of it fitted.
-pub(crate) fn plan(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey) -> bool {
-    let home = world.homes.get(&key.1).filter(|home| **home == key.0);
-    let Some(service) = home.and_then(|_| world.services.get(&key.1)).cloned() else {
-        return super::retire::plan_removal(now, world, batch, key);
-    };
-    if super::retire::waits_for_former_home(world, key) {
-        return true;
-    }
-    let before = world.service_states.get(&key.1).cloned();
-    let state = super::rollout::resume(before.as_deref(), &service, &key.0, batch, world);
-    let mut round =
-        Round { now, world, batch, key: key.clone(), service, state, full: false, none: Group::default() };
-    round.collect();
-    round.give_up_unhealthy();
-    round.replace_lost();
-    let created = round.create();
-    round.scale_down();
-    round.retire(created);
-    round.finish_rollout();
-    round.save(before.as_deref());
-    !round.full
+/// Why tasks that are missing were not created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Created {
+    /// All that may be there now are.
+    Enough,
+    /// As many as `max` allows are issued.
+    AtMax,
+    /// No host takes another one.
+    Unplaceable,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    /// Looks at a service that its cluster lists.
+    pub(crate) fn begin(
+        now: Time,
+        world: &'a mut World,
+        batch: &'a mut Batch,
+        key: &GroupKey,
+        service: Arc<Service>,
+        state: ServiceState,
+    ) -> Round<'a> {
+        Round { now, world, batch, key: key.clone(), service, state, full: false, none: Group::default() }
+    }
+
     pub(crate) fn group(&self) -> &Group {
         self.world.groups.get(&self.key).unwrap_or(&self.none)
     }
@@ -171,7 +170,7 @@ impl Round<'_> {
     }
 
     /// Writes down what the next scheduler, and the agents, must know.
-    fn save(&mut self, before: Option<&ServiceState>) {
+    pub(crate) fn save(&mut self, before: Option<&ServiceState>) {
         self.state.available = self.available();
         self.state.min = self.floor();
         if before != Some(&self.state) {

@@ -175,7 +175,10 @@ impl World {
                 self.rewelcome(&id);
             }
             Key::Status(host, id) => {
-                self.host_entry(&host).statuses.insert(id.clone(), Arc::new(read(entry)?));
+                let status: Arc<crate::model::Status> = Arc::new(read(entry)?);
+                // In a store that went back in time, agents may speak of placements later than its revisions.
+                self.newest = self.newest.max(status.generation);
+                self.host_entry(&host).statuses.insert(id.clone(), status);
                 self.reclassify(now, &id);
             }
             Key::StoreId => {}

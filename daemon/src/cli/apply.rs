@@ -115,7 +115,10 @@ fn sent(paths: &[PathBuf]) -> Result<Vec<u8>> {
     for path in paths {
         files.push(read(path)?);
     }
-    write::read_files(files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])))?;
+    let read = write::read_files(files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])))?;
+    for caution in callboard_core::config::cautions(&read) {
+        out::message(&format!("warning: {caution}"));
+    }
     let mut packed = Vec::new();
     for (name, bytes) in files {
         let text = String::from_utf8(bytes)
