@@ -30,9 +30,10 @@ pub(crate) enum SimCommand {
 /// is shown. Exit code 3 when a promise was broken or something was not as expected.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  callboard sim run examples/scenarios/*.yml\n  \
-    callboard sim run examples/scenarios/bad-build.yml --hosts 1000 --seed 7")]
+    callboard sim run examples/scenarios/bad-build.yml --hosts 1000 --seed 7\n  \
+    callboard sim run small-world-7")]
 pub(crate) struct RunArgs {
-    /// Scenario files
+    /// Scenario files; `small-world-7` is no file but the small random world that seed 7 draws
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// How many hosts, instead of what the scenario says
@@ -84,7 +85,12 @@ fn run(args: &RunArgs, format: Format) -> Result<()> {
     Err(Problem::new(Kind::No, format!("{failed} of {} scenarios failed", scenarios.len())).into())
 }
 
+/// Reads a scenario, or draws the small world that is named.
 fn scenario(path: &Path) -> Result<Scenario, Problem> {
+    let drawn = path.to_str().and_then(|name| name.strip_prefix("small-world-")?.parse().ok());
+    if let Some(seed) = drawn.filter(|_| !path.exists()) {
+        return Ok(small_world(seed));
+    }
     let (name, bytes) = read(path)?;
     callboard_sim::read(&name, &bytes)
         .map_err(|error| Problem::all(Kind::Invalid, error.mistakes.iter().map(body).collect()))
