@@ -75,7 +75,7 @@ pub(crate) async fn plan(client: &Client, args: &PlanArgs, format: Format) -> Re
         if let Some(outcome) = &planned.outcome {
             out::line(outcome);
         }
-        out::message("nothing was written");
+        out::message("nothing was written; that new versions become healthy was taken for granted");
     }
     if planned.blocked.is_empty() {
         return Ok(());

@@ -23,7 +23,7 @@ pub(crate) async fn explain(client: &Client, args: &ExplainArgs, format: Format)
     out::line(&told.about);
     told.facts.iter().for_each(|fact| out::line(&format!("  {fact}")));
     if !told.hosts.is_empty() {
-        out::line("\nOne more task of the service could go to:");
+        out::line("\nWhere one more task of the service would fit, were one wanted:");
         let mut rows = table(&["host", "fits", "why"]);
         for reason in &told.hosts {
             let fits = if reason.fits { tinted("yes", Tint::Good) } else { tinted("no", Tint::Bad) };

@@ -60,6 +60,11 @@ impl Process {
         pids.filter_map(|pid| Some((pid, Process::read(pid)?))).collect()
     }
 
+    /// Tells whether this very process is there and has not ended.
+    pub(super) fn lives(&self) -> bool {
+        Process::read(self.pid).is_some_and(|now| now.start == self.start && !now.zombie)
+    }
+
     /// Pins it, so that it can be signalled and waited for though its pid be given to another.
     pub(super) fn pin(&self) -> Option<OwnedFd> {
         let pinned = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;

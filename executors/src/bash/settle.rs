@@ -68,8 +68,15 @@ async fn kill_leftovers(place: &Place, shim: i32) -> Result<(), Failure> {
     let Some(plan) = place.read::<Plan>("spec.json")? else { return Ok(()) };
     let kin = Kin { groups: plan.groups.as_ref(), token: Some(&plan.token), shim, shim_lives: false };
     let deadline = Instant::now() + DEATH;
+    let mut left: Vec<Process> = Vec::new();
     loop {
-        let left = kin.find(&Process::all());
+        // What is dying has no environment any more to be known by, and may still hold its port: once found, it counts
+        // until it is gone.
+        left.retain(Process::lives);
+        let found = kin.find(&Process::all());
+        let is_new = |process: &Process| left.iter().all(|known| known.pid != process.pid);
+        let new: Vec<Process> = found.into_iter().filter(is_new).collect();
+        left.extend(new);
         if left.is_empty() {
             break;
         }
