@@ -8,6 +8,8 @@ mod commits;
 mod limits;
 mod lists;
 mod locks;
+#[cfg(feature = "etcd")]
+mod on_etcd;
 mod sessions;
 mod watches;
 
@@ -74,6 +76,10 @@ macro_rules! contract {
 
 contract!(memory, crate::InMemory);
 contract!(embedded, crate::OnDisk);
+#[cfg(feature = "etcd")]
+contract!(etcd, crate::on_etcd::OneServer);
+#[cfg(feature = "etcd")]
+contract!(etcd3, crate::on_etcd::ThreeServers);
 
 struct InMemory(MemoryStore);
 
