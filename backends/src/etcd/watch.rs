@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use callboard_core::store::{Change, Revision};
-use etcd_client::{Event, EventType, ResponseHeader, WatchOptions, WatchResponse, WatchStream};
+use etcd_client::{Error, Event, EventType, ResponseHeader, WatchOptions, WatchResponse, WatchStream};
 use tokio::time::Instant;
 
 use super::fault::Fault;
@@ -37,7 +37,17 @@ pub(super) async fn open(servers: &Servers, prefix: &str, after: Revision) -> Re
                 return Ok(Err(went_back(now, after)));
             }
             let mut client = watches.watch_client().max_decoding_message_size(ANSWER_BYTES_MAX);
-            client.watch(start, Some(options)).await.map(Ok)
+            let mut stream = client.watch(start, Some(options)).await?;
+            match stream.message().await? {
+                Some(answer) if answer.created() && !answer.canceled() => Ok(Ok(stream)),
+                Some(answer) if answer.compact_revision() != 0 => Ok(Err(ending(&answer))),
+                Some(answer) => {
+                    // Not permitted, which is also what etcd says when it forgot or outdated the token.
+                    watches.refresh_token().await?;
+                    Err(Error::WatchError(answer.cancel_reason().into()))
+                }
+                None => Err(Error::WatchError("etcd closed it".into())),
+            }
         }
     });
     let (stream, ended) = match opened.await? {
@@ -98,15 +108,10 @@ impl EtcdWatch {
         (self.heard, self.asked) = (Instant::now(), false);
         let now = at(answer.header());
         if answer.canceled() {
-            let why = match (answer.compact_revision(), answer.cancel_reason()) {
-                (0, "") => "etcd cancelled it without a reason".into(),
-                (0, why) => why.into(),
-                (compacted, _) => format!("the history before revision {compacted} is compacted"),
-            };
-            self.end(why);
+            self.end(ending(answer));
         } else if now < self.last {
             self.end(went_back(now, self.last));
-        } else if answer.events().is_empty() && !answer.created() {
+        } else if answer.events().is_empty() {
             // An answer to our question bears no number of a watch, and may overtake events in etcd before 3.4.25.
             if answer.watch_id() >= 0 {
                 self.last = now;
@@ -133,6 +138,14 @@ impl EtcdWatch {
     fn end(&mut self, why: String) {
         self.stream = None;
         self.ended = why;
+    }
+}
+
+fn ending(answer: &WatchResponse) -> String {
+    match (answer.compact_revision(), answer.cancel_reason()) {
+        (0, "") => "etcd cancelled it without a reason".into(),
+        (0, why) => why.into(),
+        (compacted, _) => format!("the history before revision {compacted} is compacted"),
     }
 }
 
