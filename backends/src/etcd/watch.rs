@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::fault::Fault;
 use super::servers::{Again, Servers};
-use super::{ANSWER_BYTES_MAX, entry, range, revision};
+use super::{entry, range, revision};
 use crate::{Watch, WatchEvent};
 
 /// A watch that heard nothing for so long asks for a sign of life; etcd's own come every ten minutes unless configured.
@@ -26,17 +26,17 @@ pub(super) async fn open(servers: &Servers, prefix: &str, after: Revision) -> Re
         .with_range(end)
         .with_start_revision(i64::try_from(after.0).unwrap_or(i64::MAX).saturating_add(1))
         .with_progress_notify();
-    let opened = servers.ask(Again::Harmless, |mut calls, watches| {
+    let opened = servers.ask(Again::Harmless, |server| {
+        let (mut kv, mut client, watches) = (server.kv.clone(), server.watch.clone(), server.watches.clone());
         let (start, options) = (start.clone(), options.clone());
         async move {
             // A linearizable read brings this server up to date, or shows that the store went back; a watch that
             // begins in the future is silent for ever, or worse.
-            let now = calls.get(start.clone(), None).await?;
+            let now = kv.get(start.clone(), None).await?;
             let now = at(now.header());
             if now < after {
                 return Ok(Err(went_back(now, after)));
             }
-            let mut client = watches.watch_client().max_decoding_message_size(ANSWER_BYTES_MAX);
             let mut stream = client.watch(start, Some(options)).await?;
             match stream.message().await? {
                 Some(answer) if answer.created() && !answer.canceled() => Ok(Ok(stream)),

@@ -49,7 +49,10 @@ fn certify(dir: &Path, name: &str) {
     };
     let output = Command::new("sh").args(["-c", &script]).current_dir(dir).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "certificates need openssl, which `tests/run` installs: {said}");
+    assert!(
+        output.status.success(),
+        "the test makes its certificates by `openssl`, which must be installed: {said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
