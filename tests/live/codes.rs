@@ -30,7 +30,7 @@ fn one_is_a_failure_and_says_how_to_go_on() {
     {
         show.callboard(line)
             .ends(1)
-            .complains(&format!("no daemon answers at http://127.0.0.1:{}", show.ports.api))
+            .complains(&format!("no daemon answers at http://127.0.0.1:{}", show.ports.first))
             .complains("callboard dev")
             .complains("--api");
     }

@@ -24,7 +24,7 @@ impl Sampler {
     /// Begins.
     pub(crate) fn start(show: &Show) -> Sampler {
         let ended = Arc::new(AtomicBool::new(false));
-        let (stop, ports) = (Arc::clone(&ended), show.ports.first..=show.ports.last);
+        let (stop, ports) = (Arc::clone(&ended), show.ports.first + 1..=show.ports.last);
         let samples = std::thread::spawn(move || {
             let mut samples = Vec::new();
             while !stop.load(Ordering::Relaxed) {

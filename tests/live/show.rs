@@ -2,17 +2,14 @@
 //!
 //! **Invariant:** nothing is ended but what runs in the directory of this very show.
 
-use rustix::fs::{FlockOperation, flock};
+pub(crate) use servers::{Ports, SOON, until};
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
-
-/// How long anything may take that should take a moment: the machine may be busy.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// Finds the program under test, next to the tests.
 fn binary() -> PathBuf {
@@ -24,51 +21,6 @@ fn binary() -> PathBuf {
         path.display()
     );
     path
-}
-
-/// Waits until `probe` gives something.
-#[track_caller]
-pub(crate) fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = probe() {
-            return found;
-        }
-        assert!(started.elapsed() < limit, "after {limit:?} still not so: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Ports that no other test has, in this process or another: the first for the API, the rest for tasks.
-pub(crate) struct Ports {
-    pub(crate) api: u16,
-    pub(crate) first: u16,
-    pub(crate) last: u16,
-    /// Holds the claim as long as it is open.
-    _claim: File,
-}
-
-/// Below the ports that the kernel hands out, and beside those that daemons use unless told otherwise.
-const PORTS_FIRST: u16 = 10_000;
-const BLOCKS: u16 = 400;
-const BLOCK: u16 = 20;
-
-impl Ports {
-    fn claim() -> Ports {
-        let dir = std::env::temp_dir().join("callboard-test-ports");
-        fs::create_dir_all(&dir).expect("the directory for temporary files can be written");
-        for block in 0..BLOCKS {
-            // What another user of this machine has claimed cannot be opened.
-            let Ok(file) = File::create(dir.join(block.to_string())) else { continue };
-            let api = PORTS_FIRST + block * BLOCK;
-            let last = api + BLOCK - 1;
-            let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && (api..=last).all(is_free) {
-                return Ports { api, first: api + 1, last, _claim: file };
-            }
-        }
-        panic!("no {BLOCK} ports in a row are free");
-    }
 }
 
 /// What a command answered.
@@ -122,8 +74,8 @@ impl Show {
         let mut command = self.command();
         command.args(["dev", "--host", "h1"]);
         command.arg("--data-dir").arg(self.data_dir());
-        command.args(["--bind", &format!("127.0.0.1:{}", self.ports.api)]);
-        command.args(["--ports", &format!("{}-{}", self.ports.first, self.ports.last)]);
+        command.args(["--bind", &format!("127.0.0.1:{}", self.ports.first)]);
+        command.args(["--ports", &format!("{}-{}", self.ports.first + 1, self.ports.last)]);
         command.args(arguments);
         command.stdout(log.try_clone().expect("a file can be opened twice")).stderr(log);
         self.daemon = Some(command.spawn().expect("the program can be started"));
@@ -149,7 +101,7 @@ impl Show {
     /// Makes a command that asks the daemon, without running it.
     pub(crate) fn asking(&self, line: &[&str]) -> Command {
         let mut command = self.command();
-        command.env("CALLBOARD_ADDR", format!("http://127.0.0.1:{}", self.ports.api)).args(line);
+        command.env("CALLBOARD_ADDR", format!("http://127.0.0.1:{}", self.ports.first)).args(line);
         command
     }
 
@@ -169,7 +121,7 @@ impl Show {
 
     /// Asks the API.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
-        ask(self.ports.api, path)
+        ask(self.ports.first, path)
     }
 
     /// Writes a file beside the data directory and gives its path.

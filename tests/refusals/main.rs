@@ -69,7 +69,7 @@ impl Board {
     fn answers_400(&self, number: &str, file: &[u8], mistakes: &[&str]) {
         let about = |body: &str| format!("input {number}, POST /v1/apply:\n{body}");
         let (status, body) =
-            send(self.show.ports.api, "POST", "/v1/apply", file).expect("the daemon answers");
+            send(self.show.ports.first, "POST", "/v1/apply", file).expect("the daemon answers");
         assert_eq!(status, 400, "{}", about(&body));
         let problem: serde_json::Value = serde_json::from_str(&body).expect("the API answers in JSON");
         let line = |problem: &serde_json::Value| {

@@ -55,7 +55,7 @@ fn too_large() {
         board.show.callboard(&[command, "-f", &path]).ends(2).complains("large.yml: is larger than 1 MiB");
     }
     let half = &large.as_bytes()[..2 << 20];
-    let (status, body) = send(board.show.ports.api, "POST", "/v1/apply", half).unwrap();
+    let (status, body) = send(board.show.ports.first, "POST", "/v1/apply", half).unwrap();
     assert_eq!(status, 413, "{body}");
     assert!(body.contains("a request has at most 1024 KiB"), "{body}");
 }
