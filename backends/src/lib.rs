@@ -12,6 +12,8 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Change, Listing, Outcome, Reply, Request, Revision, SessionId, Txn};
 use tokio::sync::mpsc::UnboundedSender;
 
+#[cfg(feature = "consul")]
+mod consul;
 mod embedded;
 mod live;
 pub mod memory;
@@ -19,6 +21,8 @@ mod memory_store;
 #[cfg(any(feature = "consul", feature = "etcd"))]
 mod tls;
 
+#[cfg(feature = "consul")]
+pub use consul::{Consul, ConsulSettings};
 pub use embedded::{Embedded, OpenError};
 pub use memory::Memory;
 pub use memory_store::MemoryStore;
