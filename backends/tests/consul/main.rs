@@ -1,5 +1,7 @@
 //! What only real Consul servers do: they lose leaders and quorum, hosts and connections, are restored from snapshots, and
-//! are written to by others.
+//! are written to by others. What cannot be waited for is played to the client by a script (`scripted.rs`).
+
+mod scripted;
 
 use std::fs;
 use std::sync::Arc;
