@@ -13,6 +13,8 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Change, Listing, Outcome, Reply, Request, Revision, SessionId, Txn};
 use tokio::sync::mpsc::UnboundedSender;
 
+#[cfg(feature = "consul")]
+mod consul;
 mod embedded;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -23,6 +25,8 @@ mod prefixed;
 #[cfg(any(feature = "consul", feature = "etcd"))]
 mod tls;
 
+#[cfg(feature = "consul")]
+pub use consul::{Consul, ConsulSettings};
 pub use embedded::{Embedded, OpenError};
 #[cfg(feature = "etcd")]
 pub use etcd::{Etcd, EtcdError, EtcdSettings};
