@@ -264,6 +264,7 @@ fn start_agent(
         agent_id: data_dir.agent_id()?,
         ttl: part.ttl,
         pressure_percent: PRESSURE_PERCENT,
+        registry: false,
         seen: Revision(data_dir.seen()),
     };
     let executor: Arc<dyn Executor> = Arc::new(executor);

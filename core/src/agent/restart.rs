@@ -127,13 +127,15 @@ impl Agent {
     /// Orders the present start to end.
     pub(super) fn stop(&mut self, now: Time, local: &mut Local, why: String) {
         let grace = local.grace();
+        // A run that was found may have been entered by an earlier agent.
+        let may_be_entered = local.shown.is_some() || matches!(local.state, State::Running { .. });
         local.state = State::Stopping { again: now + grace.times(2) + STOP_PATIENCE, failures: 0, why };
         local.probing.clear();
         local.unhealthy_since = None;
         if local.health == Health::Healthy {
             local.health = Health::Unknown;
         }
-        if local.shown.is_some() {
+        if may_be_entered {
             self.part(now, local.run(), grace);
         } else {
             self.order(Order::Stop { run: local.run(), grace });
