@@ -16,10 +16,14 @@ mod embedded;
 mod live;
 pub mod memory;
 mod memory_store;
+#[cfg(any(feature = "consul", feature = "etcd"))]
+mod tls;
 
 pub use embedded::{Embedded, OpenError};
 pub use memory::Memory;
 pub use memory_store::MemoryStore;
+#[cfg(any(feature = "consul", feature = "etcd"))]
+pub use tls::{Tls, TlsError, TlsIdentity};
 
 /// Keeps keys, sessions and their history for machines on any number of hosts.
 ///
