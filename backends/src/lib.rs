@@ -13,6 +13,8 @@ use callboard_core::store::{Change, Listing, Outcome, Reply, Request, Revision, 
 use tokio::sync::mpsc::UnboundedSender;
 
 mod embedded;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod live;
 pub mod memory;
 mod memory_store;
@@ -20,6 +22,8 @@ mod memory_store;
 mod tls;
 
 pub use embedded::{Embedded, OpenError};
+#[cfg(feature = "etcd")]
+pub use etcd::{Etcd, EtcdError, EtcdSettings};
 pub use memory::Memory;
 pub use memory_store::MemoryStore;
 #[cfg(any(feature = "consul", feature = "etcd"))]

@@ -98,10 +98,10 @@ impl StoreArgs {
     ///
     /// # Errors
     /// It cannot be opened: another process has it, it is damaged, it cannot be written; a certificate cannot be read.
-    pub(crate) fn open(&self) -> Result<Opened> {
+    pub(crate) async fn open(&self) -> Result<Opened> {
         let (store, name) = match self.name()? {
             StoreName::Consul(served) => self.consul.open(served)?,
-            StoreName::Etcd(served) => self.etcd.open(served)?,
+            StoreName::Etcd(served) => self.etcd.open(served).await?,
             StoreName::Embedded(dir) => return embedded(dir.clone()),
             StoreName::Memory => {
                 let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Memory::default()));
@@ -120,6 +120,11 @@ pub(crate) fn embedded(dir: PathBuf) -> Result<Opened> {
     let name = StoreName::Embedded(dir.clone());
     let store = Embedded::open(&dir).with_context(|| format!("the store {name} cannot be opened"))?;
     Ok(Opened { store: Arc::new(store), name: name.to_string() })
+}
+
+/// Keeps to the part of a store that is ours.
+fn within(store: Arc<dyn Store>, prefix: &str) -> Arc<dyn Store> {
+    if prefix.is_empty() { store } else { Arc::new(Prefixed::new(store, prefix)) }
 }
 
 /// Reads a file that a setting names.

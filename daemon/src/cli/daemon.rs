@@ -227,16 +227,16 @@ fn scheduler_part(options: &SchedulerOptions) -> Result<SchedulerPart> {
 
 pub(crate) async fn combined(args: CombinedArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
-    serve("combined", args.store.open()?, Some(args.agent), scheduler, &args.api, token_file).await
+    serve("combined", args.store.open().await?, Some(args.agent), scheduler, &args.api, token_file).await
 }
 
 pub(crate) async fn agent(args: AgentArgs, token_file: Option<&Path>) -> Result<()> {
-    serve("agent", args.store.open()?, Some(args.agent), None, &args.api, token_file).await
+    serve("agent", args.store.open().await?, Some(args.agent), None, &args.api, token_file).await
 }
 
 pub(crate) async fn scheduler(args: SchedulerArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
-    serve("scheduler", args.store.open()?, None, scheduler, &args.api, token_file).await
+    serve("scheduler", args.store.open().await?, None, scheduler, &args.api, token_file).await
 }
 
 async fn serve(

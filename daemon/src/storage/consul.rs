@@ -2,11 +2,11 @@
 
 use super::address::{Served, server};
 use super::tls::Files;
-use super::{StoreName, read};
+use super::{StoreName, read, within};
 use crate::problem::{Kind, Problem};
 use crate::settings;
-use anyhow::Result;
-use callboard_backends::{Store, Tls};
+use anyhow::{Context, Result};
+use callboard_backends::{Consul, ConsulSettings, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -72,8 +72,8 @@ impl ConsulArgs {
     /// Opens it.
     pub(super) fn open(&self, served: &Served) -> Result<(Arc<dyn Store>, StoreName)> {
         let served = self.filled(served)?;
-        let settings = self.settings(&served)?;
-        anyhow::bail!("{settings:?} cannot be opened by this build")
+        let consul = Consul::open(&self.settings(&served)?).context("Consul cannot be used")?;
+        Ok((within(Arc::new(consul), &served.prefix), StoreName::Consul(served)))
     }
 
     /// Fills in what the name of the store leaves to the variables of Consul.
@@ -159,13 +159,4 @@ impl ConsulArgs {
         }
         Ok(Some(text))
     }
-}
-
-#[derive(Debug)]
-struct ConsulSettings {
-    addresses: Vec<String>,
-    token: Option<String>,
-    namespace: Option<String>,
-    datacenter: Option<String>,
-    tls: Option<Tls>,
 }

@@ -1,10 +1,14 @@
 //! How etcd is reached: the variables of etcdctl, read as etcdctl does.
 
 use super::StoreName;
+#[cfg(feature = "etcd")]
+use super::within;
 use super::address::{Served, server};
 use super::tls::Files;
 use crate::problem::{Kind, Problem};
 use crate::settings;
+#[cfg(feature = "etcd")]
+use anyhow::Context;
 use anyhow::Result;
 use callboard_backends::{Store, Tls};
 use std::path::PathBuf;
@@ -91,10 +95,29 @@ impl EtcdArgs {
     }
 
     /// Opens it.
-    pub(super) fn open(&self, served: &Served) -> Result<(Arc<dyn Store>, StoreName)> {
+    #[cfg(feature = "etcd")]
+    pub(super) async fn open(&self, served: &Served) -> Result<(Arc<dyn Store>, StoreName)> {
         let served = self.filled(served)?;
-        let settings = (served.urls(served.tls), self.tls(&served)?, self.user()?);
-        anyhow::bail!("{settings:?} cannot be opened by this build")
+        let settings = callboard_backends::EtcdSettings {
+            endpoints: served.urls(served.tls),
+            tls: self.tls(&served)?,
+            user: self.user()?,
+        };
+        let etcd = callboard_backends::Etcd::open(settings).await.context("etcd cannot be used")?;
+        Ok((within(Arc::new(etcd), &served.prefix), StoreName::Etcd(served)))
+    }
+
+    /// Says that it cannot be opened.
+    #[cfg(not(feature = "etcd"))]
+    pub(super) async fn open(&self, served: &Served) -> Result<(Arc<dyn Store>, StoreName)> {
+        let served = self.filled(served)?;
+        // What else is wrong with the settings is told as well.
+        let (_tls, _user) = (self.tls(&served)?, self.user()?);
+        let problem = format!("{} cannot be opened: this callboard was built without etcd", StoreName::Etcd(served));
+        Err(Problem::new(Kind::Invalid, problem)
+            .at("--store")
+            .hint("build it by `cargo build --release --features callboard-daemon/etcd`, which needs protoc")
+            .into())
     }
 
     fn tls(&self, served: &Served) -> Result<Option<Tls>> {
