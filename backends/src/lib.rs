@@ -12,14 +12,26 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Change, Listing, Outcome, Reply, Request, Revision, SessionId, Txn};
 use tokio::sync::mpsc::UnboundedSender;
 
+#[cfg(feature = "consul")]
+mod consul;
 mod embedded;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod live;
 pub mod memory;
 mod memory_store;
+#[cfg(any(feature = "consul", feature = "etcd"))]
+mod tls;
 
+#[cfg(feature = "consul")]
+pub use consul::{Consul, ConsulSettings};
 pub use embedded::{Embedded, OpenError};
+#[cfg(feature = "etcd")]
+pub use etcd::{Etcd, EtcdError, EtcdSettings};
 pub use memory::Memory;
 pub use memory_store::MemoryStore;
+#[cfg(any(feature = "consul", feature = "etcd"))]
+pub use tls::{Tls, TlsError, TlsIdentity};
 
 /// Keeps keys, sessions and their history for machines on any number of hosts.
 ///
