@@ -46,7 +46,8 @@ pub enum Reply {
     Deregistered(Run, Result<(), String>),
     /// Answers `List`; `Err` when the registry cannot tell, which is no evidence that nothing is there.
     Listed(Result<Vec<Run>, String>),
-    /// Answers `Ask`. The registry has counted the check's thresholds already, so this is a verdict and no single result.
+    /// Answers `Ask`. The registry has counted the check's thresholds already, but for its first result of a start, so
+    /// this is a verdict and no single result.
     Found {
         /// Of what.
         run: Run,

@@ -80,7 +80,8 @@ impl Local {
         };
         let Some(probing) = self.probing.get_mut(index) else { return };
         probing.silent = source == Source::Silence;
-        let is_verdict = source == Source::Verdict;
+        // A registry believes its first result of a start, whatever the thresholds: that one is counted here.
+        let is_verdict = source == Source::Verdict && probing.passing.is_some();
         match result {
             Ok(()) => {
                 probing.failures = 0;

@@ -153,18 +153,20 @@ fn with_http() -> Stage {
         interval: Span::secs(2),
         timeout: Span::secs(1),
     };
-    http.checks[0].failure_threshold = 100;
-    http.checks[0].success_threshold = 100;
+    http.checks[0].failure_threshold = 3;
+    http.checks[0].success_threshold = 3;
     stage.define(&TaskDefinition { version: 1, ..http });
     stage.issue(&task("web-1", 20));
     stage
 }
 
 #[test]
-fn the_verdict_of_the_registry_is_believed_at_once() {
+fn the_first_verdict_of_a_start_is_counted_and_later_ones_are_believed_at_once() {
     let mut stage = with_http();
     stage.registry.verdicts.insert(0, Ok(()));
-    stage.run(5);
+    stage.run(4);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Unknown, 0)));
+    stage.run(3);
     assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
     stage.registry.verdicts.insert(0, Err("refused".into()));
     stage.run(3);
@@ -176,9 +178,9 @@ fn the_verdict_of_the_registry_is_believed_at_once() {
 #[test]
 fn while_the_registry_has_no_verdict_the_agent_makes_the_check_and_counts() {
     let mut stage = with_http();
-    stage.run(150);
+    stage.run(4);
     assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Unknown, 0)));
-    stage.run(100);
+    stage.run(3);
     assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
 }
 
@@ -186,7 +188,7 @@ fn while_the_registry_has_no_verdict_the_agent_makes_the_check_and_counts() {
 fn a_registry_that_is_silent_restarts_nothing() {
     let mut stage = with_http();
     stage.registry.verdicts.insert(0, Ok(()));
-    stage.run(5);
+    stage.run(10);
     stage.registry.away = true;
     stage.run(2000);
     assert_eq!((stage.starts().len(), stage.stops()), (1, 0));
