@@ -53,6 +53,7 @@ pub(crate) fn start(part: &AgentPart, count: u32, data_dir: DataDir, ground: &Gr
             ground.clock,
             Arc::clone(ground.store),
             Arc::clone(&executor),
+            None,
             Arc::clone(ground.events),
             None,
         );
