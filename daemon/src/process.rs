@@ -1,13 +1,15 @@
 //! Puts a process together of its parts, store, agent, scheduler and API, and takes it apart again in order.
 
+use crate::announce::Announced;
 use crate::api::{self, Api, LocalAgent};
 use crate::data_dir::DataDir;
 use crate::drive::{AgentDriver, Clock, SchedulerDriver, Told};
 use crate::events::Events;
+use crate::hollow;
 use crate::host::{self, HostArgs};
-use crate::storage::{self, StoreName};
+use crate::storage::Opened;
 use anyhow::{Context, Result};
-use callboard_backends::Store;
+use callboard_backends::{ConsulRegistry, ConsulSettings, Store};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
 use callboard_core::store::Revision;
@@ -24,14 +26,14 @@ use tokio::task::JoinHandle;
 /// How long a burst of changes is collected before it is planned.
 const PLAN_DELAY: Span = Span(100);
 /// The share of the machine's memory, in percent, above which a task is asked to move.
-const PRESSURE_PERCENT: u64 = 95;
+pub(crate) const PRESSURE_PERCENT: u64 = 95;
 /// How long tasks may take to stop at the end, before the process ends without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a process is to be made of.
 pub(crate) struct Parts {
     pub(crate) role: &'static str,
-    pub(crate) store: StoreName,
+    pub(crate) store: Opened,
     pub(crate) agent: Option<AgentPart>,
     pub(crate) scheduler: Option<SchedulerPart>,
     pub(crate) bind: SocketAddr,
@@ -45,6 +47,8 @@ pub(crate) struct AgentPart {
     pub(crate) executors: Vec<String>,
     pub(crate) host: HostArgs,
     pub(crate) ttl: Span,
+    /// So many hollow agents instead of a real one.
+    pub(crate) hollow: Option<u32>,
 }
 
 /// What a scheduler is to be.
@@ -60,13 +64,15 @@ pub(crate) struct Process {
     agent: Option<JoinHandle<()>>,
     scheduler: Option<JoinHandle<()>>,
     server: JoinHandle<std::io::Result<()>>,
+    announced: Option<Announced>,
     _data_dir: Option<DataDir>,
 }
 
-struct Started {
-    local: LocalAgent,
-    driver: JoinHandle<()>,
-    data_dir: DataDir,
+/// Agents, and what ends with them.
+pub(crate) struct Started {
+    pub(crate) locals: BTreeMap<Name, LocalAgent>,
+    pub(crate) driver: JoinHandle<()>,
+    pub(crate) data_dir: DataDir,
 }
 
 impl Process {
@@ -85,7 +91,8 @@ impl Process {
             )
         })?;
         let address = listener.local_addr()?;
-        let store = storage::open(&parts.store)?;
+        let Opened { store, name: store_name, consul } = parts.store;
+        let announced = announce(parts.role, parts.agent.as_ref(), consul.as_ref(), address)?;
         let events = Arc::new(Events::new());
         let (question, scheduler) = match &parts.scheduler {
             Some(part) => {
@@ -101,27 +108,32 @@ impl Process {
         };
         let started = match (&parts.agent, data_dir) {
             (Some(part), Some(data_dir)) => {
-                Some(start_agent(part, data_dir, clock, &store, &events, address)?)
+                let ground =
+                    Ground { clock, store: &store, consul: consul.as_ref(), events: &events, address };
+                Some(match part.hollow {
+                    Some(count) => hollow::start(part, count, data_dir, &ground)?,
+                    None => start_agent(part, data_dir, &ground)?,
+                })
             }
             (Some(_), None) | (None, _) => None,
         };
-        let (local, agent, data_dir) = match started {
-            Some(Started { local, driver, data_dir }) => (Some(local), Some(driver), Some(data_dir)),
-            None => (None, None, None),
+        let (agents, agent, data_dir) = match started {
+            Some(Started { locals, driver, data_dir }) => (locals, Some(driver), Some(data_dir)),
+            None => (BTreeMap::new(), None, None),
         };
         let api = Arc::new(Api {
             store,
             events,
             scheduler: question,
-            agent: local,
+            agents,
             access,
             role: parts.role.into(),
-            store_name: parts.store.to_string(),
+            store_name,
             clock,
         });
         let router = api::router(Arc::clone(&api));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Process { api, address, agent, scheduler, server, _data_dir: data_dir })
+        Ok(Process { api, address, agent, scheduler, server, announced, _data_dir: data_dir })
     }
 
     /// Gives its store.
@@ -141,7 +153,7 @@ impl Process {
 
     /// Gives the host it looks after.
     pub(crate) fn host(&self) -> Option<String> {
-        self.api.agent.as_ref().map(|agent| agent.host.to_string())
+        self.api.host()
     }
 
     /// Runs until a signal says to end, or a part breaks.
@@ -186,15 +198,22 @@ impl Process {
             // A driver that broke down has said so in the log.
             let _broken = driver.await;
         }
-        if let (Some(agent), Some(driver)) = (&self.api.agent, self.agent.take()) {
-            let _gone = agent.told.send(Told::Shutdown { keep: !stop_tasks });
+        if let Some(driver) = self.agent.take() {
+            for agent in self.api.agents.values() {
+                let _gone = agent.told.send(Told::Shutdown { keep: !stop_tasks });
+            }
             if tokio::time::timeout(STOP_PATIENCE, driver).await.is_err() {
                 tracing::error!(
                     "tasks did not stop within {} s; ending without them",
                     STOP_PATIENCE.as_secs()
                 );
             }
-            self.api.events.say(left(&*agent.executor).await);
+            for agent in self.api.agents.values().filter(|agent| !agent.hollow) {
+                self.api.events.say(left(&*agent.executor).await);
+            }
+        }
+        if let Some(announced) = self.announced.take() {
+            announced.end().await;
         }
         // A moment for those who follow the events to hear of the end.
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -244,18 +263,50 @@ fn scheduler_settings(part: &SchedulerPart) -> scheduler::Settings {
     }
 }
 
-fn start_agent(
-    part: &AgentPart,
-    data_dir: DataDir,
-    clock: Clock,
-    store: &Arc<dyn Store>,
-    events: &Arc<Events>,
+/// What agents of one process share.
+pub(crate) struct Ground<'a> {
+    pub(crate) clock: Clock,
+    pub(crate) store: &'a Arc<dyn Store>,
+    consul: Option<&'a ConsulSettings>,
+    pub(crate) events: &'a Arc<Events>,
     address: SocketAddr,
-) -> Result<Started> {
+}
+
+impl Ground<'_> {
+    /// Gives where the API is, as far as others can be told.
+    pub(crate) fn api(&self, host: &HostArgs) -> String {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        match ip.is_unspecified() {
+            true if host.address.contains(':') => format!("http://[{}]:{port}", host.address),
+            true => format!("http://{}:{port}", host.address),
+            false => format!("http://{}", self.address),
+        }
+    }
+}
+
+/// Makes this process the service `callboard`, where Consul is the store.
+fn announce(
+    role: &str,
+    agent: Option<&AgentPart>,
+    consul: Option<&ConsulSettings>,
+    api: SocketAddr,
+) -> Result<Option<Announced>> {
+    let Some(settings) = consul else { return Ok(None) };
+    let (host, address) = match agent {
+        Some(part) => (part.host.host.as_deref().unwrap_or(role), part.host.address.as_str()),
+        // Consul takes the address of its agent.
+        None => (role, ""),
+    };
+    let registry = ConsulRegistry::new(settings, host.into(), address.into())?;
+    Ok(Some(Announced::begin(Arc::new(registry), api)))
+}
+
+fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Result<Started> {
     let executor = executors(part, &data_dir)?;
-    let api = (!address.ip().is_unspecified()).then(|| format!("http://{address}"));
-    let registration = host::registration(&part.host, executor.kinds(), api)?;
+    let registration = host::registration(&part.host, executor.kinds(), Some(ground.api(&part.host)))?;
     let host = registration.host.clone();
+    let registry = |settings| ConsulRegistry::new(settings, host.clone(), registration.address.clone());
+    let registry = ground.consul.map(registry).transpose()?.map(Arc::new);
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .context("the kernel does not tell which boot this is, so nothing can be said of earlier tasks")?;
     let settings = agent::Settings {
@@ -264,18 +315,21 @@ fn start_agent(
         agent_id: data_dir.agent_id()?,
         ttl: part.ttl,
         pressure_percent: PRESSURE_PERCENT,
+        registry: registry.is_some(),
         seen: Revision(data_dir.seen()),
     };
     let executor: Arc<dyn Executor> = Arc::new(executor);
     let (driver, told) = AgentDriver::new(
         settings,
-        clock,
-        Arc::clone(store),
+        ground.clock,
+        Arc::clone(ground.store),
         Arc::clone(&executor),
-        Arc::clone(events),
-        data_dir.seen_file(),
+        registry,
+        Arc::clone(ground.events),
+        Some(data_dir.seen_file()),
     );
-    Ok(Started { local: LocalAgent { host, told, executor }, driver: tokio::spawn(driver.run()), data_dir })
+    let locals = [(host, LocalAgent { told, executor, hollow: false })].into();
+    Ok(Started { locals, driver: tokio::spawn(driver.run()), data_dir })
 }
 
 /// Makes the executors that are enabled. Tasks find this very binary as `callboard`.

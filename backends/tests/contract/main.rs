@@ -8,10 +8,10 @@ mod commits;
 mod limits;
 mod lists;
 mod locks;
-#[cfg(feature = "etcd")]
-mod on_etcd;
 #[cfg(feature = "consul")]
 mod on_consul;
+#[cfg(feature = "etcd")]
+mod on_etcd;
 mod sessions;
 mod watches;
 
