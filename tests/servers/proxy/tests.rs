@@ -23,7 +23,7 @@ fn echo() -> (u16, Arc<Mutex<Vec<String>>>) {
                 for line in BufReader::new(&stream).lines() {
                     let Ok(line) = line else { return };
                     all.lock().unwrap().push(line.clone());
-                    if writeln!(&stream, "{line}").is_err() {
+                    if (&stream).write_all(format!("{line}\n").as_bytes()).is_err() {
                         return;
                     }
                 }
@@ -70,7 +70,7 @@ impl Client {
 
     fn say(&mut self, line: &str) {
         // The connection may be cut; then nothing is heard.
-        let _cut = writeln!(self.0.get_mut(), "{line}");
+        let _cut = self.0.get_mut().write_all(format!("{line}\n").as_bytes());
     }
 
     /// Gives a line, `None` at the end.
