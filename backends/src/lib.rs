@@ -13,13 +13,21 @@ use callboard_core::store::{Change, Listing, Outcome, Reply, Request, Revision, 
 use tokio::sync::mpsc::UnboundedSender;
 
 mod embedded;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod live;
 pub mod memory;
 mod memory_store;
+#[cfg(any(feature = "consul", feature = "etcd"))]
+mod tls;
 
 pub use embedded::{Embedded, OpenError};
+#[cfg(feature = "etcd")]
+pub use etcd::{Etcd, EtcdError, EtcdSettings};
 pub use memory::Memory;
 pub use memory_store::MemoryStore;
+#[cfg(any(feature = "consul", feature = "etcd"))]
+pub use tls::{Tls, TlsError, TlsIdentity};
 
 /// Keeps keys, sessions and their history for machines on any number of hosts.
 ///

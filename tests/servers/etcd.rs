@@ -2,7 +2,8 @@
 
 use crate::Ports;
 use crate::process::{Member, SOON, http, until};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// An etcd cluster on loopback.
@@ -12,6 +13,8 @@ pub struct Etcd {
     pub members: Vec<Member>,
     ports: Ports,
     dir: TempDir,
+    /// All of its members, as etcd is told.
+    all: String,
 }
 
 impl Etcd {
@@ -46,7 +49,7 @@ impl Etcd {
             Member::start("etcd", arguments, path(".log"))
         };
         let members = (0..count).map(start).collect();
-        let etcd = Etcd { members, ports, dir };
+        let etcd = Etcd { members, ports, dir, all };
         until("etcd has a leader", SOON, || etcd.leader());
         etcd
     }
@@ -75,9 +78,75 @@ impl Etcd {
         })
     }
 
-    /// Gives its directory, for snapshots and the like.
+    /// Gives its directory.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
+
+    /// Forgets the history up to now, and gives the revision that is now.
+    ///
+    /// # Panics
+    /// It does not answer.
+    pub fn compact(&self) -> u64 {
+        let ask = |path: &str, body: String| {
+            let answer = self.client_ports().into_iter().find_map(|port| {
+                http(port, "POST", path, body.as_bytes()).filter(|(status, _)| *status == 200)
+            });
+            answer.expect("etcd answers").1
+        };
+        // The key is a single zero byte.
+        let found: serde_json::Value =
+            serde_json::from_str(&ask("/v3/kv/range", r#"{"key":"AA=="}"#.into())).expect("etcd speaks JSON");
+        let revision = found["header"]["revision"].as_str().expect("an answer has a revision");
+        let asked = serde_json::json!({ "revision": revision, "physical": true });
+        ask("/v3/kv/compaction", asked.to_string());
+        revision.parse().expect("a revision is a number")
+    }
+
+    /// Saves everything it holds to a file.
+    ///
+    /// # Panics
+    /// It cannot.
+    #[must_use]
+    pub fn save(&self) -> PathBuf {
+        let file = self.dir().join("snapshot");
+        let endpoint = format!("--endpoints=http://127.0.0.1:{}", self.port(0));
+        etcdctl(&[&endpoint, "snapshot", "save", &file.display().to_string()]);
+        file
+    }
+
+    /// Stops all servers and starts them again with what a file holds.
+    ///
+    /// # Panics
+    /// They do not come up.
+    pub fn restore(&mut self, file: &Path) {
+        for index in 0..self.members.len() {
+            self.members[index].kill();
+            let data = self.dir().join(format!("m{index}"));
+            std::fs::remove_dir_all(&data).expect("the directory of a server that ended can be removed");
+            etcdctl(&[
+                "snapshot",
+                "restore",
+                &file.display().to_string(),
+                &format!("--name=m{index}"),
+                &format!("--data-dir={}", data.display()),
+                &format!("--initial-cluster={}", self.all),
+                &format!("--initial-advertise-peer-urls=http://127.0.0.1:{}", self.port(index) + 1),
+            ]);
+        }
+        for member in &mut self.members {
+            member.restart();
+        }
+        until("etcd has a leader", SOON, || self.leader());
+    }
+}
+
+fn etcdctl(arguments: &[&str]) {
+    let mut command = Command::new("etcdctl");
+    command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let output = command.env("ETCDCTL_API", "3").output().unwrap_or_else(|error| {
+        panic!("etcdctl cannot be started: {error}; `tests/run` installs what the tests need")
+    });
+    assert!(output.status.success(), "etcdctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
