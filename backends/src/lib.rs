@@ -12,6 +12,8 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Change, Listing, Outcome, Reply, Request, Revision, SessionId, Txn};
 use tokio::sync::mpsc::UnboundedSender;
 
+#[cfg(feature = "consul")]
+mod consul;
 mod embedded;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -21,6 +23,8 @@ mod memory_store;
 #[cfg(any(feature = "consul", feature = "etcd"))]
 mod tls;
 
+#[cfg(feature = "consul")]
+pub use consul::{Consul, ConsulSettings};
 pub use embedded::{Embedded, OpenError};
 #[cfg(feature = "etcd")]
 pub use etcd::{Etcd, EtcdError, EtcdSettings};

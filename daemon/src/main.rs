@@ -14,17 +14,17 @@ mod names;
 mod plan;
 mod problem;
 mod process;
+mod settings;
 mod storage;
 mod views;
 mod write;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Fails only when a provider was installed already, which would do as well.
     let _already = rustls::crypto::ring::default_provider().install_default();
-    match cli::run(cli::Cli::parse()) {
+    match cli::run() {
         Ok(code) => code,
         Err(error) => {
             cli::out::message(&format!("callboard: {error:#}"));

@@ -5,7 +5,7 @@ use crate::data_dir::DataDir;
 use crate::drive::{AgentDriver, Clock, SchedulerDriver, Told};
 use crate::events::Events;
 use crate::host::{self, HostArgs};
-use crate::storage::{self, StoreName};
+use crate::storage::Opened;
 use anyhow::{Context, Result};
 use callboard_backends::Store;
 use callboard_core::machine::Span;
@@ -31,7 +31,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(600);
 /// What a process is to be made of.
 pub(crate) struct Parts {
     pub(crate) role: &'static str,
-    pub(crate) store: StoreName,
+    pub(crate) store: Opened,
     pub(crate) agent: Option<AgentPart>,
     pub(crate) scheduler: Option<SchedulerPart>,
     pub(crate) bind: SocketAddr,
@@ -85,7 +85,7 @@ impl Process {
             )
         })?;
         let address = listener.local_addr()?;
-        let store = storage::open(&parts.store)?;
+        let Opened { store, name: store_name } = parts.store;
         let events = Arc::new(Events::new());
         let (question, scheduler) = match &parts.scheduler {
             Some(part) => {
@@ -116,7 +116,7 @@ impl Process {
             agent: local,
             access,
             role: parts.role.into(),
-            store_name: parts.store.to_string(),
+            store_name,
             clock,
         });
         let router = api::router(Arc::clone(&api));

@@ -17,7 +17,8 @@ fn two_is_wrong_usage() {
     check(&["hosts", "_"], "cannot be the name of a host");
     check(&["--api", "ftp://127.0.0.1", "status"], "give it as http://127.0.0.1:7700");
     check(&["dev", "--bind", "0.0.0.0:0"], "--token-file");
-    check(&["combined", "--store", "consul://127.0.0.1:8500"], "embedded:DIR");
+    check(&["combined", "--store", "127.0.0.1:8500"], "embedded:DIR");
+    check(&["combined"], "no store is named");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::events::Events;
 use crate::host::HostArgs;
 use crate::names;
 use crate::process::{AgentPart, Parts, Process, SchedulerPart};
-use crate::storage::{StoreName, store_name};
+use crate::storage::{self, Opened, StoreArgs};
 use crate::write;
 use anyhow::{Context, Result};
 use callboard_core::machine::Span;
@@ -29,15 +29,6 @@ pub(crate) struct ApiArgs {
     /// Listen on an address that other machines can reach, without a token: whoever reaches it can run anything
     #[arg(long)]
     pub(crate) insecure_bind: bool,
-}
-
-/// Where the cluster's state is kept.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Store")]
-pub(crate) struct StoreArgs {
-    /// Where the state of the cluster is kept: embedded:DIR (in this process, durable) or memory: (gone with it)
-    #[arg(long, value_name = "STORE", env = "CALLBOARD_STORE", value_parser = store_name)]
-    pub(crate) store: StoreName,
 }
 
 /// What a daemon with an agent is told.
@@ -154,7 +145,7 @@ pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> 
         AgentPart { data_dir: dir.clone(), executors: vec!["bash".into()], host: args.host, ttl: DEV_TTL };
     let parts = Parts {
         role: "dev",
-        store: StoreName::Embedded(dir.join("store")),
+        store: storage::embedded(dir.join("store"))?,
         agent: Some(agent),
         scheduler: Some(SchedulerPart { name: DEFAULT_SCHEDULER.into(), ttl: DEV_TTL }),
         bind: args.api.bind,
@@ -236,21 +227,21 @@ fn scheduler_part(options: &SchedulerOptions) -> Result<SchedulerPart> {
 
 pub(crate) async fn combined(args: CombinedArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
-    serve("combined", args.store, Some(args.agent), scheduler, &args.api, token_file).await
+    serve("combined", args.store.open().await?, Some(args.agent), scheduler, &args.api, token_file).await
 }
 
 pub(crate) async fn agent(args: AgentArgs, token_file: Option<&Path>) -> Result<()> {
-    serve("agent", args.store, Some(args.agent), None, &args.api, token_file).await
+    serve("agent", args.store.open().await?, Some(args.agent), None, &args.api, token_file).await
 }
 
 pub(crate) async fn scheduler(args: SchedulerArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
-    serve("scheduler", args.store, None, scheduler, &args.api, token_file).await
+    serve("scheduler", args.store.open().await?, None, scheduler, &args.api, token_file).await
 }
 
 async fn serve(
     role: &'static str,
-    store: StoreArgs,
+    store: Opened,
     agent: Option<AgentOptions>,
     scheduler: Option<SchedulerPart>,
     api: &ApiArgs,
@@ -259,7 +250,7 @@ async fn serve(
     let stop_tasks = agent.as_ref().is_some_and(|options| options.stop_tasks);
     let parts = Parts {
         role,
-        store: store.store,
+        store,
         agent: agent.map(agent_part),
         scheduler,
         bind: api.bind,

@@ -3,6 +3,7 @@
 mod apply;
 mod change;
 mod client;
+mod config;
 mod daemon;
 mod events;
 mod explain;
@@ -12,8 +13,9 @@ mod show;
 mod sim;
 mod wait;
 
+use crate::settings;
 use anyhow::Result;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use client::{Client, ClientArgs};
 use out::Format;
 use std::path::PathBuf;
@@ -29,7 +31,8 @@ Exit codes:
   3  the answer is no: not placeable, a rollout failed, a promise was broken
   5  somebody else changed it meanwhile    6  timed out
 
-Every option with an environment variable is taken from the command line first, then from the environment.";
+Every option is taken from the command line first, then from its environment variable (an empty one counts as not set),
+then from the file of --config, where it is written with \"_\" for \"-\"; `callboard config show` tells which it was.";
 
 /// Runs services on a fleet of hosts: describe clusters, services and tasks in files, apply them, and the scheduler
 /// keeps the right number of healthy tasks running, through updates, failing hosts and bad builds.
@@ -38,6 +41,9 @@ Every option with an environment variable is taken from the command line first, 
 pub(crate) struct Cli {
     #[command(flatten)]
     client: ClientArgs,
+    /// File with settings, YAML, one line each, as in `bind: 127.0.0.1:7701`
+    #[arg(long, global = true, value_name = "FILE", env = "CALLBOARD_CONFIG", help_heading = "Settings")]
+    config: Option<PathBuf>,
     /// How data is written to standard output
     #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
@@ -122,6 +128,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     Events(events::EventsArgs),
     #[command(subcommand)]
+    Config(config::ConfigCommand),
+    #[command(subcommand)]
     Sim(sim::SimCommand),
     /// Write a completion script for a shell to standard output
     ///
@@ -140,8 +148,14 @@ enum Command {
     DemoServer(crate::demo::DemoArgs),
 }
 
-/// Carries out what the user said.
-pub(crate) fn run(cli: Cli) -> Result<std::process::ExitCode> {
+/// Carries out what the user said on the command line.
+pub(crate) fn run() -> Result<std::process::ExitCode> {
+    let (command, arguments) = (Cli::command(), std::env::args_os().collect::<Vec<_>>());
+    let (matches, file) = settings::matches(&command, &arguments).map_err(or_exit)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    if let Command::Config(config::ConfigCommand::Show(_)) = &cli.command {
+        return config::show(&settings::shown(&command, &matches, &file), cli.output);
+    }
     if let Command::Shim { dir } = &cli.command {
         return Ok(callboard_executors::bash::shim_main(dir));
     }
@@ -150,6 +164,14 @@ pub(crate) fn run(cli: Cli) -> Result<std::process::ExitCode> {
     let ended = runtime.block_on(dispatch(cli));
     runtime.shutdown_background();
     ended.map(|()| std::process::ExitCode::SUCCESS)
+}
+
+/// What clap has to say it says itself, with an exit code of its own.
+fn or_exit(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<clap::Error>() {
+        Ok(usage) => usage.exit(),
+        Err(error) => error,
+    }
 }
 
 async fn dispatch(cli: Cli) -> Result<()> {
@@ -179,7 +201,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Completions { shell } => completions(shell),
         Command::Version => show::version(format),
         Command::DemoServer(args) => crate::demo::serve(args).await,
-        Command::Shim { .. } => Ok(()),
+        Command::Shim { .. } | Command::Config(_) => Ok(()),
     }
 }
 

@@ -20,6 +20,9 @@ fn what_can_be_said() {
         "combined --store embedded:/d --executor bash --label zone=a --ports 1-2",
         "agent --store memory:",
         "scheduler --store embedded:/d --name other",
+        "combined --store consul://127.0.0.1:8500,h:1/team-a",
+        "agent --store etcd: --etcd-endpoints a:1,b:2",
+        "config show --store consul: --bind 127.0.0.1:1 -o json",
         "apply -f a.yml -f b.yml --detach",
         "apply -f - --timeout 90s",
         "plan -f a.yml -o json",
@@ -59,9 +62,7 @@ fn what_cannot_be_said() {
     check("scale web", ErrorKind::MissingRequiredArgument);
     check("scale web four", ErrorKind::ValueValidation);
     check("scale web -1", ErrorKind::UnknownArgument);
-    check("combined", ErrorKind::MissingRequiredArgument);
-    check("combined --store consul://127.0.0.1:8500", ErrorKind::ValueValidation);
-    check("combined --store etcd://127.0.0.1:2379", ErrorKind::ValueValidation);
+    check("combined --store consul://127.0.0.1:8500:1", ErrorKind::ValueValidation);
     check("combined --store 127.0.0.1:8500", ErrorKind::ValueValidation);
     check("combined --store embedded:", ErrorKind::ValueValidation);
     check("dev --bind here", ErrorKind::ValueValidation);
