@@ -9,6 +9,19 @@ use crate::store::{Reply, Request, SessionId};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// The most renewals a second that a fleet shall ask of its store: about a twentieth of what a small one can do.
+pub const RENEWALS_PER_SECOND_MAX: u64 = 100;
+
+/// A session is renewed so often in its time to live.
+const RENEWALS_PER_TTL: u64 = 3;
+
+/// Gives the time to live that so many sessions must at least have, so that their renewals do not drown the store.
+#[must_use]
+pub const fn ttl_of_fleet(ttl: Span, sessions: u64) -> Span {
+    let least = sessions.saturating_mul(RENEWALS_PER_TTL * 1000) / RENEWALS_PER_SECOND_MAX;
+    if ttl.0 < least { Span(least) } else { ttl }
+}
+
 /// One session, kept alive.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -111,7 +124,7 @@ impl Session {
         match (reply, &mut self.state) {
             (Reply::SessionOpened(Ok(id)), State::Opening { sent, .. }) => {
                 // The first renewal comes at a time of its own, so that a fleet started at once does not renew as one.
-                let spread = Span(mix(self.salt, sent.0) % (self.ttl.0 / 3 + 1));
+                let spread = Span(mix(self.salt, sent.0) % (self.ttl.0 / RENEWALS_PER_TTL + 1));
                 let renew = now + spread;
                 self.state = State::Open { id: id.clone(), proven: *sent, renew, sent: None };
                 self.failures = 0;
@@ -129,7 +142,7 @@ impl Session {
                 match result {
                     Ok(true) => {
                         *proven = sent.take().unwrap_or(*proven);
-                        *renew = now + Span(self.ttl.0 / 3);
+                        *renew = now + Span(self.ttl.0 / RENEWALS_PER_TTL);
                         None
                     }
                     Ok(false) => {
@@ -150,5 +163,20 @@ impl Session {
                 State::Waiting { .. } | State::Opening { .. } | State::Open { .. } | State::Closed,
             ) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_sessions_live_longer() {
+        let check = |sessions: u64, expect: Span| assert_eq!(ttl_of_fleet(Span::secs(10), sessions), expect);
+        check(0, Span::secs(10));
+        check(333, Span::secs(10));
+        check(1000, Span::secs(30));
+        check(5000, Span::secs(150));
+        check(u64::MAX, Span(u64::MAX / RENEWALS_PER_SECOND_MAX));
     }
 }

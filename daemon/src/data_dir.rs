@@ -76,9 +76,7 @@ impl DataDir {
     }
 
     fn draw_agent_id(&self) -> Result<String> {
-        let id = fs::read_to_string("/proc/sys/kernel/random/uuid")
-            .context("no random number could be drawn for the agent's identity")?;
-        let id = id.trim().to_owned();
+        let id = draw_id()?;
         self.write("agent_id", &id)?;
         Ok(id)
     }
@@ -97,6 +95,16 @@ impl DataDir {
         let file = self.path.join(name);
         replace(&file, text).with_context(|| format!("{} cannot be written", file.display()))
     }
+}
+
+/// Draws an id that nobody else has.
+///
+/// # Errors
+/// The kernel gives no random numbers.
+pub(crate) fn draw_id() -> Result<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/uuid")
+        .context("no random number could be drawn for an identity")?;
+    Ok(id.trim().to_owned())
 }
 
 /// Writes a small file whole or not at all.

@@ -9,6 +9,7 @@ mod data_dir;
 mod demo;
 mod drive;
 mod events;
+mod hollow;
 mod host;
 mod names;
 mod plan;

@@ -4,6 +4,7 @@ use crate::api::{self, Api, LocalAgent};
 use crate::data_dir::DataDir;
 use crate::drive::{AgentDriver, Clock, SchedulerDriver, Told};
 use crate::events::Events;
+use crate::hollow;
 use crate::host::{self, HostArgs};
 use crate::storage::Opened;
 use anyhow::{Context, Result};
@@ -24,7 +25,7 @@ use tokio::task::JoinHandle;
 /// How long a burst of changes is collected before it is planned.
 const PLAN_DELAY: Span = Span(100);
 /// The share of the machine's memory, in percent, above which a task is asked to move.
-const PRESSURE_PERCENT: u64 = 95;
+pub(crate) const PRESSURE_PERCENT: u64 = 95;
 /// How long tasks may take to stop at the end, before the process ends without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -45,6 +46,8 @@ pub(crate) struct AgentPart {
     pub(crate) executors: Vec<String>,
     pub(crate) host: HostArgs,
     pub(crate) ttl: Span,
+    /// So many hollow agents instead of a real one.
+    pub(crate) hollow: Option<u32>,
 }
 
 /// What a scheduler is to be.
@@ -63,10 +66,11 @@ pub(crate) struct Process {
     _data_dir: Option<DataDir>,
 }
 
-struct Started {
-    local: LocalAgent,
-    driver: JoinHandle<()>,
-    data_dir: DataDir,
+/// Agents, and what ends with them.
+pub(crate) struct Started {
+    pub(crate) locals: BTreeMap<Name, LocalAgent>,
+    pub(crate) driver: JoinHandle<()>,
+    pub(crate) data_dir: DataDir,
 }
 
 impl Process {
@@ -101,19 +105,23 @@ impl Process {
         };
         let started = match (&parts.agent, data_dir) {
             (Some(part), Some(data_dir)) => {
-                Some(start_agent(part, data_dir, clock, &store, &events, address)?)
+                let ground = Ground { clock, store: &store, events: &events, address };
+                Some(match part.hollow {
+                    Some(count) => hollow::start(part, count, data_dir, &ground)?,
+                    None => start_agent(part, data_dir, &ground)?,
+                })
             }
             (Some(_), None) | (None, _) => None,
         };
-        let (local, agent, data_dir) = match started {
-            Some(Started { local, driver, data_dir }) => (Some(local), Some(driver), Some(data_dir)),
-            None => (None, None, None),
+        let (agents, agent, data_dir) = match started {
+            Some(Started { locals, driver, data_dir }) => (locals, Some(driver), Some(data_dir)),
+            None => (BTreeMap::new(), None, None),
         };
         let api = Arc::new(Api {
             store,
             events,
             scheduler: question,
-            agent: local,
+            agents,
             access,
             role: parts.role.into(),
             store_name,
@@ -141,7 +149,7 @@ impl Process {
 
     /// Gives the host it looks after.
     pub(crate) fn host(&self) -> Option<String> {
-        self.api.agent.as_ref().map(|agent| agent.host.to_string())
+        self.api.host()
     }
 
     /// Runs until a signal says to end, or a part breaks.
@@ -186,15 +194,19 @@ impl Process {
             // A driver that broke down has said so in the log.
             let _broken = driver.await;
         }
-        if let (Some(agent), Some(driver)) = (&self.api.agent, self.agent.take()) {
-            let _gone = agent.told.send(Told::Shutdown { keep: !stop_tasks });
+        if let Some(driver) = self.agent.take() {
+            for agent in self.api.agents.values() {
+                let _gone = agent.told.send(Told::Shutdown { keep: !stop_tasks });
+            }
             if tokio::time::timeout(STOP_PATIENCE, driver).await.is_err() {
                 tracing::error!(
                     "tasks did not stop within {} s; ending without them",
                     STOP_PATIENCE.as_secs()
                 );
             }
-            self.api.events.say(left(&*agent.executor).await);
+            for agent in self.api.agents.values().filter(|agent| !agent.hollow) {
+                self.api.events.say(left(&*agent.executor).await);
+            }
         }
         // A moment for those who follow the events to hear of the end.
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -244,17 +256,29 @@ fn scheduler_settings(part: &SchedulerPart) -> scheduler::Settings {
     }
 }
 
-fn start_agent(
-    part: &AgentPart,
-    data_dir: DataDir,
-    clock: Clock,
-    store: &Arc<dyn Store>,
-    events: &Arc<Events>,
+/// What agents of one process share.
+pub(crate) struct Ground<'a> {
+    pub(crate) clock: Clock,
+    pub(crate) store: &'a Arc<dyn Store>,
+    pub(crate) events: &'a Arc<Events>,
     address: SocketAddr,
-) -> Result<Started> {
+}
+
+impl Ground<'_> {
+    /// Gives where the API is, as far as others can be told.
+    pub(crate) fn api(&self, host: &HostArgs) -> String {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        match ip.is_unspecified() {
+            true if host.address.contains(':') => format!("http://[{}]:{port}", host.address),
+            true => format!("http://{}:{port}", host.address),
+            false => format!("http://{}", self.address),
+        }
+    }
+}
+
+fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Result<Started> {
     let executor = executors(part, &data_dir)?;
-    let api = (!address.ip().is_unspecified()).then(|| format!("http://{address}"));
-    let registration = host::registration(&part.host, executor.kinds(), api)?;
+    let registration = host::registration(&part.host, executor.kinds(), Some(ground.api(&part.host)))?;
     let host = registration.host.clone();
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .context("the kernel does not tell which boot this is, so nothing can be said of earlier tasks")?;
@@ -269,13 +293,14 @@ fn start_agent(
     let executor: Arc<dyn Executor> = Arc::new(executor);
     let (driver, told) = AgentDriver::new(
         settings,
-        clock,
-        Arc::clone(store),
+        ground.clock,
+        Arc::clone(ground.store),
         Arc::clone(&executor),
-        Arc::clone(events),
-        data_dir.seen_file(),
+        Arc::clone(ground.events),
+        Some(data_dir.seen_file()),
     );
-    Ok(Started { local: LocalAgent { host, told, executor }, driver: tokio::spawn(driver.run()), data_dir })
+    let locals = [(host, LocalAgent { told, executor, hollow: false })].into();
+    Ok(Started { locals, driver: tokio::spawn(driver.run()), data_dir })
 }
 
 /// Makes the executors that are enabled. Tasks find this very binary as `callboard`.

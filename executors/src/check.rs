@@ -20,7 +20,11 @@ const BODY_BYTES_MAX: usize = 200;
 ///
 /// # Errors
 /// Why the task is not healthy, or why that cannot be told.
-pub async fn probe(check: &Check, spec: &Arc<Spec>, executor: &dyn Executor) -> Result<(), String> {
+pub async fn probe(
+    check: &Check,
+    spec: &Arc<Spec>,
+    executor: &(impl Executor + ?Sized),
+) -> Result<(), String> {
     let port = check.add_provided_port.then_some(spec.task.port).flatten();
     if check.add_provided_port && port.is_none() {
         return Err(

@@ -5,7 +5,7 @@
 use crate::{EXIT_UNSEEN, Executor, Failure};
 use async_trait::async_trait;
 use callboard_core::machine::Span;
-use callboard_core::model::Usage;
+use callboard_core::model::{Check, Usage};
 use callboard_core::work::{Exit, Found, Run, Spec};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,8 @@ pub struct Behaviour {
     pub ignores_term: bool,
     /// Makes each stop fail, with this message, and the task live on.
     pub stop_error: Option<String>,
-    /// Makes each health check by script fail, with this message.
-    pub script_error: Option<String>,
+    /// Makes each health check fail, with this message.
+    pub check_error: Option<String>,
     /// Memory each task uses, MiB.
     pub memory: u64,
     /// What each task writes.
@@ -72,7 +72,7 @@ impl Fake {
         Arc::clone(&self.host)
     }
 
-    /// Sets how tasks of a definition behave from their next start on. `memory` and the errors of stop and script
+    /// Sets how tasks of a definition behave from their next start on. `memory` and the errors of stop and check
     /// take effect at once.
     pub fn behave(&self, task_name: &str, behaviour: Behaviour) {
         lock(&self.host.behaviours).insert(task_name.to_string(), behaviour);
@@ -251,6 +251,11 @@ impl Executor for Fake {
     async fn script(&self, spec: &Arc<Spec>, _: &str, timeout: Span) -> Result<(), Failure> {
         let behaviour = self.behaviour(Some(spec));
         tokio::time::sleep(duration(Span(timeout.0.min(1)))).await;
-        behaviour.script_error.map_or(Ok(()), |message| Err(Failure(message)))
+        behaviour.check_error.map_or(Ok(()), |message| Err(Failure(message)))
+    }
+
+    /// Nothing listens anywhere, so nothing is connected to.
+    async fn probe(&self, spec: &Arc<Spec>, _: &Check) -> Result<(), String> {
+        self.behaviour(Some(spec)).check_error.map_or(Ok(()), Err)
     }
 }

@@ -24,7 +24,7 @@ pub use perform::perform;
 
 use async_trait::async_trait;
 use callboard_core::machine::Span;
-use callboard_core::model::Usage;
+use callboard_core::model::{Check, Usage};
 use callboard_core::work::{Exit, Found, Run, Spec};
 use std::sync::Arc;
 
@@ -97,4 +97,12 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// Its exit code was not 0, or it took too long, with the last lines of its output; or it could not be run.
     async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure>;
+
+    /// Carries out one health check of a live run, see [`check::probe`].
+    ///
+    /// # Errors
+    /// Why the task is not healthy, or why that cannot be told.
+    async fn probe(&self, spec: &Arc<Spec>, check: &Check) -> Result<(), String> {
+        check::probe(check, spec, self).await
+    }
 }

@@ -1,7 +1,6 @@
 //! Carries out an agent's orders. Whatever comes of one goes back as a report; nothing is decided here.
 
 use crate::Executor;
-use crate::check::probe;
 use callboard_core::work::{Order, Report, Run};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -35,7 +34,7 @@ pub async fn perform(executor: Arc<dyn Executor>, order: Order, reports: Unbound
         }
         Order::Check { spec, check } => {
             let result = match spec.definition.checks.get(check) {
-                Some(what) => probe(what, &spec, &*executor).await,
+                Some(what) => executor.probe(&spec, what).await,
                 None => Err(format!("task definition {} has no check {check}", spec.definition.name)),
             };
             Report::Checked { run: spec.run(), check, result }

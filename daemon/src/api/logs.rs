@@ -4,11 +4,13 @@ use super::Api;
 use super::events::{is_set, query};
 use crate::names;
 use crate::problem::{Kind, Problem};
+use crate::views::Board;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use callboard_core::model::Task;
 use callboard_core::work::Run;
 use callboard_executors::Executor;
 use futures_util::stream;
@@ -62,20 +64,11 @@ pub(super) async fn logs(
 async fn find(api: &Api, id: &str) -> Result<(Arc<dyn Executor>, Run), Problem> {
     let board = api.board().await?;
     let task = board.tasks.get(id);
-    let Some(agent) = &api.agent else {
-        let problem =
-            Problem::new(Kind::NotFound, "no agent lives in the daemon that answers, so it has no logs");
-        return Err(problem.hint("ask the daemon of the task's host, by --api"));
+    let agent = match task {
+        Some(task) => api.agents.get(&task.host),
+        None => api.agents.values().next(),
     };
-    if let Some(task) = task.filter(|task| task.host != agent.host) {
-        let host = &task.host;
-        let there = board.registrations.get(host).and_then(|host| host.api.clone());
-        let problem = Problem::new(Kind::NotFound, format!("{id} runs on {host}, its logs are there"));
-        return Err(match there {
-            Some(address) => problem.hint(format!("callboard --api {address} logs {id}")),
-            None => problem.hint(format!("ask the daemon of {host}, by --api")),
-        });
-    }
+    let Some(agent) = agent else { return Err(elsewhere(&board, id, task)) };
     let found = agent.executor.inspect().await.map_err(Problem::failed)?;
     let last = found.into_iter().map(|found| found.spec.run()).filter(|run| &*run.id == id).max();
     match (last, task) {
@@ -83,6 +76,20 @@ async fn find(api: &Api, id: &str) -> Result<(Arc<dyn Executor>, Run), Problem> 
         (None, Some(_)) => Err(Problem::new(Kind::NotFound, format!("{id} has not been started yet"))
             .hint(format!("`callboard explain {id}` tells why"))),
         (None, None) => Err(Problem::unknown("task", id, "tasks")),
+    }
+}
+
+/// Tells who has the logs of a task that no agent of this process runs.
+fn elsewhere(board: &Board, id: &str, task: Option<&Task>) -> Problem {
+    let Some(task) = task else {
+        return Problem::new(Kind::NotFound, "no agent lives in the daemon that answers, so it has no logs")
+            .hint("ask the daemon of the task's host, by --api");
+    };
+    let host = &task.host;
+    let problem = Problem::new(Kind::NotFound, format!("{id} runs on {host}, its logs are there"));
+    match board.registrations.get(host).and_then(|host| host.api.as_ref()) {
+        Some(address) => problem.hint(format!("callboard --api {address} logs {id}")),
+        None => problem.hint(format!("ask the daemon of {host}, by --api")),
     }
 }
 

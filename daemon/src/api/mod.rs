@@ -25,6 +25,7 @@ use axum::routing::{delete, get, post, put};
 use callboard_backends::Store;
 use callboard_core::model::Name;
 use callboard_executors::Executor;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -42,8 +43,8 @@ pub(crate) struct Api {
     pub(crate) events: Arc<Events>,
     /// The scheduler of this process, where one lives in it.
     pub(crate) scheduler: Option<Question>,
-    /// The agent of this process, where one lives in it.
-    pub(crate) agent: Option<LocalAgent>,
+    /// The agents of this process, by host: one, many hollow ones, or none.
+    pub(crate) agents: BTreeMap<Name, LocalAgent>,
     /// Who may ask.
     pub(crate) access: Access,
     /// What this process is: `dev`, `combined`, `agent`, `scheduler`.
@@ -54,17 +55,26 @@ pub(crate) struct Api {
     pub(crate) clock: Clock,
 }
 
-/// The agent of this process.
+/// An agent of this process.
 pub(crate) struct LocalAgent {
-    /// Its host.
-    pub(crate) host: Name,
     /// The way to tell it something.
     pub(crate) told: UnboundedSender<Told>,
     /// What runs its tasks.
     pub(crate) executor: Arc<dyn Executor>,
+    /// It only pretends.
+    pub(crate) hollow: bool,
 }
 
 impl Api {
+    /// Names the host of this process, or how many there are.
+    pub(crate) fn host(&self) -> Option<String> {
+        match self.agents.len() {
+            0 => None,
+            1 => self.agents.keys().next().map(ToString::to_string),
+            count => Some(format!("{count} hollow hosts")),
+        }
+    }
+
     /// Reads all records.
     async fn board(&self) -> Result<Board, Problem> {
         Board::fetch(&*self.store).await.map_err(Problem::away)

@@ -30,7 +30,7 @@ pub(super) async fn status(State(api): Shared) -> Result<Json<Overview>, Problem
     overview.role.clone_from(&api.role);
     overview.store.clone_from(&api.store_name);
     overview.uptime_ms = api.clock.now().0;
-    overview.host = api.agent.as_ref().map(|agent| agent.host.to_string());
+    overview.host = api.host();
     Ok(Json(overview))
 }
 

@@ -21,7 +21,7 @@ async fn serve() -> SocketAddr {
         store: Arc::new(MemoryStore::new(Memory::default())),
         events: Arc::new(Events::new()),
         scheduler: None,
-        agent: None,
+        agents: std::collections::BTreeMap::new(),
         access: access(address, None, false).unwrap(),
         role: "test".into(),
         store_name: "memory:".into(),

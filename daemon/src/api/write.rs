@@ -205,7 +205,7 @@ pub(super) async fn check(
     };
     let board = api.board().await?;
     let task = board.tasks.get(id).ok_or_else(|| Problem::unknown("task", id, "tasks"))?;
-    let Some(agent) = api.agent.as_ref().filter(|agent| agent.host == task.host) else {
+    let Some(agent) = api.agents.get(&task.host) else {
         return Err(Problem::new(Kind::NotFound, format!("{id} runs on {}, not here", task.host))
             .hint("report to the daemon of the task's own host"));
     };

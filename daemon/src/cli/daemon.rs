@@ -116,6 +116,13 @@ pub(crate) struct AgentArgs {
     agent: AgentOptions,
     #[command(flatten)]
     api: ApiArgs,
+    /// Run so many hollow agents instead, of hosts NAME-0 and so on: real traffic with the store, pretended tasks
+    ///
+    /// For trying out how a store and a scheduler bear a fleet. Tasks of any kind start at once, pass every check and are
+    /// gone with this process. The hosts' time to live is raised to 30ms for each of them, so that renewing their
+    /// sessions does not drown the store.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    hollow: Option<u32>,
 }
 
 /// Run a scheduler: it takes the locks of its clusters and decides which host runs which task
@@ -141,8 +148,13 @@ pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> 
     }
     let wanted = write::read_files(files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])))?;
     let dir = args.data_dir.unwrap_or_else(data_dir::for_dev);
-    let agent =
-        AgentPart { data_dir: dir.clone(), executors: vec!["bash".into()], host: args.host, ttl: DEV_TTL };
+    let agent = AgentPart {
+        data_dir: dir.clone(),
+        executors: vec!["bash".into()],
+        host: args.host,
+        ttl: DEV_TTL,
+        hollow: None,
+    };
     let parts = Parts {
         role: "dev",
         store: storage::embedded(dir.join("store"))?,
@@ -206,8 +218,8 @@ async fn show(events: Arc<Events>) {
     }
 }
 
-fn agent_part(options: AgentOptions) -> AgentPart {
-    if options.executors.is_empty() {
+fn agent_part(options: AgentOptions, hollow: Option<u32>) -> AgentPart {
+    if options.executors.is_empty() && hollow.is_none() {
         tracing::warn!(
             "no executor is enabled, so this host can run no task; enable one with --executor bash"
         );
@@ -217,6 +229,7 @@ fn agent_part(options: AgentOptions) -> AgentPart {
         executors: options.executors,
         host: options.host,
         ttl: options.host_ttl,
+        hollow,
     }
 }
 
@@ -227,36 +240,39 @@ fn scheduler_part(options: &SchedulerOptions) -> Result<SchedulerPart> {
 
 pub(crate) async fn combined(args: CombinedArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
-    serve("combined", args.store.open().await?, Some(args.agent), scheduler, &args.api, token_file).await
+    let stop_tasks = args.agent.stop_tasks;
+    let agent = Some(agent_part(args.agent, None));
+    let parts = parts("combined", args.store.open().await?, agent, scheduler, &args.api, token_file);
+    serve(parts, stop_tasks).await
 }
 
 pub(crate) async fn agent(args: AgentArgs, token_file: Option<&Path>) -> Result<()> {
-    serve("agent", args.store.open().await?, Some(args.agent), None, &args.api, token_file).await
+    let stop_tasks = args.agent.stop_tasks;
+    let agent = Some(agent_part(args.agent, args.hollow));
+    let parts = parts("agent", args.store.open().await?, agent, None, &args.api, token_file);
+    serve(parts, stop_tasks).await
 }
 
 pub(crate) async fn scheduler(args: SchedulerArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
-    serve("scheduler", args.store.open().await?, None, scheduler, &args.api, token_file).await
+    let parts = parts("scheduler", args.store.open().await?, None, scheduler, &args.api, token_file);
+    serve(parts, false).await
 }
 
-async fn serve(
+fn parts(
     role: &'static str,
     store: Opened,
-    agent: Option<AgentOptions>,
+    agent: Option<AgentPart>,
     scheduler: Option<SchedulerPart>,
     api: &ApiArgs,
     token_file: Option<&Path>,
-) -> Result<()> {
-    let stop_tasks = agent.as_ref().is_some_and(|options| options.stop_tasks);
-    let parts = Parts {
-        role,
-        store,
-        agent: agent.map(agent_part),
-        scheduler,
-        bind: api.bind,
-        insecure: api.insecure_bind,
-        token_file: token_file.map(Path::to_owned),
-    };
+) -> Parts {
+    let token_file = token_file.map(Path::to_owned);
+    Parts { role, store, agent, scheduler, bind: api.bind, insecure: api.insecure_bind, token_file }
+}
+
+async fn serve(parts: Parts, stop_tasks: bool) -> Result<()> {
+    let role = parts.role;
     let process = Process::start(parts).await?;
     tracing::info!(role, api = %process.address(), host = process.host().unwrap_or_default(), "started");
     process.run_until_told(stop_tasks).await

@@ -46,21 +46,23 @@ pub(crate) struct AgentDriver {
 }
 
 impl AgentDriver {
-    /// Makes a driver and the way to tell it things. What it has seen of the store is kept in `seen_file`.
+    /// Makes a driver and the way to tell it things. What it has seen of the store is kept in `seen_file`, if any.
     pub(crate) fn new(
         settings: Settings,
         clock: Clock,
         store: Arc<dyn Store>,
         executor: Arc<dyn Executor>,
         events: Arc<Events>,
-        seen_file: PathBuf,
+        seen_file: Option<PathBuf>,
     ) -> (AgentDriver, UnboundedSender<Told>) {
         let (line, replies) = Line::new(store);
         let (sender, told) = unbounded_channel();
         let machine = Agent::new(settings);
         let reports = unbounded_channel();
         let (seen, changed) = watch::channel(machine.seen().0);
-        drop(tokio::spawn(keep_seen(changed, seen_file)));
+        if let Some(file) = seen_file {
+            drop(tokio::spawn(keep_seen(changed, file)));
+        }
         (AgentDriver { machine, clock, events, executor, line, replies, reports, told, seen }, sender)
     }
 

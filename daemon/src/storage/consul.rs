@@ -2,7 +2,7 @@
 
 use super::address::{Served, server};
 use super::tls::Files;
-use super::{StoreName, read, within};
+use super::{StoreName, read};
 use crate::problem::{Kind, Problem};
 use crate::settings;
 use anyhow::{Context, Result};
@@ -73,7 +73,8 @@ impl ConsulArgs {
     pub(super) fn open(&self, served: &Served) -> Result<(Arc<dyn Store>, StoreName)> {
         let served = self.filled(served)?;
         let consul = Consul::open(&self.settings(&served)?).context("Consul cannot be used")?;
-        Ok((within(Arc::new(consul), &served.prefix), StoreName::Consul(served)))
+        drop(consul);
+        anyhow::bail!("Consul cannot be opened by this build")
     }
 
     /// Fills in what the name of the store leaves to the variables of Consul.
@@ -111,7 +112,9 @@ impl ConsulArgs {
                     .hint("have Consul listen on a port of this machine, and name that"));
             }
             _ => {
-                return Err(wrong(format!("{text:?} is no address of Consul")).hint("give HOST:PORT or a URL"));
+                return Err(
+                    wrong(format!("{text:?} is no address of Consul")).hint("give HOST:PORT or a URL")
+                );
             }
         };
         let host = server(host.trim_end_matches('/'), PORT).map_err(wrong)?;

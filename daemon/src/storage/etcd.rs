@@ -1,10 +1,10 @@
 //! How etcd is reached: the variables of etcdctl, read as etcdctl does.
 
 use super::StoreName;
-#[cfg(feature = "etcd")]
-use super::within;
 use super::address::{Served, server};
 use super::tls::Files;
+#[cfg(feature = "etcd")]
+use super::within;
 use crate::problem::{Kind, Problem};
 use crate::settings;
 #[cfg(feature = "etcd")]
@@ -113,7 +113,8 @@ impl EtcdArgs {
         let served = self.filled(served)?;
         // What else is wrong with the settings is told as well.
         let (_tls, _user) = (self.tls(&served)?, self.user()?);
-        let problem = format!("{} cannot be opened: this callboard was built without etcd", StoreName::Etcd(served));
+        let problem =
+            format!("{} cannot be opened: this callboard was built without etcd", StoreName::Etcd(served));
         Err(Problem::new(Kind::Invalid, problem)
             .at("--store")
             .hint("build it by `cargo build --release --features callboard-daemon/etcd`, which needs protoc")

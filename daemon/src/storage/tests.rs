@@ -53,9 +53,9 @@ fn names_of_stores() {
     }
 }
 
-#[test]
-fn a_store_must_be_named() {
-    assert!(parse("").open().err().unwrap().to_string().contains("--store"));
+#[tokio::test]
+async fn a_store_must_be_named() {
+    assert!(parse("").open().await.err().unwrap().to_string().contains("--store"));
 }
 
 #[test]
