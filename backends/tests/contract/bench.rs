@@ -205,6 +205,18 @@ pub(crate) async fn patiently<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), work).await.expect("it takes too long")
 }
 
+/// Waits for cases that run at the same time, and fails with the names of those that failed.
+#[cfg(feature = "consul")]
+pub(crate) async fn all(cases: Vec<(&str, tokio::task::JoinHandle<()>)>) {
+    let mut failed = Vec::new();
+    for (name, case) in cases {
+        if case.await.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "what they said is above: {failed:?}");
+}
+
 pub(crate) fn committed(outcome: Outcome) -> Revision {
     match outcome {
         Outcome::Committed(revision) => revision,
