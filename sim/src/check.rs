@@ -156,7 +156,7 @@ impl Findings {
 }
 
 /// One checker. Each method is told of one kind of happening; most checkers need few.
-pub(crate) trait Check {
+pub(crate) trait Check: Send {
     /// A transaction is on its way to the store.
     fn sent(&mut self, _book: &Book, _from: Process, _txn: &Txn, _found: &mut Findings) {}
     /// A machine hears from the store.

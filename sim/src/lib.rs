@@ -25,6 +25,7 @@ pub mod scenario;
 mod stage;
 mod stats;
 mod store;
+mod trial;
 
 pub use build::Build;
 pub use check::Violation;
@@ -32,3 +33,4 @@ pub use rehearsal::{Rehearsal, rehearse};
 pub use run::{Options, Outcome, Summary, run};
 pub use scenario::{ReadError, Scenario, read, small_world};
 pub use stats::{ServiceStats, Stats};
+pub use trial::{Seen, Trial};

@@ -6,11 +6,13 @@ mod consul;
 mod etcd;
 mod ports;
 mod process;
+mod proxy;
 
 pub use consul::{Certificates, Consul};
 pub use etcd::Etcd;
 pub use ports::Ports;
 pub use process::{Member, SOON, http, until};
+pub use proxy::{Faults, Proxy};
 
 #[cfg(test)]
 mod tests {

@@ -56,6 +56,37 @@ impl Court {
             Box::new(drain::Drained),
             Box::new(registration::Registrations::default()),
         ];
+        Court::of(seed, lag, checks)
+    }
+
+    /// Calls those that need no more than a store and a table of processes show.
+    pub(crate) fn recorded(lag: Span, ttl: Span) -> Court {
+        let checks: Vec<Box<dyn Check>> = vec![
+            Box::new(vacancy::Vacancy::new(ttl, lag)),
+            Box::new(pair::Pairs),
+            Box::new(ledger::Ledgers),
+            Box::new(capacity::Capacity),
+            Box::new(ports::PortClaims),
+            Box::new(brake::Brake::default()),
+            Box::new(eligibility::Eligibility),
+            Box::new(bound::Bound),
+            Box::new(identity::Identity::default()),
+            Box::new(rubbish::Rubbish),
+            Box::new(budget::Budget),
+            Box::new(outage::Outage::default()),
+            Box::new(generation::Immutable),
+            Box::new(versions::Versions),
+            Box::new(copies::Copies),
+            Box::new(orphan::Orphans),
+            Box::new(lifecycle::Lifecycle),
+            Box::new(convergence::Convergence),
+            Box::new(replacement::Replacement::new(ttl)),
+            Box::new(drain::Drained),
+        ];
+        Court::of(0, lag, checks)
+    }
+
+    fn of(seed: u64, lag: Span, checks: Vec<Box<dyn Check>>) -> Court {
         let findings = Findings { now: Time(0), seed, list: Vec::new() };
         Court { book: Book { lag, ..Book::default() }, checks, findings }
     }
