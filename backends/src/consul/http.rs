@@ -4,8 +4,8 @@
 //! question that may be asked twice goes to the next address after any trouble; one that may not, only when it was
 //! certainly not sent. Nothing is tried a second time at the same address: whoever asks waits and asks again.
 //!
-//! An agent takes 200 connections from one address of the network. Idle ones are kept and used again, so a client holds
-//! one for each prefix it watches, and a few more.
+//! An agent cuts connections above 200 from one address of the network, unless its `limits.http_max_conns_per_client`
+//! says more. A client holds one for each prefix it watches, and a few more, which are kept and used again.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
