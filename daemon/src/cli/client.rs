@@ -60,6 +60,11 @@ impl Client {
         Ok(Client { base, token, http })
     }
 
+    /// Gives its address.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Reads.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let request = self.request(Method::GET, path).timeout(Duration::from_secs(40));
