@@ -70,7 +70,11 @@ fn what_is_planted_is_found_and_nothing_else() {
     check(&[("hosts/h1/alive", HEALTHY[5].1, false)], &["the sign of life of host h1 belongs to no session"]);
     check(&[("hosts/h1/alive", "", false)], &["host h1 gives no sign of life; 0 tasks"]);
     check(
-        &[("status/h1/c-web-1-0", r#"{"id":"c-web-1-0","generation":3,"phase":"dead"}"#, false)],
+        &[(
+            "status/h1/c-web-1-0",
+            r#"{"id":"c-web-1-0","generation":3,"attempt":0,"failures":0,"phase":"dead","health":"unknown"}"#,
+            false,
+        )],
         &["h1 speaks of c-web-1-0, which is not issued to it"],
     );
     check(

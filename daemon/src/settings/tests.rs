@@ -50,7 +50,7 @@ fn check(file: &str, line: &str, expect: &[(&str, &str)]) {
 fn flag_before_variable_before_file_before_default() {
     let home = std::env::var("HOME").unwrap();
     check(
-        "",
+        "{}",
         "",
         &[("bind", "a:1 from default"), ("ssl", "false from default"), ("count", "- from default")],
     );
@@ -81,8 +81,8 @@ fn flag_before_variable_before_file_before_default() {
 #[test]
 fn a_secret_is_not_shown() {
     check("token: hush", "", &[("token", "(set) from s.yml:1")]);
-    check("", "--token hush", &[("token", "(set) from --token")]);
-    check("", "", &[("token", "- from default")]);
+    check("{}", "--token hush", &[("token", "(set) from --token")]);
+    check("{}", "", &[("token", "- from default")]);
 }
 
 #[test]
