@@ -22,6 +22,7 @@ pub struct Trouble {
     pub next: String,
 }
 
+#[cfg(any(feature = "consul", feature = "etcd"))]
 impl Diagnosis {
     /// Notes something that does harm.
     pub(crate) fn wrong(&mut self, what: impl Into<String>, next: impl Into<String>) {
@@ -34,6 +35,7 @@ impl Diagnosis {
     }
 }
 
+#[cfg(any(feature = "consul", feature = "etcd"))]
 /// Reads the first two numbers of a version such as `3.4.23`.
 pub(crate) fn version(text: &str) -> (u32, u32) {
     let mut numbers =
@@ -41,7 +43,7 @@ pub(crate) fn version(text: &str) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "consul", feature = "etcd")))]
 mod tests {
     use super::version;
 

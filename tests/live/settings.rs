@@ -23,7 +23,7 @@ fn check(variables: &[(&str, &str)], line: &[&str], name: &str, expect: &str) {
 fn flag_before_variable_before_file_before_default() {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let file = dir.path().join("callboard.yml");
-    std::fs::write(&file, "store: memory:\netcd_endpoints: file:1\nexecutors: [bash]\n")
+    std::fs::write(&file, "store: 'memory:'\netcd_endpoints: file:1\nexecutors: [bash]\n")
         .expect("a file can be written");
     let path = file.to_str().expect("paths of tests are UTF-8");
     let table = [
@@ -89,7 +89,7 @@ fn what_is_wrong_ends_with_two_and_one_clear_word() {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let file = dir.path().join("callboard.yml");
     let path = file.to_str().expect("paths of tests are UTF-8");
-    std::fs::write(&file, "store: memory:\nconsul_token: hush\nbnd: x\n").expect("a file can be written");
+    std::fs::write(&file, "store: 'memory:'\nconsul_token: hush\nbnd: x\n").expect("a file can be written");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("it is ours");
     check(
         &[],

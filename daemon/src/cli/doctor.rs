@@ -24,7 +24,9 @@ pub(crate) struct DoctorArgs {
 pub(crate) async fn doctor(client: &Client, args: &DoctorArgs, format: Format) -> Result<()> {
     let opened = args.store.open().await?;
     let examined = examine(&*opened.store).await;
-    let mut findings = examined.map_err(|error| Problem::away(format!("{}: {error}", opened.name)))?;
+    let mut findings = examined.map_err(|error| {
+        Problem::away(format!("{}: {error}", opened.name)).hint("is it running, and is --store where it is?")
+    })?;
     findings.push(daemon(client, &opened.name).await);
     findings.sort_by_key(|finding| finding.level);
     tell(&findings, format)?;

@@ -119,7 +119,7 @@ fn all_that_is_wrong_in_a_file_is_told_with_its_line() {
         "token: hush",
         &["s.yml:1: token: a secret in a file that other users of this machine may read; chmod 600 it"],
     );
-    check("- bind", &["s.yml:1: expected an object, as in store: consul:"]);
+    check("- bind", &["s.yml:1: expected an object, as in bind: 127.0.0.1:7701"]);
 }
 
 #[test]
