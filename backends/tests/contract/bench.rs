@@ -172,6 +172,13 @@ impl Follower {
         }
     }
 
+    /// Waits until the mirror holds this key.
+    pub(crate) async fn until_has(&mut self, key: &str) {
+        while !self.mirror.contains_key(key) {
+            self.next().await;
+        }
+    }
+
     /// Asserts that nothing comes for a while.
     pub(crate) async fn silent(&mut self) {
         let heard = tokio::time::timeout(Duration::from_millis(200), self.watch.next()).await;

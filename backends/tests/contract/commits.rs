@@ -136,3 +136,62 @@ pub(crate) async fn one_creator_wins(bench: &Bench) {
     }
     assert_eq!(winners, [bench.get("a").await.expect("a").value]);
 }
+
+pub(crate) async fn one_key_goes_as_another_comes(bench: &Bench) {
+    let mut follower = bench.follow("").await;
+    let mut last = bench.create("h0", "here").await;
+    for step in 0..3 {
+        let (from, to) = (format!("h{step}"), format!("h{}", step + 1));
+        let guards = || [bench.at(&from, last), bench.absent(&to)];
+        let ops = || [bench.delete(&from), bench.put(&to, "here")];
+        let moved = bench.must(guards(), ops()).await;
+        // Said again, as by a client that lost the answer, it finds both keys changed.
+        conflicts(bench.commit(guards(), ops()).await, &[bench.key(&from), bench.key(&to)]);
+        let listing = bench.list("").await;
+        let found: Vec<_> = listing.entries.iter().map(|entry| (entry.key.clone(), entry.revision)).collect();
+        assert_eq!(found, [(bench.key(&to), moved)]);
+        last = moved;
+    }
+    follower.until(&[&bench.key("h3")]).await;
+}
+
+pub(crate) async fn guards_alone_change_nothing(bench: &Bench) {
+    let session = bench.session().await;
+    let tenure = bench.lock("lock", &session).await;
+    let a = bench.create("a", "1").await;
+    let mut follower = bench.follow("").await;
+    let holds = || [bench.held("lock", &session, tenure), bench.at("a", a), bench.absent("b")];
+    committed(bench.commit(holds(), []).await);
+    conflicts(
+        bench.commit([bench.at("a", tenure), bench.absent("lock")], []).await,
+        &[bench.key("a"), bench.key("lock")],
+    );
+    follower.silent().await;
+    committed(bench.commit(holds(), []).await);
+    let revisions: Vec<_> = bench.list("").await.entries.iter().map(|entry| entry.revision).collect();
+    assert_eq!(revisions, [a, tenure]);
+}
+
+pub(crate) async fn the_same_value_is_a_write_too(bench: &Bench) {
+    let first = bench.create("a", "same").await;
+    let mut follower = bench.follow("").await;
+    let guards = [bench.at("a", first), bench.absent("b")];
+    let second = bench.must(guards, [bench.put("a", "same"), bench.put("b", "new")]).await;
+    assert!(second > first);
+    assert_eq!(bench.get("a").await.expect("a").revision, second, "whoever wrote it relies on that");
+    conflicts(bench.commit([bench.at("a", first)], [bench.put("a", "late")]).await, &[bench.key("a")]);
+    let third = bench.must([bench.at("a", second)], [bench.put("a", "same")]).await;
+    while follower.mirror.get(&bench.key("a")).is_none_or(|entry| entry.revision < third) {
+        follower.next().await;
+    }
+    assert_eq!(follower.mirror.len(), 2);
+}
+
+pub(crate) async fn revisions_order_the_whole_store(bench: &Bench) {
+    let mut last = Revision(0);
+    for index in 0..20 {
+        let next = bench.create(&format!("p{}/{index}", index % 3), "1").await;
+        assert!(next > last, "{next:?} came after {last:?}, under whatever prefix");
+        last = next;
+    }
+}

@@ -97,6 +97,7 @@ pub(crate) async fn odd_guards(bench: &Bench) {
     let session = bench.session().await;
     invalid(&bench.commit([bench.held("lock", &session, Revision(0))], []).await);
     invalid(&bench.commit([bench.at("a", Revision(0))], [bench.put("a", "1")]).await);
+    invalid(&bench.commit([bench.absent("a")], [bench.delete("a")]).await);
     let empty = Op::Put { key: String::new(), value: "1".into(), session: None };
     invalid(&bench.commit([Guard::Absent { key: String::new() }], [empty]).await);
 }

@@ -103,3 +103,30 @@ fn whole(follower: &Follower) {
     };
     assert_eq!(side("left"), side("right"), "half of a transaction was seen");
 }
+
+/// What a listing says of its revision must hold for the whole store: whoever took a lock waits until every prefix is
+/// known up to there.
+pub(crate) async fn a_listing_is_as_new_as_what_was_acknowledged(bench: &Bench) {
+    let mut before = 0;
+    for index in 0..20 {
+        let (busy, quiet) = (format!("busy/{index}"), format!("quiet/{index}/"));
+        let made = bench.create(&busy, "1").await;
+        assert_eq!(bench.list("busy/").await.entries.len(), index + 1);
+        for prefix in ["busy/", &quiet, "quiet/"] {
+            let listing = bench.list(prefix).await;
+            assert!(listing.revision >= made, "{prefix} at {:?} after {made:?}", listing.revision);
+            assert!(listing.revision.0 >= before, "{prefix} went back");
+            before = listing.revision.0;
+        }
+    }
+}
+
+pub(crate) async fn a_listing_does_not_go_back_after_a_delete(bench: &Bench) {
+    let a = bench.create("a", "1").await;
+    let b = bench.create("b", "1").await;
+    let gone = bench.must([bench.at("b", b)], [bench.delete("b")]).await;
+    assert!(bench.list("").await.revision >= gone);
+    let gone = bench.must([bench.at("a", a)], [bench.delete("a")]).await;
+    let listing = bench.list("").await;
+    assert!(listing.entries.is_empty() && listing.revision >= gone);
+}

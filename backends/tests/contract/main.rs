@@ -28,7 +28,8 @@ macro_rules! contract {
             contract!(@cases $fixture, commits: [
                 a_create_is_listed, each_guard_holds_or_refuses, a_conflict_names_every_key, all_or_nothing,
                 an_update_needs_the_latest_revision, a_delete_needs_the_latest_revision, nothing_to_write,
-                concurrent_increments_lose_nothing, one_creator_wins
+                concurrent_increments_lose_nothing, one_creator_wins, one_key_goes_as_another_comes,
+                guards_alone_change_nothing, the_same_value_is_a_write_too, revisions_order_the_whole_store
             ]);
             contract!(@cases $fixture, limits: [
                 unguarded, written_twice, too_many_operations, a_large_record, a_large_transaction, odd_values,
@@ -36,20 +37,25 @@ macro_rules! contract {
             ]);
             contract!(@cases $fixture, lists: [
                 a_listing_has_the_order_of_keys, slashes_separate, nothing_is_a_listing_too, five_thousand_keys,
-                a_listing_and_its_watch_make_the_whole_story
+                a_listing_and_its_watch_make_the_whole_story, a_listing_is_as_new_as_what_was_acknowledged,
+                a_listing_does_not_go_back_after_a_delete
             ]);
             contract!(@cases $fixture, locks: [
                 a_lock_guards, a_lost_lock_refuses, a_tenure_is_not_the_next_one, a_clobbered_lock_is_lost,
-                a_foreign_session_holds_nothing, a_lost_lock_comes_before_conflicts
+                a_foreign_session_holds_nothing, a_lost_lock_comes_before_conflicts, a_deposed_holder_is_refused,
+                an_earlier_tenure_of_the_same_session_is_refused, a_lock_can_be_cleared_away_under_its_holder
             ]);
             contract!(@cases $fixture, sessions: [
                 closing_removes_keys, lapsing_removes_keys, renewing_keeps_keys, nothing_under_a_closed_session,
-                closing_twice, an_unknown_session_is_over, sessions_are_told_apart
+                closing_twice, an_unknown_session_is_over, sessions_are_told_apart, nothing_under_an_unknown_session,
+                an_idle_session_is_renewed_like_any
             ]);
             contract!(@cases $fixture, watches: [
                 a_watch_sees_each_kind_of_change, a_transaction_is_one_event, revisions_grow,
                 a_watch_continues_after_a_listing, a_watch_of_a_prefix_hears_of_no_sibling, silence,
-                a_compacted_watch_ends, many_watchers, a_watch_sees_sessions_end
+                a_compacted_watch_ends, many_watchers, a_watch_sees_sessions_end, a_session_ends_key_by_key_or_at_once,
+                a_watch_after_a_revision_of_elsewhere, a_watch_continues_after_an_event,
+                a_key_that_goes_and_comes_back_is_new
             ]);
         }
     };

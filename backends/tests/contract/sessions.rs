@@ -78,3 +78,23 @@ pub(crate) async fn sessions_are_told_apart(bench: &Bench) {
     assert_eq!(bench.get("two").await.expect("two").session, Some(two.clone()));
     assert_eq!(bench.store.renew_session(&two).await, Ok(true));
 }
+
+pub(crate) async fn nothing_under_an_unknown_session(bench: &Bench) {
+    for id in ["00000000-0000-4000-8000-000000000000", "7587862112390421"] {
+        let ops = [bench.put("beside", "1"), bench.put_under("bound", &SessionId(id.into()))];
+        invalid(&bench.commit([bench.absent("beside"), bench.absent("bound")], ops).await);
+    }
+    assert!(bench.list("").await.entries.is_empty());
+}
+
+pub(crate) async fn an_idle_session_is_renewed_like_any(bench: &Bench) {
+    let session = bench.session().await;
+    assert_eq!(bench.store.renew_session(&session).await, Ok(true));
+    bench.store.close_session(&session).await.expect("to close");
+    patiently(async {
+        while bench.store.renew_session(&session).await != Ok(false) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}

@@ -151,3 +151,67 @@ pub(crate) async fn a_watch_sees_sessions_end(bench: &Bench) {
     bench.fixture.outlast(ttl).await;
     follower.until(&[&bench.key("free")]).await;
 }
+
+pub(crate) async fn a_session_ends_key_by_key_or_at_once(bench: &Bench) {
+    let session = bench.session().await;
+    let free = bench.create("free", "1").await;
+    let mut last = free;
+    for name in ["a", "b/c", "d"] {
+        last = bench.lock(name, &session).await;
+    }
+    let mut follower = bench.follow("").await;
+    bench.store.close_session(&session).await.expect("to close");
+    let mut gone = Vec::new();
+    while gone.len() < 3 {
+        for change in follower.next().await {
+            assert!(matches!(&change, Change::Delete { revision, .. } if *revision > last), "{change:?}");
+            gone.push(change.key().to_string());
+        }
+    }
+    gone.sort();
+    assert_eq!(gone, ["a", "b/c", "d"].map(|name| bench.key(name)));
+    assert_eq!(follower.mirror.keys().collect::<Vec<_>>(), [&bench.key("free")]);
+    follower.silent().await;
+}
+
+pub(crate) async fn a_watch_after_a_revision_of_elsewhere(bench: &Bench) {
+    bench.create("in/a", "1").await;
+    let elsewhere = bench.create("out/a", "1").await;
+    for prefix in ["in/", "nothing/"] {
+        let mut follower = bench.follow(prefix).await;
+        assert!(follower.revision >= elsewhere);
+        bench.create(&format!("out/{prefix}"), "1").await;
+        follower.silent().await;
+        let made = bench.create(&format!("{prefix}b"), "1").await;
+        let seen = follower.next().await;
+        let [Change::Put(entry)] = &seen[..] else { panic!("{seen:?}") };
+        assert_eq!((entry.key.as_str(), entry.revision), (bench.key(&format!("{prefix}b")).as_str(), made));
+        follower.silent().await;
+    }
+}
+
+pub(crate) async fn a_watch_continues_after_an_event(bench: &Bench) {
+    let mut follower = bench.follow("").await;
+    for value in 0..10 {
+        bench.create(&format!("a{value}"), "1").await;
+        follower.until_has(&bench.key(&format!("a{value}"))).await;
+        bench.create(&format!("between{value}"), "1").await;
+        // The watch is begun again where it was: nothing is missed and nothing comes twice, which `next` asserts.
+        follower.watch = bench.store.watch(&bench.prefix, follower.revision).await.expect("a watch");
+        follower.until_has(&bench.key(&format!("between{value}"))).await;
+    }
+    assert_eq!(follower.mirror.len(), 20);
+    follower.silent().await;
+}
+
+pub(crate) async fn a_key_that_goes_and_comes_back_is_new(bench: &Bench) {
+    let mut follower = bench.follow("").await;
+    let mut last = bench.create("a", "same").await;
+    for _ in 0..5 {
+        bench.must([bench.at("a", last)], [bench.delete("a")]).await;
+        last = bench.create("a", "same").await;
+    }
+    bench.create("end", "1").await;
+    follower.until_has(&bench.key("end")).await;
+    assert_eq!(follower.mirror[&bench.key("a")].revision, last, "however much of it was left out in between");
+}
