@@ -39,6 +39,9 @@ impl Stage<'_> {
                 self.store.go_read_only(now, lasting);
                 self.store_trouble(lasting);
             }
+            TrickleFault::ChangeLeader => self.change_leader(),
+            TrickleFault::NoQuorum => self.lose_quorum(lasting),
+            TrickleFault::NoSpace => self.fill_up(lasting),
             TrickleFault::TaskExit => self.end_a_task(index, host),
             TrickleFault::Roll | TrickleFault::Scale => self.change_a_service(index, trickle.fault),
             TrickleFault::Drain => {
