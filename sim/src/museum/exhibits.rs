@@ -53,6 +53,8 @@ pub enum Bug {
     GoesBackwards,
     /// The scheduler forgets to enter what it gave away in the ledger.
     ForgetsLedger,
+    /// The agent believes that its watches are never deaf.
+    TrustsSilence,
     /// The agent starts nothing.
     StartsNothing,
     /// The scheduler writes the same again and again.
@@ -93,6 +95,8 @@ const OUTAGE: &str = "timeline: [{at: 90s, do: store_outage, lasting: 60s}]";
 const CRASHING: &str = "builds: [{task: web, version: 1, exits_after: 20s}]";
 const SUCCESSION: &str = "timeline: [{at: 60s, do: kill_schedulers, restart_after: 5s}]";
 const RUBBISH: &str = "timeline: [{at: 90s, do: corrupt_service, service: web}]";
+const DEAF: &str = "store: {like: etcd, deaf_watches_ppm: 100000}
+timeline: [{at: 60s, do: set_service, service: web, desired: 6}]";
 const CUT_SOME: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 60s}]";
 
 /// Lists all that is on show.
@@ -101,7 +105,7 @@ pub fn exhibits() -> &'static [Exhibit] {
     const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
         Exhibit { bug, promise, timeline }
     }
-    const ALL: [Exhibit; 29] = [
+    const ALL: [Exhibit; 30] = [
         show(Bug::Unfenced, "S1", QUIET),
         show(Bug::Blind, "S3", QUIET),
         show(Bug::WrongKey, "S4", QUIET),
@@ -129,6 +133,7 @@ pub fn exhibits() -> &'static [Exhibit] {
         show(Bug::StartsNothing, "L1", QUIET),
         show(Bug::NeverRests, "L2", QUIET),
         show(Bug::NoSuccessor, "L3", SUCCESSION),
+        show(Bug::TrustsSilence, "L9", DEAF),
         show(Bug::DeafToLoss, "L4", LOSS),
         show(Bug::IgnoresDrain, "L6", DRAIN),
     ];
