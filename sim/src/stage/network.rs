@@ -107,9 +107,10 @@ impl Stage<'_> {
             let planned = self.store.deliver(now, delivery, &mut net);
             *self.net(process) = net;
             for Planned { to, watcher, at, reply } in planned {
-                let event = match reply {
-                    reply @ Reply::WatchEnded { .. } => Event::Hear { to, reply },
-                    reply => Event::Watched { to, watcher, reply },
+                let event = if matches!(reply, Reply::WatchEnded { .. }) {
+                    Event::Hear { to, reply }
+                } else {
+                    Event::Watched { to, watcher, reply }
                 };
                 self.queue.push(at, event);
             }
