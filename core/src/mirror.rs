@@ -12,8 +12,11 @@ use alloc::vec::Vec;
 
 /// How long an answer may take before the request counts as lost.
 pub const REPLY_DEADLINE: Span = Span::secs(15);
-/// How often a prefix is listed afresh although its watch seems alive: a watch can be deaf without knowing it.
+/// How often a prefix is listed afresh although its watch seems alive: a watch can lose an event and go on.
 pub const RELIST_INTERVAL: Span = Span::secs(300);
+/// How long a watch may give no sign of life before it counts as deaf. Every store gives one more often than this: Consul,
+/// the slowest, at the end of each wait, after some 32 s.
+pub const SILENCE_MAX: Span = Span::secs(60);
 const RETRY_FIRST: Span = Span(250);
 const RETRY_MAX: Span = Span::secs(15);
 
@@ -46,8 +49,8 @@ enum FeedState {
     Waiting { until: Time },
     /// Listing; counts as lost after the deadline.
     Listing { until: Time },
-    /// Watching; listed again then.
-    Watching { until: Time },
+    /// Watching; listed again then, or when it has been silent for too long.
+    Watching { until: Time, heard: Time },
 }
 
 /// News from the store that the machine shall take into its copy.
@@ -126,12 +129,7 @@ impl Mirror {
     /// Sends what is due.
     pub fn wake(&mut self, now: Time, out: &mut Vec<Request>) {
         for (prefix, feed) in &mut self.feeds {
-            let due = match feed.state {
-                FeedState::Waiting { until }
-                | FeedState::Listing { until }
-                | FeedState::Watching { until } => until,
-            };
-            if due > now {
+            if feed.due() > now {
                 continue;
             }
             feed.listings += 1;
@@ -143,21 +141,14 @@ impl Mirror {
     /// Tells when [`Mirror::wake`] has something to do.
     #[must_use]
     pub fn wake_at(&self) -> Option<Time> {
-        self.feeds
-            .values()
-            .map(|feed| match feed.state {
-                FeedState::Waiting { until }
-                | FeedState::Listing { until }
-                | FeedState::Watching { until } => until,
-            })
-            .min()
+        self.feeds.values().map(Feed::due).min()
     }
 
     /// Takes an answer. Answers that speak of no prefix of this mirror, or come late, yield no news.
     pub fn reply(&mut self, now: Time, reply: &Reply, out: &mut Vec<Request>) -> Option<News> {
         match reply {
             Reply::Listed { prefix, result } => self.listed(now, prefix, result, out),
-            Reply::Changed { prefix, revision, changes } => self.changed(prefix, *revision, changes),
+            Reply::Changed { prefix, revision, changes } => self.changed(now, prefix, *revision, changes),
             Reply::WatchEnded { prefix, why } => {
                 let salt = self.salt;
                 let feed = self.feeds.get_mut(prefix)?;
@@ -199,14 +190,20 @@ impl Mirror {
         feed.filled = true;
         feed.failures = 0;
         let jitter = Span(mix(salt, feed.listings) % (RELIST_INTERVAL.0 / 4));
-        feed.state = FeedState::Watching { until: now + RELIST_INTERVAL + jitter };
+        feed.state = FeedState::Watching { until: now + RELIST_INTERVAL + jitter, heard: now };
         out.push(Request::Watch { prefix: prefix.into(), after: listing.revision });
         Some(News::Listed { prefix: prefix.into(), listing: listing.clone(), went_back })
     }
 
-    fn changed(&mut self, prefix: &str, revision: Revision, changes: &[Change]) -> Option<News> {
+    fn changed(&mut self, now: Time, prefix: &str, revision: Revision, changes: &[Change]) -> Option<News> {
         let feed = self.feeds.get_mut(prefix)?;
-        if !matches!(feed.state, FeedState::Watching { .. }) || revision <= feed.revision {
+        let FeedState::Watching { heard, .. } = &mut feed.state else { return None };
+        // A watch that speaks of the past is no better than a deaf one: its silence is counted on.
+        if revision < feed.revision {
+            return None;
+        }
+        *heard = now;
+        if revision == feed.revision {
             return None;
         }
         feed.revision = revision;
@@ -215,6 +212,13 @@ impl Mirror {
 }
 
 impl Feed {
+    fn due(&self) -> Time {
+        match self.state {
+            FeedState::Waiting { until } | FeedState::Listing { until } => until,
+            FeedState::Watching { until, heard } => until.min(heard + SILENCE_MAX),
+        }
+    }
+
     fn back_off(&mut self, now: Time, salt: u64) {
         let delay = retry_delay(self.failures, mix(salt, self.listings));
         self.failures = self.failures.saturating_add(1);

@@ -35,6 +35,7 @@ mod rubbish;
 mod sending;
 mod vacancy;
 mod versions;
+mod views;
 
 pub(crate) use book::{Alive, Book, Write};
 pub(crate) use court::{Court, EndFacts};
@@ -133,6 +134,10 @@ pub(crate) enum Fault {
     Outage { until: Time },
     /// The store was put back or emptied.
     Amnesia,
+    /// A process is no more.
+    Ended(Process),
+    /// Until then a process hears nothing.
+    Unreachable { process: Process, until: Time },
 }
 
 /// Collects what was found.

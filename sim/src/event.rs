@@ -50,6 +50,10 @@ pub(crate) enum Event {
     Life { host: u32, pid: u32, moment: Moment },
     /// A host has used up its memory, unless the forecast is outdated.
     MemoryFull { host: u32, forecast: u32 },
+    /// Watches on which nothing happened give a sign of life.
+    SignsOfLife,
+    /// A machine has not been heard of by its peers for so long that they tell the store.
+    Unheard(u32),
     /// Sessions may have lapsed.
     Expire,
     /// Users write what they want.

@@ -2,7 +2,7 @@
 
 use crate::check::{Text, Violation};
 use crate::museum::Mutant;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, StoreKind};
 use crate::stage::Stage;
 use crate::stats::Stats;
 use callboard_core::machine::{Span, Time};
@@ -30,6 +30,8 @@ pub struct Outcome {
     pub seed: u64,
     /// How many machines.
     pub hosts: usize,
+    /// Which store was played.
+    pub store: StoreKind,
     /// No promise was broken, and all was as expected.
     pub passed: bool,
     /// What was not, in the order in which it was found; at most five of each promise.
@@ -81,6 +83,7 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
         file: scenario.file.clone(),
         seed,
         hosts: scenario.hosts(),
+        store: scenario.store.kind,
         passed: violations.is_empty(),
         violations,
         hash: tidings.hash(),
@@ -122,8 +125,8 @@ impl fmt::Display for Summary<'_> {
         writeln!(f, "{}: {verdict}", outcome.scenario)?;
         writeln!(
             f,
-            "  {} hosts, {} simulated, {} events, seed {}, hash {:016x}",
-            outcome.hosts, outcome.simulated, outcome.events, outcome.seed, outcome.hash
+            "  {} hosts, {} simulated, {} events, seed {}, store {}, hash {:016x}",
+            outcome.hosts, outcome.simulated, outcome.events, outcome.seed, outcome.store, outcome.hash
         )?;
         writeln!(
             f,
@@ -167,6 +170,8 @@ impl Summary<'_> {
             (stats.schedulers_killed, "schedulers killed"),
             (stats.schedulers_paused, "schedulers paused"),
             (stats.store_outages, "store outages"),
+            (stats.leader_changes, "changes of leader"),
+            (stats.quorums_lost, "quorums lost"),
         ];
         let some: Vec<String> = all
             .iter()

@@ -6,11 +6,13 @@ mod expectations;
 mod generate;
 mod happenings;
 mod hosts;
+mod manners;
 mod read;
 mod small;
 
 pub use expectations::{Expectation, RolloutEnd};
 pub use hosts::{HostClass, Hosts};
+pub use manners::{StoreKind, StoreManners};
 pub use read::{ReadError, read};
 pub use small::small_world;
 
@@ -55,45 +57,6 @@ pub struct Scenario {
     pub trickle: Vec<Trickle>,
     /// What is expected.
     pub expect: Vec<Expectation>,
-}
-
-/// How the store and the way to it behave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreManners {
-    /// One way, at least and at most.
-    pub latency: (Span, Span),
-    /// How long a change takes to a watcher, at least and at most.
-    pub watch_delay: (Span, Span),
-    /// Requests that never arrive, in a million.
-    pub lost_requests: u32,
-    /// Answers that never arrive, in a million.
-    pub lost_answers: u32,
-    /// Requests that arrive twice, in a million.
-    pub repeated: u32,
-    /// Answers that come very late, in a million.
-    pub late: u32,
-    /// Watches that fall silent without a word, in a million deliveries.
-    pub deaf_watches: u32,
-    /// Watches that end, in a million deliveries.
-    pub cut_watches: u32,
-    /// Sessions may live longer than their ttl by up to this.
-    pub session_slack: Span,
-}
-
-impl Default for StoreManners {
-    fn default() -> StoreManners {
-        StoreManners {
-            latency: (Span(1), Span(10)),
-            watch_delay: (Span(1), Span(20)),
-            lost_requests: 0,
-            lost_answers: 0,
-            repeated: 0,
-            late: 0,
-            deaf_watches: 0,
-            cut_watches: 0,
-            session_slack: Span(0),
-        }
-    }
 }
 
 /// How the registries of the machines, and the way to them, behave.
@@ -207,6 +170,18 @@ pub enum Action {
         /// For how long.
         lasting: Span,
     },
+    /// The store's leader is gone, and another is elected.
+    ChangeLeader,
+    /// The store has no leader and cannot elect one.
+    NoQuorum {
+        /// For how long.
+        lasting: Span,
+    },
+    /// The store has no space left: it takes renewals and deletes, but no puts and no new sessions.
+    NoSpace {
+        /// For how long.
+        lasting: Span,
+    },
     /// The store is slow by this factor.
     StoreSlow {
         /// For how long.
@@ -282,6 +257,12 @@ pub enum TrickleFault {
     RegistryAway,
     /// The registry of a machine loses all it holds.
     RegistryForgets,
+    /// The store changes its leader.
+    ChangeLeader,
+    /// The store has no leader and cannot elect one.
+    NoQuorum,
+    /// The store has no space left.
+    NoSpace,
     /// A task ends by itself.
     TaskExit,
     /// A user rolls a service to another version.
@@ -352,6 +333,8 @@ impl Action {
             | Action::PauseSchedulers { lasting, .. }
             | Action::StoreOutage { lasting }
             | Action::StoreReadOnly { lasting }
+            | Action::NoQuorum { lasting }
+            | Action::NoSpace { lasting }
             | Action::StoreSlow { lasting, .. } => *lasting,
             Action::SetService { .. }
             | Action::DeleteService { .. }
@@ -359,6 +342,7 @@ impl Action {
             | Action::CorruptService { .. }
             | Action::RegistryForgets { .. }
             | Action::ExpireSessions
+            | Action::ChangeLeader
             | Action::CompactStore
             | Action::RestoreStore { .. }
             | Action::EmptyStore => Span(0),

@@ -123,6 +123,7 @@ impl Stage<'_> {
             }
             Event::Unanswered { to, reply } => self.hear(to, reply),
             Event::Watched { to, watcher, reply } => {
+                let reply = self.store.arrived(watcher, reply);
                 if self.store.watcher(watcher) == Some(to) && !self.is_cut(to) {
                     self.hear(to, reply);
                 } else {
@@ -142,6 +143,8 @@ impl Stage<'_> {
                 let outward = self.hosts[host as usize].memory_full(now, forecast);
                 self.outward(host, outward);
             }
+            Event::SignsOfLife => self.give_signs_of_life(),
+            Event::Unheard(host) => self.unheard(host),
             Event::Expire => self.expire(),
             Event::Apply => self.write_desired(),
             Event::Script(index) => self.play(index),
@@ -169,14 +172,13 @@ impl Stage<'_> {
             | Event::Watched { to: process, .. }
             | Event::Report { to: process, .. }
             | Event::Inquire { from: process, .. }
-            | Event::Told { to: process, .. } => match process.role {
-                Role::Agent => self.hosts[process.at()].frozen_until,
-                Role::Scheduler => self.schedulers[process.at()].paused_until,
-            },
+            | Event::Told { to: process, .. } => self.stands_still_until(*process),
             Event::Life { host, .. } | Event::MemoryFull { host, .. } => {
                 self.hosts[*host as usize].frozen_until
             }
             Event::Arrive { .. }
+            | Event::SignsOfLife
+            | Event::Unheard(_)
             | Event::Expire
             | Event::Apply
             | Event::Script(_)
@@ -187,6 +189,14 @@ impl Stage<'_> {
             | Event::Expect(_) => return None,
         };
         (until > self.now()).then_some(until)
+    }
+
+    /// Says until when a process stands still.
+    pub(crate) fn stands_still_until(&self, process: Process) -> Time {
+        match process.role {
+            Role::Agent => self.hosts[process.at()].frozen_until,
+            Role::Scheduler => self.schedulers[process.at()].paused_until,
+        }
     }
 
     fn undo(&mut self, undo: Undo) {

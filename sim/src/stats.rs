@@ -38,6 +38,10 @@ pub struct Stats {
     pub schedulers_paused: u64,
     /// Times that the store answered nobody.
     pub store_outages: u64,
+    /// Times that the store changed its leader.
+    pub leader_changes: u64,
+    /// Times that the store had no leader and could not elect one.
+    pub quorums_lost: u64,
     /// The most tasks that were issued nowhere at one time, after all had been issued once.
     pub peak_unplaced: u64,
     /// Services, by name.

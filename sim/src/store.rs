@@ -4,14 +4,18 @@
 //! **Invariant:** what is committed is decided by [`Memory`] alone; only when things arrive, and whether anybody hears of
 //! them, is decided here.
 
+mod watches;
+
 use crate::event::Process;
 use crate::rng::Chance;
 use crate::scenario::StoreManners;
 use callboard_backends::Memory;
 use callboard_backends::memory::{Delivery, WatcherId};
 use callboard_core::machine::{Span, Time};
-use callboard_core::store::{Entry, Outcome, Refusal, Reply, Request, Revision, Txn};
-use std::collections::{BTreeMap, VecDeque};
+use callboard_core::store::{Entry, Op, Outcome, Refusal, Reply, Request, Revision, Txn};
+use std::collections::VecDeque;
+pub(crate) use watches::Planned;
+use watches::Watches;
 
 /// The store and what is the matter with it.
 #[derive(Clone, Debug)]
@@ -20,6 +24,10 @@ pub(crate) struct SimStore {
     pub(crate) manners: StoreManners,
     /// Answers nobody until then.
     pub(crate) down_until: Time,
+    /// Has no leader until then, and so can do nothing.
+    pub(crate) leaderless_until: Time,
+    /// Takes no puts and no new sessions until then.
+    pub(crate) full_until: Time,
     /// Takes no writes until then.
     pub(crate) read_only_until: Time,
     /// Is slower by a factor until then.
@@ -28,24 +36,12 @@ pub(crate) struct SimStore {
     mercy_until: Time,
     /// The longest ttl that was asked for.
     ttl_max: Span,
-    watches: BTreeMap<WatcherId, Watching>,
-    by_process: BTreeMap<(Process, String), WatcherId>,
+    watches: Watches,
     /// The checkers' own watch of everything.
     pub(crate) witness: WatcherId,
     checkpoints: VecDeque<(Time, Memory)>,
     /// How often it was emptied: an emptied store gives no session an id that an earlier one had.
     emptied: u64,
-}
-
-/// One watch of a machine.
-#[derive(Clone, Debug)]
-struct Watching {
-    process: Process,
-    prefix: String,
-    /// Nothing overtakes what was sent before.
-    last: Time,
-    /// Hears nothing any more, and does not know.
-    deaf: bool,
 }
 
 /// What the arrival of a request led to.
@@ -75,12 +71,13 @@ impl SimStore {
             memory,
             manners,
             down_until: Time(0),
+            leaderless_until: Time(0),
+            full_until: Time(0),
             read_only_until: Time(0),
             slow_until: (Time(0), 1),
             mercy_until: Time(0),
             ttl_max: Span(0),
-            watches: BTreeMap::new(),
-            by_process: BTreeMap::new(),
+            watches: Watches::default(),
             witness,
             checkpoints: VecDeque::new(),
             emptied: 0,
@@ -97,7 +94,7 @@ impl SimStore {
 
     /// Tells whether it answers now.
     pub(crate) fn is_up(&self, now: Time) -> bool {
-        now >= self.down_until
+        now >= self.down_until && now >= self.leaderless_until
     }
 
     /// Tells whether it takes writes now.
@@ -105,10 +102,38 @@ impl SimStore {
         self.is_up(now) && now >= self.read_only_until
     }
 
+    /// Tells whether it takes anything new now.
+    pub(crate) fn takes_puts(&self, now: Time) -> bool {
+        self.takes_writes(now) && now >= self.full_until
+    }
+
     /// Stops answering for a while. Sessions get their whole time again afterwards.
     pub(crate) fn go_down(&mut self, now: Time, lasting: Span) {
         self.down_until = self.down_until.max(now + lasting);
         self.mercy_until = self.mercy_until.max(self.down_until + self.ttl_max);
+    }
+
+    /// Loses its leader for a while; the next one gives every session its whole time again.
+    pub(crate) fn lose_leader(&mut self, now: Time, lasting: Span) {
+        self.leaderless_until = self.leaderless_until.max(now + lasting);
+        self.mercy_until = self.mercy_until.max(self.leaderless_until + self.ttl_max);
+    }
+
+    /// Runs out of space for a while.
+    pub(crate) fn fill_up(&mut self, now: Time, lasting: Span) {
+        self.full_until = self.full_until.max(now + lasting);
+    }
+
+    /// Tells when a write that reaches a store without a leader is carried out after all, if it is.
+    pub(crate) fn commits_later(&self, now: Time, request: &Request, chance: &mut Chance) -> Option<Time> {
+        let waits = now < self.leaderless_until && matches!(request, Request::Commit { .. });
+        let later = waits && chance.happens(self.manners.commits_later);
+        later.then(|| self.leaderless_until + chance.span(Span(0), Span::secs(1)))
+    }
+
+    /// Gives how long it takes before it says that it cannot answer.
+    pub(crate) fn hesitates(&self, now: Time) -> Span {
+        if now < self.leaderless_until { self.manners.fails_after } else { Span(0) }
     }
 
     /// Stops taking writes for a while; renewals are not writes of keys and go on.
@@ -139,9 +164,10 @@ impl SimStore {
         }
         match request {
             Request::OpenSession { name, ttl } => {
-                if !self.takes_writes(now) {
-                    return Served::only(Reply::SessionOpened(Err("read-only".into())));
+                if !self.takes_puts(now) {
+                    return Served::only(Reply::SessionOpened(Err("it takes no writes".into())));
                 }
+                let ttl = self.manners.session_ttl(ttl);
                 self.ttl_max = self.ttl_max.max(ttl);
                 Served::only(Reply::SessionOpened(Ok(self.memory.open_session(&name, ttl, now))))
             }
@@ -157,10 +183,14 @@ impl SimStore {
                 let result = Ok(self.memory.list(&prefix));
                 Served::only(Reply::Listed { prefix, result })
             }
-            Request::Watch { prefix, after } => self.watch(from, prefix, after),
+            Request::Watch { prefix, after } => match self.watch(from, prefix, after) {
+                Ok(deliveries) => Served { reply: None, deliveries, committed: None },
+                Err(ended) => Served::only(ended),
+            },
             Request::Commit { write, txn } => {
-                if !self.takes_writes(now) {
-                    let outcome = Outcome::Refused(Refusal::Unavailable("read-only".into()));
+                let puts = txn.ops.iter().any(|op| matches!(op, Op::Put { .. }));
+                if !self.takes_writes(now) || puts && !self.takes_puts(now) {
+                    let outcome = Outcome::Refused(Refusal::Unavailable("no space left".into()));
                     return Served::only(Reply::Done { write, outcome });
                 }
                 let (outcome, deliveries) = self.memory.commit(&txn);
@@ -168,90 +198,6 @@ impl SimStore {
                 Served { reply: Some(Reply::Done { write, outcome }), deliveries, committed }
             }
         }
-    }
-
-    fn watch(&mut self, process: Process, prefix: String, after: Revision) -> Served {
-        // A machine that watches again has given up the watch before.
-        if let Some(before) = self.by_process.remove(&(process, prefix.clone())) {
-            self.end_watch(before);
-        }
-        match self.memory.watch(&prefix, after) {
-            Ok((watcher, deliveries)) => {
-                self.by_process.insert((process, prefix.clone()), watcher);
-                let watching = Watching { process, prefix, last: Time(0), deaf: false };
-                self.watches.insert(watcher, watching);
-                Served { reply: None, deliveries, committed: None }
-            }
-            Err(error) => Served::only(Reply::WatchEnded { prefix, why: error.to_string() }),
-        }
-    }
-
-    /// Plans when a watcher hears of a transaction, if it ever does.
-    pub(crate) fn deliver(
-        &mut self,
-        now: Time,
-        delivery: Delivery,
-        chance: &mut Chance,
-    ) -> Option<(Process, Time, Reply)> {
-        let manners = &self.manners;
-        let watching = self.watches.get_mut(&delivery.watcher)?;
-        watching.deaf |= chance.happens(manners.deaf_watches);
-        if watching.deaf {
-            return None;
-        }
-        let (low, high) = manners.watch_delay;
-        let at = (now + chance.span(low, high)).max(watching.last).max(self.down_until);
-        watching.last = at;
-        let (process, prefix) = (watching.process, watching.prefix.clone());
-        if chance.happens(manners.cut_watches) {
-            self.by_process.remove(&(process, prefix.clone()));
-            self.end_watch(delivery.watcher);
-            return Some((process, at, Reply::WatchEnded { prefix, why: "connection lost".into() }));
-        }
-        let Delivery { revision, changes, .. } = delivery;
-        Some((process, at, Reply::Changed { prefix, revision, changes }))
-    }
-
-    /// Tells whose a watcher is.
-    pub(crate) fn watcher(&self, watcher: WatcherId) -> Option<Process> {
-        self.watches.get(&watcher).map(|watching| watching.process)
-    }
-
-    /// Forgets the watches of a process that is no more.
-    pub(crate) fn forget(&mut self, process: Process) {
-        for (prefix, watcher) in self.watches_of(process) {
-            self.by_process.remove(&(process, prefix));
-            self.end_watch(watcher);
-        }
-    }
-
-    /// Ends the watches of a process and gives what it hears of that.
-    pub(crate) fn cut(&mut self, process: Process) -> Vec<Reply> {
-        let watches = self.watches_of(process);
-        self.forget(process);
-        let ended = |(prefix, _)| Reply::WatchEnded { prefix, why: "connection lost".into() };
-        watches.into_iter().map(ended).collect()
-    }
-
-    /// Ends every watch and gives who hears of it.
-    pub(crate) fn cut_all(&mut self) -> Vec<(Process, Reply)> {
-        let mut ended = Vec::new();
-        for ((process, prefix), watcher) in std::mem::take(&mut self.by_process) {
-            self.end_watch(watcher);
-            ended.push((process, Reply::WatchEnded { prefix, why: "compacted".into() }));
-        }
-        ended
-    }
-
-    fn watches_of(&self, process: Process) -> Vec<(String, WatcherId)> {
-        let from = (process, String::new());
-        let of_process = self.by_process.range(from..).take_while(|((of, _), _)| *of == process);
-        of_process.map(|((_, prefix), watcher)| (prefix.clone(), *watcher)).collect()
-    }
-
-    fn end_watch(&mut self, watcher: WatcherId) {
-        self.watches.remove(&watcher);
-        self.memory.unwatch(watcher);
     }
 
     /// Ends the sessions that have lapsed, and tells when to look again.
@@ -270,9 +216,10 @@ impl SimStore {
         Some(lapse.max(self.mercy_until).max(self.read_only_until).max(now + Span(1)))
     }
 
-    /// Ends all sessions at once.
-    pub(crate) fn expire_all(&mut self) -> Vec<Delivery> {
-        let all: Vec<_> = self.memory.sessions().map(|(id, _)| id.clone()).collect();
+    /// Ends all sessions at once, or those of one name.
+    pub(crate) fn expire_all(&mut self, of: Option<&str>) -> Vec<Delivery> {
+        let sessions = self.memory.sessions().filter(|(_, name)| of.is_none_or(|of| of == *name));
+        let all: Vec<_> = sessions.map(|(id, _)| id.clone()).collect();
         all.iter().flat_map(|session| self.memory.close_session(session)).collect()
     }
 
@@ -286,7 +233,7 @@ impl SimStore {
 
     /// Puts it back to what it was at a time, or empties it. Sessions and watches are gone.
     pub(crate) fn go_back(&mut self, to: Option<Time>) -> Vec<(Process, Reply)> {
-        let ended = self.cut_all();
+        let ended = self.cut_all("compacted", || true);
         let found = to.and_then(|to| {
             let mut past = self.checkpoints.iter().rev();
             past.find(|(at, _)| *at <= to).map(|(_, memory)| memory.clone())

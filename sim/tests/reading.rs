@@ -21,6 +21,8 @@ fn what_is_right_is_read() {
     check("", &[]);
     check("timeline: [{at: 1m, do: crash_hosts, percent: 10}]", &[]);
     check("store: {latency: [1ms, 2s], lost_requests_ppm: 100}", &[]);
+    check("store: consul", &[]);
+    check("store: {like: etcd, rewound_watches_ppm: 100}", &[]);
     check("expect: [{min_healthy: {}}, {healthy_by: {at: 2m}}]", &[]);
 }
 
@@ -31,7 +33,7 @@ fn mistakes_are_told() {
         "timeline: [{at: 1m, do: crash_host, percent: 10}]",
         &["it.yml:5: timeline[0].do: found \"crash_host\", expected set_service, delete_service, \
            corrupt_service, drain, undrain, crash_hosts, freeze_hosts, partition, kill_agents, kill_schedulers, \
-           pause_schedulers, store_outage, store_read_only, store_slow, expire_sessions, compact_store, \
+           pause_schedulers, store_outage, store_read_only, leader_change, no_quorum, no_space, store_slow, expire_sessions, compact_store, \
            restore_store or empty_store; did you mean \"crash_hosts\"?"],
     );
     check(
@@ -39,6 +41,12 @@ fn mistakes_are_told() {
         &[
             "it.yml:5: timeline[0].service: found \"web-01\", no service of this scenario, expected the name of a \
            service; did you mean \"web-001\"?",
+        ],
+    );
+    check(
+        "store: konsul",
+        &[
+            "it.yml:5: store: found \"konsul\", expected memory, embedded, consul or etcd; did you mean \"consul\"?",
         ],
     );
     check(

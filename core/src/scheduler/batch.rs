@@ -2,7 +2,8 @@
 //! with it.
 //!
 //! **Invariant:** every key written is guarded by the revision it had when this batch first touched it, and all by the
-//! lock.
+//! lock. Nothing is placed on a host but under the condition that it is still heard of and users still say of it what they
+//! said when it was chosen.
 
 use crate::keys::Key;
 use crate::machine::Time;
@@ -52,7 +53,8 @@ impl Batch {
     /// Tells whether `steps` more placements or stops surely fit, each of which is safe on its own.
     pub(crate) fn has_room(&self, steps: usize) -> bool {
         let deletes = self.ops.values().filter(|value| value.is_none()).count();
-        let weight = self.ops.len() + deletes + LOCK_WEIGHT;
+        // Every key written has a guard, and hosts have some of their own.
+        let weight = self.guards.len() + deletes + LOCK_WEIGHT;
         weight + WEIGHT_A_STEP * steps <= TXN_OPS_MAX && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
     }
 
@@ -87,8 +89,10 @@ impl Batch {
         self.write(world, &Key::Status(task.host.clone(), task.id.clone()), None);
     }
 
-    /// Creates a task and claims what it needs.
+    /// Creates a task and claims what it needs, if its host is still as it was when it was chosen.
     pub(crate) fn create_task(&mut self, now: Time, world: &mut World, task: Task) {
+        self.guard(world, &Key::Alive(task.host.clone()).path());
+        self.guard(world, &Key::HostConfig(task.host.clone()).path());
         self.claim(world, &task, LedgerChange::Add(claim_of(&task)));
         self.put_task(now, world, task);
     }
@@ -188,15 +192,18 @@ impl Batch {
         json
     }
 
+    fn guard(&mut self, world: &World, path: &str) {
+        if !self.guards.contains_key(path) {
+            self.guards.insert(path.into(), world.revision(path));
+        }
+    }
+
     fn write(&mut self, world: &World, key: &Key, value: Option<String>) {
         let path = key.path();
-        if !self.guards.contains_key(&path) {
-            let revision = world.revision(&path);
-            if revision.is_none() && value.is_none() {
-                return;
-            }
-            self.guards.insert(path.clone(), revision);
+        if value.is_none() && !self.guards.contains_key(&path) && world.revision(&path).is_none() {
+            return;
         }
+        self.guard(world, &path);
         self.bytes += path.len() * 2 + value.as_ref().map_or(0, String::len);
         self.ops.insert(path, value);
     }

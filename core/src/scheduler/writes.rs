@@ -116,8 +116,8 @@ impl Writes {
         self.doubtful.values().copied().chain(deadline).chain(self.pause).min()
     }
 
-    fn doubt(&mut self, now: Time, ops: &[Op]) {
-        self.doubtful.extend(ops.iter().map(|op| (op.key().into(), now)));
+    fn doubt<'a>(&mut self, now: Time, keys: impl Iterator<Item = &'a str>) {
+        self.doubtful.extend(keys.map(|key| (key.into(), now)));
     }
 
     fn pause(&mut self, now: Time) {
@@ -152,7 +152,8 @@ impl Scheduler {
                         }
                         self.mirror.refresh(now, crate::keys::SCHEDULERS);
                     }
-                    Refusal::Conflict(_) => {}
+                    // Not only what was to be written may have changed, but also what it depends on.
+                    Refusal::Conflict(keys) => self.writes.doubt(now, keys.iter().map(String::as_str)),
                     Refusal::Invalid(_) | Refusal::Unavailable(_) => self.writes.pause(now),
                 }
                 self.distrust(now, &sent, &cluster);
@@ -185,7 +186,7 @@ impl Scheduler {
 
     /// Reads again all that a transaction wrote, and looks again at all of its cluster.
     fn distrust(&mut self, now: Time, sent: &InFlight, cluster: &Name) {
-        self.writes.doubt(now, &sent.ops);
+        self.writes.doubt(now, sent.ops.iter().map(Op::key));
         if let Some(tenure) = self.tenures.get_mut(cluster) {
             tenure.ready = false;
         }

@@ -50,6 +50,12 @@ impl World {
             }
         }
         for entry in &listing.entries {
+            // All that was ever written up to here is listed, or it never was: the store was put back, and has grown past
+            // what is known since.
+            let undone = |known: &Revision| entry.revision < *known && *known <= listing.revision;
+            if self.revisions.get(&entry.key).is_some_and(undone) {
+                self.revisions.remove(&entry.key);
+            }
             self.put(now, entry);
         }
     }

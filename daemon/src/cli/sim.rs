@@ -108,6 +108,7 @@ fn as_json(outcome: &Outcome) -> Value {
         "file": outcome.file,
         "seed": outcome.seed,
         "hosts": outcome.hosts,
+        "store": outcome.store.to_string(),
         "passed": outcome.passed,
         "violations": violations,
         "hash": format!("{:016x}", outcome.hash),

@@ -6,7 +6,7 @@ use super::record::{
     ServiceRecord, ServiceStateRecord, StatusRecord, TaskRecord, Text,
 };
 use callboard_core::machine::{Span, Time};
-use callboard_core::store::Change;
+use callboard_core::store::{Change, Revision};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -95,6 +95,7 @@ pub(crate) struct ServicePage {
 pub(crate) struct Write {
     pub(crate) place: Place,
     pub(crate) key: String,
+    pub(crate) revision: Revision,
     pub(crate) deleted: bool,
     /// The task record before, for tasks and twins.
     pub(crate) task_before: Option<Arc<TaskRecord>>,
@@ -118,6 +119,7 @@ impl Book {
         let mut write = Write {
             place: place.clone(),
             key: key.into(),
+            revision: change.revision(),
             deleted: value.is_none(),
             task_before: None,
             task_after: None,

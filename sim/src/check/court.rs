@@ -6,7 +6,7 @@ use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, bound, brake, budget, capacity, convergence,
     copies, doubt, drain, eligibility, evidence, foreign, generation, identity, ledger, lifecycle, lock,
     orphan, outage, ownership, pair, ports, quiet, registration, replacement, restart, rubbish, sending,
-    vacancy, versions,
+    vacancy, versions, views,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -23,11 +23,12 @@ pub(crate) struct Court {
 }
 
 impl Court {
-    /// Calls all checkers. `lag` is how slowly news may travel, `ttl` how long sessions outlive their owners.
-    pub(crate) fn new(seed: u64, lag: Span, ttl: Span) -> Court {
+    /// Calls all checkers. `lag` is how slowly news may travel, `stale` how long a machine may be without them, `outlives`
+    /// how long sessions outlive their owners' last word.
+    pub(crate) fn new(seed: u64, (lag, stale): (Span, Span), outlives: Span) -> Court {
         let checks: Vec<Box<dyn Check>> = vec![
             Box::new(lock::Fencing::default()),
-            Box::new(vacancy::Vacancy::new(ttl, lag)),
+            Box::new(vacancy::Vacancy::new(outlives, lag)),
             Box::new(sending::Sending),
             Box::new(ownership::Ownership),
             Box::new(pair::Pairs),
@@ -51,8 +52,9 @@ impl Court {
             Box::new(restart::Intensity::default()),
             Box::new(lifecycle::Lifecycle),
             Box::new(convergence::Convergence),
+            Box::new(views::Views::new(stale)),
             Box::new(quiet::Quiet::default()),
-            Box::new(replacement::Replacement::new(ttl)),
+            Box::new(replacement::Replacement::new(outlives)),
             Box::new(drain::Drained),
             Box::new(registration::Registrations::default()),
         ];

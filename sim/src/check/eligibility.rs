@@ -2,22 +2,21 @@
 
 use super::{Check, Findings, Seen};
 
-/// Looks at the hosts of what is created. What became true a moment ago nobody can have known yet.
+/// Looks at the hosts of what is created, as they are at the revision at which it is created.
 pub(crate) struct Eligibility;
 
 impl Check for Eligibility {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
-        let (now, lag) = (seen.book.now, seen.book.lag);
         for task in seen.created() {
             let (id, host) = (&task.id, &task.host);
             let Some(page) = seen.book.hosts.get(host) else {
                 found.blame("S11", format!("{id} was placed on {host}, which nobody knows"));
                 continue;
             };
-            if page.draining_since.is_some_and(|since| now.since(since) > lag) {
+            if page.draining_since.is_some() {
                 found.blame("S11", format!("{id} was placed on {host}, which is drained"));
             }
-            if !page.alive && now.since(page.alive_since) > lag {
+            if !page.alive {
                 found.blame("S11", format!("{id} was placed on {host}, which is not heard of"));
             }
             let definition = seen.book.definitions.get(&(task.task_name.clone(), task.version));

@@ -17,9 +17,9 @@ pub(crate) struct Replacement {
 const PACE: Span = Span::secs(120);
 
 impl Replacement {
-    pub(crate) fn new(ttl: Span) -> Replacement {
+    pub(crate) fn new(outlives: Span) -> Replacement {
         // Until its session ends, and then the rest.
-        Replacement { bound: Span(ttl.0 * 2 + PACE.0), due: VecDeque::new(), trouble_until: Time(0) }
+        Replacement { bound: Span(outlives.0 * 2 + PACE.0), due: VecDeque::new(), trouble_until: Time(0) }
     }
 
     fn judge(&mut self, book: &Book, found: &mut Findings) {
@@ -52,6 +52,7 @@ impl Check for Replacement {
                 self.trouble_until = self.trouble_until.max(*until);
             }
             Fault::Amnesia => self.due.clear(),
+            Fault::Ended(_) | Fault::Unreachable { .. } => {}
         }
     }
 

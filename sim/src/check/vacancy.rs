@@ -13,9 +13,13 @@ pub(crate) struct Vacancy {
 }
 
 impl Vacancy {
-    /// `lag` is how slowly the news that a lock is free may travel.
-    pub(crate) fn new(ttl: Span, lag: Span) -> Vacancy {
-        Vacancy { bound: Span(ttl.0 * 2 + 30_000 + lag.0), free: BTreeMap::new(), trouble_until: Time(0) }
+    /// `outlives` is how long a lock may outlive its holder's last word, `lag` how slowly the news that a lock is free may travel.
+    pub(crate) fn new(outlives: Span, lag: Span) -> Vacancy {
+        Vacancy {
+            bound: Span(outlives.0 * 2 + 30_000 + lag.0),
+            free: BTreeMap::new(),
+            trouble_until: Time(0),
+        }
     }
 
     fn judge(&self, cluster: &Text, since: Time, now: Time, found: &mut Findings) {
@@ -54,7 +58,7 @@ impl Check for Vacancy {
             Fault::Amnesia => {
                 self.free = book.clusters.keys().map(|cluster| (cluster.clone(), book.now)).collect();
             }
-            Fault::HostDown(_) => {}
+            Fault::HostDown(_) | Fault::Ended(_) | Fault::Unreachable { .. } => {}
         }
     }
 

@@ -25,6 +25,28 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &Inpu
             });
             runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(1) })).collect()
         }
+        (Bug::TrustsSilence, Input::Store(reply)) => {
+            let known = match reply {
+                Reply::Listed { prefix, result: Ok(listing) } => Some((prefix, listing.revision)),
+                Reply::Changed { prefix, revision, .. } => Some((prefix, *revision)),
+                Reply::Listed { .. }
+                | Reply::SessionOpened(_)
+                | Reply::SessionRenewed(..)
+                | Reply::WatchEnded { .. }
+                | Reply::Done { .. } => None,
+            };
+            mutant.known.extend(known.map(|(prefix, at)| ((host.clone(), prefix.clone()), at)));
+            Vec::new()
+        }
+        (Bug::TrustsSilence, Input::Wake) => {
+            let of_host = mutant.known.iter().filter(|((of, _), _)| of == host);
+            let signs = of_host.map(|((_, prefix), revision)| {
+                let (prefix, revision) = (prefix.clone(), *revision);
+                Input::Store(Reply::Changed { prefix, revision, changes: Vec::new() })
+            });
+            mutant.whispers.entry(host.clone()).or_default().extend(signs);
+            Vec::new()
+        }
         (Bug::NoBackoff, Input::Work(Report::Exited(run, _))) => {
             let found = mutant.started.get(&(host.clone(), run.clone()));
             let again = found.map(|spec| Spec { attempt: spec.attempt + 1, ..Spec::clone(spec) });

@@ -53,6 +53,8 @@ pub enum Bug {
     GoesBackwards,
     /// The scheduler forgets to enter what it gave away in the ledger.
     ForgetsLedger,
+    /// The agent believes that its watches are never deaf.
+    TrustsSilence,
     /// The agent starts nothing.
     StartsNothing,
     /// The scheduler writes the same again and again.
@@ -101,6 +103,8 @@ const REGISTERED_STOP: &str = "registry: {}
 timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
 const FORGETS: &str = "registry: {}
 timeline: [{at: 60s, do: registry_forgets, percent: 100}]";
+const DEAF: &str = "store: {like: etcd, deaf_watches_ppm: 100000}
+timeline: [{at: 60s, do: set_service, service: web, desired: 6}]";
 const CUT_SOME: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 60s}]";
 
 /// Lists all that is on show.
@@ -109,7 +113,7 @@ pub fn exhibits() -> &'static [Exhibit] {
     const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
         Exhibit { bug, promise, timeline }
     }
-    const ALL: [Exhibit; 31] = [
+    const ALL: [Exhibit; 32] = [
         show(Bug::Unfenced, "S1", QUIET),
         show(Bug::Blind, "S3", QUIET),
         show(Bug::WrongKey, "S4", QUIET),
@@ -137,6 +141,7 @@ pub fn exhibits() -> &'static [Exhibit] {
         show(Bug::StartsNothing, "L1", QUIET),
         show(Bug::NeverRests, "L2", QUIET),
         show(Bug::NoSuccessor, "L3", SUCCESSION),
+        show(Bug::TrustsSilence, "L9", DEAF),
         show(Bug::DeafToLoss, "L4", LOSS),
         show(Bug::IgnoresDrain, "L6", DRAIN),
         show(Bug::StopsRegistered, "S28", REGISTERED_STOP),

@@ -33,6 +33,8 @@ pub(crate) struct Mutant {
     pub(super) rested: Time,
     /// What an agent shall hear at once, by host.
     pub(super) whispers: BTreeMap<Text, Vec<agent::Input>>,
+    /// How far agents know each prefix.
+    pub(super) known: BTreeMap<(Text, String), Revision>,
 }
 
 impl Mutant {
@@ -50,6 +52,7 @@ impl Mutant {
             good: BTreeMap::new(),
             rested: Time(0),
             whispers: BTreeMap::new(),
+            known: BTreeMap::new(),
         }
     }
 

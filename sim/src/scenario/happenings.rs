@@ -23,6 +23,9 @@ enum Verb {
     PauseSchedulers,
     StoreOutage,
     StoreReadOnly,
+    LeaderChange,
+    NoQuorum,
+    NoSpace,
     StoreSlow,
     ExpireSessions,
     CompactStore,
@@ -30,7 +33,7 @@ enum Verb {
     EmptyStore,
 }
 
-const VERBS: [(&str, Verb); 20] = [
+const VERBS: [(&str, Verb); 23] = [
     ("set_service", Verb::SetService),
     ("delete_service", Verb::DeleteService),
     ("corrupt_service", Verb::CorruptService),
@@ -46,6 +49,9 @@ const VERBS: [(&str, Verb); 20] = [
     ("pause_schedulers", Verb::PauseSchedulers),
     ("store_outage", Verb::StoreOutage),
     ("store_read_only", Verb::StoreReadOnly),
+    ("leader_change", Verb::LeaderChange),
+    ("no_quorum", Verb::NoQuorum),
+    ("no_space", Verb::NoSpace),
     ("store_slow", Verb::StoreSlow),
     ("expire_sessions", Verb::ExpireSessions),
     ("compact_store", Verb::CompactStore),
@@ -132,6 +138,9 @@ fn action(fields: &mut Fields<'_>, verb: Verb, known: &Known) -> Option<Action> 
         }
         Verb::StoreOutage => Some(Action::StoreOutage { lasting: lasting(fields)? }),
         Verb::StoreReadOnly => Some(Action::StoreReadOnly { lasting: lasting(fields)? }),
+        Verb::LeaderChange => Some(Action::ChangeLeader),
+        Verb::NoQuorum => Some(Action::NoQuorum { lasting: lasting(fields)? }),
+        Verb::NoSpace => Some(Action::NoSpace { lasting: lasting(fields)? }),
         Verb::StoreSlow => {
             let factor = fields.number_or("factor", 2..=10_000, 10);
             Some(Action::StoreSlow { lasting: lasting(fields)?, factor })

@@ -2,7 +2,7 @@
 //! ordinary configuration and are read as one, by the same code. Mistakes name file, line, field and what is allowed.
 
 use super::generate::{self, Generate};
-use super::{HostClass, RegistryManners, Scenario, StoreManners, Trickle, TrickleFault};
+use super::{HostClass, RegistryManners, Scenario, Trickle, TrickleFault};
 use crate::build::Build;
 use callboard_core::config::{
     self, Configuration, Fields, Item, Mistake, Node, Reader, Sourced, Stored, Value,
@@ -127,7 +127,7 @@ fn scenario(fields: &mut Fields<'_>, file: &str, desired: &mut Configuration) ->
         schedulers: fields.number_or("schedulers", 1..=16, 1),
         ttl: fields.span_or("ttl", Span::secs(1)..=Span::secs(3600), Span::secs(15)),
         builds: fields.list("builds", |item| item.object(|fields| build(fields, &known))?),
-        store: fields.optional("store").and_then(|item| item.object(manners)).unwrap_or_default(),
+        store: fields.optional("store").and_then(|item| super::manners::read(&item)).unwrap_or_default(),
         registry: fields.optional("registry").and_then(|item| item.object(registry)),
         timeline: fields.list("timeline", |item| super::happenings::read(&item, &known)),
         trickle: fields.list("trickle", |item| item.object(|fields| trickle(fields, duration))?),
@@ -237,22 +237,6 @@ fn build(fields: &mut Fields<'_>, known: &Known) -> Option<Build> {
     Some(Build { task: task?, version: version?, ..build })
 }
 
-fn manners(fields: &mut Fields<'_>) -> StoreManners {
-    let good = StoreManners::default();
-    let ppm = |fields: &mut Fields<'_>, name| fields.number_or(name, 0..=1_000_000, 0);
-    StoreManners {
-        latency: between(fields, "latency", good.latency),
-        watch_delay: between(fields, "watch_delay", good.watch_delay),
-        lost_requests: ppm(fields, "lost_requests_ppm"),
-        lost_answers: ppm(fields, "lost_answers_ppm"),
-        repeated: ppm(fields, "repeated_ppm"),
-        late: ppm(fields, "late_ppm"),
-        deaf_watches: ppm(fields, "deaf_watches_ppm"),
-        cut_watches: ppm(fields, "cut_watches_ppm"),
-        session_slack: fields.span_or("session_slack", LONGEST, good.session_slack),
-    }
-}
-
 fn registry(fields: &mut Fields<'_>) -> RegistryManners {
     let ppm = |fields: &mut Fields<'_>, name| fields.number_or(name, 0..=1_000_000, 0);
     RegistryManners {
@@ -263,7 +247,7 @@ fn registry(fields: &mut Fields<'_>) -> RegistryManners {
 }
 
 /// The faults that can trickle, by name.
-const FAULTS: [(&str, TrickleFault); 14] = [
+const FAULTS: [(&str, TrickleFault); 17] = [
     ("crash", TrickleFault::Crash),
     ("partition", TrickleFault::Partition),
     ("kill_agent", TrickleFault::KillAgent),
@@ -274,6 +258,9 @@ const FAULTS: [(&str, TrickleFault); 14] = [
     ("store_read_only", TrickleFault::StoreReadOnly),
     ("registry_away", TrickleFault::RegistryAway),
     ("registry_forgets", TrickleFault::RegistryForgets),
+    ("leader_change", TrickleFault::ChangeLeader),
+    ("no_quorum", TrickleFault::NoQuorum),
+    ("no_space", TrickleFault::NoSpace),
     ("task_exit", TrickleFault::TaskExit),
     ("roll", TrickleFault::Roll),
     ("scale", TrickleFault::Scale),

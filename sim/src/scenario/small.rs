@@ -3,7 +3,8 @@
 
 use super::generate::Generate;
 use super::{
-    Action, Happening, HostClass, Hosts, RegistryManners, Scenario, StoreManners, Trickle, TrickleFault,
+    Action, Happening, HostClass, Hosts, RegistryManners, Scenario, StoreKind, StoreManners, Trickle,
+    TrickleFault,
 };
 use crate::build::Build;
 use crate::rng::{Chance, Stream};
@@ -49,7 +50,7 @@ pub fn small_world(seed: u64) -> Scenario {
         expect: Vec::new(),
     };
     scenario.builds = builds(&mut chance, &scenario.desired);
-    scenario.trickle = trickles(&mut chance, until);
+    scenario.trickle = trickles(&mut chance, until, scenario.store.kind);
     scenario.timeline = timeline(&mut chance, until, &scenario.desired);
     if chance.coin() {
         scenario.registry = Some(registry(&mut chance));
@@ -82,19 +83,46 @@ fn generate(chance: &mut Chance, cluster: u64, hosts: u32) -> Generate {
     }
 }
 
+/// Each store with its own manners, behind a network that may be anything.
 fn manners(chance: &mut Chance) -> StoreManners {
+    let kinds = [StoreKind::Memory, StoreKind::Embedded, StoreKind::Consul, StoreKind::Etcd];
+    let kind = kinds[usize::try_from(chance.below(4)).unwrap_or(0)];
+    let like = StoreManners::of(kind);
     let slow = chance.coin();
     let often = |chance: &mut Chance, ppm: u64| if chance.coin() { small(chance.below(ppm)) } else { 0 };
-    StoreManners {
-        latency: (Span(1), Span(if slow { chance.between(50, 800) } else { 10 })),
-        watch_delay: (Span(1), Span(if slow { chance.between(50, 1_500) } else { 20 })),
+    let slower = |chance: &mut Chance, range: (Span, Span), most: u64| {
+        if slow { (range.0, range.1.max(Span(chance.between(50, most)))) } else { range }
+    };
+    let slack = if chance.coin() { chance.below(10_000) } else { 0 };
+    let manners = StoreManners {
+        latency: slower(chance, like.latency, 800),
+        watch_delay: slower(chance, like.watch_delay, 1_500),
         lost_requests: often(chance, 20_000),
         lost_answers: often(chance, 20_000),
         repeated: often(chance, 20_000),
         late: often(chance, 5_000),
         deaf_watches: often(chance, 2_000),
         cut_watches: often(chance, 10_000),
-        session_slack: Span(if chance.coin() { chance.below(10_000) } else { 0 }),
+        session_slack: Span(like.session_slack.0 + slack),
+        ..like
+    };
+    match kind {
+        StoreKind::Memory | StoreKind::Consul => manners,
+        // Nothing is between it and its only machine's processes that could lose anything.
+        StoreKind::Embedded => StoreManners {
+            latency: like.latency,
+            watch_delay: like.watch_delay,
+            lost_requests: 0,
+            lost_answers: 0,
+            repeated: 0,
+            late: 0,
+            session_slack: like.session_slack,
+            ..manners
+        },
+        StoreKind::Etcd => {
+            let (lost_events, rewound_watches) = (often(chance, 1_000), often(chance, 5_000));
+            StoreManners { lost_events, rewound_watches, ..manners }
+        }
     }
 }
 
@@ -121,7 +149,8 @@ fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build> {
     builds
 }
 
-fn trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
+fn trickles(chance: &mut Chance, until: Span, kind: StoreKind) -> Vec<Trickle> {
+    let (served, etcd) = (matches!(kind, StoreKind::Consul | StoreKind::Etcd), kind == StoreKind::Etcd);
     let kinds = [
         (TrickleFault::Crash, 20, 5, 180),
         (TrickleFault::Partition, 20, 1, 120),
@@ -131,6 +160,9 @@ fn trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
         (TrickleFault::PauseScheduler, 20, 1, 60),
         (TrickleFault::StoreOutage, 10, 1, 90),
         (TrickleFault::StoreReadOnly, 10, 1, 60),
+        (TrickleFault::ChangeLeader, 20 * u64::from(served), 0, 0),
+        (TrickleFault::NoQuorum, 10 * u64::from(served), 1, 90),
+        (TrickleFault::NoSpace, 10 * u64::from(etcd), 1, 120),
         (TrickleFault::TaskExit, 60, 0, 0),
         (TrickleFault::Roll, 20, 0, 0),
         (TrickleFault::Scale, 20, 0, 0),
@@ -138,8 +170,8 @@ fn trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
     ];
     let mut trickles = Vec::new();
     for (fault, per_hour, shortest, longest) in kinds {
-        let (on, rate) = (chance.coin(), chance.between(1, per_hour));
-        if on {
+        let (on, rate) = (chance.coin(), chance.between(per_hour.min(1), per_hour));
+        if on && rate > 0 {
             let lasting = (Span::secs(shortest), Span::secs(longest));
             trickles.push(Trickle { fault, per_hour: rate, from: Span::secs(30), until, lasting });
         }

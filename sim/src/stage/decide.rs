@@ -49,7 +49,8 @@ impl Stage<'_> {
                 self.tell_agent(to, agent::Input::Store(reply));
             }
             Role::Scheduler => {
-                if self.schedulers[to.at()].name() == to {
+                let scheduler = &self.schedulers[to.at()];
+                if scheduler.machine.is_some() && scheduler.name() == to {
                     self.court.heard(to, &reply);
                     self.tell_scheduler(to, scheduler::Input::Store(reply));
                 }

@@ -41,6 +41,9 @@ impl Stage<'_> {
             }
             TrickleFault::RegistryAway => self.registry_away(host, lasting),
             TrickleFault::RegistryForgets => self.registry_forgets(host),
+            TrickleFault::ChangeLeader => self.change_leader(),
+            TrickleFault::NoQuorum => self.lose_quorum(lasting),
+            TrickleFault::NoSpace => self.fill_up(lasting),
             TrickleFault::TaskExit => self.end_a_task(index, host),
             TrickleFault::Roll | TrickleFault::Scale => self.change_a_service(index, trickle.fault),
             TrickleFault::Drain => {

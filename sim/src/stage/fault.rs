@@ -3,7 +3,7 @@
 use super::Stage;
 use crate::agent::Clocked;
 use crate::check::{By, Fault};
-use crate::event::{Event, Undo};
+use crate::event::{Event, Process, Undo};
 use callboard_core::machine::{Span, Time};
 use callboard_core::scheduler::Settings;
 
@@ -25,6 +25,7 @@ impl Stage<'_> {
         if machine.agent.take().is_some() {
             let process = machine.agent_name();
             self.store.forget(process);
+            self.court.fault(&Fault::Ended(process));
             self.stats.agents_killed += 1;
             self.queue.push(at, Event::Undo(Undo::StartAgent(host)));
             self.calm_from = self.calm_from.max(at);
@@ -41,6 +42,8 @@ impl Stage<'_> {
         let (process, name) = (machine.agent_name(), machine.registration.host.clone());
         let outward = machine.crash();
         self.store.forget(process);
+        self.court.fault(&Fault::Ended(process));
+        self.go_unheard(host);
         self.outward(host, outward);
         self.stats.hosts_crashed += 1;
         let until = now + reboot_after.unwrap_or_default();
@@ -67,6 +70,8 @@ impl Stage<'_> {
             let outward = self.hosts[host as usize].freeze(until);
             self.outward(host, outward);
             self.stats.hosts_frozen += 1;
+            self.shut_ears(self.hosts[host as usize].agent_name(), until);
+            self.go_unheard(host);
             self.calm_from = self.calm_from.max(until);
             self.queue.push(until, Event::Undo(Undo::Thaw(host)));
         }
@@ -85,8 +90,11 @@ impl Stage<'_> {
         let until = self.now() + lasting;
         let machine = &mut self.hosts[host as usize];
         machine.cut_until = machine.cut_until.max(until);
+        let process = machine.agent_name();
         self.stats.agents_cut += 1;
         self.calm_from = self.calm_from.max(until);
+        self.shut_ears(process, until);
+        self.go_unheard(host);
         self.queue.push(until, Event::Undo(Undo::Heal(host)));
     }
 
@@ -147,9 +155,10 @@ impl Stage<'_> {
         process.machine = None;
         process.locks = 0;
         self.store.forget(name);
+        self.court.fault(&Fault::Ended(name));
         self.stats.schedulers_killed += 1;
         // The next one needs the lock's time to run out, and its own to begin.
-        let settled = until + self.scenario.ttl.times(2);
+        let settled = until + self.store.manners.outlives(self.scenario.ttl) + self.scenario.ttl;
         self.trouble(Fault::Trouble { until: settled }, settled);
         if restart_after.is_some() {
             self.queue.push(until, Event::Undo(Undo::StartScheduler(name.index)));
@@ -161,8 +170,10 @@ impl Stage<'_> {
         let until = self.now() + lasting;
         let Some(index) = self.leader() else { return };
         self.schedulers[index].paused_until = until;
+        let name = self.schedulers[index].name();
         self.stats.schedulers_paused += 1;
-        let settled = until + self.scenario.ttl.times(2);
+        self.shut_ears(name, until);
+        let settled = until + self.store.manners.outlives(self.scenario.ttl) + self.scenario.ttl;
         self.trouble(Fault::Trouble { until: settled }, settled);
     }
 
@@ -187,13 +198,66 @@ impl Stage<'_> {
 
     /// Notes that the store is not as it should be for a while, and some time to get over it.
     pub(super) fn store_trouble(&mut self, lasting: Span) {
-        let settled = self.now() + lasting + self.scenario.ttl.times(2) + Span::secs(30);
+        let outlives = self.store.manners.outlives(self.scenario.ttl);
+        let settled = self.now() + lasting + outlives + self.scenario.ttl + Span::secs(30);
         self.trouble(Fault::Trouble { until: settled }, settled);
+    }
+
+    /// Takes the store's leader away until another is elected. Some of the watches were with it.
+    pub(super) fn change_leader(&mut self) {
+        let (shortest, longest) = self.store.manners.election;
+        let lasting = self.faults.span(shortest, longest);
+        self.stats.leader_changes += 1;
+        self.store.lose_leader(self.now(), lasting);
+        let faults = &mut self.faults;
+        let ended = self.store.cut_all("the leader is gone", || faults.coin());
+        self.tell_ended(ended);
+        self.store_trouble(lasting);
+    }
+
+    /// Leaves the store without a leader for a while.
+    pub(super) fn lose_quorum(&mut self, lasting: Span) {
+        let now = self.now();
+        self.stats.quorums_lost += 1;
+        self.store.lose_leader(now, lasting);
+        self.store_trouble(lasting);
+        let until = self.store.leaderless_until;
+        self.trouble(Fault::Outage { until }, until);
+    }
+
+    /// Lets the store run out of space for a while.
+    pub(super) fn fill_up(&mut self, lasting: Span) {
+        self.store.fill_up(self.now(), lasting);
+        self.store_trouble(lasting);
+    }
+
+    /// Makes known that a process hears nothing for a while.
+    fn shut_ears(&mut self, process: Process, until: Time) {
+        self.court.fault(&Fault::Unreachable { process, until });
+    }
+
+    /// Lets the peers of a machine notice that it is gone, where the store has it watched.
+    fn go_unheard(&mut self, host: u32) {
+        if let Some(after) = self.store.manners.host_death {
+            self.queue.push(self.now() + after, Event::Unheard(host));
+        }
+    }
+
+    /// Ends the sessions of a machine that is still not heard of.
+    pub(super) fn unheard(&mut self, host: u32) {
+        let (now, machine) = (self.now(), &self.hosts[host as usize]);
+        if machine.up && machine.frozen_until <= now && machine.cut_until <= now {
+            return;
+        }
+        if self.store.is_up(now) {
+            let deliveries = self.store.expire_all(Some(machine.name()));
+            self.publish(By::Session, None, deliveries);
+        }
     }
 
     /// Ends every session at one moment.
     pub(super) fn expire_sessions(&mut self) {
-        let deliveries = self.store.expire_all();
+        let deliveries = self.store.expire_all(None);
         self.publish(By::Session, None, deliveries);
         self.store_trouble(Span(0));
     }
@@ -202,7 +266,7 @@ impl Stage<'_> {
     pub(super) fn compact(&mut self) {
         let revision = self.store.memory.revision();
         self.store.memory.compact(revision);
-        let ended = self.store.cut_all();
+        let ended = self.store.cut_all("compacted", || true);
         self.tell_ended(ended);
         self.store_trouble(Span(0));
     }
@@ -216,7 +280,7 @@ impl Stage<'_> {
         self.store_trouble(Span::secs(60));
     }
 
-    fn tell_ended(&mut self, ended: Vec<(crate::event::Process, callboard_core::store::Reply)>) {
+    fn tell_ended(&mut self, ended: Vec<(Process, callboard_core::store::Reply)>) {
         let now = self.now();
         for (to, reply) in ended {
             self.queue.push(now + Span(10), Event::Hear { to, reply });

@@ -5,7 +5,7 @@ use super::Stage;
 use crate::check::{By, Text, Write};
 use crate::event::{Event, Process, Role};
 use crate::rng::Chance;
-use crate::store::unanswered;
+use crate::store::{Planned, unanswered};
 use callboard_backends::memory::Delivery;
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Reply, Request, Txn};
@@ -63,6 +63,11 @@ impl Stage<'_> {
         // The answer to a write that gets lost leaves its sender in doubt; that is all it ever learns.
         let loses = !is_watch && self.net(from).happens(lost);
         let copy = loses.then(|| stripped(&request));
+        let mut net = self.net(from).clone();
+        if let Some(later) = self.store.commits_later(now, &request, &mut net) {
+            self.queue.push(later, Event::Arrive { from, request: request.clone(), answered: false });
+        }
+        *self.net(from) = net;
         let served = self.store.serve(now, from, request);
         let by = match from.role {
             Role::Agent => By::Agent(self.hosts[from.at()].registration.host.clone()),
@@ -78,7 +83,7 @@ impl Stage<'_> {
         }
         if let Some(reply) = served.reply {
             let mut net = self.net(from).clone();
-            let at = now + self.store.latency(now, &mut net);
+            let at = now + self.store.hesitates(now) + self.store.latency(now, &mut net);
             *self.net(from) = net;
             self.queue.push(at, Event::Hear { to: from, reply });
         }
@@ -95,21 +100,32 @@ impl Stage<'_> {
                 continue;
             }
             let Some(process) = self.store.watcher(delivery.watcher) else { continue };
-            let watcher = delivery.watcher;
             if self.is_cut(process) {
                 continue;
             }
             let mut net = self.net(process).clone();
             let planned = self.store.deliver(now, delivery, &mut net);
             *self.net(process) = net;
-            match planned {
-                Some((to, at, reply @ Reply::WatchEnded { .. })) => {
-                    self.queue.push(at, Event::Hear { to, reply })
-                }
-                Some((to, at, reply)) => self.queue.push(at, Event::Watched { to, watcher, reply }),
-                None => {}
+            for Planned { to, watcher, at, reply } in planned {
+                let event = if matches!(reply, Reply::WatchEnded { .. }) {
+                    Event::Hear { to, reply }
+                } else {
+                    Event::Watched { to, watcher, reply }
+                };
+                self.queue.push(at, event);
             }
         }
+    }
+
+    /// Lets those watches give a sign of life whose turn it is.
+    pub(super) fn give_signs_of_life(&mut self) {
+        let now = self.now();
+        for Planned { to, reply, .. } in self.store.signs_of_life(now) {
+            if !self.is_cut(to) && self.stands_still_until(to) < now {
+                self.hear(to, reply);
+            }
+        }
+        self.queue.push(now + Span::secs(1), Event::SignsOfLife);
     }
 
     /// Keeps statistics and expectations in step with what was written.

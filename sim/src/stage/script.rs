@@ -56,6 +56,9 @@ impl Stage<'_> {
                 self.store.go_read_only(self.queue.now(), *lasting);
                 self.store_trouble(*lasting);
             }
+            Action::ChangeLeader => self.change_leader(),
+            Action::NoQuorum { lasting } => self.lose_quorum(*lasting),
+            Action::NoSpace { lasting } => self.fill_up(*lasting),
             Action::StoreSlow { lasting, factor } => {
                 self.store.slow_until = (self.queue.now() + *lasting, *factor);
                 self.store_trouble(*lasting);

@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::museum::Mutant;
 use crate::queue::Queue;
 use crate::rng::{Chance, Stream};
-use crate::scenario::{Action, Scenario};
+use crate::scenario::{Action, Scenario, StoreManners};
 use crate::stats::Stats;
 use crate::store::SimStore;
 use callboard_core::keys::Key;
@@ -49,10 +49,14 @@ impl<'a> Stage<'a> {
             if let Action::StoreSlow { factor, .. } = &happening.action { Some(*factor) } else { None }
         });
         let factor = slow.max().unwrap_or(1);
-        let late = if manners.late > 0 || manners.deaf_watches > 0 { Span::secs(420) } else { Span(0) };
         let ways = manners.watch_delay.1.0 + manners.latency.1.0 * factor * 4;
-        let lag = Span(1_500 + ways + late.0);
+        let blind = blindness(&manners);
+        let lag = Span(1_500 + ways + blind.0);
+        // A machine that notices at once looks again at once.
+        let stale = Span(blind.0.max(Span::secs(60).0) + Span::secs(20).0 + ways);
+        let outlives = manners.outlives(scenario.ttl);
         let mut queue = Queue::new();
+        queue.push(Time(0), Event::SignsOfLife);
         let schedulers = (0..scenario.schedulers).map(|index| {
             queue.push(Time(u64::from(index)), Event::Undo(Undo::StartScheduler(index)));
             SchedulerProcess {
@@ -73,7 +77,7 @@ impl<'a> Stage<'a> {
             hosts: Vec::new(),
             schedulers,
             store: SimStore::new(manners),
-            court: Court::new(seed, lag, scenario.ttl),
+            court: Court::new(seed, (lag, stale), outlives),
             stats: Stats::default(),
             expecting: Expecting::new(scenario),
             tidings: Tidings::default(),
@@ -121,6 +125,18 @@ impl<'a> Stage<'a> {
             self.queue.push(Time(0), Event::Checkpoint);
         }
     }
+}
+
+/// Gives how long a machine may not know that it does not know: until it notices that a watch is silent, or looks again
+/// because a watch may have lost something; and how long looking again takes where requests get lost.
+fn blindness(manners: &StoreManners) -> Span {
+    let notices = match (manners.lost_events, manners.deaf_watches) {
+        (0, 0) => Span(0),
+        (0, _) => Span::secs(60),
+        (_, _) => Span::secs(375),
+    };
+    let again = if manners.is_lossy() { Span::secs(120) } else { Span(0) };
+    Span(notices.0 + again.0)
 }
 
 fn builds(scenario: &Scenario) -> BTreeMap<(callboard_core::model::Name, u32), Build> {

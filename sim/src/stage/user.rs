@@ -16,7 +16,7 @@ impl Stage<'_> {
     /// Writes what users want, in the order in which they wanted it.
     pub(super) fn grant_wishes(&mut self) {
         let now = self.now();
-        if !self.store.takes_writes(now) {
+        if !self.store.takes_puts(now) {
             self.queue.push(now + Span::secs(1), Event::UserRetry);
             return;
         }
