@@ -313,8 +313,10 @@ impl Drop for Fleet {
         if std::thread::panicking() {
             self.tell();
         }
-        for name in SCHEDULERS.into_iter().chain(HOSTS) {
-            self.kill(name);
+        for child in self.daemons.iter_mut().rev().filter_map(|daemon| daemon.child.as_mut()) {
+            // It may have ended by itself.
+            let _ended = child.kill();
+            let _reaped = child.wait();
         }
         clear_away(self.dir.path());
     }
