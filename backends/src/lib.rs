@@ -1,5 +1,6 @@
 //! The stores of Callboard behind one trait: [`Memory`] says what a store is (the reference semantics, which the
-//! simulator uses as they are), [`MemoryStore`] and [`Embedded`] serve them to tasks, the second one durably.
+//! simulator uses as they are), [`MemoryStore`] and [`Embedded`] serve them to tasks, the second one durably; `Etcd` asks
+//! real servers; [`Prefixed`] makes a store of a part of any.
 //!
 //! The trait asks for no more than Consul and etcd can both give, and one contract suite (`tests/contract`) holds every
 //! store to it, word for word.
@@ -20,6 +21,7 @@ mod etcd;
 mod live;
 pub mod memory;
 mod memory_store;
+mod prefixed;
 #[cfg(any(feature = "consul", feature = "etcd"))]
 mod tls;
 
@@ -30,6 +32,7 @@ pub use embedded::{Embedded, OpenError};
 pub use etcd::{Etcd, EtcdError, EtcdSettings};
 pub use memory::Memory;
 pub use memory_store::MemoryStore;
+pub use prefixed::Prefixed;
 #[cfg(any(feature = "consul", feature = "etcd"))]
 pub use tls::{Tls, TlsError, TlsIdentity};
 

@@ -156,7 +156,7 @@ pub struct Txn {
 
 /// The most that one transaction may weigh, see [`Txn::weight`]: Consul takes 64 operations.
 pub const TXN_OPS_MAX: usize = 60;
-/// The most bytes of keys and values that one transaction may hold.
+/// The most bytes of values that one transaction may hold, see [`Txn::bytes`].
 pub const TXN_BYTES_MAX: usize = 256 * 1024;
 /// The most bytes one record may hold.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
@@ -176,19 +176,15 @@ impl Txn {
         self.ops.len() + deletes + alone.sum::<usize>()
     }
 
-    /// Counts the bytes of all keys and values.
+    /// Counts the bytes of all values. Keys are left out, so that a prefix before them, by which several share a store,
+    /// makes no transaction too large; 60 of them are small beside the values.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let guards: usize = self.guards.iter().map(|guard| guard.key().len()).sum();
-        let ops: usize = self
-            .ops
-            .iter()
-            .map(|op| match op {
-                Op::Put { key, value, .. } => key.len() + value.len(),
-                Op::Delete { key } => key.len(),
-            })
-            .sum();
-        guards + ops
+        let values = self.ops.iter().map(|op| match op {
+            Op::Put { value, .. } => value.len(),
+            Op::Delete { .. } => 0,
+        });
+        values.sum()
     }
 
     /// Finds what makes this transaction one that no store may be sent: an unguarded key, a key written twice, an

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use callboard_backends::{Embedded, Memory, MemoryStore, Store};
+use callboard_backends::{Embedded, Memory, MemoryStore, Prefixed, Store};
 use callboard_core::machine::Span;
 use tempfile::TempDir;
 
@@ -94,6 +94,7 @@ macro_rules! contract {
 }
 
 contract!(memory, crate::InMemory);
+contract!(prefixed, crate::UnderPrefix);
 contract!(embedded, crate::OnDisk);
 #[cfg(feature = "etcd")]
 contract!(etcd, crate::on_etcd::OneServer);
@@ -126,6 +127,31 @@ impl Fixture for InMemory {
     async fn compact(&self) -> bool {
         self.0.compact();
         true
+    }
+}
+
+/// Memory that others use too.
+struct UnderPrefix(InMemory);
+
+impl UnderPrefix {
+    fn fresh() -> UnderPrefix {
+        UnderPrefix(InMemory::fresh())
+    }
+}
+
+#[async_trait]
+impl Fixture for UnderPrefix {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(Prefixed::new(self.0.store(), "team-a/"))
+    }
+    fn ttl(&self) -> Span {
+        self.0.ttl()
+    }
+    async fn outlast(&self, ttl: Span) {
+        self.0.outlast(ttl).await;
+    }
+    async fn compact(&self) -> bool {
+        self.0.compact().await
     }
 }
 
