@@ -33,7 +33,8 @@ pub struct ConsulSettings {
     /// Of agents or servers of one Consul, each `http://…` or `https://…`. The agent of this host comes first: sessions
     /// end when the host of the agent asked is lost. The others are asked when it does not answer.
     pub addresses: Vec<String>,
-    /// The ACL token.
+    /// The ACL token. It must permit to write sessions, and to read and write keys: Consul shows what may not be read as
+    /// if it were not there.
     pub token: Option<String>,
     /// The namespace (Consul Enterprise).
     pub namespace: Option<String>,

@@ -8,7 +8,7 @@ mod ports;
 mod process;
 mod proxy;
 
-pub use consul::Consul;
+pub use consul::{Certificates, Consul};
 pub use etcd::Etcd;
 pub use ports::Ports;
 pub use process::{Member, SOON, http, until};
