@@ -64,11 +64,15 @@ class World:
         self.records, self.index = {}, {}
         for prefix in ("config/", "state/", "hosts/", "status/"):
             for entry in consul("GET", f"/v1/kv/{prefix}?recurse&consistent"):
-                try:
-                    self.records[entry["Key"]] = json.loads(base64.b64decode(entry["Value"] or ""))
-                except ValueError:
-                    print(f"{entry['Key']} cannot be read and is left alone", flush=True)
                 self.index[entry["Key"]] = entry["ModifyIndex"]
+                try:
+                    record = json.loads(base64.b64decode(entry["Value"] or ""))
+                except ValueError:
+                    record = None
+                if isinstance(record, dict):
+                    self.records[entry["Key"]] = record
+                else:
+                    print(f"{entry['Key']} cannot be read and is left alone", flush=True)
 
     def under(self, prefix):
         return [record for key, record in sorted(self.records.items()) if key.startswith(prefix)]
@@ -282,9 +286,9 @@ def main():
             try:
                 if scheduler.round():
                     continue
-            except (OSError, ValueError, Refused, http.client.HTTPException) as error:
+            except (OSError, ValueError, LookupError, Refused, http.client.HTTPException) as error:
                 # Nobody knows what became of a write that was not answered: all is read again.
-                print(f"Consul cannot be asked: {error}", flush=True)
+                print(f"tried again in a moment: {error!r}", flush=True)
             time.sleep(0.5)
     except KeyboardInterrupt:
         pass

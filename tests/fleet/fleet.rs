@@ -66,9 +66,10 @@ pub(crate) struct Fleet {
     dir: TempDir,
 }
 
-/// What `web` is to be: version, counts, and arguments of the demo server.
+/// What `web` is to be, and who looks after it. It is the demo server, with arguments.
 #[derive(Clone, Copy)]
 pub(crate) struct Web {
+    pub(crate) scheduler: &'static str,
     pub(crate) version: u32,
     pub(crate) desired: u32,
     pub(crate) arguments: &'static str,
@@ -79,10 +80,10 @@ pub(crate) const MIN: usize = 3;
 
 impl Web {
     fn yaml(self) -> String {
-        let Web { version, desired, arguments } = self;
+        let Web { scheduler, version, desired, arguments } = self;
         format!(
             "clusters:
-- {{name: default, services: [web]}}
+- {{name: default, scheduler: {scheduler}, services: [web]}}
 services:
 - {{name: web, task_name: web, task_version: {version}, desired: {desired}, min: {MIN}, max: 8,
    min_healthy_time: 1s, healthy_deadline: 20s}}

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use servers::{Faults, SOON, until};
 use std::time::Duration;
 
-const WEB: Web = Web { version: 1, desired: 4, arguments: "" };
+pub(crate) const WEB: Web = Web { scheduler: "default", version: 1, desired: 4, arguments: "" };
 /// How long nothing may happen when nothing is to happen.
 const WHILE: Duration = Duration::from_secs(6);
 
