@@ -20,12 +20,14 @@ use crate::{Store, StoreError, Tls, Watch};
 mod http;
 mod known;
 mod kv;
+mod registry;
 mod session;
 mod txn;
 mod watch;
 
 use http::{Call, Http};
 use known::Known;
+pub use registry::ConsulRegistry;
 
 /// Where a Consul is, and as whom to speak to it.
 #[derive(Clone, Default)]

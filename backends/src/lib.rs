@@ -26,7 +26,7 @@ mod prefixed;
 mod tls;
 
 #[cfg(feature = "consul")]
-pub use consul::{Consul, ConsulSettings};
+pub use consul::{Consul, ConsulRegistry, ConsulSettings};
 pub use embedded::{Embedded, OpenError};
 #[cfg(feature = "etcd")]
 pub use etcd::{Etcd, EtcdError, EtcdSettings};

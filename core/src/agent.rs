@@ -16,6 +16,7 @@ mod news;
 mod presence;
 mod pressure;
 mod publish;
+mod registration;
 mod restart;
 mod write;
 
@@ -24,6 +25,7 @@ use crate::keys::Key;
 use crate::machine::{Machine, Span, Time, Wake};
 use crate::mirror::Mirror;
 use crate::model::{Name, Registration, Status, Task, TaskDefinition, Usage, Version};
+use crate::registry;
 use crate::session::Session;
 use crate::store::{Entry, Reply, Request, Revision};
 use crate::why::Note;
@@ -46,6 +48,8 @@ pub struct Settings {
     pub ttl: Span,
     /// The share of the machine's memory, in percent, above which a task is asked to move.
     pub pressure_percent: u64,
+    /// This host has a registry, in which its tasks are entered and which makes some of their checks.
+    pub registry: bool,
     /// The highest store revision this agent has seen before, kept in its data directory.
     pub seen: Revision,
 }
@@ -59,6 +63,8 @@ pub enum Input {
     Store(Reply),
     /// An executor or a health check answered.
     Work(Report),
+    /// The registry answered.
+    Registry(registry::Reply),
     /// It shall end. Tasks are stopped first, or left running for the next start.
     Shutdown {
         /// Leave them running.
@@ -73,6 +79,8 @@ pub enum Effect {
     Store(Request),
     /// Tell an executor.
     Work(Order),
+    /// Ask the registry.
+    Registry(registry::Request),
     /// Tell the operator.
     Note(Note),
     /// All is done after a `Shutdown`: the process may end.
@@ -99,6 +107,7 @@ pub struct Agent {
     definitions: BTreeMap<(Name, Version), Arc<TaskDefinition>>,
     fetches: fetch::Fetches,
     inspection: inspect::Inspection,
+    registrations: registration::Registrations,
     gauge: pressure::Gauge,
     writer: write::Writer,
     /// Tasks to look at before this step ends.
@@ -154,6 +163,7 @@ impl Agent {
             definitions: BTreeMap::new(),
             fetches: fetch::Fetches::new(&name),
             inspection: inspect::Inspection::default(),
+            registrations: registration::Registrations::default(),
             gauge: pressure::Gauge::new(&name),
             writer: write::Writer::new(&name),
             touched: BTreeSet::new(),
@@ -265,6 +275,7 @@ impl Agent {
             self.session_news(&news);
         }
         self.wake_inspection(now);
+        self.wake_registrations(now);
         self.wake_relics(now);
         self.wake_gauge(now);
     }
@@ -282,6 +293,7 @@ impl Machine for Agent {
             Input::Wake => {}
             Input::Store(reply) => self.hear(now, &reply),
             Input::Work(report) => self.report(now, report),
+            Input::Registry(reply) => self.hear_registry(now, reply),
             Input::Shutdown { keep } => self.shut_down(now, keep),
         }
         self.wake(now);
@@ -304,6 +316,7 @@ impl Machine for Agent {
             self.timers.first().map(|(at, _)| (*at, Wake::Check)),
             relic.map(|at| (at, Wake::Backoff)),
             self.inspection.wake_at().map(|at| (at, Wake::Usage)),
+            self.registrations.wake_at().map(|at| (at, Wake::Check)),
             self.gauge.wake_at().map(|at| (at, Wake::Usage)),
             self.leaving.as_ref().and_then(leave::Leaving::wake_at).map(|at| (at, Wake::Plan)),
         ]

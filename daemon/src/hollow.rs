@@ -44,6 +44,7 @@ pub(crate) fn start(part: &AgentPart, count: u32, data_dir: DataDir, ground: &Gr
             agent_id: format!("{agent_id}-{number}"),
             ttl,
             pressure_percent: PRESSURE_PERCENT,
+            registry: false,
             seen: Revision(0),
         };
         let executor: Arc<dyn Executor> = Arc::new(Fake::default());
@@ -52,6 +53,7 @@ pub(crate) fn start(part: &AgentPart, count: u32, data_dir: DataDir, ground: &Gr
             ground.clock,
             Arc::clone(ground.store),
             Arc::clone(&executor),
+            None,
             Arc::clone(ground.events),
             None,
         );

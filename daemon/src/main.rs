@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing here decides where a task runs or when it stops: `callboard_core` does.
 
+mod announce;
 mod api;
 mod change;
 mod cli;

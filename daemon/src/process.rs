@@ -1,5 +1,6 @@
 //! Puts a process together of its parts, store, agent, scheduler and API, and takes it apart again in order.
 
+use crate::announce::Announced;
 use crate::api::{self, Api, LocalAgent};
 use crate::data_dir::DataDir;
 use crate::drive::{AgentDriver, Clock, SchedulerDriver, Told};
@@ -8,7 +9,7 @@ use crate::hollow;
 use crate::host::{self, HostArgs};
 use crate::storage::Opened;
 use anyhow::{Context, Result};
-use callboard_backends::Store;
+use callboard_backends::{ConsulRegistry, ConsulSettings, Store};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
 use callboard_core::store::Revision;
@@ -63,6 +64,7 @@ pub(crate) struct Process {
     agent: Option<JoinHandle<()>>,
     scheduler: Option<JoinHandle<()>>,
     server: JoinHandle<std::io::Result<()>>,
+    announced: Option<Announced>,
     _data_dir: Option<DataDir>,
 }
 
@@ -89,7 +91,8 @@ impl Process {
             )
         })?;
         let address = listener.local_addr()?;
-        let Opened { store, name: store_name } = parts.store;
+        let Opened { store, name: store_name, consul } = parts.store;
+        let announced = announce(parts.role, parts.agent.as_ref(), consul.as_ref(), address)?;
         let events = Arc::new(Events::new());
         let (question, scheduler) = match &parts.scheduler {
             Some(part) => {
@@ -105,7 +108,8 @@ impl Process {
         };
         let started = match (&parts.agent, data_dir) {
             (Some(part), Some(data_dir)) => {
-                let ground = Ground { clock, store: &store, events: &events, address };
+                let ground =
+                    Ground { clock, store: &store, consul: consul.as_ref(), events: &events, address };
                 Some(match part.hollow {
                     Some(count) => hollow::start(part, count, data_dir, &ground)?,
                     None => start_agent(part, data_dir, &ground)?,
@@ -129,7 +133,7 @@ impl Process {
         });
         let router = api::router(Arc::clone(&api));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Process { api, address, agent, scheduler, server, _data_dir: data_dir })
+        Ok(Process { api, address, agent, scheduler, server, announced, _data_dir: data_dir })
     }
 
     /// Gives its store.
@@ -208,6 +212,9 @@ impl Process {
                 self.api.events.say(left(&*agent.executor).await);
             }
         }
+        if let Some(announced) = self.announced.take() {
+            announced.end().await;
+        }
         // A moment for those who follow the events to hear of the end.
         tokio::time::sleep(Duration::from_millis(50)).await;
         self.server.abort();
@@ -260,6 +267,7 @@ fn scheduler_settings(part: &SchedulerPart) -> scheduler::Settings {
 pub(crate) struct Ground<'a> {
     pub(crate) clock: Clock,
     pub(crate) store: &'a Arc<dyn Store>,
+    consul: Option<&'a ConsulSettings>,
     pub(crate) events: &'a Arc<Events>,
     address: SocketAddr,
 }
@@ -276,10 +284,29 @@ impl Ground<'_> {
     }
 }
 
+/// Makes this process the service `callboard`, where Consul is the store.
+fn announce(
+    role: &str,
+    agent: Option<&AgentPart>,
+    consul: Option<&ConsulSettings>,
+    api: SocketAddr,
+) -> Result<Option<Announced>> {
+    let Some(settings) = consul else { return Ok(None) };
+    let (host, address) = match agent {
+        Some(part) => (part.host.host.as_deref().unwrap_or(role), part.host.address.as_str()),
+        // Consul takes the address of its agent.
+        None => (role, ""),
+    };
+    let registry = ConsulRegistry::new(settings, host.into(), address.into())?;
+    Ok(Some(Announced::begin(Arc::new(registry), api)))
+}
+
 fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Result<Started> {
     let executor = executors(part, &data_dir)?;
     let registration = host::registration(&part.host, executor.kinds(), Some(ground.api(&part.host)))?;
     let host = registration.host.clone();
+    let registry = |settings| ConsulRegistry::new(settings, host.clone(), registration.address.clone());
+    let registry = ground.consul.map(registry).transpose()?.map(Arc::new);
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .context("the kernel does not tell which boot this is, so nothing can be said of earlier tasks")?;
     let settings = agent::Settings {
@@ -288,6 +315,7 @@ fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Resu
         agent_id: data_dir.agent_id()?,
         ttl: part.ttl,
         pressure_percent: PRESSURE_PERCENT,
+        registry: registry.is_some(),
         seen: Revision(data_dir.seen()),
     };
     let executor: Arc<dyn Executor> = Arc::new(executor);
@@ -296,6 +324,7 @@ fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Resu
         ground.clock,
         Arc::clone(ground.store),
         Arc::clone(&executor),
+        registry,
         Arc::clone(ground.events),
         Some(data_dir.seen_file()),
     );

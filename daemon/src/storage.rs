@@ -8,7 +8,7 @@ mod tls;
 use crate::problem::{Kind, Problem};
 use address::Served;
 use anyhow::{Context, Result};
-use callboard_backends::{Embedded, Memory, MemoryStore, Prefixed, Store};
+use callboard_backends::{ConsulSettings, Embedded, Memory, MemoryStore, Prefixed, Store};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,6 +79,8 @@ pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
     /// Its name, addresses filled in.
     pub(crate) name: String,
+    /// The Consul whose agent is the registry of this host, where the store is one.
+    pub(crate) consul: Option<ConsulSettings>,
 }
 
 impl StoreArgs {
@@ -99,8 +101,12 @@ impl StoreArgs {
     /// # Errors
     /// It cannot be opened: another process has it, it is damaged, it cannot be written; a certificate cannot be read.
     pub(crate) async fn open(&self) -> Result<Opened> {
+        let mut consul = None;
         let (store, name) = match self.name()? {
-            StoreName::Consul(served) => self.consul.open(served)?,
+            StoreName::Consul(served) => {
+                consul = Some(self.consul.settings(&self.consul.filled(served)?)?);
+                self.consul.open(served)?
+            }
             StoreName::Etcd(served) => self.etcd.open(served).await?,
             StoreName::Embedded(dir) => return embedded(dir.clone()),
             StoreName::Memory => {
@@ -108,7 +114,7 @@ impl StoreArgs {
                 (store, StoreName::Memory)
             }
         };
-        Ok(Opened { store, name: name.to_string() })
+        Ok(Opened { store, name: name.to_string(), consul })
     }
 }
 
@@ -119,7 +125,7 @@ impl StoreArgs {
 pub(crate) fn embedded(dir: PathBuf) -> Result<Opened> {
     let name = StoreName::Embedded(dir.clone());
     let store = Embedded::open(&dir).with_context(|| format!("the store {name} cannot be opened"))?;
-    Ok(Opened { store: Arc::new(store), name: name.to_string() })
+    Ok(Opened { store: Arc::new(store), name: name.to_string(), consul: None })
 }
 
 /// Keeps to the part of a store that is ours.

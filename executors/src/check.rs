@@ -25,40 +25,19 @@ pub async fn probe(
     spec: &Arc<Spec>,
     executor: &(impl Executor + ?Sized),
 ) -> Result<(), String> {
-    let port = check.add_provided_port.then_some(spec.task.port).flatten();
-    if check.add_provided_port && port.is_none() {
-        return Err(
-            "the check wants the provided port, but the task has none; set provide_port or port".to_string()
-        );
-    }
+    let target = check.target(spec.task.port)?;
     match &check.probe {
-        Probe::Http { http, header, timeout, .. } => {
-            let url = with_port(http, port);
-            within(*timeout, &format!("GET {url}"), get(&url, header)).await
+        Probe::Http { header, timeout, .. } => {
+            within(*timeout, &format!("GET {target}"), get(&target, header)).await
         }
-        Probe::Tcp { tcp, timeout, .. } => {
-            let address = with_port(tcp, port);
-            within(*timeout, &format!("connect to {address}"), connect(&address)).await
+        Probe::Tcp { timeout, .. } => {
+            within(*timeout, &format!("connect to {target}"), connect(&target)).await
         }
         Probe::Script { script, timeout, .. } => {
             executor.script(spec, script, *timeout).await.map_err(|failure| failure.0)
         }
         Probe::Ttl { .. } => Err("a ttl check is reported by the task, not probed".to_string()),
     }
-}
-
-/// Puts `:port` behind the host of an `http://host/path` or a bare `host`, in the place of one that is there.
-fn with_port(address: &str, port: Option<u16>) -> String {
-    let Some(port) = port else { return address.to_string() };
-    let start = address.find("://").map_or(0, |at| at + 3);
-    let end = address[start..].find(['/', '?', '#']).map_or(address.len(), |at| start + at);
-    let authority = &address[start..end];
-    let name = authority.rfind('@').map_or(0, |at| at + 1);
-    let host_end = match authority.rfind(']') {
-        Some(bracket) => bracket + 1,
-        None => authority[name..].find(':').map_or(authority.len(), |at| name + at),
-    };
-    format!("{}{}:{port}{}", &address[..start], &authority[..host_end], &address[end..])
 }
 
 async fn within(
@@ -127,25 +106,5 @@ pub(crate) fn causes(error: &reqwest::Error) -> String {
     match parts.pop() {
         Some(root) => root,
         None => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_port;
-
-    #[test]
-    fn the_port_goes_behind_the_host() {
-        let check = |address: &str, expect: &str| assert_eq!(with_port(address, Some(80)), expect);
-        check("http://host", "http://host:80");
-        check("http://host/path?q=a:b", "http://host:80/path?q=a:b");
-        check("http://host?q=1", "http://host:80?q=1");
-        check("https://user:word@host/", "https://user:word@host:80/");
-        check("http://host:1/path", "http://host:80/path");
-        check("http://[::1]/path", "http://[::1]:80/path");
-        check("host", "host:80");
-        check("127.0.0.1", "127.0.0.1:80");
-        check("[::1]", "[::1]:80");
-        assert_eq!(with_port("http://host/path", None), "http://host/path");
     }
 }

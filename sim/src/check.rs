@@ -28,6 +28,7 @@ mod pair;
 mod ports;
 mod quiet;
 mod record;
+mod registration;
 mod replacement;
 mod restart;
 mod rubbish;
@@ -41,8 +42,10 @@ pub(crate) use record::{RolloutRecord, TaskRecord, Text};
 
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
+use callboard_core::registry;
 use callboard_core::store::{Reply, Txn};
-use callboard_core::work::Order;
+use callboard_core::work::{Order, Run};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A promise that was broken.
@@ -162,6 +165,10 @@ pub(crate) trait Check: Send {
     fn committed(&mut self, _seen: &Seen<'_>, _found: &mut Findings) {}
     /// An agent gave an order.
     fn ordered(&mut self, _book: &Book, _host: &Text, _order: &Order, _found: &mut Findings) {}
+    /// An agent asked something of the registry of its host.
+    fn inquired(&mut self, _book: &Book, _host: &Text, _request: &registry::Request) {}
+    /// The registry of a host holds something else than it did.
+    fn registry(&mut self, _host: &Text, _held: &BTreeSet<Run>) {}
     /// A process came to be; it is in the book already.
     fn born(&mut self, _book: &Book, _host: &Text, _id: &Text, _alive: &Alive, _found: &mut Findings) {}
     /// A process ended, on order or by itself; it is no longer in the book.

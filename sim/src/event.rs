@@ -1,6 +1,7 @@
 //! What can happen in a simulated world, one value an event.
 
 use callboard_backends::memory::WatcherId;
+use callboard_core::registry;
 use callboard_core::store::{Reply, Request};
 use callboard_core::work::Report;
 
@@ -41,6 +42,10 @@ pub(crate) enum Event {
     Watched { to: Process, watcher: WatcherId, reply: Reply },
     /// A report reaches an agent.
     Report { to: Process, report: Report },
+    /// A question reaches a host's registry late.
+    Inquire { from: Process, request: registry::Request },
+    /// An answer of the registry reaches an agent.
+    Told { to: Process, reply: registry::Reply },
     /// Something happens to a process on a host.
     Life { host: u32, pid: u32, moment: Moment },
     /// A host has used up its memory, unless the forecast is outdated.

@@ -4,8 +4,10 @@
 
 mod execute;
 mod process;
+mod registry;
 
 pub(crate) use process::{Proc, ProcState};
+pub(crate) use registry::Registry;
 
 use crate::agent::AgentProcess;
 use crate::event::{Event, Moment, Process, Role};
@@ -37,6 +39,8 @@ pub(crate) struct Host {
     life: u32,
     /// The highest revision its agents have heard of; kept on its disk.
     pub(crate) seen: Revision,
+    /// What others are told of what runs here.
+    pub(crate) registry: Registry,
     /// Everything that was started and not removed.
     pub(crate) procs: Vec<Proc>,
     pids: u32,
@@ -73,6 +77,7 @@ impl Host {
             agent: None,
             life: 0,
             seen: Revision(0),
+            registry: Registry::default(),
             procs: Vec::new(),
             pids: 0,
             forecast: 0,
@@ -87,7 +92,7 @@ impl Host {
     }
 
     /// Starts an agent.
-    pub(crate) fn start_agent(&mut self, now: Time, ttl: Span) -> Process {
+    pub(crate) fn start_agent(&mut self, now: Time, ttl: Span, registry: bool) -> Process {
         self.life += 1;
         let settings = Settings {
             registration: self.registration.clone(),
@@ -95,6 +100,7 @@ impl Host {
             agent_id: format!("{}-agent", self.name()),
             ttl,
             pressure_percent: 90,
+            registry,
             seen: self.seen,
         };
         self.agent = Some(AgentProcess::new(settings, now, &mut self.chance));

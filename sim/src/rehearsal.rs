@@ -74,6 +74,7 @@ fn nothing_wrong(until: Span) -> Scenario {
         desired: Configuration::default(),
         builds: Vec::new(),
         store: StoreManners::default(),
+        registry: None,
         timeline: Vec::new(),
         trickle: Vec::new(),
         expect: Vec::new(),

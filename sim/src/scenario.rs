@@ -47,6 +47,8 @@ pub struct Scenario {
     pub builds: Vec<Build>,
     /// How the store behaves all the time.
     pub store: StoreManners,
+    /// How the registry of each machine behaves all the time; `None`: there are none.
+    pub registry: Option<RegistryManners>,
     /// What happens once.
     pub timeline: Vec<Happening>,
     /// What happens again and again.
@@ -92,6 +94,17 @@ impl Default for StoreManners {
             session_slack: Span(0),
         }
     }
+}
+
+/// How the registries of the machines, and the way to them, behave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryManners {
+    /// Requests that never arrive, in a million.
+    pub lost_requests: u32,
+    /// Answers that never arrive, in a million.
+    pub lost_answers: u32,
+    /// Requests that arrive late, after others, in a million.
+    pub late: u32,
 }
 
 /// Something that happens at a time.
@@ -157,6 +170,18 @@ pub enum Action {
         hosts: Hosts,
         /// When they are started again.
         restart_after: Span,
+    },
+    /// The registries of machines answer nothing.
+    RegistryAway {
+        /// Which.
+        hosts: Hosts,
+        /// For how long.
+        lasting: Span,
+    },
+    /// The registries of machines lose all they hold.
+    RegistryForgets {
+        /// Which.
+        hosts: Hosts,
     },
     /// Schedulers are killed.
     KillSchedulers {
@@ -253,6 +278,10 @@ pub enum TrickleFault {
     StoreOutage,
     /// The store takes no writes.
     StoreReadOnly,
+    /// The registry of a machine answers nothing.
+    RegistryAway,
+    /// The registry of a machine loses all it holds.
+    RegistryForgets,
     /// A task ends by itself.
     TaskExit,
     /// A user rolls a service to another version.
@@ -319,6 +348,7 @@ impl Action {
             Action::KillAgents { restart_after, .. } => *restart_after,
             Action::FreezeHosts { lasting, .. }
             | Action::Partition { lasting, .. }
+            | Action::RegistryAway { lasting, .. }
             | Action::PauseSchedulers { lasting, .. }
             | Action::StoreOutage { lasting }
             | Action::StoreReadOnly { lasting }
@@ -327,6 +357,7 @@ impl Action {
             | Action::DeleteService { .. }
             | Action::Drain { .. }
             | Action::CorruptService { .. }
+            | Action::RegistryForgets { .. }
             | Action::ExpireSessions
             | Action::CompactStore
             | Action::RestoreStore { .. }

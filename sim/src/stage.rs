@@ -130,6 +130,8 @@ impl Stage<'_> {
                 }
             }
             Event::Report { to, report } => self.report(to, report),
+            Event::Inquire { from, request } => self.inquired(from, request),
+            Event::Told { to, reply } => self.told(to, reply),
             Event::Life { host, pid, moment } => {
                 let now = self.now();
                 let outward = self.hosts[host as usize].live(now, pid, moment);
@@ -165,7 +167,9 @@ impl Stage<'_> {
             | Event::Hear { to: process, .. }
             | Event::Unanswered { to: process, .. }
             | Event::Watched { to: process, .. }
-            | Event::Report { to: process, .. } => match process.role {
+            | Event::Report { to: process, .. }
+            | Event::Inquire { from: process, .. }
+            | Event::Told { to: process, .. } => match process.role {
                 Role::Agent => self.hosts[process.at()].frozen_until,
                 Role::Scheduler => self.schedulers[process.at()].paused_until,
             },

@@ -70,6 +70,7 @@ impl Agent {
         } else {
             !self.is_ready() || self.converge(now, &mut local)
         };
+        self.show(now, &mut local);
         self.tell_health(&local, was_healthy);
         if let Some(due) = local.due.take() {
             self.timers.remove(&(due, id.clone()));

@@ -1,14 +1,16 @@
 //! Whether a running task does its work: each of its checks is made at its interval, one probe at a time, and believed
-//! after so many results in a row.
+//! after so many results in a row. What a registry makes, http and tcp, it also counts: its verdict is asked for at the
+//! same interval and believed at once, and while it has none the agent makes the check itself.
 //!
 //! **Invariant:** only results about the present start count.
 
-use super::Agent;
 use super::local::{Local, State, shorten};
+use super::{Agent, Effect};
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix};
 use crate::model::{Health, Probe};
-use crate::work::{Order, Run};
+use crate::registry::Request;
+use crate::work::{Order, Run, Spec};
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -17,6 +19,17 @@ const PATIENCE: Span = Span::secs(5);
 /// The first probe of each check comes within this time, so that not all come at once.
 const FIRST_WITHIN: u64 = 1000;
 const INTERVAL_MIN: Span = Span(100);
+
+/// Where a result comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// From one probe.
+    Probe,
+    /// From the registry, which has counted the thresholds already.
+    Verdict,
+    /// From whoever makes the check not saying anything.
+    Silence,
+}
 
 /// How one check of one start is getting on.
 #[derive(Clone, Debug, Default)]
@@ -61,24 +74,27 @@ impl Local {
     }
 
     /// Takes one result into account.
-    fn count(&mut self, now: Time, index: usize, result: Result<(), String>, silent: bool) {
+    fn count(&mut self, now: Time, index: usize, result: Result<(), String>, source: Source) {
         let Some(check) = self.definition.as_ref().and_then(|definition| definition.checks.get(index)) else {
             return;
         };
         let Some(probing) = self.probing.get_mut(index) else { return };
-        probing.silent = silent;
+        probing.silent = source == Source::Silence;
+        // A registry believes its first result of a start, whatever the thresholds: that one is counted here.
+        let is_verdict = source == Source::Verdict && probing.passing.is_some();
         match result {
             Ok(()) => {
                 probing.failures = 0;
                 probing.passes = probing.passes.saturating_add(1);
-                if probing.passes >= check.success_threshold {
+                if is_verdict || probing.passes >= check.success_threshold {
                     probing.passing = Some(true);
                 }
             }
             Err(error) => {
                 probing.passes = 0;
                 probing.failures = probing.failures.saturating_add(1);
-                if probing.failures >= check.failure_threshold && probing.passing != Some(false) {
+                let fails = is_verdict || probing.failures >= check.failure_threshold;
+                if fails && probing.passing != Some(false) {
                     probing.passing = Some(false);
                     // The reason at the turn stays, lest each result is written to the store.
                     let number = format!("{index}");
@@ -131,7 +147,8 @@ impl Agent {
                 Probe::Ttl { ttl } => {
                     local.probing[index].next = now + (*ttl).max(INTERVAL_MIN);
                     let silence = format!("no report for {ttl}");
-                    local.count(now, index, Err(silence), false);
+                    local.count(now, index, Err(silence), Source::Probe);
+                    self.tell(local, index);
                 }
                 Probe::Http { interval, timeout, .. }
                 | Probe::Tcp { interval, timeout, .. }
@@ -140,39 +157,107 @@ impl Agent {
                     if local.probing[index].deadline.take().is_some() {
                         let silence =
                             format!("no result within {}", Span(timeout.0.saturating_add(PATIENCE.0)));
-                        local.count(now, index, Err(silence), true);
+                        local.count(now, index, Err(silence), Source::Silence);
                     }
                     local.probing[index].next = now + interval;
                     local.probing[index].deadline = Some(now + timeout + PATIENCE);
-                    if let Some(spec) = &local.spec {
-                        self.order(Order::Check { spec: spec.clone(), check: index });
-                    }
+                    self.make(local, index);
                 }
             }
         }
     }
 
-    /// Takes the result of a check.
-    pub(super) fn checked(&mut self, now: Time, run: &Run, index: usize, result: Result<(), String>) {
-        let Some(local) = self.locals.get_mut(&run.id).filter(|local| local.is_at(run)) else { return };
-        if !matches!(local.state, State::Running { .. }) {
-            return;
+    /// Makes a check, or asks the registry what came of it.
+    fn make(&mut self, local: &Local, index: usize) {
+        let Some(spec) = &local.spec else { return };
+        if self.settings.registry && is_made_by_registry(spec, index) {
+            self.out.push(Effect::Registry(Request::Ask { run: local.run(), check: index }));
+        } else {
+            self.order(Order::Check { spec: spec.clone(), check: index });
         }
-        let Some(check) = local.definition.as_ref().and_then(|definition| definition.checks.get(index))
-        else {
+    }
+
+    /// Shows others what is believed of a check that the agent makes itself.
+    fn tell(&mut self, local: &Local, index: usize) {
+        let is_own = local.spec.as_ref().is_some_and(|spec| !is_made_by_registry(spec, index));
+        let Some(probing) = local.probing.get(index).filter(|_| self.settings.registry && is_own) else {
             return;
         };
-        let is_ttl = match &check.probe {
+        if let Some(passing) = probing.passing {
+            let result = if passing { Ok(()) } else { Err(probing.error.clone().unwrap_or_default()) };
+            self.out.push(Effect::Registry(Request::Tell { run: local.run(), check: index, result }));
+        }
+    }
+
+    /// Takes the result of a check.
+    pub(super) fn checked(&mut self, now: Time, run: &Run, index: usize, result: Result<(), String>) {
+        self.take_result(now, run, index, result, Source::Probe);
+    }
+
+    /// Takes what the registry found out; when it does not know, the agent makes the check itself.
+    pub(super) fn found(&mut self, now: Time, run: &Run, index: usize, verdict: Option<Result<(), String>>) {
+        if let Some(result) = verdict {
+            return self.take_result(now, run, index, result, Source::Verdict);
+        }
+        let Some(local) = self.locals.get(&run.id).filter(|local| local.is_at(run)) else { return };
+        let is_awaited = local.probing.get(index).is_some_and(|probing| probing.deadline.is_some());
+        if let Some(spec) = local.spec.clone().filter(|_| is_awaited) {
+            self.order(Order::Check { spec, check: index });
+        }
+    }
+
+    fn take_result(
+        &mut self,
+        now: Time,
+        run: &Run,
+        index: usize,
+        result: Result<(), String>,
+        source: Source,
+    ) {
+        let Some(mut local) = self.locals.remove(&run.id) else { return };
+        if local.take_result(now, run, index, result, source) {
+            self.tell(&local, index);
+            self.touch(&run.id);
+        }
+        self.locals.insert(run.id.clone(), local);
+    }
+}
+
+impl Local {
+    /// Takes the result of a check into account, if it is about the present start and was waited for.
+    fn take_result(
+        &mut self,
+        now: Time,
+        run: &Run,
+        index: usize,
+        result: Result<(), String>,
+        source: Source,
+    ) -> bool {
+        if !self.is_at(run) || !matches!(self.state, State::Running { .. }) {
+            return false;
+        }
+        let Some(check) = self.definition.as_ref().and_then(|definition| definition.checks.get(index)) else {
+            return false;
+        };
+        let ttl = match &check.probe {
             Probe::Ttl { ttl } => Some((*ttl).max(INTERVAL_MIN)),
             Probe::Http { .. } | Probe::Tcp { .. } | Probe::Script { .. } => None,
         };
-        let Some(probing) = local.probing.get_mut(index) else { return };
-        match is_ttl {
+        let Some(probing) = self.probing.get_mut(index) else { return false };
+        match ttl {
             Some(ttl) => probing.next = now + ttl,
-            None if probing.deadline.take().is_none() => return,
+            None if probing.deadline.take().is_none() => return false,
             None => probing.next = probing.next.max(now),
         }
-        local.count(now, index, result, false);
-        self.touch(&run.id);
+        self.count(now, index, result, source);
+        true
+    }
+}
+
+/// Tells whether a registry makes such a check, where there is one.
+fn is_made_by_registry(spec: &Spec, index: usize) -> bool {
+    match spec.definition.checks.get(index).map(|check| &check.probe) {
+        Some(Probe::Http { .. } | Probe::Tcp { .. }) => true,
+        Some(Probe::Script { .. } | Probe::Ttl { .. }) | None => false,
     }
 }

@@ -92,6 +92,7 @@ impl Agent {
             }
         };
         self.inspection.done = true;
+        self.begin_registrations(now);
         let mut by_id: BTreeMap<Name, BTreeMap<Run, Found>> = BTreeMap::new();
         let mut early = core::mem::take(&mut self.inspection.early);
         for mut found in found {

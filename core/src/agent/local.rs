@@ -27,6 +27,8 @@ pub(super) struct Local {
     pub(super) health: Health,
     pub(super) reason: Option<String>,
     pub(super) probing: Vec<Probing>,
+    /// The run that the registry was asked to enter.
+    pub(super) shown: Option<Run>,
     pub(super) unhealthy_since: Option<Time>,
     /// What was started last, and the run before that, whose output is kept until the next one.
     pub(super) spec: Option<Arc<Spec>>,
@@ -74,6 +76,8 @@ pub(super) struct Relic {
     pub(super) port: Option<u16>,
     pub(super) again: Time,
     pub(super) failures: u32,
+    /// It was told to stop already.
+    pub(super) told: bool,
 }
 
 impl Local {
@@ -87,6 +91,7 @@ impl Local {
             health: Health::Unknown,
             reason: None,
             probing: Vec::new(),
+            shown: None,
             unhealthy_since: None,
             spec: None,
             past: None,

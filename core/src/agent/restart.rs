@@ -68,18 +68,24 @@ impl Agent {
 
     /// Has a live run stopped that another one takes the place of.
     pub(super) fn relic(&mut self, now: Time, run: Run, like: &Local) {
-        let relic = Relic { grace: like.grace(), port: like.task.port, again: now, failures: 0 };
+        let relic = Relic { grace: like.grace(), port: like.task.port, again: now, failures: 0, told: false };
         self.relics.insert(run, relic);
         self.wake_relics(now);
     }
 
     pub(super) fn wake_relics(&mut self, now: Time) {
-        let mut orders = Vec::new();
+        let mut due = Vec::new();
         for (run, relic) in self.relics.iter_mut().filter(|(_, relic)| relic.again <= now) {
             relic.again = now + relic.grace.times(2) + STOP_PATIENCE;
-            orders.push(Order::Stop { run: run.clone(), grace: relic.grace });
+            due.push((run.clone(), relic.grace, core::mem::replace(&mut relic.told, true)));
         }
-        orders.into_iter().for_each(|order| self.order(order));
+        for (run, grace, is_told) in due {
+            if is_told {
+                self.order(Order::Stop { run, grace });
+            } else {
+                self.part(now, run, grace);
+            }
+        }
     }
 
     /// Decides what follows the end of a start of a task that shall run, and whether one that is not healthy is to end.
@@ -121,13 +127,19 @@ impl Agent {
     /// Orders the present start to end.
     pub(super) fn stop(&mut self, now: Time, local: &mut Local, why: String) {
         let grace = local.grace();
+        // A run that was found may have been entered by an earlier agent.
+        let may_be_entered = local.shown.is_some() || matches!(local.state, State::Running { .. });
         local.state = State::Stopping { again: now + grace.times(2) + STOP_PATIENCE, failures: 0, why };
         local.probing.clear();
         local.unhealthy_since = None;
         if local.health == Health::Healthy {
             local.health = Health::Unknown;
         }
-        self.order(Order::Stop { run: local.run(), grace });
+        if may_be_entered {
+            self.part(now, local.run(), grace);
+        } else {
+            self.order(Order::Stop { run: local.run(), grace });
+        }
     }
 
     /// Repeats the order.

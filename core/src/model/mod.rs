@@ -8,6 +8,7 @@ mod cluster;
 mod definition;
 mod host;
 mod service;
+mod target;
 mod task;
 
 pub use cluster::{Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Policy};

@@ -1,7 +1,8 @@
 //! Whatever is lost, repeated, delayed or cut off: no run is started beside another one of its task, none is stopped
 //! without evidence (the stage asserts both at every order), and calm brings everything in line.
 
-use crate::stage::{Stage, code, task};
+use crate::stage::{Stage, code, settings, task};
+use callboard_core::agent::Settings;
 use callboard_core::mirror::mix;
 use callboard_core::model::{Desired, Health, Phase, Task};
 use proptest::prelude::*;
@@ -24,6 +25,7 @@ fn collect(stage: &mut Stage, issued: &mut BTreeMap<String, Task>) {
 }
 
 fn disturb(stage: &mut Stage, issued: &mut BTreeMap<String, Task>, drawn: u64, round: u64) {
+    let registry = stage.agent.settings().registry;
     let id = format!("web-{}", drawn / 16 % 4);
     match drawn % 16 {
         0..=3 => {
@@ -47,6 +49,7 @@ fn disturb(stage: &mut Stage, issued: &mut BTreeMap<String, Task>, drawn: u64, r
         11 => stage.store.down = true,
         12 => stage.executor_down = true,
         13 => stage.swallow = 1,
+        14 if registry => stage.registry.disturb(drawn / 64),
         14 => {
             stage.ill.insert("web-3".into());
         }
@@ -55,7 +58,8 @@ fn disturb(stage: &mut Stage, issued: &mut BTreeMap<String, Task>, drawn: u64, r
 }
 
 fn story(seed: u64) {
-    let mut stage = Stage::new();
+    let registry = seed.is_multiple_of(2);
+    let mut stage = Stage::of(Settings { registry, ..settings() });
     stage.chaos(Some(seed));
     let mut issued = BTreeMap::new();
     for round in 0..60 {
@@ -66,6 +70,8 @@ fn story(seed: u64) {
             stage.store.down = false;
             stage.executor_down = false;
             stage.deaf = false;
+            stage.registry.away = false;
+            stage.registry.refuses = None;
         }
         collect(&mut stage, &mut issued);
     }
@@ -74,6 +80,8 @@ fn story(seed: u64) {
     stage.executor_down = false;
     stage.deaf = false;
     stage.ill.clear();
+    stage.registry.away = false;
+    stage.registry.refuses = None;
     for _ in 0..60 {
         stage.run(30);
         collect(&mut stage, &mut issued);
@@ -86,6 +94,8 @@ fn story(seed: u64) {
         assert_eq!((status.generation, status.phase), (task.generation, Phase::Running));
         assert_eq!(status.health, Health::Healthy);
     }
+    let held: Vec<_> = stage.registry.held.iter().cloned().collect();
+    assert_eq!(held, if registry { live } else { vec![] });
     let said = stage.store.entries.keys().filter(|key| key.starts_with("status/")).count();
     assert_eq!(said, issued.len());
     assert_eq!(stage.processes.values().filter(|process| process.exit.is_some()).count(), {

@@ -4,5 +4,7 @@ mod chaos;
 mod evidence;
 mod lifecycle;
 mod presence;
+mod registration;
+mod registry;
 mod stage;
 mod store;

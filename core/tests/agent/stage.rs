@@ -1,6 +1,7 @@
 //! A store and a machine, pretended, with an agent between them. Everything takes a millisecond, unless a test wants it
 //! otherwise; with a seed, effects and answers are lost, repeated and delayed.
 
+use crate::registry::Registry;
 use crate::store::Store;
 use callboard_core::agent::{Agent, Effect, Input, Settings};
 use callboard_core::keys::Key;
@@ -34,6 +35,7 @@ pub(crate) struct Stage {
     pub(crate) agent: Agent,
     pub(crate) now: u64,
     pub(crate) store: Store,
+    pub(crate) registry: Registry,
     pub(crate) processes: BTreeMap<Run, Process>,
     stopped: BTreeSet<Run>,
     queue: BTreeMap<(u64, u64), Event>,
@@ -74,6 +76,7 @@ pub(crate) fn settings() -> Settings {
         agent_id: "agent".into(),
         ttl: Span::secs(10),
         pressure_percent: 90,
+        registry: false,
         seen: Revision(0),
     }
 }
@@ -136,6 +139,7 @@ impl Stage {
             agent: Agent::new(settings),
             now: 1000,
             store: Store { revision: 10, ..Store::default() },
+            registry: Registry::default(),
             processes: BTreeMap::new(),
             stopped: BTreeSet::new(),
             queue: BTreeMap::new(),
@@ -332,9 +336,17 @@ impl Stage {
                     _ => self.ask(request),
                 },
                 Effect::Work(order) => self.carry_out(order),
+                Effect::Registry(request) => self.inquire(request),
                 Effect::Note(note) => self.notes.push(note),
                 Effect::Exit => self.exited = true,
             }
+        }
+    }
+
+    fn inquire(&mut self, request: callboard_core::registry::Request) {
+        let is_lost = self.chaos.is_some() && self.draw() % 100 < 5;
+        if !is_lost && let Some(reply) = self.registry.serve(self.now, request) {
+            self.answer(Input::Registry(reply), true);
         }
     }
 

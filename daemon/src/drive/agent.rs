@@ -4,9 +4,10 @@ use super::Clock;
 use super::store::Line;
 use crate::data_dir;
 use crate::events::Events;
-use callboard_backends::Store;
+use callboard_backends::{ConsulRegistry, Store};
 use callboard_core::agent::{Agent, Effect, Input, Settings};
 use callboard_core::machine::Machine;
+use callboard_core::registry;
 use callboard_core::store::Reply;
 use callboard_core::work::Report;
 use callboard_executors::{Executor, perform};
@@ -40,6 +41,8 @@ pub(crate) struct AgentDriver {
     line: Line,
     replies: UnboundedReceiver<Reply>,
     reports: (UnboundedSender<Report>, UnboundedReceiver<Report>),
+    registry: Option<Arc<ConsulRegistry>>,
+    registered: (UnboundedSender<registry::Reply>, UnboundedReceiver<registry::Reply>),
     told: UnboundedReceiver<Told>,
     /// The highest store revision seen, for the next start.
     seen: watch::Sender<u64>,
@@ -47,23 +50,38 @@ pub(crate) struct AgentDriver {
 
 impl AgentDriver {
     /// Makes a driver and the way to tell it things. What it has seen of the store is kept in `seen_file`, if any.
+    /// There is a `registry` if the settings say so.
     pub(crate) fn new(
         settings: Settings,
         clock: Clock,
         store: Arc<dyn Store>,
         executor: Arc<dyn Executor>,
+        registry: Option<Arc<ConsulRegistry>>,
         events: Arc<Events>,
         seen_file: Option<PathBuf>,
     ) -> (AgentDriver, UnboundedSender<Told>) {
         let (line, replies) = Line::new(store);
         let (sender, told) = unbounded_channel();
         let machine = Agent::new(settings);
-        let reports = unbounded_channel();
+        let (reports, registered) = (unbounded_channel(), unbounded_channel());
         let (seen, changed) = watch::channel(machine.seen().0);
         if let Some(file) = seen_file {
             drop(tokio::spawn(keep_seen(changed, file)));
         }
-        (AgentDriver { machine, clock, events, executor, line, replies, reports, told, seen }, sender)
+        let driver = AgentDriver {
+            machine,
+            clock,
+            events,
+            executor,
+            line,
+            replies,
+            reports,
+            registry,
+            registered,
+            told,
+            seen,
+        };
+        (driver, sender)
     }
 
     /// Runs until the machine says that all is done.
@@ -76,6 +94,7 @@ impl AgentDriver {
                 },
                 Some(reply) = self.replies.recv() => Input::Store(reply),
                 Some(report) = self.reports.1.recv() => Input::Work(report),
+                Some(reply) = self.registered.1.recv() => Input::Registry(reply),
                 () = self.clock.until(self.machine.wake_at()) => Input::Wake,
             };
             if self.step(input).is_break() {
@@ -93,6 +112,7 @@ impl AgentDriver {
                     let work = perform(Arc::clone(&self.executor), order, self.reports.0.clone());
                     drop(tokio::spawn(work));
                 }
+                Effect::Registry(request) => self.inquire(request),
                 Effect::Note(note) => self.events.note("agent", &note),
                 Effect::Exit => flow = ControlFlow::Break(()),
             }
@@ -100,6 +120,19 @@ impl AgentDriver {
         let seen = self.machine.seen().0;
         self.seen.send_if_modified(|kept| std::mem::replace(kept, seen) != seen);
         flow
+    }
+}
+
+impl AgentDriver {
+    fn inquire(&self, request: registry::Request) {
+        let Some(registry) = self.registry.clone() else { return };
+        let replies = self.registered.0.clone();
+        drop(tokio::spawn(async move {
+            if let Some(reply) = registry.answer(request).await {
+                // Nobody receives it when the agent is gone.
+                let _sent = replies.send(reply);
+            }
+        }));
     }
 }
 

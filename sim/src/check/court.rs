@@ -5,12 +5,15 @@ use super::record::Text;
 use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, bound, brake, budget, capacity, convergence,
     copies, doubt, drain, eligibility, evidence, foreign, generation, identity, ledger, lifecycle, lock,
-    orphan, outage, ownership, pair, ports, quiet, replacement, restart, rubbish, sending, vacancy, versions,
+    orphan, outage, ownership, pair, ports, quiet, registration, replacement, restart, rubbish, sending,
+    vacancy, versions,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
+use callboard_core::registry;
 use callboard_core::store::{Change, Entry, Reply, Txn};
-use callboard_core::work::Order;
+use callboard_core::work::{Order, Run};
+use std::collections::BTreeSet;
 
 /// All checkers and what they share.
 pub(crate) struct Court {
@@ -51,6 +54,7 @@ impl Court {
             Box::new(quiet::Quiet::default()),
             Box::new(replacement::Replacement::new(ttl)),
             Box::new(drain::Drained),
+            Box::new(registration::Registrations::default()),
         ];
         Court::of(seed, lag, checks)
     }
@@ -126,6 +130,18 @@ impl Court {
     pub(crate) fn ordered(&mut self, host: &Text, order: &Order) {
         for check in &mut self.checks {
             check.ordered(&self.book, host, order, &mut self.findings);
+        }
+    }
+
+    pub(crate) fn inquired(&mut self, host: &Text, request: &registry::Request) {
+        for check in &mut self.checks {
+            check.inquired(&self.book, host, request);
+        }
+    }
+
+    pub(crate) fn registry(&mut self, host: &Text, held: &BTreeSet<Run>) {
+        for check in &mut self.checks {
+            check.registry(host, held);
         }
     }
 

@@ -5,6 +5,7 @@ use super::{Bug, Mutant};
 use crate::check::{Book, Text};
 use callboard_core::agent::{Effect, Input};
 use callboard_core::machine::Span;
+use callboard_core::registry;
 use callboard_core::store::{Reply, Request};
 use callboard_core::work::{Exit, Order, Report, Run, Spec};
 use std::sync::Arc;
@@ -60,7 +61,22 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
             }
             vec![Effect::Store(Request::Commit { write, txn })]
         }
+        Effect::Registry(request) => {
+            inquires(mutant, host, request).into_iter().map(Effect::Registry).collect()
+        }
         Effect::Store(_) | Effect::Note(_) | Effect::Exit => vec![effect],
+    }
+}
+
+fn inquires(mutant: &mut Mutant, host: &Text, request: registry::Request) -> Option<registry::Request> {
+    match (mutant.bug, request) {
+        (Bug::StopsRegistered, registry::Request::Deregister(run)) => {
+            let gone = Input::Registry(registry::Reply::Deregistered(run, Ok(())));
+            mutant.whispers.entry(host.clone()).or_default().push(gone);
+            None
+        }
+        (Bug::TrustsRegistry, registry::Request::List) => None,
+        (_, request) => Some(request),
     }
 }
 

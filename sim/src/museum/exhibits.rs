@@ -63,6 +63,10 @@ pub enum Bug {
     DeafToLoss,
     /// The scheduler does not hear of drains.
     IgnoresDrain,
+    /// The agent stops what others are still sent to.
+    StopsRegistered,
+    /// The agent never looks whether the registry has forgotten.
+    TrustsRegistry,
 }
 
 /// A bug on show.
@@ -93,6 +97,10 @@ const OUTAGE: &str = "timeline: [{at: 90s, do: store_outage, lasting: 60s}]";
 const CRASHING: &str = "builds: [{task: web, version: 1, exits_after: 20s}]";
 const SUCCESSION: &str = "timeline: [{at: 60s, do: kill_schedulers, restart_after: 5s}]";
 const RUBBISH: &str = "timeline: [{at: 90s, do: corrupt_service, service: web}]";
+const REGISTERED_STOP: &str = "registry: {}
+timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
+const FORGETS: &str = "registry: {}
+timeline: [{at: 60s, do: registry_forgets, percent: 100}]";
 const CUT_SOME: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 60s}]";
 
 /// Lists all that is on show.
@@ -101,7 +109,7 @@ pub fn exhibits() -> &'static [Exhibit] {
     const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
         Exhibit { bug, promise, timeline }
     }
-    const ALL: [Exhibit; 29] = [
+    const ALL: [Exhibit; 31] = [
         show(Bug::Unfenced, "S1", QUIET),
         show(Bug::Blind, "S3", QUIET),
         show(Bug::WrongKey, "S4", QUIET),
@@ -131,6 +139,8 @@ pub fn exhibits() -> &'static [Exhibit] {
         show(Bug::NoSuccessor, "L3", SUCCESSION),
         show(Bug::DeafToLoss, "L4", LOSS),
         show(Bug::IgnoresDrain, "L6", DRAIN),
+        show(Bug::StopsRegistered, "S28", REGISTERED_STOP),
+        show(Bug::TrustsRegistry, "S28", FORGETS),
     ];
     &ALL
 }

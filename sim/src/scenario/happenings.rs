@@ -17,6 +17,8 @@ enum Verb {
     FreezeHosts,
     Partition,
     KillAgents,
+    RegistryAway,
+    RegistryForgets,
     KillSchedulers,
     PauseSchedulers,
     StoreOutage,
@@ -28,7 +30,7 @@ enum Verb {
     EmptyStore,
 }
 
-const VERBS: [(&str, Verb); 18] = [
+const VERBS: [(&str, Verb); 20] = [
     ("set_service", Verb::SetService),
     ("delete_service", Verb::DeleteService),
     ("corrupt_service", Verb::CorruptService),
@@ -38,6 +40,8 @@ const VERBS: [(&str, Verb); 18] = [
     ("freeze_hosts", Verb::FreezeHosts),
     ("partition", Verb::Partition),
     ("kill_agents", Verb::KillAgents),
+    ("registry_away", Verb::RegistryAway),
+    ("registry_forgets", Verb::RegistryForgets),
     ("kill_schedulers", Verb::KillSchedulers),
     ("pause_schedulers", Verb::PauseSchedulers),
     ("store_outage", Verb::StoreOutage),
@@ -113,6 +117,11 @@ fn action(fields: &mut Fields<'_>, verb: Verb, known: &Known) -> Option<Action> 
             let restart_after = fields.span_or("restart_after", LONGEST, Span::secs(5));
             Some(Action::KillAgents { hosts: hosts(fields, known)?, restart_after })
         }
+        Verb::RegistryAway => {
+            let lasting = lasting(fields);
+            Some(Action::RegistryAway { hosts: hosts(fields, known)?, lasting: lasting? })
+        }
+        Verb::RegistryForgets => Some(Action::RegistryForgets { hosts: hosts(fields, known)? }),
         Verb::KillSchedulers => {
             let restart_after = fields.optional("restart_after").and_then(|item| item.span(LONGEST));
             Some(Action::KillSchedulers { count: fields.number_or("count", 1..=16, 1), restart_after })

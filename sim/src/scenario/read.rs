@@ -2,7 +2,7 @@
 //! ordinary configuration and are read as one, by the same code. Mistakes name file, line, field and what is allowed.
 
 use super::generate::{self, Generate};
-use super::{HostClass, Scenario, StoreManners, Trickle, TrickleFault};
+use super::{HostClass, RegistryManners, Scenario, StoreManners, Trickle, TrickleFault};
 use crate::build::Build;
 use callboard_core::config::{
     self, Configuration, Fields, Item, Mistake, Node, Reader, Sourced, Stored, Value,
@@ -128,6 +128,7 @@ fn scenario(fields: &mut Fields<'_>, file: &str, desired: &mut Configuration) ->
         ttl: fields.span_or("ttl", Span::secs(1)..=Span::secs(3600), Span::secs(15)),
         builds: fields.list("builds", |item| item.object(|fields| build(fields, &known))?),
         store: fields.optional("store").and_then(|item| item.object(manners)).unwrap_or_default(),
+        registry: fields.optional("registry").and_then(|item| item.object(registry)),
         timeline: fields.list("timeline", |item| super::happenings::read(&item, &known)),
         trickle: fields.list("trickle", |item| item.object(|fields| trickle(fields, duration))?),
         expect: fields.list("expect", |item| super::expectations::read(&item, &known)),
@@ -252,8 +253,17 @@ fn manners(fields: &mut Fields<'_>) -> StoreManners {
     }
 }
 
+fn registry(fields: &mut Fields<'_>) -> RegistryManners {
+    let ppm = |fields: &mut Fields<'_>, name| fields.number_or(name, 0..=1_000_000, 0);
+    RegistryManners {
+        lost_requests: ppm(fields, "lost_requests_ppm"),
+        lost_answers: ppm(fields, "lost_answers_ppm"),
+        late: ppm(fields, "late_ppm"),
+    }
+}
+
 /// The faults that can trickle, by name.
-const FAULTS: [(&str, TrickleFault); 12] = [
+const FAULTS: [(&str, TrickleFault); 14] = [
     ("crash", TrickleFault::Crash),
     ("partition", TrickleFault::Partition),
     ("kill_agent", TrickleFault::KillAgent),
@@ -262,6 +272,8 @@ const FAULTS: [(&str, TrickleFault); 12] = [
     ("pause_scheduler", TrickleFault::PauseScheduler),
     ("store_outage", TrickleFault::StoreOutage),
     ("store_read_only", TrickleFault::StoreReadOnly),
+    ("registry_away", TrickleFault::RegistryAway),
+    ("registry_forgets", TrickleFault::RegistryForgets),
     ("task_exit", TrickleFault::TaskExit),
     ("roll", TrickleFault::Roll),
     ("scale", TrickleFault::Scale),

@@ -2,7 +2,9 @@
 //! can happen at all is drawn first, each with one chance in two, since bugs hide behind faults that other faults prevent.
 
 use super::generate::Generate;
-use super::{Action, Happening, HostClass, Hosts, Scenario, StoreManners, Trickle, TrickleFault};
+use super::{
+    Action, Happening, HostClass, Hosts, RegistryManners, Scenario, StoreManners, Trickle, TrickleFault,
+};
 use crate::build::Build;
 use crate::rng::{Chance, Stream};
 use callboard_core::config::Configuration;
@@ -41,6 +43,7 @@ pub fn small_world(seed: u64) -> Scenario {
         builds: Vec::new(),
         desired,
         store: manners(&mut chance),
+        registry: None,
         timeline: Vec::new(),
         trickle: Vec::new(),
         expect: Vec::new(),
@@ -48,6 +51,10 @@ pub fn small_world(seed: u64) -> Scenario {
     scenario.builds = builds(&mut chance, &scenario.desired);
     scenario.trickle = trickles(&mut chance, until);
     scenario.timeline = timeline(&mut chance, until, &scenario.desired);
+    if chance.coin() {
+        scenario.registry = Some(registry(&mut chance));
+        scenario.trickle.extend(registry_trickles(&mut chance, until));
+    }
     scenario
 }
 
@@ -135,6 +142,28 @@ fn trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
         if on {
             let lasting = (Span::secs(shortest), Span::secs(longest));
             trickles.push(Trickle { fault, per_hour: rate, from: Span::secs(30), until, lasting });
+        }
+    }
+    trickles
+}
+
+fn registry(chance: &mut Chance) -> RegistryManners {
+    let often = |chance: &mut Chance, ppm: u64| if chance.coin() { small(chance.below(ppm)) } else { 0 };
+    RegistryManners {
+        lost_requests: often(chance, 20_000),
+        lost_answers: often(chance, 20_000),
+        late: often(chance, 20_000),
+    }
+}
+
+fn registry_trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
+    let kinds = [(TrickleFault::RegistryAway, 1, 120), (TrickleFault::RegistryForgets, 0, 0)];
+    let mut trickles = Vec::new();
+    for (fault, shortest, longest) in kinds {
+        let (on, per_hour) = (chance.coin(), chance.between(1, 60));
+        if on {
+            let lasting = (Span::secs(shortest), Span::secs(longest));
+            trickles.push(Trickle { fault, per_hour, from: Span::secs(30), until, lasting });
         }
     }
     trickles

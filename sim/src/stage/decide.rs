@@ -5,6 +5,7 @@ use super::Stage;
 use crate::check::Text;
 use crate::event::{Event, Process, Role};
 use callboard_core::agent;
+use callboard_core::registry;
 use callboard_core::scheduler;
 use callboard_core::store::Reply;
 use callboard_core::work::{Order, Report, Spec};
@@ -63,6 +64,13 @@ impl Stage<'_> {
         }
     }
 
+    /// Lets an agent hear from its registry.
+    pub(super) fn told(&mut self, to: Process, reply: registry::Reply) {
+        if self.hosts[to.at()].is_agent(to) {
+            self.tell_agent(to, agent::Input::Registry(reply));
+        }
+    }
+
     fn tell_agent(&mut self, process: Process, input: agent::Input) {
         let now = self.queue.now();
         let name = self.hosts[process.at()].registration.host.clone();
@@ -87,6 +95,7 @@ impl Stage<'_> {
             match effect {
                 agent::Effect::Store(request) => self.send(process, request),
                 agent::Effect::Work(order) => self.order(process, name, order),
+                agent::Effect::Registry(request) => self.inquire(process, name, request),
                 agent::Effect::Note(note) => self.note(Some(name), note),
                 agent::Effect::Exit => {}
             }
@@ -150,6 +159,44 @@ impl Stage<'_> {
         };
         let outward = self.hosts[agent.at()].order(now, agent, order, build);
         self.outward(agent.index, outward);
+    }
+}
+
+impl Stage<'_> {
+    /// Carries what an agent asks to the registry of its host.
+    fn inquire(&mut self, agent: Process, name: &Text, request: registry::Request) {
+        let now = self.now();
+        self.court.inquired(name, &request);
+        let changes = changes(&request);
+        let manners = &self.scenario.registry.clone().unwrap_or_default();
+        let outward = self.hosts[agent.at()].inquire(now, agent, request, manners);
+        self.outward(agent.index, outward);
+        if changes {
+            self.registry_changed(agent.index);
+        }
+    }
+
+    /// Lets a question arrive that was late.
+    pub(super) fn inquired(&mut self, agent: Process, request: registry::Request) {
+        let now = self.now();
+        let manners = &self.scenario.registry.clone().unwrap_or_default();
+        let outward = self.hosts[agent.at()].inquired(now, agent, request, manners);
+        self.outward(agent.index, outward);
+        self.registry_changed(agent.index);
+    }
+
+    /// Lets the checkers know what a registry holds.
+    pub(super) fn registry_changed(&mut self, host: u32) {
+        let host = &self.hosts[host as usize];
+        self.court.registry(&host.registration.host, &host.registry.held);
+    }
+}
+
+/// Tells whether what is asked may change what a registry holds.
+fn changes(request: &registry::Request) -> bool {
+    match request {
+        registry::Request::Register(_) | registry::Request::Deregister(_) => true,
+        registry::Request::List | registry::Request::Ask { .. } | registry::Request::Tell { .. } => false,
     }
 }
 

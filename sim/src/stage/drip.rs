@@ -39,6 +39,8 @@ impl Stage<'_> {
                 self.store.go_read_only(now, lasting);
                 self.store_trouble(lasting);
             }
+            TrickleFault::RegistryAway => self.registry_away(host, lasting),
+            TrickleFault::RegistryForgets => self.registry_forgets(host),
             TrickleFault::TaskExit => self.end_a_task(index, host),
             TrickleFault::Roll | TrickleFault::Scale => self.change_a_service(index, trickle.fault),
             TrickleFault::Drain => {

@@ -10,10 +10,10 @@ use callboard_core::scheduler::Settings;
 impl Stage<'_> {
     /// Starts the agent of a machine that is up.
     pub(super) fn start_agent(&mut self, host: u32) {
-        let (now, ttl) = (self.now(), self.scenario.ttl);
+        let (now, ttl, registry) = (self.now(), self.scenario.ttl, self.scenario.registry.is_some());
         let machine = &mut self.hosts[host as usize];
         if machine.up && machine.agent.is_none() {
-            let process = machine.start_agent(now, ttl);
+            let process = machine.start_agent(now, ttl, registry);
             self.arm(process);
         }
     }
@@ -101,6 +101,21 @@ impl Stage<'_> {
         for reply in self.store.cut(process) {
             self.queue.push(at, Event::Hear { to: process, reply });
         }
+    }
+
+    /// Lets the registry of a machine answer nothing for a while.
+    pub(super) fn registry_away(&mut self, host: u32, lasting: Span) {
+        let until = self.now() + lasting;
+        let registry = &mut self.hosts[host as usize].registry;
+        registry.away_until = registry.away_until.max(until);
+        self.calm_from = self.calm_from.max(until);
+    }
+
+    /// Lets the registry of a machine lose all it holds.
+    pub(super) fn registry_forgets(&mut self, host: u32) {
+        self.hosts[host as usize].registry.held.clear();
+        self.calm_from = self.calm_from.max(self.now());
+        self.registry_changed(host);
     }
 
     /// Starts a scheduler.

@@ -39,6 +39,12 @@ impl Stage<'_> {
             Action::KillAgents { hosts, restart_after } => {
                 self.choose(hosts).into_iter().for_each(|host| self.kill_agent(host, *restart_after));
             }
+            Action::RegistryAway { hosts, lasting } => {
+                self.choose(hosts).into_iter().for_each(|host| self.registry_away(host, *lasting));
+            }
+            Action::RegistryForgets { hosts } => {
+                self.choose(hosts).into_iter().for_each(|host| self.registry_forgets(host));
+            }
             Action::KillSchedulers { count, restart_after } => {
                 (0..*count).for_each(|_| self.kill_scheduler(*restart_after));
             }

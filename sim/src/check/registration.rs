@@ -1,0 +1,74 @@
+//! S28: what the registry of a host says lives there, lives there, and the other way round; and nothing is told to stop
+//! while the registry still sends others to it, unless the registry had its chance.
+
+use super::record::Text;
+use super::{Book, Check, End, Findings};
+use callboard_core::machine::{Span, Time};
+use callboard_core::registry::Request;
+use callboard_core::work::{Order, Run};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Follows what each registry holds and what it was asked.
+#[derive(Default)]
+pub(crate) struct Registrations {
+    held: BTreeMap<Text, BTreeSet<Run>>,
+    /// When each run was first asked to be taken out.
+    parting: BTreeMap<(Text, Run), Time>,
+}
+
+/// How long the registry may take to let go of a run before it is stopped all the same.
+const CHANCE: Span = Span(1_900);
+/// How long a registry may be behind, at the end, of what lives: a listing and a few tries.
+const BEHIND: Span = Span::secs(120);
+
+impl Check for Registrations {
+    fn inquired(&mut self, book: &Book, host: &Text, request: &Request) {
+        if let Request::Deregister(run) = request {
+            self.parting.entry((host.clone(), run.clone())).or_insert(book.now);
+        }
+    }
+
+    fn registry(&mut self, host: &Text, held: &BTreeSet<Run>) {
+        self.held.insert(host.clone(), held.clone());
+    }
+
+    fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
+        let Order::Stop { run, .. } = order else { return };
+        let is_held = self.held.get(host).is_some_and(|held| held.contains(run));
+        let asked = self.parting.get(&(host.clone(), run.clone()));
+        if is_held && asked.is_none_or(|asked| book.now.since(*asked) < CHANCE) {
+            found.blame("S28", format!("{run:?} is told to stop on {host} while it is registered"));
+        }
+    }
+
+    fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        if end.calm < end.settle {
+            return;
+        }
+        let book = end.book;
+        for (host, held) in self.held.iter().filter(|(host, _)| end.fit_hosts.binary_search(host).is_ok()) {
+            for run in held {
+                let list = book.live.get(&(host.clone(), run.id.clone()));
+                let lives = list.is_some_and(|list| {
+                    list.iter().any(|it| (it.generation, it.attempt) == (run.generation, run.attempt))
+                });
+                let parts = self.parting.get(&(host.clone(), run.clone()));
+                if !lives && parts.is_none_or(|at| book.now.since(*at) > BEHIND) {
+                    found.blame("S28", format!("{run:?} is registered on {host}, where it does not live"));
+                }
+            }
+        }
+        for ((host, id), list) in &book.live {
+            let Some(held) = self.held.get(host).filter(|_| end.fit_hosts.binary_search(host).is_ok()) else {
+                continue;
+            };
+            for alive in list.iter().filter(|alive| book.now.since(alive.since) > BEHIND) {
+                let run = Run { id: id.clone(), generation: alive.generation, attempt: alive.attempt };
+                let parts = self.parting.contains_key(&(host.clone(), run.clone()));
+                if !held.contains(&run) && !parts {
+                    found.blame("S28", format!("{run:?} lives on {host} and is not registered"));
+                }
+            }
+        }
+    }
+}
