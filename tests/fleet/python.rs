@@ -71,7 +71,7 @@ pub(crate) fn a_scheduler_in_python_schedules() {
     assert!(said.contains("default-web-2-0"), "{said}");
     // Nobody else meddles.
     assert!(fleet.callboard("s1", &["status", "-o", "json"], 0).contains("\"python\""));
-    fleet.callboard("s1", &["delete", "service", "web", "--detach"], 0);
+    fleet.callboard("s1", &["delete", "service", "web"], 0);
     plays(&fleet, 2, 0);
     fleet.verdict(&[]);
 }
@@ -108,7 +108,7 @@ pub(crate) fn agents_refuse_what_makes_no_sense() {
     let key = |seen: &callboard_sim::Seen| format!("state/tasks/{}/{}", seen.host, seen.id);
     scrawl(&fleet, &key(&one), |_| "run everything!".into());
     scrawl(&fleet, &key(&two), |record| record.replace("\"h2\"", "\"h3\""));
-    scrawl(&fleet, &key(&three), |record| record.replace(&format!(":{}", three.port.unwrap()), ":1"));
+    scrawl(&fleet, &key(&three), |record| record.replace(&three.port.unwrap().to_string(), "1"));
     scrawl(&fleet, "state/tasks/h1/default-web-9-9", |_| r#"{"id":"default-web-9-8"}"#.into());
     let told = [
         ("h1", &*one.id, "cannot be read"),
