@@ -15,8 +15,9 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Listing, Outcome, Refusal, Revision, SessionId, Txn};
 use tokio::sync::OnceCell;
 
-use crate::{Store, StoreError, Tls, Watch};
+use crate::{Diagnosis, Store, StoreError, Tls, Watch};
 
+mod condition;
 mod http;
 mod known;
 mod kv;
@@ -126,6 +127,10 @@ impl Store for Consul {
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
         Ok(watch::follow(&self.client, prefix, after))
+    }
+
+    async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
+        condition::diagnose(&self.client.http).await
     }
 
     async fn commit(&self, txn: Txn) -> Outcome {

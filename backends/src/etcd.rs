@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** every read is linearizable, and every write is one transaction with a comparison for each of its keys.
 
+mod condition;
 mod fault;
 mod servers;
 mod txn;
@@ -13,7 +14,7 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Entry, Listing, Outcome, Refusal, Revision, SessionId, Txn};
 use etcd_client::{GetOptions, KeyValue};
 
-use crate::{Store, StoreError, Tls, TlsError, Watch};
+use crate::{Diagnosis, Store, StoreError, Tls, TlsError, Watch};
 
 use fault::Fault;
 use servers::{Again, Servers};
@@ -160,6 +161,10 @@ impl Store for Etcd {
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
         watch::open(&self.servers, prefix, after).await.map_err(Fault::into_error)
+    }
+
+    async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
+        condition::diagnose(&self.servers).await
     }
 
     async fn commit(&self, txn: Txn) -> Outcome {

@@ -81,13 +81,16 @@ impl Member {
         }
     }
 
-    /// Sends it a signal, such as `STOP` and `CONT`.
+    /// Sends it a signal, such as `STOP` and `CONT`; after `STOP` it stands still.
     ///
     /// # Panics
     /// It does not run.
     pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("the server runs");
         kill_process(Pid::from_child(child), signal).expect("our own process can be signalled");
+        if signal == Signal::STOP {
+            until("the server stands still", SOON, || stands_still(child.id()));
+        }
     }
 
     /// Tells whether it was started and not killed.
@@ -119,6 +122,16 @@ impl Drop for Member {
         }
         self.kill();
     }
+}
+
+/// Finds out whether every thread of a process has stopped: on a busy machine that takes a moment.
+fn stands_still(pid: u32) -> Option<()> {
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        let stat = std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+        // The state follows the name of the program, which is in parentheses.
+        stat.rsplit(')').next()?.trim_start().starts_with('T').then_some(())?;
+    }
+    Some(())
 }
 
 /// Sends one HTTP request to a port of this machine and gives status and body; nothing when nobody answers in a moment.

@@ -4,8 +4,8 @@
 //! question that may be asked twice goes to the next address after any trouble; one that may not, only when it was
 //! certainly not sent. Nothing is tried a second time at the same address: whoever asks waits and asks again.
 //!
-//! An agent takes 200 connections from one address of the network. Idle ones are kept and used again, so a client holds
-//! one for each prefix it watches, and a few more.
+//! An agent cuts connections above 200 from one address of the network, unless its `limits.http_max_conns_per_client`
+//! says more. A client holds one for each prefix it watches, and a few more, which are kept and used again.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,6 +69,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// `X-Consul-Index`, where there is one. Zero counts as 1: it must not be handed back as it is.
     pub(crate) index: Option<u64>,
+    /// The agent's clock.
+    pub(crate) date: Option<String>,
     pub(crate) body: Vec<u8>,
     /// How long the body took to arrive.
     pub(crate) took: Duration,
@@ -201,9 +203,10 @@ impl Http {
         let status = response.status().as_u16();
         let index = response.headers().get("X-Consul-Index").and_then(|it| it.to_str().ok()?.parse().ok());
         let index = index.map(|index: u64| index.max(1));
+        let date = response.headers().get("Date").and_then(|it| it.to_str().ok()).map(ToOwned::to_owned);
         let began = Instant::now();
         let body = timeout(BODY_DEADLINE, response.bytes()).await.map_err(late)?.map_err(broken)?;
-        Ok(Answer { status, index, body: body.into(), took: began.elapsed() })
+        Ok(Answer { status, index, date, body: body.into(), took: began.elapsed() })
     }
 }
 

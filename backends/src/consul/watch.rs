@@ -1,7 +1,7 @@
 //! How a prefix is followed: by asking for all of it whenever it has changed, and by comparing.
 //!
 //! Each change of a prefix moves the whole of it over the wire, so after each answer the watch rests for as long as the
-//! answer took: a busy store gets fewer questions and larger steps, never more than half of the time.
+//! answer took, up to two seconds: a busy store gets fewer questions and larger steps.
 
 use std::mem;
 use std::sync::Arc;

@@ -125,6 +125,28 @@ impl Servers {
         }
     }
 
+    /// Asks each server for itself.
+    pub(super) async fn ask_each<T, F>(&self, call: impl Fn(Client) -> F) -> Vec<(String, Result<T, Fault>)>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut answers = Vec::new();
+        let call = |server: &Server| call(server.calls.clone());
+        for (turn, server) in self.all.iter().enumerate() {
+            let answer = self.ask_one(turn, Instant::now() + TRY, &call).await;
+            answers.push((server.endpoint.clone(), answer));
+        }
+        answers
+    }
+
+    /// Asks any server, as for a reading.
+    pub(super) async fn ask_any<T, F>(&self, call: impl Fn(Client) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.ask(Again::Harmless, |server| call(server.calls.clone())).await
+    }
+
     async fn ask_one<T, F>(&self, turn: usize, end: Instant, call: &impl Fn(&Server) -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Error>>,

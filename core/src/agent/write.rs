@@ -63,11 +63,11 @@ impl Draft {
 
     /// Adds a write with the guard on its key, and perhaps a guard on another key; false when it does not fit.
     pub(super) fn add(&mut self, guard: Guard, op: Op, other: Option<Guard>) -> bool {
-        let value = match &op {
-            Op::Put { value, .. } => value.len(),
-            Op::Delete { .. } => 0,
+        let (weight, value) = match &op {
+            Op::Put { value, .. } => (1, value.len()),
+            Op::Delete { .. } => (2, 0),
         };
-        let weight = 1 + usize::from(other.is_some());
+        let weight = weight + usize::from(other.is_some());
         let bytes = 2 * op.key().len() + value + other.as_ref().map_or(0, |guard| guard.key().len());
         if self.weight + weight > TXN_OPS_MAX || self.bytes + bytes > TXN_BYTES_MAX {
             return false;

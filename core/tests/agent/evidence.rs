@@ -238,6 +238,16 @@ fn junk_concerns_only_itself() {
 }
 
 #[test]
+fn many_remains_are_cleared_away_in_transactions_that_may_be_sent() {
+    let mut stage = Stage::with_task("web-1");
+    let remains: Vec<String> = (0..100).map(|number| format!("status/h1/old-{number}")).collect();
+    remains.iter().for_each(|key| stage.put(key, "?"));
+    stage.run(30);
+    assert!(remains.iter().all(|key| !stage.store.entries.contains_key(key)));
+    assert_eq!(stage.stops(), 0);
+}
+
+#[test]
 fn a_placement_does_not_change() {
     let mut stage = Stage::new();
     stage.issue(&Task { port: Some(20001), ..task("web-1", 20) });

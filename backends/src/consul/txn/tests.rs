@@ -101,7 +101,7 @@ fn said() -> Said {
 }
 
 fn answer(status: u16, body: &str) -> Result<Answer, Silence> {
-    Ok(Answer { status, index: None, body: body.into(), took: Duration::ZERO })
+    Ok(Answer { status, index: None, date: None, body: body.into(), took: Duration::ZERO })
 }
 
 #[test]
