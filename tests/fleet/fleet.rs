@@ -303,13 +303,17 @@ impl Fleet {
     /// Expects that the very same processes go on for a while, answer, and are all there is.
     #[track_caller]
     pub(crate) fn untouched(&self, before: &[(Process, Seen)], span: Duration) {
-        self.untouched_of(before, span);
-        assert_eq!(self.running(), before);
+        self.guard(before, span, true);
     }
 
     /// Expects that these processes go on for a while and answer, whatever else runs.
     #[track_caller]
     pub(crate) fn untouched_of(&self, before: &[(Process, Seen)], span: Duration) {
+        self.guard(before, span, false);
+    }
+
+    #[track_caller]
+    fn guard(&self, before: &[(Process, Seen)], span: Duration, alone: bool) {
         let started = Instant::now();
         loop {
             let now = self.running();
