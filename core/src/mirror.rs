@@ -105,10 +105,11 @@ impl Mirror {
         self.feeds.get(prefix).is_some_and(|feed| matches!(feed.state, FeedState::Watching { .. }))
     }
 
-    /// Tells up to which revision a prefix is known.
+    /// Tells whether every prefix was listed since it was last to catch up. Revisions alone do not tell: in a store that
+    /// was put back or emptied, what is known from before seems newer than it is.
     #[must_use]
-    pub fn revision(&self, prefix: &str) -> Revision {
-        self.feeds.get(prefix).map_or(Revision(0), |feed| feed.revision)
+    pub fn is_caught_up(&self) -> bool {
+        self.feeds.values().all(|feed| feed.filled && feed.wanted == Revision(0))
     }
 
     /// Lists a prefix afresh until it is known at least up to a revision: an answer that is on its way may be older.

@@ -246,10 +246,11 @@ impl Scheduler {
 
     /// Begins to plan for clusters whose lock was taken, once all of their earlier history has been seen.
     fn settle_in(&mut self) {
-        // No prefix is known less far than this.
-        let seen = PREFIXES.iter().map(|prefix| self.mirror.revision(prefix)).min().unwrap_or_default();
+        if !self.mirror.is_caught_up() {
+            return;
+        }
         for (cluster, tenure) in &mut self.tenures {
-            if tenure.ready || seen < tenure.revision {
+            if tenure.ready {
                 continue;
             }
             tenure.ready = true;

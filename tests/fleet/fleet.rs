@@ -66,9 +66,10 @@ pub(crate) struct Fleet {
     dir: TempDir,
 }
 
-/// What `web` is to be: version, counts, and arguments of the demo server.
+/// What `web` is to be, and who looks after it. It is the demo server, with arguments.
 #[derive(Clone, Copy)]
 pub(crate) struct Web {
+    pub(crate) scheduler: &'static str,
     pub(crate) version: u32,
     pub(crate) desired: u32,
     pub(crate) arguments: &'static str,
@@ -79,10 +80,10 @@ pub(crate) const MIN: usize = 3;
 
 impl Web {
     fn yaml(self) -> String {
-        let Web { version, desired, arguments } = self;
+        let Web { scheduler, version, desired, arguments } = self;
         format!(
             "clusters:
-- {{name: default, services: [web]}}
+- {{name: default, scheduler: {scheduler}, services: [web]}}
 services:
 - {{name: web, task_name: web, task_version: {version}, desired: {desired}, min: {MIN}, max: 8,
    min_healthy_time: 1s, healthy_deadline: 20s}}
@@ -231,18 +232,33 @@ impl Fleet {
         })
     }
 
-    /// Runs a command line against one process of the fleet and expects an exit code; gives all that was said.
-    #[track_caller]
-    pub(crate) fn callboard(&mut self, asked: &str, line: &[&str], code: i32) -> String {
+    /// Runs a command line against one process of the fleet; gives the exit code and all that was said.
+    fn ask(&mut self, asked: &str, line: &[&str]) -> (Option<i32>, String) {
         let port = self.of(asked).ports.first;
         let mut command = command();
         command.env("CALLBOARD_ADDR", format!("http://127.0.0.1:{port}")).args(line);
         let mut command = assert_cmd::Command::from_std(command);
         let output = command.timeout(Duration::from_secs(180)).output().expect("the program can be started");
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let said = said.concat();
-        assert_eq!(output.status.code(), Some(code), "callboard {}\n{said}", line.join(" "));
+        (output.status.code(), said.concat())
+    }
+
+    /// Runs a command line against one process of the fleet and expects an exit code; gives all that was said.
+    #[track_caller]
+    pub(crate) fn callboard(&mut self, asked: &str, line: &[&str], expected: i32) -> String {
+        let (code, said) = self.ask(asked, line);
+        assert_eq!(code, Some(expected), "callboard {}\n{said}", line.join(" "));
         said
+    }
+
+    /// Runs a command line as users do while the store is in trouble: again, as long as it says that it may help.
+    #[track_caller]
+    pub(crate) fn insist(&mut self, asked: &str, line: &[&str]) {
+        until(&format!("{} is done", line.join(" ")), SOON, || {
+            let (code, said) = self.ask(asked, line);
+            assert!(code == Some(0) || said.contains("try again"), "callboard {}\n{said}", line.join(" "));
+            (code == Some(0)).then_some(())
+        });
     }
 
     /// Writes a file and gives its path.
@@ -287,14 +303,28 @@ impl Fleet {
     /// Expects that the very same processes go on for a while, answer, and are all there is.
     #[track_caller]
     pub(crate) fn untouched(&self, before: &[(Process, Seen)], span: Duration) {
+        self.guard(before, span, true);
+    }
+
+    /// Expects that these processes go on for a while and answer, whatever else runs.
+    #[track_caller]
+    pub(crate) fn untouched_of(&self, before: &[(Process, Seen)], span: Duration) {
+        self.guard(before, span, false);
+    }
+
+    #[track_caller]
+    fn guard(&self, before: &[(Process, Seen)], span: Duration, alone: bool) {
         let started = Instant::now();
         loop {
             let now = self.running();
-            assert_eq!(now, before, "after {:?}", started.elapsed());
-            let silent: Vec<&Seen> =
-                now.iter().map(|(_, seen)| seen).filter(|seen| !table::answers(seen)).collect();
-            assert!(silent.is_empty(), "after {:?} these do not answer: {silent:?}", started.elapsed());
-            if started.elapsed() >= span {
+            let at = started.elapsed();
+            let lost: Vec<_> =
+                before.iter().filter(|one| !now.contains(one) || !table::answers(&one.1)).collect();
+            assert!(
+                lost.is_empty(),
+                "after {at:?} these do not run or answer: {lost:#?}\nthere are {now:#?}"
+            );
+            if at >= span {
                 return;
             }
             std::thread::sleep(Duration::from_millis(200));
@@ -313,8 +343,10 @@ impl Drop for Fleet {
         if std::thread::panicking() {
             self.tell();
         }
-        for name in SCHEDULERS.into_iter().chain(HOSTS) {
-            self.kill(name);
+        for child in self.daemons.iter_mut().rev().filter_map(|daemon| daemon.child.as_mut()) {
+            // It may have ended by itself.
+            let _ended = child.kill();
+            let _reaped = child.wait();
         }
         clear_away(self.dir.path());
     }

@@ -6,9 +6,11 @@
 
 mod fleet;
 mod kind;
+mod late;
 mod observer;
 #[path = "../live/processes.rs"]
 mod processes;
+mod python;
 mod stories;
 mod table;
 mod witness;
@@ -23,6 +25,16 @@ macro_rules! of {
                     crate::stories::$story(crate::kind::Kind::$variant);
                 }
             )*
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_deposed_holder_writes_late() {
+                crate::late::a_deposed_holder_writes(crate::kind::Kind::$variant).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn an_earlier_tenure_writes_late() {
+                crate::late::an_earlier_tenure_writes(crate::kind::Kind::$variant).await;
+            }
         }
     };
 }
@@ -39,3 +51,15 @@ of!(etcd, Etcd: [
     the_leader_of_the_store_is_killed, the_store_is_down, the_store_is_put_back, the_store_is_emptied,
     a_bad_network_is_borne, the_history_is_compacted,
 ]);
+
+mod consul_and_python {
+    #[test]
+    fn a_scheduler_in_python_schedules() {
+        crate::python::a_scheduler_in_python_schedules();
+    }
+
+    #[test]
+    fn agents_refuse_what_makes_no_sense() {
+        crate::python::agents_refuse_what_makes_no_sense();
+    }
+}
