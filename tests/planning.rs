@@ -157,7 +157,7 @@ fn scales_and_deletes() {
     assert_eq!(stage.tasks().len(), 0, "{:#?}", stage.notes);
     assert_eq!(stage.store.entries("state/services/").count(), 0);
     let held: Vec<String> = stage.store.entries("state/ledger/").map(|entry| entry.value.clone()).collect();
-    assert!(held.iter().all(|ledger| ledger == r#"{"clusters":{}}"#), "{held:?}");
+    assert!(held.iter().all(|ledger| ledger == r#"{"schema":1,"clusters":{}}"#), "{held:?}");
 }
 
 #[test]

@@ -258,13 +258,15 @@ fn start_agent(
     let host = registration.host.clone();
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .context("the kernel does not tell which boot this is, so nothing can be said of earlier tasks")?;
+    let seen = data_dir.seen();
     let settings = agent::Settings {
         registration,
         boot_id: boot_id.trim().into(),
         agent_id: data_dir.agent_id()?,
         ttl: part.ttl,
         pressure_percent: PRESSURE_PERCENT,
-        seen: Revision(data_dir.seen()),
+        seen: Revision(seen.revision),
+        store_id: seen.store_id,
     };
     let executor: Arc<dyn Executor> = Arc::new(executor);
     let (driver, told) = AgentDriver::new(

@@ -32,6 +32,8 @@ mod replacement;
 mod restart;
 mod rubbish;
 mod sending;
+mod surplus;
+mod upgrade;
 mod vacancy;
 mod versions;
 
@@ -70,6 +72,8 @@ pub(crate) enum By {
     Agent(Text),
     Scheduler,
     User,
+    /// Somebody with another version of Callboard.
+    Stranger,
     /// A session that ended.
     Session,
 }

@@ -12,7 +12,7 @@ use crate::event::{Event, Moment, Process, Role};
 use crate::rng::{Chance, Stream};
 use callboard_core::agent::Settings;
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::{Registration, Usage};
+use callboard_core::model::{Name, Registration, Usage};
 use callboard_core::store::Revision;
 use callboard_core::work::Exit;
 
@@ -37,6 +37,8 @@ pub(crate) struct Host {
     life: u32,
     /// The highest revision its agents have heard of; kept on its disk.
     pub(crate) seen: Revision,
+    /// The id of the store that they knew last; kept there too.
+    pub(crate) store_id: Option<Name>,
     /// Everything that was started and not removed.
     pub(crate) procs: Vec<Proc>,
     pids: u32,
@@ -73,6 +75,7 @@ impl Host {
             agent: None,
             life: 0,
             seen: Revision(0),
+            store_id: None,
             procs: Vec::new(),
             pids: 0,
             forecast: 0,
@@ -96,6 +99,7 @@ impl Host {
             ttl,
             pressure_percent: 90,
             seen: self.seen,
+            store_id: self.store_id.clone(),
         };
         self.agent = Some(AgentProcess::new(settings, now, &mut self.chance));
         self.agent_name()

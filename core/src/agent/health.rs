@@ -4,10 +4,11 @@
 //! **Invariant:** only results about the present start count.
 
 use super::Agent;
-use super::local::{Local, State, shorten};
+use super::local::{Local, State};
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix};
 use crate::model::{Health, Probe};
+use crate::record::shorten;
 use crate::work::{Order, Run};
 use alloc::format;
 use alloc::string::{String, ToString};

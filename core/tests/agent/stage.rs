@@ -75,6 +75,7 @@ pub(crate) fn settings() -> Settings {
         ttl: Span::secs(10),
         pressure_percent: 90,
         seen: Revision(0),
+        store_id: None,
     }
 }
 
@@ -170,7 +171,11 @@ impl Stage {
 
     /// Puts a machine with the same processes under a new agent.
     pub(crate) fn restart(&mut self) {
-        let settings = Settings { seen: self.agent.seen(), ..self.agent.settings().clone() };
+        let settings = Settings {
+            seen: self.agent.seen(),
+            store_id: self.agent.store_id().cloned(),
+            ..self.agent.settings().clone()
+        };
         self.restart_as(settings);
     }
 

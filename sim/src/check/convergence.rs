@@ -11,9 +11,8 @@ impl Check for Convergence {
             return;
         }
         for (name, page) in &end.book.services {
-            let listed = end.book.clusters.values().any(|cluster| cluster.services.contains(name));
             let target = match &page.record {
-                Some(record) if listed => {
+                Some(record) if end.book.is_wanted(name) => {
                     let version = (record.task_name.clone(), record.task_version);
                     if end.unsound.binary_search(&version).is_ok() {
                         continue;
@@ -22,8 +21,8 @@ impl Check for Convergence {
                 }
                 Some(_) | None => 0,
             };
-            // What a store forgot lives on, uncounted.
-            let extra = page.healthy > target && end.book.amnesia.is_some();
+            // What a store forgot of a service that nobody configured since lives on.
+            let extra = page.healthy > target && end.book.amnesia.is_some() && !end.book.is_wanted(name);
             if page.healthy != target && !extra {
                 found.blame(
                     "L1",

@@ -5,7 +5,8 @@ use super::record::Text;
 use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, bound, brake, budget, capacity, convergence,
     copies, doubt, drain, eligibility, evidence, foreign, generation, identity, ledger, lifecycle, lock,
-    orphan, outage, ownership, pair, ports, quiet, replacement, restart, rubbish, sending, vacancy, versions,
+    orphan, outage, ownership, pair, ports, quiet, replacement, restart, rubbish, sending, surplus, upgrade,
+    vacancy, versions,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -48,6 +49,8 @@ impl Court {
             Box::new(restart::Intensity::default()),
             Box::new(lifecycle::Lifecycle),
             Box::new(convergence::Convergence),
+            Box::new(surplus::Surplus::default()),
+            Box::new(upgrade::Upgrade::default()),
             Box::new(quiet::Quiet::default()),
             Box::new(replacement::Replacement::new(ttl)),
             Box::new(drain::Drained),
