@@ -32,14 +32,16 @@ impl Agent {
     }
 
     /// Takes what tells this store from others. One that has another id than before, or none any more, forgot everything
-    /// that happened since somebody named it.
+    /// that happened since somebody named it; one that was never named is asked again, and proves nothing.
     pub(super) fn fetched_store_id(&mut self, now: Time, entry: Option<&Entry>) {
         let read = entry.map(|entry| record::read::<StoreId>(&entry.value)).transpose();
         // One that cannot be read is asked for again.
         let Ok(found) = read else { return };
-        self.fetches.done(keys::STORE_ID);
-        self.identified = true;
         let found = found.map(|store| store.id);
+        self.identified = found.is_some();
+        if self.identified {
+            self.fetches.done(keys::STORE_ID);
+        }
         if found == self.store_id {
             return;
         }

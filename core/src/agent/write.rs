@@ -67,7 +67,7 @@ impl Draft {
             Op::Put { value, .. } => value.len(),
             Op::Delete { .. } => 0,
         };
-        let weight = 1 + usize::from(other.is_some());
+        let weight = usize::from(matches!(op, Op::Delete { .. })) + 1 + usize::from(other.is_some());
         let bytes = 2 * op.key().len() + value + other.as_ref().map_or(0, |guard| guard.key().len());
         if self.weight + weight > TXN_OPS_MAX || self.bytes + bytes > TXN_BYTES_MAX {
             return false;

@@ -11,8 +11,9 @@
 //! **Invariant:** nothing is stopped here while agents still tell what runs, nor while fewer than `min` others work.
 
 use super::batch::{Batch, claim_of};
-use super::round::Round;
-use crate::model::{Desired, Task};
+use super::reconcile::UNPROVEN;
+use super::round::{Round, small};
+use crate::model::{Desired, Task, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{GroupKey, Presence, World};
 use alloc::string::ToString;
@@ -58,7 +59,8 @@ impl Round<'_> {
     fn fate(&self, orphan: &Task) -> Fate {
         let host = self.world.hosts.get(&orphan.host);
         let present = host.is_some_and(|host| host.presence == Presence::Ready);
-        if !present || self.world.stray(&orphan.host, &orphan.id).is_some() {
+        let is_over = self.world.status(orphan).is_some_and(|status| status.phase.is_over());
+        if !present || is_over || self.world.stray(&orphan.host, &orphan.id).is_some() {
             return Fate::Wait;
         }
         let may_stop = self.world.recalling.is_none();
@@ -78,6 +80,7 @@ impl Round<'_> {
                 if adopts { Fate::Adopt } else { Fate::Wait }
             }
             None if self.is_wanted(orphan) && self.fits(orphan, None) => Fate::Adopt,
+            None if !self.may_try(orphan.version) => Fate::Wait,
             None if may_stop && self.available() >= self.floor() => Fate::Stop,
             None => Fate::Wait,
         }
@@ -86,8 +89,17 @@ impl Round<'_> {
     fn is_wanted(&self, orphan: &Task) -> bool {
         orphan.desired == Desired::Run
             && self.issued() < self.service.max
+            && self.may_try(orphan.version)
             && orphan.task_name == self.service.task_name
             && self.world.definition(&orphan.task_name, orphan.version).is_some()
+    }
+
+    /// Tells whether one more task of a version may be on its way: one that is adopted has to prove itself like others.
+    fn may_try(&self, version: Version) -> bool {
+        let group = self.group();
+        let on_their_way = UNPROVEN.iter().map(|class| group.count(version, *class)).sum::<usize>();
+        let is_free = !self.is_on_trial(version) || self.state.stable.is_none();
+        is_free || small(on_their_way) < self.service.parallel()
     }
 
     /// Tells whether the ledger has room for it, that of the record in whose place it comes given back.

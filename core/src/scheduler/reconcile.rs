@@ -15,6 +15,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+/// Classes of tasks that are on their way to having proven themselves.
+pub(super) const UNPROVEN: [Class; 4] = [Class::Starting, Class::Unhealthy, Class::Suspect, Class::Healthy];
+
 impl Round<'_> {
     /// Removes the records of tasks of which nothing is left.
     pub(crate) fn collect(&mut self) {
@@ -118,8 +121,7 @@ impl Round<'_> {
             (false, Some(_)) if !self.is_on_trial(version) => return u32::MAX,
             (false, Some(_)) => self.service.parallel(),
         };
-        let unproven = [Class::Starting, Class::Unhealthy, Class::Suspect, Class::Healthy];
-        let on_their_way: usize = unproven.iter().map(|class| self.group().count(version, *class)).sum();
+        let on_their_way: usize = UNPROVEN.iter().map(|class| self.group().count(version, *class)).sum();
         limit.saturating_sub(small(on_their_way))
     }
 

@@ -153,6 +153,7 @@ impl World {
         self.refresh_host(name);
         if freed {
             self.retry_blocked();
+            self.touch_orphans(name);
         }
     }
 
@@ -215,6 +216,7 @@ impl World {
         }
         self.refresh_host(name);
         self.reclassify_host(now, name);
+        self.touch_orphans(name);
     }
 
     /// Tells whether a host is lost and its registration was taken out: it is not expected back.

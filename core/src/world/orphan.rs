@@ -37,6 +37,13 @@ impl World {
         }
     }
 
+    /// Looks again at the tasks that run without a record on a host of which something has changed.
+    pub(crate) fn touch_orphans(&mut self, host: &Name) {
+        let orphans = self.hosts.get(host).into_iter().flat_map(|host| host.orphans.values());
+        let groups: Vec<GroupKey> = orphans.map(|task| group_of(task)).collect();
+        self.dirty.extend(groups);
+    }
+
     /// Gives the tasks of a service that run without a record, later placements first.
     pub(crate) fn orphans_of(&self, key: &GroupKey) -> Vec<Arc<Task>> {
         let of_group = self.orphans.get(key).into_iter().flatten();

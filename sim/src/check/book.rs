@@ -45,6 +45,8 @@ pub(crate) struct Alive {
     pub(crate) port: Option<u16>,
     pub(crate) since: Time,
     pub(crate) healthy: bool,
+    /// When it last became healthy.
+    pub(crate) healthy_since: Time,
 }
 
 /// What is known of a host.
@@ -352,6 +354,12 @@ impl Book {
             clusters.any(|cluster| cluster.services.iter().any(|listed| &**listed == service))
         };
         self.services.get(service).is_some_and(|page| page.record.is_some()) && listed()
+    }
+
+    /// Tells whether a record is one that is written again, of a placement that runs already.
+    pub(crate) fn goes_on(&self, task: &TaskRecord) -> bool {
+        let lives = self.live.get(&(task.host.clone(), task.id.clone())).into_iter().flatten();
+        self.amnesia.is_some() && lives.into_iter().any(|alive| alive.generation == task.generation)
     }
 
     /// Walks through what is issued to a host. An order to stop what the store had forgotten is no task of its own.

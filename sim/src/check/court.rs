@@ -134,6 +134,7 @@ impl Court {
         let list = self.book.live.get_mut(&(host.clone(), id.clone()));
         if let Some(alive) = list.and_then(|list| list.iter_mut().find(|alive| alive.pid == pid)) {
             alive.healthy = healthy;
+            alive.healthy_since = self.book.now;
         }
         let page = self.book.services.entry(service.clone()).or_default();
         page.healthy = if healthy { page.healthy + 1 } else { page.healthy.saturating_sub(1) };

@@ -19,7 +19,8 @@ impl Check for Evidence {
         });
         // Young tasks are given some time; the checks that made an agent restart it may be older than its health.
         let settled = lives.is_some_and(|alive| {
-            let old = book.now.since(alive.since).0 > 60_000;
+            let since = if book.is_forgotten(&run.id, alive) { alive.healthy_since } else { alive.since };
+            let old = book.now.since(since).0 > 60_000;
             alive.healthy && old
         });
         let page = book.hosts.get(host);
