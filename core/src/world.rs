@@ -71,6 +71,8 @@ pub struct World {
     pub(crate) recalling: Option<Time>,
     /// A sign of life of an agent that had seen a later store has been taken into account.
     pub(crate) recalled: bool,
+    /// The store went back, and is to get another id, so that agents which were away then learn of it.
+    pub(crate) rename_store: bool,
     /// The store's revision, as far as it is known.
     pub(crate) head: Revision,
     /// Revision of every key.

@@ -186,12 +186,14 @@ impl Batch {
         }
     }
 
-    /// Gives a store that has none what tells it from others: a hash of the session and tenure under which this is
+    /// Gives a store that has none, or that went back, what tells it from others: a hash of the session and tenure under which this is
     /// written, which no other store has had together.
     pub(crate) fn name_store(&mut self, now: Time, world: &mut World, instance: &str) {
-        if world.store_id.is_some() || world.is_untouchable(&Key::StoreId) {
+        let is_named = world.store_id.is_some() && !world.rename_store;
+        if is_named || world.is_untouchable(&Key::StoreId) {
             return;
         }
+        world.rename_store = false;
         let (place, moment) = (hash(&self.session.0), mix(hash(instance), self.tenure.0));
         let id: Name = format!("{:016x}", mix(place, moment)).into();
         self.put(world, &Key::StoreId, &StoreId { id: id.clone() });

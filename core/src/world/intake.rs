@@ -3,7 +3,7 @@
 //! **Invariant:** a record that cannot be read never takes the place of one that could, and never counts as absent.
 
 use super::World;
-use crate::keys::Key;
+use crate::keys::{self, Key};
 use crate::machine::Time;
 use crate::mirror::hash;
 use crate::model::{MoveRequest, Name, Status, StoreId, Task};
@@ -33,6 +33,7 @@ impl World {
         self.head = if went_back { listing.revision } else { self.head.max(listing.revision) };
         if went_back {
             self.recall(now);
+            self.rename_store |= prefix == keys::META;
             let what = format!("{prefix} is behind what it was: restored from a snapshot, or another store?");
             self.notes.push(Note::Store { what });
             self.revisions.retain(|key, _| !key.starts_with(prefix));

@@ -92,6 +92,7 @@ impl World {
     pub(crate) fn recall_by(&mut self, now: Time, alive: &Alive, written: Revision) {
         if !self.recalled && alive.seen > self.head.max(written) {
             self.recalled = true;
+            self.rename_store = true;
             self.recall(now);
         }
     }

@@ -154,6 +154,7 @@ impl Stage {
             chaos: None,
             steps: 0,
         };
+        stage.put("meta/store_id", r#"{"id":"here"}"#);
         stage.define(&definition());
         stage.serve(3, 1);
         stage

@@ -1,5 +1,6 @@
 //! L1: once nothing goes wrong any more, every service has as many healthy tasks as it shall have.
 
+use super::record::RolloutRecord;
 use super::{Check, End, Findings};
 
 /// Counts at the end.
@@ -23,7 +24,14 @@ impl Check for Convergence {
             };
             // What a store forgot of a service that nobody configured since lives on.
             let extra = page.healthy > target && end.book.amnesia.is_some() && !end.book.is_wanted(name);
-            if page.healthy != target && !extra {
+            // The store also forgot that the version had ever worked: where some of it then failed, the rest is tried
+            // slowly.
+            let is_hopeful = page.state.as_ref().is_some_and(|state| {
+                state.stable.is_none() && matches!(state.rollout, RolloutRecord::Failed { .. })
+            });
+            let floor = page.record.as_ref().map_or(0, |record| record.floor());
+            let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&page.healthy);
+            if page.healthy != target && !extra && !is_slow {
                 found.blame(
                     "L1",
                     format!("{name} has {} healthy tasks at the end, shall have {target}", page.healthy),
