@@ -210,7 +210,8 @@ impl Agent {
     /// Looks after a task whose record is missing for no reason; false when it can be forgotten.
     fn puzzle(&mut self, now: Time, local: &mut Local) -> bool {
         let id = local.task.id.clone();
-        local.suspended |= self.is_claimed(local);
+        // Told by an earlier life of this agent, which may have known why it is missing.
+        local.suspended |= !local.accepted && self.is_claimed(local);
         let is_missing = !self.issued.contains_key(&id) && !self.stored.contains_key(&id);
         match &local.state {
             State::Waiting if is_missing => return false,

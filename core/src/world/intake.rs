@@ -204,6 +204,23 @@ impl World {
             Key::Lock(cluster) => {
                 self.locks.insert(cluster, entry.session.clone());
             }
+            Key::StoreId => {
+                let id = read::<StoreId>(entry)?.id;
+                self.put_store_id(now, id);
+            }
+            Key::Registration(_)
+            | Key::Alive(_)
+            | Key::Usage(_)
+            | Key::Move(..)
+            | Key::Orphan(..)
+            | Key::Status(..) => self.take_word(now, key, entry)?,
+        }
+        Ok(())
+    }
+
+    /// Takes in what an agent says.
+    fn take_word(&mut self, now: Time, key: Key, entry: &Entry) -> Result<(), Unreadable> {
+        match key {
             Key::Registration(host) => {
                 self.host_entry(&host).registration = Some(Arc::new(read(entry)?));
                 self.expect_host(now, &host);
@@ -240,10 +257,16 @@ impl World {
                 self.host_entry(&host).statuses.insert(id.clone(), status);
                 self.reclassify(now, &id);
             }
-            Key::StoreId => {
-                let id = read::<StoreId>(entry)?.id;
-                self.put_store_id(now, id);
-            }
+            Key::Cluster(_)
+            | Key::Service(_)
+            | Key::Definition(..)
+            | Key::HostConfig(_)
+            | Key::Task(_)
+            | Key::HostTask(..)
+            | Key::Ledger(_)
+            | Key::ServiceState(_)
+            | Key::Lock(_)
+            | Key::StoreId => {}
         }
         Ok(())
     }
