@@ -2,7 +2,7 @@
 
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
-use callboard_core::model::Desired;
+use callboard_core::model::{Desired, MoveRequest};
 use callboard_core::store::Outcome;
 use stage::{Act, Stage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,7 +157,35 @@ fn scales_and_deletes() {
     assert_eq!(stage.tasks().len(), 0, "{:#?}", stage.notes);
     assert_eq!(stage.store.entries("state/services/").count(), 0);
     let held: Vec<String> = stage.store.entries("state/ledger/").map(|entry| entry.value.clone()).collect();
-    assert!(held.iter().all(|ledger| ledger == r#"{"clusters":{}}"#), "{held:?}");
+    assert!(held.iter().all(|ledger| ledger == r#"{"schema":1,"clusters":{}}"#), "{held:?}");
+}
+
+#[test]
+fn long_words_of_agents_break_no_transaction() {
+    let mut stage = web(4, (8, 6, 10));
+    let before: BTreeSet<u64> = stage.running("web").iter().map(|task| task.generation).collect();
+    for task in stage.running("web") {
+        let (id, generation, reason) = (task.id.clone(), task.generation, "x".repeat(60_000));
+        let key = Key::Move(task.host.clone(), task.id.clone());
+        stage.write(&key, &MoveRequest { id, generation, reason });
+    }
+    stage.run(Span::secs(300));
+    let running = stage.running("web");
+    assert_eq!(running.len(), 8);
+    assert!(running.iter().all(|task| !before.contains(&task.generation)), "not moved: {:#?}", stage.notes);
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_left_alone_with_all_it_speaks_of() {
+    let mut stage = web(4, (4, 3, 8));
+    let (key, value) = ("state/services/web", r#"{"schema":2,"service":"web","phase":"later"}"#);
+    stage.write_text(key, value.into());
+    stage.service("web", 1, (6, 3, 8));
+    stage.run(Span::secs(60));
+    let found: Vec<_> = stage.store.entries(key).map(|entry| entry.value.clone()).collect();
+    assert_eq!(found, [value]);
+    assert_eq!(stage.running("web").len(), 4);
+    assert!(stage.notes.iter().any(|note| note.contains("upgrade Callboard")), "{:#?}", stage.notes);
 }
 
 #[test]

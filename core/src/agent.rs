@@ -13,6 +13,7 @@ mod issued;
 mod leave;
 mod local;
 mod news;
+mod orphan;
 mod presence;
 mod pressure;
 mod publish;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub registry: bool,
     /// The highest store revision this agent has seen before, kept in its data directory.
     pub seen: Revision,
+    /// The id of the store in which it has seen that, kept there too.
+    pub store_id: Option<Name>,
 }
 
 /// What happens to an agent.
@@ -119,6 +122,10 @@ pub struct Agent {
     /// Starts that wait for others to end.
     queue: BTreeSet<Name>,
     seen: Revision,
+    /// The id of the store, as last read.
+    store_id: Option<Name>,
+    /// That id was read since the tasks were listed last: what is missing is missing from the right store.
+    identified: bool,
     /// The agent id of another agent of the same name, which is alive.
     rival: Option<String>,
     /// The store could not be read when it was last asked.
@@ -171,6 +178,8 @@ impl Agent {
             slots: BTreeMap::new(),
             queue: BTreeSet::new(),
             seen: settings.seen,
+            store_id: settings.store_id.clone(),
+            identified: false,
             rival: None,
             troubled: false,
             leaving: None,
@@ -190,6 +199,12 @@ impl Agent {
     #[must_use]
     pub fn seen(&self) -> Revision {
         self.seen
+    }
+
+    /// Gives the id of the store it follows, for [`Settings::store_id`] of its next start.
+    #[must_use]
+    pub fn store_id(&self) -> Option<&Name> {
+        self.store_id.as_ref()
     }
 
     /// Tells whether its sign of life is in the store under a session that surely lives.

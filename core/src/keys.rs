@@ -15,8 +15,13 @@ pub const SCHEDULERS: &str = "schedulers/";
 pub const HOSTS: &str = "hosts/";
 /// What agents say of their tasks.
 pub const STATUS: &str = "status/";
+/// What concerns the store itself.
+pub const META: &str = "meta/";
 /// Identity of the store.
 pub const STORE_ID: &str = "meta/store_id";
+
+/// No part of a key of ours is longer: names are shorter, and ids are made of two of them and two numbers.
+const PART_BYTES_MAX: usize = 256;
 
 /// A parsed key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +52,8 @@ pub enum Key {
     Usage(Name),
     /// `hosts/<host>/moves/<id>`
     Move(Name, Name),
+    /// `hosts/<host>/orphans/<id>`: a task that runs there although the store lost its record
+    Orphan(Name, Name),
     /// `status/<host>/<id>`
     Status(Name, Name),
     /// `meta/store_id`
@@ -58,7 +65,7 @@ impl Key {
     #[must_use]
     pub fn parse(key: &str) -> Option<Key> {
         let mut parts = key.split('/');
-        let mut next = || parts.next().filter(|part| !part.is_empty());
+        let mut next = || parts.next().filter(|part| (1..=PART_BYTES_MAX).contains(&part.len()));
         let parsed = match (next()?, next()?) {
             ("config", "clusters") => Key::Cluster(next()?.into()),
             ("config", "services") => Key::Service(next()?.into()),
@@ -76,6 +83,7 @@ impl Key {
                 "alive" => Key::Alive(host.into()),
                 "usage" => Key::Usage(host.into()),
                 "moves" => Key::Move(host.into(), next()?.into()),
+                "orphans" => Key::Orphan(host.into(), next()?.into()),
                 _ => return None,
             },
             ("status", host) => Key::Status(host.into(), next()?.into()),
@@ -102,6 +110,7 @@ impl Key {
             Key::Alive(host) => format!("hosts/{host}/alive"),
             Key::Usage(host) => format!("hosts/{host}/usage"),
             Key::Move(host, id) => format!("hosts/{host}/moves/{id}"),
+            Key::Orphan(host, id) => format!("hosts/{host}/orphans/{id}"),
             Key::Status(host, id) => format!("status/{host}/{id}"),
             Key::StoreId => STORE_ID.into(),
         }

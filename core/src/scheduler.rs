@@ -5,6 +5,7 @@
 //! not known, or a refusal, the keys concerned are read again before anything is planned; nothing is planned for a cluster
 //! before all that was written under earlier tenures has been seen.
 
+mod adopt;
 mod batch;
 mod brake;
 mod campaign;
@@ -97,7 +98,8 @@ struct Tenure {
     ready: bool,
 }
 
-const PREFIXES: [&str; 5] = [keys::CONFIG, keys::STATE, keys::SCHEDULERS, keys::HOSTS, keys::STATUS];
+const PREFIXES: [&str; 6] =
+    [keys::CONFIG, keys::STATE, keys::SCHEDULERS, keys::HOSTS, keys::STATUS, keys::META];
 
 impl Scheduler {
     /// Makes a scheduler that knows nothing yet.
@@ -209,6 +211,7 @@ impl Scheduler {
                 }
                 Some((_, Timer::Host(host))) => silent.push(host),
                 Some((_, Timer::Avoided((cluster, service)))) => self.world.touch(&cluster, &service),
+                Some((_, Timer::Recalled)) => self.world.end_recall(now),
                 None => {}
             }
         }
@@ -268,6 +271,7 @@ impl Scheduler {
         for cluster in self.turn() {
             let Some(tenure) = self.tenures.get(&cluster).copied() else { continue };
             let mut batch = Batch::new(cluster.clone(), session.clone(), tenure.revision);
+            batch.name_store(now, &mut self.world, &self.settings.instance);
             repair::mend(now, &mut self.world, &mut batch);
             let groups: Vec<GroupKey> =
                 self.world.dirty.iter().filter(|key| key.0 == cluster).cloned().collect();
@@ -308,6 +312,9 @@ impl Scheduler {
 
 /// Plans one service of a cluster, phase by phase. Tells whether all of it fitted into the transaction.
 fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey) -> bool {
+    if world.is_frozen(key) {
+        return true;
+    }
     let home = world.homes.get(&key.1).filter(|home| **home == key.0);
     let Some(service) = home.and_then(|_| world.services.get(&key.1)).cloned() else {
         return retire::plan_removal(now, world, batch, key);
@@ -319,6 +326,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
     let state = rollout::resume(before.as_deref(), &service, &key.0, batch, world);
     let mut round = Round::begin(now, world, batch, key, service, state);
     round.collect();
+    round.adopt();
     round.give_up_unhealthy();
     round.replace_lost();
     let created = round.create();
@@ -367,6 +375,7 @@ impl Machine for Scheduler {
                 Timer::Task(_) => Wake::Health,
                 Timer::Host(_) => Wake::Host,
                 Timer::Avoided(_) => Wake::Backoff,
+                Timer::Recalled => Wake::Host,
             };
             (*at, wake)
         });

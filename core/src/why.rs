@@ -158,6 +158,8 @@ pub enum StopReason {
         /// In the agent's words.
         why: String,
     },
+    /// The store had lost its record, and its service has enough others.
+    Orphaned,
     /// Its host is lost.
     HostLost,
     /// Its host is being drained.
@@ -181,6 +183,7 @@ impl StopReason {
         match self {
             StopReason::ScaleDown
             | StopReason::Deleted
+            | StopReason::Orphaned
             | StopReason::Rollout { .. }
             | StopReason::Drain
             | StopReason::MoveRequested { .. } => true,
@@ -200,6 +203,7 @@ impl fmt::Display for StopReason {
             StopReason::Rollout { to } => write!(f, "replaced by version {to}"),
             StopReason::NotHealthy { within } => write!(f, "not healthy within {within}"),
             StopReason::Failed { why } => write!(f, "failed: {why}"),
+            StopReason::Orphaned => f.write_str("the store had lost its record, and others take its place"),
             StopReason::HostLost => f.write_str("its host is lost"),
             StopReason::Drain => f.write_str("its host is being drained"),
             StopReason::MoveRequested { why } => write!(f, "moved: {why}"),

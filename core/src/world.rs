@@ -6,6 +6,7 @@
 mod group;
 mod host;
 mod intake;
+mod orphan;
 mod task;
 
 pub use group::{Group, GroupKey};
@@ -13,8 +14,10 @@ pub(crate) use host::LedgerChange;
 pub use host::{HostView, PRESSED_PERCENT, Presence, Room};
 pub use task::{Class, TaskView};
 
+use crate::keys::Key;
 use crate::machine::{Span, Time};
 use crate::model::{Cluster, HostConfig, Name, Service, ServiceState, TaskDefinition, Version};
+use crate::record::Unknown;
 use crate::store::{Revision, SessionId};
 use crate::why::Note;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -35,6 +38,10 @@ pub struct World {
     pub host_configs: BTreeMap<Name, Arc<HostConfig>>,
     /// What schedulers remember of services.
     pub service_states: BTreeMap<Name, Arc<ServiceState>>,
+    /// What tells the store from others.
+    pub store_id: Option<Name>,
+    /// What told the store from others that was seen last.
+    pub(crate) known_store: Option<Name>,
     /// Who holds which cluster's lock.
     pub locks: BTreeMap<Name, Option<SessionId>>,
     /// Tasks, by id.
@@ -53,6 +60,21 @@ pub struct World {
     pub problems: BTreeMap<String, String>,
     /// Hosts on which something may be placed, least loaded first.
     pub(crate) by_load: BTreeSet<(Load, Name)>,
+    /// Records that are there and must not be rewritten here, by key, with the service that they speak of where that can
+    /// be told.
+    pub(crate) untouchable: BTreeMap<String, Option<Name>>,
+    /// What the records say that this version does not know, by key.
+    pub(crate) unknown: BTreeMap<String, Unknown>,
+    /// Tasks that run although the store lost their records: the hosts that say so, by service and id.
+    pub(crate) orphans: BTreeMap<GroupKey, BTreeSet<(Name, Name)>>,
+    /// The store went back, and agents have until then to say what runs.
+    pub(crate) recalling: Option<Time>,
+    /// A sign of life of an agent that had seen a later store has been taken into account.
+    pub(crate) recalled: bool,
+    /// The store went back, and is to get another id, so that agents which were away then learn of it.
+    pub(crate) rename_store: bool,
+    /// The store's revision, as far as it is known.
+    pub(crate) head: Revision,
     /// Revision of every key.
     pub(crate) revisions: BTreeMap<String, Revision>,
     /// Newest revision and generation seen.
@@ -81,6 +103,8 @@ pub(crate) enum Timer {
     Host(Name),
     /// A service may be tried again on a host where it failed.
     Avoided(GroupKey),
+    /// Agents had time to say what runs.
+    Recalled,
 }
 
 /// Why some tasks of a service are not placed.
@@ -129,6 +153,34 @@ impl World {
     /// Gives a generation larger than any that an id now free can have had.
     pub(crate) fn next_generation(&self) -> u64 {
         self.newest + 1
+    }
+
+    /// Tells whether nothing is to be decided about a service: some record of it is there and cannot be used, so that what
+    /// it would say is not known; or its configuration is only remembered, from before the store went back.
+    pub(crate) fn is_frozen(&self, (cluster, service): &GroupKey) -> bool {
+        let is_remembered = self.services.contains_key(service)
+            && !self.revisions.contains_key(&Key::Service(service.clone()).path());
+        if is_remembered || self.is_remembered(cluster) {
+            return true;
+        }
+        if self.untouchable.is_empty() && self.problems.is_empty() {
+            return false;
+        }
+        let unread = |known: bool, key: Key| !known && self.problems.contains_key(&key.path());
+        self.untouchable.values().any(|of| of.as_ref() == Some(service))
+            || unread(self.services.contains_key(service), Key::Service(service.clone()))
+            || unread(self.clusters.contains_key(cluster), Key::Cluster(cluster.clone()))
+    }
+
+    /// Tells whether a cluster is only remembered, from before the store went back.
+    pub(crate) fn is_remembered(&self, cluster: &Name) -> bool {
+        self.clusters.contains_key(cluster)
+            && !self.revisions.contains_key(&Key::Cluster(cluster.clone()).path())
+    }
+
+    /// Tells whether the record under a key is there and must not be rewritten here.
+    pub(crate) fn is_untouchable(&self, key: &Key) -> bool {
+        !self.untouchable.is_empty() && self.untouchable.contains_key(&key.path())
     }
 
     /// Looks at a group again at the next planning.

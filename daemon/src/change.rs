@@ -9,6 +9,7 @@ use crate::views::{Applied, ObjectChange};
 use callboard_core::config::Configuration;
 use callboard_core::keys::Key;
 use callboard_core::model::{HostConfig, Service};
+use callboard_core::record::{self, Unknown, Unreadable};
 use callboard_core::store::{Entry, Guard, Op, RECORD_BYTES_MAX, TXN_BYTES_MAX, TXN_OPS_MAX, Txn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,7 +34,7 @@ pub(crate) fn writes(configuration: &Configuration, stored: &Stored) -> Result<V
     let mut writes = Vec::new();
     for definition in &configuration.task_definitions {
         let key = Key::Definition(definition.name.clone(), definition.version);
-        writes.push(put(key, definition)?);
+        writes.push(put(stored, key, definition)?);
     }
     for service in &configuration.services {
         let key = Key::Service(service.name.clone());
@@ -42,10 +43,10 @@ pub(crate) fn writes(configuration: &Configuration, stored: &Stored) -> Result<V
             service.stopped |= before.stopped;
             service.retry = service.retry.max(before.retry);
         }
-        writes.push(put(key, &service)?);
+        writes.push(put(stored, key, &service)?);
     }
     for cluster in &configuration.clusters {
-        writes.push(put(Key::Cluster(cluster.name.clone()), cluster)?);
+        writes.push(put(stored, Key::Cluster(cluster.name.clone()), cluster)?);
     }
     for host in &configuration.hosts {
         let key = Key::HostConfig(host.name.clone());
@@ -53,19 +54,35 @@ pub(crate) fn writes(configuration: &Configuration, stored: &Stored) -> Result<V
         if let Some(before) = read_as::<HostConfig>(stored, &key) {
             host.draining |= before.draining;
         }
-        writes.push(put(key, &host)?);
+        writes.push(put(stored, key, &host)?);
     }
     Ok(writes)
 }
 
 /// Reads a stored record; one that cannot be read counts as absent, and is overwritten.
 pub(crate) fn read_as<T: DeserializeOwned>(stored: &Stored, key: &Key) -> Option<T> {
-    serde_json::from_str(&stored.get(&key.path())?.value).ok()
+    record::read(&stored.get(&key.path())?.value).ok()
 }
 
-/// Makes the write of a record.
-pub(crate) fn put(key: Key, record: &impl Serialize) -> Result<Write, Problem> {
-    let value = serde_json::to_string(record).map_err(Problem::failed)?;
+/// Makes the write of a record. What the stored one says that this version does not know is kept; one of a newer major
+/// version is not touched.
+pub(crate) fn put<T: Serialize + DeserializeOwned>(
+    stored: &Stored,
+    key: Key,
+    record: &T,
+) -> Result<Write, Problem> {
+    let path = key.path();
+    let value = match stored.get(&path).map(|entry| (&entry.value, record::read::<T>(&entry.value))) {
+        Some((_, Err(fault @ Unreadable::Newer(_)))) => {
+            return Err(Problem::new(Kind::Conflict, fault.to_string())
+                .at(path)
+                .hint("use a `callboard` as new as the one that wrote it"));
+        }
+        Some((text, Ok(before))) => {
+            Unknown::of(text, &before).map_or_else(|| record::write(record), |unknown| unknown.write(record))
+        }
+        Some((_, Err(Unreadable::Damaged(_) | Unreadable::TooLarge { .. }))) | None => record::write(record),
+    };
     if value.len() > RECORD_BYTES_MAX {
         return Err(Problem::new(
             Kind::TooLarge,
@@ -101,8 +118,13 @@ fn difference(stored: &Stored, write: &Write) -> ObjectChange {
     ObjectChange { object, change: change.into(), fields }
 }
 
+/// Reads any JSON. A record that does not say its schema is of the first.
 fn parse(value: &str) -> Value {
-    serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()))
+    let mut parsed = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
+    if let Value::Object(fields) = &mut parsed {
+        fields.entry("schema").or_insert_with(|| record::SCHEMA.into());
+    }
+    parsed
 }
 
 fn fields(before: &Value, after: &Value) -> Vec<String> {
@@ -184,7 +206,7 @@ pub(crate) fn summary(stored: &Stored, writes: &[Write]) -> Applied {
     for write in writes {
         let Write::Put(Key::Service(name), value) = write else { continue };
         applied.services.push(name.to_string());
-        if serde_json::from_str::<Service>(value).is_ok_and(|service| service.stopped) {
+        if record::read::<Service>(value).is_ok_and(|service| service.stopped) {
             applied
                 .warnings
                 .push(format!("{name} is stopped and stays so; `callboard start {name}` runs it"));

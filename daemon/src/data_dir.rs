@@ -3,6 +3,7 @@
 //! **Invariant:** two processes never use one data directory: the second is refused before it touches anything.
 
 use anyhow::{Context, Result};
+use callboard_core::model::Name;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -81,9 +82,9 @@ impl DataDir {
         Ok(id)
     }
 
-    /// Gives the highest store revision that the agent living here has seen.
-    pub(crate) fn seen(&self) -> u64 {
-        fs::read_to_string(self.path.join("seen")).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    /// Gives what the agent living here has seen of its store: the highest revision, and the store's id.
+    pub(crate) fn seen(&self) -> Seen {
+        fs::read_to_string(self.seen_file()).ok().and_then(|text| Seen::parse(&text)).unwrap_or_default()
     }
 
     /// Gives the file in which that is kept.
@@ -105,6 +106,29 @@ pub(crate) fn draw_id() -> Result<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/uuid")
         .context("no random number could be drawn for an identity")?;
     Ok(id.trim().to_owned())
+}
+
+/// What an agent has seen of its store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The highest revision.
+    pub(crate) revision: u64,
+    /// The id of the store.
+    pub(crate) store_id: Option<Name>,
+}
+
+impl Seen {
+    fn parse(text: &str) -> Option<Seen> {
+        let mut words = text.split_whitespace();
+        let revision = words.next()?.parse().ok()?;
+        Some(Seen { revision, store_id: words.next().map(Name::from) })
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.revision, self.store_id.as_deref().unwrap_or_default())
+    }
 }
 
 /// Writes a small file whole or not at all.
@@ -139,6 +163,11 @@ mod tests {
         drop(first);
         let again = DataDir::open(&dir.path().join("new")).unwrap();
         assert_eq!(again.agent_id().unwrap(), id);
-        assert_eq!(again.seen(), 0);
+        assert_eq!(again.seen(), Seen::default());
+        let seen = Seen { revision: 7, store_id: Some("4f".into()) };
+        for seen in [seen.clone(), Seen { store_id: None, ..seen }] {
+            replace(&again.seen_file(), &seen.to_string()).unwrap();
+            assert_eq!(again.seen(), seen);
+        }
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn start(part: &AgentPart, count: u32, data_dir: DataDir, ground: &Gr
             pressure_percent: PRESSURE_PERCENT,
             registry: false,
             seen: Revision(0),
+            store_id: None,
         };
         let executor: Arc<dyn Executor> = Arc::new(Fake::default());
         let (driver, told) = AgentDriver::new(

@@ -309,6 +309,7 @@ fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Resu
     let registry = ground.consul.map(registry).transpose()?.map(Arc::new);
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .context("the kernel does not tell which boot this is, so nothing can be said of earlier tasks")?;
+    let seen = data_dir.seen();
     let settings = agent::Settings {
         registration,
         boot_id: boot_id.trim().into(),
@@ -316,7 +317,8 @@ fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Resu
         ttl: part.ttl,
         pressure_percent: PRESSURE_PERCENT,
         registry: registry.is_some(),
-        seen: Revision(data_dir.seen()),
+        seen: Revision(seen.revision),
+        store_id: seen.store_id,
     };
     let executor: Arc<dyn Executor> = Arc::new(executor);
     let (driver, told) = AgentDriver::new(

@@ -8,6 +8,7 @@ use callboard_backends::Store;
 use callboard_core::config::{self, Configuration, Delete, Mistake, Sourced};
 use callboard_core::keys::{self, Key};
 use callboard_core::model::{Cluster, HostConfig, Name, Service, TaskDefinition, Version};
+use callboard_core::record;
 use callboard_core::store::{Outcome, Refusal};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -146,7 +147,7 @@ impl Desired {
 
 /// What cannot be read is left out: whoever writes it again mends it.
 fn insert<K: Ord, T: DeserializeOwned>(map: &mut BTreeMap<K, Arc<T>>, key: K, value: &str) {
-    if let Ok(record) = serde_json::from_str(value) {
+    if let Ok(record) = record::read(value) {
         map.insert(key, Arc::new(record));
     }
 }
@@ -169,7 +170,7 @@ pub(crate) async fn edit_service(
     commit(store, false, |desired| {
         let mut service = desired.service(name)?;
         edit(&mut service)?;
-        Ok(vec![put(Key::Service(name.into()), &service)?])
+        Ok(vec![put(&desired.stored, Key::Service(name.into()), &service)?])
     })
     .await
 }
@@ -184,7 +185,7 @@ pub(crate) async fn drain(store: &dyn Store, host: &str, draining: bool) -> Resu
             None if known.entries.is_empty() => return Err(Problem::unknown("host", host, "hosts")),
             None => HostConfig { name: name.clone(), draining, reserved_ports: Vec::new() },
         };
-        Ok(vec![put(Key::HostConfig(name), &config)?])
+        Ok(vec![put(&desired.stored, Key::HostConfig(name), &config)?])
     })
     .await
 }
@@ -198,7 +199,7 @@ pub(crate) async fn delete(store: &dyn Store, what: &Delete) -> Result<Applied, 
         })?;
         let mut writes = Vec::new();
         for cluster in &clusters {
-            writes.push(put(Key::Cluster(cluster.name.clone()), cluster)?);
+            writes.push(put(&desired.stored, Key::Cluster(cluster.name.clone()), cluster)?);
         }
         writes.push(Write::Delete(key_of(what)));
         Ok(writes)

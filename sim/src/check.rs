@@ -33,6 +33,8 @@ mod replacement;
 mod restart;
 mod rubbish;
 mod sending;
+mod surplus;
+mod upgrade;
 mod vacancy;
 mod versions;
 mod views;
@@ -74,6 +76,8 @@ pub(crate) enum By {
     Agent(Text),
     Scheduler,
     User,
+    /// Somebody with another version of Callboard.
+    Stranger,
     /// A session that ended.
     Session,
 }

@@ -14,7 +14,7 @@ use crate::event::{Event, Moment, Process, Role};
 use crate::rng::{Chance, Stream};
 use callboard_core::agent::Settings;
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::{Registration, Usage};
+use callboard_core::model::{Name, Registration, Usage};
 use callboard_core::store::Revision;
 use callboard_core::work::Exit;
 
@@ -41,6 +41,8 @@ pub(crate) struct Host {
     pub(crate) seen: Revision,
     /// What others are told of what runs here.
     pub(crate) registry: Registry,
+    /// The id of the store that they knew last; kept there too.
+    pub(crate) store_id: Option<Name>,
     /// Everything that was started and not removed.
     pub(crate) procs: Vec<Proc>,
     pids: u32,
@@ -78,6 +80,7 @@ impl Host {
             life: 0,
             seen: Revision(0),
             registry: Registry::default(),
+            store_id: None,
             procs: Vec::new(),
             pids: 0,
             forecast: 0,
@@ -102,6 +105,7 @@ impl Host {
             pressure_percent: 90,
             registry,
             seen: self.seen,
+            store_id: self.store_id.clone(),
         };
         self.agent = Some(AgentProcess::new(settings, now, &mut self.chance));
         self.agent_name()

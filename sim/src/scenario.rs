@@ -200,6 +200,17 @@ pub enum Action {
     },
     /// The store loses everything.
     EmptyStore,
+    /// Another store takes its place: empty, its revisions later.
+    ReplaceStore,
+    /// Users write all they want once more.
+    Apply,
+    /// A later version writes a field into every issued record that this one does not know.
+    AnnotateRecords,
+    /// A later version writes the records of a service in a shape that this one cannot know.
+    NewerRecords {
+        /// The service.
+        service: Name,
+    },
 }
 
 /// New values for fields of a service; `None` leaves one as it is.
@@ -345,7 +356,11 @@ impl Action {
             | Action::ChangeLeader
             | Action::CompactStore
             | Action::RestoreStore { .. }
-            | Action::EmptyStore => Span(0),
+            | Action::EmptyStore
+            | Action::ReplaceStore
+            | Action::Apply
+            | Action::AnnotateRecords
+            | Action::NewerRecords { .. } => Span(0),
         }
     }
 }

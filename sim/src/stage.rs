@@ -10,6 +10,7 @@ mod network;
 mod reality;
 mod script;
 mod setup;
+mod stranger;
 mod tidings;
 mod user;
 

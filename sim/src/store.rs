@@ -231,6 +231,11 @@ impl SimStore {
         }
     }
 
+    /// Makes the next store that is empty one whose revisions go on where those of this one end, as another store's may.
+    pub(crate) fn replace(&mut self) {
+        self.emptied = self.emptied.max(self.memory.revision().0 + 1_000);
+    }
+
     /// Puts it back to what it was at a time, or empties it. Sessions and watches are gone.
     pub(crate) fn go_back(&mut self, to: Option<Time>) -> Vec<(Process, Reply)> {
         let ended = self.cut_all("compacted", || true);

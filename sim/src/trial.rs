@@ -106,6 +106,7 @@ impl Trial {
             port: seen.port,
             since: self.court.book.now,
             healthy: false,
+            healthy_since: self.court.book.now,
         };
         self.court.born(&seen.host.as_str().into(), &seen.id.as_str().into(), alive);
     }

@@ -34,7 +34,7 @@ fn mistakes_are_told() {
         &["it.yml:5: timeline[0].do: found \"crash_host\", expected set_service, delete_service, \
            corrupt_service, drain, undrain, crash_hosts, freeze_hosts, partition, kill_agents, kill_schedulers, \
            pause_schedulers, store_outage, store_read_only, leader_change, no_quorum, no_space, store_slow, expire_sessions, compact_store, \
-           restore_store or empty_store; did you mean \"crash_hosts\"?"],
+           restore_store, empty_store, replace_store, apply, annotate_records or newer_records; did you mean \"crash_hosts\"?"],
     );
     check(
         "timeline: [{at: 1m, do: set_service, service: web-01, desired: 2}]",

@@ -110,7 +110,7 @@ impl Stage {
     pub fn wake_up(&mut self, name: &str) {
         self.write(
             &Key::Alive(name.into()),
-            &Alive { host: name.into(), boot_id: "b".into(), agent_id: "a".into() },
+            &Alive { host: name.into(), boot_id: "b".into(), agent_id: "a".into(), seen: Default::default() },
         );
     }
 

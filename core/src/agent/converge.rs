@@ -72,6 +72,7 @@ impl Agent {
         };
         self.show(now, &mut local);
         self.tell_health(&local, was_healthy);
+        self.review_orphan(&local);
         if let Some(due) = local.due.take() {
             self.timers.remove(&(due, id.clone()));
         }
@@ -210,6 +211,8 @@ impl Agent {
     /// Looks after a task whose record is missing for no reason; false when it can be forgotten.
     fn puzzle(&mut self, now: Time, local: &mut Local) -> bool {
         let id = local.task.id.clone();
+        // Told by an earlier life of this agent, which may have known why it is missing.
+        local.suspended |= !local.accepted && self.is_claimed(local);
         let is_missing = !self.issued.contains_key(&id) && !self.stored.contains_key(&id);
         match &local.state {
             State::Waiting if is_missing => return false,
@@ -235,7 +238,10 @@ impl Agent {
                 issued.refused.as_ref().map_or("older than what runs", |_| "refused")
             });
             let key = Key::HostTask(self.name().clone(), id).path();
-            self.note(Note::BadRecord { key, why: format!("{why}; the task is left as it is") });
+            self.note(Note::BadRecord {
+                key,
+                why: format!("{why}; the task goes on, and the scheduler is told"),
+            });
         }
         if local.accepted && !matches!(local.state, State::Waiting) {
             self.keep_running(now, local);
@@ -254,8 +260,8 @@ impl Agent {
         entry: Option<&Entry>,
         ids: &BTreeSet<Name>,
     ) {
-        let ledger = entry.and_then(|entry| serde_json::from_str::<Ledger>(&entry.value).ok());
-        let Some(ledger) = ledger.filter(|_| revision >= self.seen) else { return };
+        let ledger = entry.and_then(|entry| crate::record::read::<Ledger>(&entry.value).ok());
+        let Some(ledger) = ledger.filter(|_| revision >= self.seen && self.identified) else { return };
         for id in ids {
             let is_missing = !self.issued.contains_key(id) && !self.stored.contains_key(id);
             let Some(local) = self.locals.get_mut(id) else { continue };
@@ -342,8 +348,8 @@ impl Agent {
         ids: &BTreeSet<Name>,
     ) {
         let read = match entry {
-            Some(entry) => serde_json::from_str::<crate::model::TaskDefinition>(&entry.value)
-                .map_err(|error| format!("its task definition {key} cannot be read: {error}")),
+            Some(entry) => crate::record::read::<crate::model::TaskDefinition>(&entry.value)
+                .map_err(|error| format!("its task definition {key} {error}")),
             None => Err(format!("there is no task definition {} version {}", name.0, name.1)),
         };
         match read {
@@ -352,7 +358,7 @@ impl Agent {
                 self.fetches.done(key);
             }
             Err(why) => {
-                let why: String = super::local::shorten(&why, 200).into();
+                let why: String = crate::record::shorten(&why, 200).into();
                 ids.iter().for_each(|id| self.not_fetched(id, &why));
             }
         }
@@ -371,7 +377,7 @@ impl Agent {
             }
             State::Starting { .. } | State::Running { .. } => {
                 let why = match local.task.desired {
-                    Desired::Stop => super::local::shorten(&local.task.reason, 300).to_string(),
+                    Desired::Stop => crate::record::shorten(&local.task.reason, 300).to_string(),
                     Desired::Run => "replaced or given up".to_string(),
                 };
                 local.reason = Some(why.clone());
@@ -397,6 +403,7 @@ impl Agent {
             self.definitions.remove(&name);
         }
         self.writer.unsaid.insert(id.clone());
+        self.recant_orphan(&id);
         // A newer placement may wait for its turn.
         if self.issued.contains_key(&id) {
             self.touch(&id);
@@ -408,5 +415,5 @@ impl Agent {
 pub(super) fn give_up(local: &mut Local, why: String) {
     local.state = State::Over(Phase::Failed);
     local.health = Health::Unhealthy;
-    local.reason = Some(super::local::shorten(&why, 300).into());
+    local.reason = Some(crate::record::shorten(&why, 300).into());
 }

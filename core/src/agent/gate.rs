@@ -59,10 +59,10 @@ impl Agent {
         entry: Option<&Entry>,
         ids: &BTreeSet<Name>,
     ) {
-        let state = entry.map(|entry| serde_json::from_str::<ServiceState>(&entry.value));
+        let state = entry.map(|entry| crate::record::read::<ServiceState>(&entry.value));
         let refusal = match state {
             None => None,
-            Some(Err(error)) => Some(format!("stop queued: {key} cannot be read: {error}")),
+            Some(Err(error)) => Some(format!("stop queued: {key} {error}")),
             Some(Ok(state)) if state.available >= state.min => None,
             Some(Ok(state)) => {
                 Some(format!("stop queued: only {} of min {} available", state.available, state.min))

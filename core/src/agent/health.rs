@@ -4,11 +4,12 @@
 //!
 //! **Invariant:** only results about the present start count.
 
-use super::local::{Local, State, shorten};
+use super::local::{Local, State};
 use super::{Agent, Effect};
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix};
 use crate::model::{Health, Probe};
+use crate::record::shorten;
 use crate::registry::Request;
 use crate::work::{Order, Run, Spec};
 use alloc::format;

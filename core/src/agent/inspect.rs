@@ -44,7 +44,7 @@ impl Inspection {
     /// Says why this host should get nothing new.
     pub(super) fn unfit(&self) -> Option<&str> {
         let error = self.error.as_deref().filter(|_| !self.done && self.failures >= UNFIT_AFTER);
-        error.map(|error| super::local::shorten(error, 200))
+        error.map(|error| crate::record::shorten(error, 200))
     }
 }
 

@@ -6,6 +6,7 @@
 use super::Agent;
 use super::local::{Local, State};
 use crate::model::{Desired, Health, Name, Phase, Task};
+use crate::record;
 use crate::store::{Entry, Revision};
 use crate::why::Note;
 use alloc::format;
@@ -27,8 +28,7 @@ impl Agent {
     /// Takes in a record.
     pub(super) fn put_issued(&mut self, id: &Name, entry: &Entry) {
         let known = self.issued.get(id);
-        let read =
-            serde_json::from_str::<Task>(&entry.value).map_err(|error| format!("cannot be read: {error}"));
+        let read = record::read::<Task>(&entry.value).map_err(|error| format!("{error}"));
         let checked = match &read {
             Ok(task) => self.check_record(id, task, known.and_then(|known| known.task.as_deref())),
             Err(why) => Err(why.clone()),
@@ -50,6 +50,7 @@ impl Agent {
             (Ok(()), Err(why)) => Issued { revision: entry.revision, task: before, refused: Some(why) },
         };
         self.issued.insert(id.clone(), issued);
+        self.recant_orphan(id);
         if let Some(local) = self.locals.get_mut(id) {
             local.suspended = false;
             local.confirmed = false;

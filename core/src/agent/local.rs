@@ -182,12 +182,3 @@ impl Local {
         reset.into_iter().chain(unhealthy.filter(|at| *at > now)).chain(probe).min()
     }
 }
-
-/// Cuts a text to at most `max` bytes.
-pub(super) fn shorten(text: &str, max: usize) -> &str {
-    let mut end = text.len().min(max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}

@@ -22,7 +22,7 @@ impl Agent {
         if let Reply::Listed { prefix, result } = reply
             && let Some(fetched) = self.fetches.reply(now, prefix, result)
         {
-            return self.fetched(prefix, &fetched);
+            return self.fetched(now, prefix, &fetched);
         }
         if let Reply::Done { write, outcome } = reply {
             return self.written(now, *write, outcome);
@@ -80,13 +80,16 @@ impl Agent {
         if went_back {
             self.suspend(now, prefix);
         }
+        if prefix == self.at.tasks {
+            self.identify_store(now);
+        }
         for entry in &listing.entries {
             self.take_in(entry);
         }
     }
 
     /// Takes no record's absence as evidence until the store has shown it again.
-    fn suspend(&mut self, now: Time, prefix: &str) {
+    pub(super) fn suspend(&mut self, now: Time, prefix: &str) {
         for (id, local) in &mut self.locals {
             local.suspended = local.suspended || !self.issued.contains_key(id);
             local.confirmed = false;
@@ -160,7 +163,7 @@ impl Agent {
     }
 
     /// Takes the answer to a read of a single key.
-    fn fetched(&mut self, key: &str, fetched: &Fetched) {
+    fn fetched(&mut self, now: Time, key: &str, fetched: &Fetched) {
         let parsed = Key::parse(key);
         match (&fetched.result, parsed) {
             (Err(why), _) => {
@@ -170,6 +173,7 @@ impl Agent {
             (Ok((_, entry)), Some(Key::Definition(name, version))) => {
                 self.fetched_definition(key, &(name, version), entry.as_ref(), &fetched.ids);
             }
+            (Ok((_, entry)), Some(Key::StoreId)) => self.fetched_store_id(now, entry.as_ref()),
             (Ok((revision, entry)), Some(Key::ServiceState(_))) => {
                 self.fetched_service(key, *revision, entry.as_ref(), &fetched.ids);
             }

@@ -54,8 +54,9 @@ impl Agent {
             host: self.name().clone(),
             boot_id: self.settings.boot_id.clone(),
             agent_id: self.settings.agent_id.clone(),
+            seen: self.seen,
         };
-        let value = super::publish::json(&alive);
+        let value = crate::record::write(&alive);
         let guards = alloc::vec![Guard::Absent { key: key.clone() }];
         Some(Txn { guards, ops: alloc::vec![Op::Put { key, value, session: Some(session) }] })
     }
@@ -64,7 +65,7 @@ impl Agent {
     fn rival_in(&self, entry: &Entry) -> Option<alloc::string::String> {
         // Without a session it would lie here for ever, whoever put it.
         entry.session.as_ref()?;
-        match serde_json::from_str::<Alive>(&entry.value) {
+        match crate::record::read::<Alive>(&entry.value) {
             Ok(alive) if alive.agent_id == self.settings.agent_id => None,
             Ok(alive) => Some(alive.agent_id),
             Err(_) => Some("unreadable".into()),

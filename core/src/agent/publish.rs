@@ -7,12 +7,12 @@ use super::local::{Local, State};
 use super::write::Draft;
 use super::{Agent, Key};
 use crate::model::{Health, Name, Phase, Status};
+use crate::record;
 use crate::store::{Entry, Guard, Op, Revision};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
-use serde::Serialize;
 
 /// What the store holds of what was said of a task.
 #[derive(Clone, Debug)]
@@ -29,16 +29,9 @@ impl Stored {
     }
 }
 
-/// Writes a record. The agent's own are plain structs with string keys: they always serialise.
-pub(super) fn json<T: Serialize>(record: &T) -> String {
-    let json = serde_json::to_string(record).unwrap_or_default();
-    assert!(!json.is_empty(), "a record does not serialise");
-    json
-}
-
 impl Agent {
     pub(super) fn put_stored(&mut self, id: &Name, entry: &Entry) {
-        let status = serde_json::from_str::<Status>(&entry.value).ok().filter(|status| status.id == *id);
+        let status = record::read::<Status>(&entry.value).ok().filter(|status| status.id == *id);
         self.stored.insert(id.clone(), Stored { revision: entry.revision, status });
         if let Some(local) = self.locals.get_mut(id) {
             local.confirmed = false;
@@ -52,16 +45,23 @@ impl Agent {
             return true;
         }
         let mut wanted: BTreeMap<String, String> = BTreeMap::new();
-        wanted.insert(self.at.registration.clone(), json(&self.settings.registration));
+        wanted.insert(self.at.registration.clone(), record::write(&self.settings.registration));
         if let Some(usage) = self.gauge.published() {
-            wanted.insert(self.at.usage.clone(), json(usage));
+            wanted.insert(self.at.usage.clone(), record::write(usage));
         }
         if let Some(wish) = self.gauge.wish() {
-            wanted.insert(Key::Move(self.name().clone(), wish.id.clone()).path(), json(wish));
+            wanted.insert(Key::Move(self.name().clone(), wish.id.clone()).path(), record::write(wish));
+        }
+        if self.is_ready() {
+            self.say_orphans(&mut wanted);
         }
         let obsolete = self.own.values().filter(|entry| {
-            let is_move = matches!(Key::parse(&entry.key), Some(Key::Move(..)));
-            is_move && !wanted.contains_key(&entry.key)
+            let may_go = match Key::parse(&entry.key) {
+                Some(Key::Move(..)) => true,
+                Some(Key::Orphan(..)) => self.is_ready(),
+                Some(_) | None => false,
+            };
+            may_go && !wanted.contains_key(&entry.key)
         });
         let deletes: Vec<(String, Revision)> =
             obsolete.map(|entry| (entry.key.clone(), entry.revision)).collect();
@@ -105,7 +105,9 @@ impl Agent {
         }
         match stored {
             Some(stored) if !self.is_progress(stored, &status, local) => true,
-            Some(stored) => draft.add(at(&key, Some(stored.revision)), put(key, json(&status)), None),
+            Some(stored) => {
+                draft.add(at(&key, Some(stored.revision)), put(key, record::write(&status)), None)
+            }
             None => {
                 // Guarded by the record: had it been removed together with the status, this would hide it.
                 let issued = self.issued.get(id).filter(|issued| {
@@ -114,7 +116,7 @@ impl Agent {
                 issued.is_none_or(|issued| {
                     let record = Key::HostTask(self.name().clone(), id.clone()).path();
                     let record = Guard::At { key: record, revision: issued.revision };
-                    draft.add(at(&key, None), put(key, json(&status)), Some(record))
+                    draft.add(at(&key, None), put(key, record::write(&status)), Some(record))
                 })
             }
         }

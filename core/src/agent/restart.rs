@@ -5,10 +5,11 @@
 
 use super::Agent;
 use super::converge::give_up;
-use super::local::{Local, Relic, State, shorten};
+use super::local::{Local, Relic, State};
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix, retry_delay};
 use crate::model::{Health, Phase, RestartPolicy, Status};
+use crate::record::shorten;
 use crate::work::{Exit, Order, Run};
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -1,6 +1,7 @@
 //! A host: what users say of it, what its agent says of it, and whether that agent is alive.
 
 use super::{Generation, Name, is_default};
+use crate::store::Revision;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -62,6 +63,10 @@ pub struct Alive {
     pub boot_id: String,
     /// Which agent: drawn once and kept in its data directory, so that a restarted agent knows its own sign of life.
     pub agent_id: String,
+    /// The highest revision that the agent had seen of the store when it wrote this: in a store that went back, more
+    /// than the store has.
+    #[serde(default)]
+    pub seen: Revision,
 }
 
 /// What a host and its tasks use. Source: its agent, when it changed enough to matter.

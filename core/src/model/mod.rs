@@ -20,6 +20,14 @@ pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
 pub use service::{Rollout, Service, ServiceState};
 pub use task::{Claim, Desired, Health, Ledger, Phase, Status, Task};
 
+/// What tells a store from others, written once by the first scheduler that decides anything in it. Where another one is
+/// found, or none, what is missing was not removed by anybody.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StoreId {
+    /// Any text.
+    pub id: Name,
+}
+
 /// A validated name of something: shared, since the same few names appear in every record.
 pub type Name = alloc::sync::Arc<str>;
 /// A version of a task definition, from 1.

@@ -7,12 +7,14 @@
 
 use crate::keys::Key;
 use crate::machine::Time;
-use crate::mirror::hash;
-use crate::model::{Claim, Desired, Ledger, Name, ServiceState, Task};
+use crate::mirror::{hash, mix};
+use crate::model::{Claim, Desired, Ledger, Name, ServiceState, StoreId, Task};
+use crate::record::{self, Unknown};
 use crate::store::{Guard, Op, Revision, SessionId, TXN_BYTES_MAX, TXN_OPS_MAX, Txn};
 use crate::why::Note;
 use crate::world::{LedgerChange, World};
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -32,10 +34,12 @@ pub(crate) struct Batch {
 /// More than one step weighs: removing a task deletes its pair and its status, and writes the ledger and the service's
 /// state.
 const WEIGHT_A_STEP: usize = 8;
+/// The reason for an adopted task to be where it is.
+const ADOPTED: &str = "it ran there when the store had lost its record";
 /// What the lock guard weighs.
 const LOCK_WEIGHT: usize = 2;
-/// More than the records that one placement writes will weigh, bytes.
-const BYTES_A_STEP: usize = 16 * 1024;
+/// More than the records that one step writes will weigh, bytes: the pair of a task, a ledger, a service's state.
+const BYTES_A_STEP: usize = 88 * 1024;
 
 impl Batch {
     pub(crate) fn new(cluster: Name, session: SessionId, tenure: Revision) -> Batch {
@@ -53,7 +57,7 @@ impl Batch {
     /// Tells whether `steps` more placements or stops surely fit, each of which is safe on its own.
     pub(crate) fn has_room(&self, steps: usize) -> bool {
         let deletes = self.ops.values().filter(|value| value.is_none()).count();
-        // Every key written has a guard, and hosts have some of their own.
+        // Every write has a guard; a guard without a write weighs as much.
         let weight = self.guards.len() + deletes + LOCK_WEIGHT;
         weight + WEIGHT_A_STEP * steps <= TXN_OPS_MAX && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
     }
@@ -73,9 +77,12 @@ impl Batch {
         world.put_twin(&host, &id, digest, &json);
     }
 
-    /// Removes a task's record and gives its claim back.
+    /// Removes a task's record and gives its claim back; not where that cannot be written down.
     pub(crate) fn remove_task(&mut self, world: &mut World, task: &Task) {
         let (own, twin) = World::pair(task);
+        if world.is_untouchable(&Key::Ledger(task.host.clone())) {
+            return;
+        }
         self.write(world, &own, None);
         self.write(world, &twin, None);
         self.claim(world, task, LedgerChange::Remove(claim_of(task)));
@@ -89,10 +96,36 @@ impl Batch {
         self.write(world, &Key::Status(task.host.clone(), task.id.clone()), None);
     }
 
+    /// Has the transaction go through only while a key is as it is known now.
+    pub(crate) fn rely_on(&mut self, world: &World, key: &Key) {
+        let path = key.path();
+        if !self.guards.contains_key(&path) {
+            self.bytes += path.len();
+            let revision = world.revision(&path);
+            self.guards.insert(path, revision);
+        }
+    }
+
+    /// Removes what the agent of a host that is gone said of a task without a record.
+    pub(crate) fn remove_orphan(&mut self, world: &mut World, task: &Task) {
+        self.write(world, &Key::Orphan(task.host.clone(), task.id.clone()), None);
+        world.put_orphan(&task.host, &task.id, None);
+    }
+
+    /// Writes the record of a task again that its host runs, in the place of an older one under its id if there is one.
+    pub(crate) fn adopt_task(&mut self, now: Time, world: &mut World, task: &Task) {
+        self.rely_on(world, &Key::Orphan(task.host.clone(), task.id.clone()));
+        if let Some(older) = world.tasks.get(&task.id).map(|view| view.task.clone()) {
+            self.claim(world, &older, LedgerChange::Remove(claim_of(&older)));
+        }
+        let reason = ADOPTED.into();
+        self.create_task(now, world, Task { reason, tenure: self.tenure.0, ..task.clone() });
+    }
+
     /// Creates a task and claims what it needs, if its host is still as it was when it was chosen.
     pub(crate) fn create_task(&mut self, now: Time, world: &mut World, task: Task) {
-        self.guard(world, &Key::Alive(task.host.clone()).path());
-        self.guard(world, &Key::HostConfig(task.host.clone()).path());
+        self.rely_on(world, &Key::Alive(task.host.clone()));
+        self.rely_on(world, &Key::HostConfig(task.host.clone()));
         self.claim(world, &task, LedgerChange::Add(claim_of(&task)));
         self.put_task(now, world, task);
     }
@@ -129,7 +162,9 @@ impl Batch {
             tenure: self.tenure.0,
             ..task.clone()
         };
-        let json = self.put(world, &twin, &stopped);
+        let unknown = world.stray(&task.host, &task.id).and_then(|value| Unknown::of(value, task));
+        let json = unknown.map_or_else(|| record::write(&stopped), |unknown| unknown.write(&stopped));
+        self.write(world, &twin, Some(json.clone()));
         world.put_twin(&task.host, &task.id, hash(&json), &json);
         let (id, service, host) = (task.id.clone(), task.service.clone(), task.host.clone());
         self.notes.push(Note::StopOrdered { id, service, host, why });
@@ -154,6 +189,21 @@ impl Batch {
                 world.service_states.remove(service);
             }
         }
+    }
+
+    /// Gives a store that has none, or that went back, what tells it from others: a hash of the session and tenure under which this is
+    /// written, which no other store has had together.
+    pub(crate) fn name_store(&mut self, now: Time, world: &mut World, instance: &str) {
+        let is_named = world.store_id.is_some() && !world.rename_store;
+        if is_named || world.is_untouchable(&Key::StoreId) {
+            return;
+        }
+        world.rename_store = false;
+        let (place, moment) = (hash(&self.session.0), mix(hash(instance), self.tenure.0));
+        let id: Name = format!("{:016x}", mix(place, moment)).into();
+        self.put(world, &Key::StoreId, &StoreId { id: id.clone() });
+        world.known_store = None;
+        world.put_store_id(now, id);
     }
 
     /// Gives the transaction, with the keys it writes.
@@ -185,17 +235,10 @@ impl Batch {
     }
 
     fn put<T: Serialize>(&mut self, world: &World, key: &Key, record: &T) -> String {
-        // Our own records are plain structs with string keys: they always serialise.
-        let json = serde_json::to_string(record).unwrap_or_default();
-        assert!(!json.is_empty(), "a record of {key:?} does not serialise");
+        let unknown = if world.unknown.is_empty() { None } else { world.unknown.get(&key.path()) };
+        let json = unknown.map_or_else(|| record::write(record), |unknown| unknown.write(record));
         self.write(world, key, Some(json.clone()));
         json
-    }
-
-    fn guard(&mut self, world: &World, path: &str) {
-        if !self.guards.contains_key(path) {
-            self.guards.insert(path.into(), world.revision(path));
-        }
     }
 
     fn write(&mut self, world: &World, key: &Key, value: Option<String>) {
@@ -203,8 +246,8 @@ impl Batch {
         if value.is_none() && !self.guards.contains_key(&path) && world.revision(&path).is_none() {
             return;
         }
-        self.guard(world, &path);
-        self.bytes += path.len() * 2 + value.as_ref().map_or(0, String::len);
+        self.rely_on(world, key);
+        self.bytes += path.len() + value.as_ref().map_or(0, String::len);
         self.ops.insert(path, value);
     }
 }

@@ -59,7 +59,8 @@ impl Scheduler {
     /// are gone but still have tasks.
     fn wanted(&self) -> Vec<Name> {
         let named = self.world.clusters.iter().filter(|(_, cluster)| cluster.scheduler == self.settings.name);
-        let mut wanted: Vec<Name> = named.map(|(name, _)| name.clone()).collect();
+        let mut wanted: Vec<Name> =
+            named.map(|(name, _)| name.clone()).filter(|name| !self.world.is_remembered(name)).collect();
         if &*self.settings.name == DEFAULT_SCHEDULER {
             let left =
                 self.world.groups.keys().filter(|(cluster, _)| !self.world.clusters.contains_key(cluster));

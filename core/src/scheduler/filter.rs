@@ -48,6 +48,8 @@ pub enum Obstacle {
     Port(u16),
     /// No port of its range is free.
     NoPort,
+    /// What it has given away cannot be written down.
+    Ledger(&'static str),
     /// The service failed there, and is tried there again only then.
     Avoided {
         /// From now.
@@ -75,6 +77,7 @@ impl Obstacle {
             Obstacle::Cpu { needed, .. } => format!("without {needed} free cpu units"),
             Obstacle::Port(port) => format!("with port {port} taken"),
             Obstacle::NoPort => "without a free port".into(),
+            Obstacle::Ledger(why) => format!("whose ledger {why}"),
             Obstacle::Avoided { why, .. } => format!("avoided since it failed there ({why})"),
         }
     }
@@ -94,6 +97,7 @@ impl fmt::Display for Obstacle {
             Obstacle::Cpu { needed, free } => write!(f, "needs {needed} cpu units, {free} free"),
             Obstacle::Port(port) => write!(f, "port {port} is taken"),
             Obstacle::NoPort => f.write_str("no port of its range is free"),
+            Obstacle::Ledger(why) => write!(f, "its ledger {why}"),
             Obstacle::Avoided { again_in, times, why } => {
                 write!(f, "failed there {times} times, tried again in {again_in}: {why}")
             }
@@ -118,6 +122,7 @@ impl Candidate<'_> {
     ) -> Option<Obstacle> {
         host_obstacle(now, host)
             .or_else(|| self.fit_obstacle(host))
+            .or_else(|| world.ledger_fault(name).map(Obstacle::Ledger))
             .or_else(|| self.avoided(world, now, name))
     }
 
@@ -130,6 +135,7 @@ impl Candidate<'_> {
             found.extend(self.cpu_obstacle(host));
             found.extend(self.port_obstacle(host));
         }
+        found.extend(world.ledger_fault(name).map(Obstacle::Ledger));
         found.extend(self.avoided(world, now, name));
         found
     }
@@ -197,7 +203,8 @@ fn host_obstacle(now: Time, host: &HostView) -> Option<Obstacle> {
 }
 
 fn is_port_free(host: &HostView, port: u16) -> bool {
-    !host.held.ports.contains(&port) && !is_reserved(host.config.as_deref(), port)
+    let is_in_use = || host.orphans.values().any(|orphan| orphan.port == Some(port));
+    !host.held.ports.contains(&port) && !is_reserved(host.config.as_deref(), port) && !is_in_use()
 }
 
 fn is_reserved(config: Option<&HostConfig>, port: u16) -> bool {

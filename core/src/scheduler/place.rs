@@ -3,7 +3,7 @@
 //! **Invariant:** the pick is the exact best by the policy's order, whatever the index skipped.
 
 use super::filter::{Candidate, Obstacle, free_port};
-use crate::keys::task_id;
+use crate::keys::{Key, task_id};
 use crate::machine::Time;
 use crate::mirror::{hash, mix};
 use crate::model::{Desired, Name, Policy, Task, TaskDefinition, Version};
@@ -29,8 +29,7 @@ pub(crate) fn place(
         Policy::Binpack => binpack(world, now, &candidate),
     }?;
     let version: Version = definition.version;
-    let instance = world.groups.get(key).map_or(0, |group| group.free_instance(version));
-    let id = task_id(cluster, service, version, instance);
+    let (id, instance) = free_id(world, key, version);
     let host = &world.hosts[&choice.host];
     let generation = world.next_generation();
     let port = match definition.port {
@@ -55,6 +54,19 @@ pub(crate) fn place(
         reason: choice.why,
         tenure,
     })
+}
+
+/// Finds an id under which there is no task, nor anything that might be one.
+fn free_id(world: &World, key: &GroupKey, version: Version) -> (Name, u32) {
+    let mut least = 0;
+    loop {
+        let instance = world.groups.get(key).map_or(least, |group| group.free_instance(version, least));
+        let id = task_id(&key.0, &key.1, version, instance);
+        if !world.is_untouchable(&Key::Task(id.clone())) && !world.is_orphan(key, &id) {
+            return (id, instance);
+        }
+        least = instance + 1;
+    }
 }
 
 struct Choice {

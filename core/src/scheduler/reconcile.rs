@@ -1,16 +1,22 @@
 //! Bringing the number of tasks to what is wanted: clearing away what is over, giving up what failed, creating what is
 //! missing, stopping what is too many.
 
+use super::adopt;
 use super::place;
 use super::round::{Created, Round, small};
+use crate::keys::Key;
 use crate::machine::Span;
 use crate::model::{Name, Status, Task};
 use crate::why::{Note, StopReason};
 use crate::world::{Blocked, Class, TaskView};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+
+/// Classes of tasks that are on their way to having proven themselves.
+pub(super) const UNPROVEN: [Class; 4] = [Class::Starting, Class::Unhealthy, Class::Suspect, Class::Healthy];
 
 impl Round<'_> {
     /// Removes the records of tasks of which nothing is left.
@@ -48,9 +54,9 @@ impl Round<'_> {
             if !self.has_room() {
                 return;
             }
-            let Some(task) = self.task(&id) else { continue };
-            let why =
-                self.world.status(&task).and_then(|status: &alloc::sync::Arc<Status>| status.reason.clone());
+            let kept = |task: &Arc<Task>| self.world.is_untouchable(&Key::Ledger(task.host.clone()));
+            let Some(task) = self.task(&id).filter(|task| !kept(task)) else { continue };
+            let why = self.world.status(&task).and_then(|status: &Arc<Status>| status.reason.clone());
             let why = why.unwrap_or_else(|| "its agent gave up on it".to_string());
             self.count_failure(&id, &why);
             self.batch.notes.push(Note::StopOrdered {
@@ -88,6 +94,9 @@ impl Round<'_> {
     /// Puts other tasks in the place of those whose hosts are lost. A lost task is left alone until its replacement has
     /// a place: its host may yet come back.
     pub(crate) fn replace_lost(&mut self) {
+        if self.world.recalling.is_some() {
+            return;
+        }
         let lost: Vec<Name> = self.group().of_class(Class::Lost).map(|(_, id)| id.clone()).collect();
         for id in lost {
             // One step to stop it, one to create the other: both or none.
@@ -112,8 +121,7 @@ impl Round<'_> {
             (false, Some(_)) if !self.is_on_trial(version) => return u32::MAX,
             (false, Some(_)) => self.service.parallel(),
         };
-        let unproven = [Class::Starting, Class::Unhealthy, Class::Suspect, Class::Healthy];
-        let on_their_way: usize = unproven.iter().map(|class| self.group().count(version, *class)).sum();
+        let on_their_way: usize = UNPROVEN.iter().map(|class| self.group().count(version, *class)).sum();
         limit.saturating_sub(small(on_their_way))
     }
 
@@ -127,6 +135,10 @@ impl Round<'_> {
     /// Creates what is missing, as far as `max`, the rollout and the hosts allow.
     pub(crate) fn create(&mut self) -> Created {
         let mut outcome = Created::Enough;
+        if self.world.recalling.is_some() {
+            self.tell_blocked(Created::Recalling);
+            return Created::Recalling;
+        }
         while self.missing() > 0 && self.may_start() > 0 {
             if self.issued() >= self.service.max {
                 // Stopping one to make room is of no use if the next one then fits nowhere.
@@ -175,6 +187,7 @@ impl Round<'_> {
                 self.state.version, self.key.1
             )),
             Created::Enough => None,
+            Created::Recalling => Some(adopt::RECALLING.to_string()),
             Created::AtMax if self.available() > self.floor() => None,
             Created::AtMax => Some(format!(
                 "{} tasks are issued, which is max, and {} of min {} are available, so none may be stopped to make room",

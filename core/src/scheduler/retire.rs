@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** a task that does its work is stopped by choice only while more than `min` others do theirs.
 
+use super::adopt;
 use super::batch::Batch;
 use super::filter::Candidate;
 use super::round::{Created, Round, small};
@@ -38,7 +39,7 @@ impl Round<'_> {
         let keep = self.service.target().saturating_sub(replaced);
         let surplus = small(working.len()).saturating_sub(keep);
         let room = match created {
-            Created::Enough => 0,
+            Created::Enough | Created::Recalling => 0,
             Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
         };
         // What was told to stop makes room already.
@@ -100,8 +101,10 @@ pub(crate) fn waits_for_former_home(world: &World, key: &GroupKey) -> bool {
 pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey) -> bool {
     world.blocked.remove(key);
     let state = world.service_states.get(&key.1).filter(|state| state.cluster == key.0).cloned();
+    // Only what this store has run can have been removed from it: what else runs may be about to be configured again.
+    let none_left = state.is_none() || adopt::dismiss(world, batch, key);
     if !world.groups.contains_key(key) {
-        if state.is_some() && batch.has_room(1) {
+        if state.is_some() && none_left && batch.has_room(1) {
             batch.put_state(world, &key.1, None);
         }
         return true;

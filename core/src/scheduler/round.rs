@@ -34,6 +34,8 @@ pub(crate) enum Created {
     AtMax,
     /// No host takes another one.
     Unplaceable,
+    /// Agents may yet say that they run.
+    Recalling,
 }
 
 impl<'a> Round<'a> {

@@ -60,12 +60,12 @@ impl Group {
             .flat_map(|((version, _), ids)| ids.iter().map(|id| (*version, id)))
     }
 
-    /// Finds the lowest instance number of a version that no task has.
+    /// Finds the lowest instance number of a version, from `least` on, that no task has.
     #[must_use]
-    pub fn free_instance(&self, version: Version) -> u32 {
-        let Some(used) = self.instances.get(&version) else { return 0 };
-        let mut free = 0;
-        for &instance in used {
+    pub fn free_instance(&self, version: Version, least: u32) -> u32 {
+        let Some(used) = self.instances.get(&version) else { return least };
+        let mut free = least;
+        for &instance in used.range(least..) {
             if instance > free {
                 break;
             }

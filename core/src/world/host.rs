@@ -1,8 +1,10 @@
 //! A host as the scheduler sees it: what it has, what is held of it, and whether its agent is alive.
 
+use super::intake::LEDGER_BYTES_MAX;
 use super::{Load, Timer, World};
+use crate::keys::Key;
 use crate::machine::{Span, Time};
-use crate::model::{Alive, Claim, HostConfig, Ledger, MoveRequest, Name, Registration, Status, Usage};
+use crate::model::{Alive, Claim, HostConfig, Ledger, MoveRequest, Name, Registration, Status, Task, Usage};
 use crate::why::Note;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -24,6 +26,8 @@ pub struct HostView {
     pub ledger: Option<Arc<Ledger>>,
     /// Tasks that its agent wants elsewhere.
     pub moves: BTreeMap<Name, Arc<MoveRequest>>,
+    /// Tasks that run there although the store has no record of them, as its agent knew them.
+    pub orphans: BTreeMap<Name, Arc<Task>>,
     /// What its agent says of its tasks.
     pub statuses: BTreeMap<Name, Arc<Status>>,
     /// Tasks issued to it.
@@ -36,6 +40,8 @@ pub struct HostView {
     pub held: Room,
     /// Copies of task records here without the record itself: fingerprints and values.
     pub(crate) strays: BTreeMap<Name, (u64, String)>,
+    /// What its ledger weighs, nearly.
+    ledger_bytes: usize,
     /// Its place in [`World::by_load`], if it has one.
     pub(crate) load: Option<Load>,
 }
@@ -96,6 +102,10 @@ impl HostView {
     }
 }
 
+/// What a line of a ledger weighs at most without its ports, bytes, and what each of these weighs.
+const CLAIM_BYTES: usize = 128;
+const PORT_BYTES: usize = 6;
+
 /// The share of a host's memory, in percent, above which nothing new is placed there.
 pub const PRESSED_PERCENT: u64 = 90;
 
@@ -128,7 +138,9 @@ impl World {
     /// Takes in what all clusters hold of a host.
     pub(crate) fn put_ledger(&mut self, name: &Name, ledger: Option<Arc<Ledger>>) {
         let mut held = Room::default();
-        for claim in ledger.iter().flat_map(|ledger| ledger.clusters.values()) {
+        let mut ledger_bytes = 0;
+        for (cluster, claim) in ledger.iter().flat_map(|ledger| &ledger.clusters) {
+            ledger_bytes += cluster.len() + CLAIM_BYTES + claim.ports.len() * PORT_BYTES;
             held.memory = held.memory.saturating_add(claim.memory);
             held.cpu_units = held.cpu_units.saturating_add(claim.cpu_units);
             held.ports.extend(claim.ports.iter().copied());
@@ -136,11 +148,22 @@ impl World {
         let host = self.host_entry(name);
         let freed = host.held.ports.difference(&held.ports).next().is_some();
         host.held = held;
+        host.ledger_bytes = ledger_bytes;
         host.ledger = ledger;
         self.refresh_host(name);
         if freed {
             self.retry_blocked();
+            self.touch_orphans(name);
         }
+    }
+
+    /// Says why nothing can be added to what is held of a host.
+    pub(crate) fn ledger_fault(&self, name: &Name) -> Option<&'static str> {
+        if self.is_untouchable(&Key::Ledger(name.clone())) {
+            return Some("must not be rewritten here");
+        }
+        let full = self.hosts.get(name).is_some_and(|host| host.ledger_bytes > LEDGER_BYTES_MAX);
+        full.then_some("is full")
     }
 
     /// Takes in or out a sign of life.
@@ -193,6 +216,7 @@ impl World {
         }
         self.refresh_host(name);
         self.reclassify_host(now, name);
+        self.touch_orphans(name);
     }
 
     /// Tells whether a host is lost and its registration was taken out: it is not expected back.

@@ -3,10 +3,11 @@
 //! **Invariant:** a record that cannot be read never takes the place of one that could, and never counts as absent.
 
 use super::World;
-use crate::keys::Key;
+use crate::keys::{self, Key};
 use crate::machine::Time;
 use crate::mirror::hash;
-use crate::model::{Name, Task};
+use crate::model::{MoveRequest, Name, Status, StoreId, Task};
+use crate::record::{self, Unknown, Unreadable, shorten};
 use crate::store::{Change, Entry, Listing, Op, Revision};
 use crate::why::Note;
 use alloc::collections::BTreeSet;
@@ -15,6 +16,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 impl World {
     /// Makes a world of records that were read at one moment, to look at it.
@@ -38,7 +40,10 @@ impl World {
             })
             .map(|(key, _)| key.clone())
             .collect();
+        self.head = if went_back { listing.revision } else { self.head.max(listing.revision) };
         if went_back {
+            self.recall(now);
+            self.rename_store |= prefix == keys::META;
             let what = format!("{prefix} is behind what it was: restored from a snapshot, or another store?");
             self.notes.push(Note::Store { what });
             self.revisions.retain(|key, _| !key.starts_with(prefix));
@@ -63,13 +68,10 @@ impl World {
     /// Takes out what a store that went back in time no longer holds, unless it is to be kept.
     fn lose(&mut self, now: Time, key: Key) {
         match key {
-            Key::Cluster(_)
-            | Key::Service(_)
+            Key::Cluster(_) | Key::Service(_) | Key::HostConfig(_) | Key::Registration(_) => {}
+            Key::StoreId
             | Key::Definition(..)
-            | Key::HostConfig(_)
-            | Key::Registration(_)
-            | Key::StoreId => {}
-            Key::Task(_)
+            | Key::Task(_)
             | Key::HostTask(..)
             | Key::Ledger(_)
             | Key::ServiceState(_)
@@ -77,6 +79,7 @@ impl World {
             | Key::Alive(_)
             | Key::Usage(_)
             | Key::Move(..)
+            | Key::Orphan(..)
             | Key::Status(..) => self.remove(now, key),
         }
     }
@@ -96,16 +99,48 @@ impl World {
         }
         self.revisions.insert(entry.key.clone(), entry.revision);
         self.newest = self.newest.max(entry.revision.0);
+        self.head = self.head.max(entry.revision);
         let Some(key) = Key::parse(&entry.key) else { return };
         match self.take(now, key, entry) {
             Ok(()) => {
                 self.problems.remove(&entry.key);
+                self.touch_unfrozen(&entry.key);
             }
-            Err(why) => {
+            Err(fault) => {
+                let why = fault.to_string();
                 self.notes.push(Note::BadRecord { key: entry.key.clone(), why: why.clone() });
                 self.problems.insert(entry.key.clone(), why);
+                match fault {
+                    Unreadable::Newer(_) | Unreadable::TooLarge { .. } => {
+                        self.untouchable.insert(entry.key.clone(), subject(entry));
+                    }
+                    Unreadable::Damaged(_) => self.touch_unfrozen(&entry.key),
+                }
             }
         }
+    }
+
+    /// Notes that a record may be rewritten (again).
+    fn touch_unfrozen(&mut self, key: &str) {
+        if let Some(service) = self.untouchable.remove(key) {
+            service.iter().for_each(|service| self.touch_service(service));
+            self.retry_blocked();
+        }
+    }
+
+    /// Reads a record that is rewritten here, and remembers what of it this version does not know.
+    fn read_ours<T: DeserializeOwned + Serialize>(
+        &mut self,
+        entry: &Entry,
+        most: usize,
+    ) -> Result<T, Unreadable> {
+        record::check(&entry.value, most)?;
+        let record = read(entry)?;
+        match Unknown::of(&entry.value, &record) {
+            Some(unknown) => self.unknown.insert(entry.key.clone(), unknown),
+            None => self.unknown.remove(&entry.key),
+        };
+        Ok(record)
     }
 
     /// Takes in what a fresh read of one key found, whatever of our own was assumed in between.
@@ -137,13 +172,14 @@ impl World {
                 Op::Delete { key } => {
                     if self.revisions.get(key).is_some_and(|known| *known <= revision) {
                         self.revisions.remove(key);
+                        self.unknown.remove(key);
                     }
                 }
             }
         }
     }
 
-    fn take(&mut self, now: Time, key: Key, entry: &Entry) -> Result<(), String> {
+    fn take(&mut self, now: Time, key: Key, entry: &Entry) -> Result<(), Unreadable> {
         match key {
             Key::Cluster(name) => {
                 let cluster = named(read(entry)?, &name, |cluster: &crate::model::Cluster| &cluster.name)?;
@@ -164,40 +200,89 @@ impl World {
                 self.put_host_config(now, &name, Some(config));
             }
             Key::Task(id) => {
-                let task = named(read::<Task>(entry)?, &id, |task| &task.id)?;
+                let task: Task = self.read_ours(entry, OURS_BYTES_MAX)?;
+                let task = named(task, &id, |task| &task.id)?;
                 self.put_task(now, task, hash(&entry.value));
             }
-            Key::HostTask(host, id) => self.put_twin(&host, &id, hash(&entry.value), &entry.value),
-            Key::Ledger(host) => self.put_ledger(&host, Some(Arc::new(read(entry)?))),
+            Key::HostTask(host, id) => {
+                record::check(&entry.value, OURS_BYTES_MAX)?;
+                self.put_twin(&host, &id, hash(&entry.value), &entry.value);
+            }
+            Key::Ledger(host) => {
+                let ledger = self.read_ours(entry, LEDGER_BYTES_MAX)?;
+                self.put_ledger(&host, Some(Arc::new(ledger)));
+            }
             Key::ServiceState(service) => {
-                self.service_states.insert(service.clone(), Arc::new(read(entry)?));
+                let state = self.read_ours(entry, OURS_BYTES_MAX)?;
+                self.service_states.insert(service.clone(), Arc::new(state));
                 self.touch_service(&service);
             }
             Key::Lock(cluster) => {
                 self.locks.insert(cluster, entry.session.clone());
             }
+            Key::StoreId => {
+                let id = read::<StoreId>(entry)?.id;
+                self.put_store_id(now, id);
+            }
+            Key::Registration(_)
+            | Key::Alive(_)
+            | Key::Usage(_)
+            | Key::Move(..)
+            | Key::Orphan(..)
+            | Key::Status(..) => self.take_word(now, key, entry)?,
+        }
+        Ok(())
+    }
+
+    /// Takes in what an agent says.
+    fn take_word(&mut self, now: Time, key: Key, entry: &Entry) -> Result<(), Unreadable> {
+        match key {
             Key::Registration(host) => {
                 self.host_entry(&host).registration = Some(Arc::new(read(entry)?));
                 self.expect_host(now, &host);
                 self.refresh_host(&host);
             }
-            Key::Alive(host) => self.put_alive(now, &host, Some(Arc::new(read(entry)?))),
+            Key::Alive(host) => {
+                let alive = read(entry)?;
+                self.recall_by(now, &alive, entry.revision);
+                self.put_alive(now, &host, Some(Arc::new(alive)));
+            }
             Key::Usage(host) => {
                 self.host_entry(&host).usage = Some(Arc::new(read(entry)?));
                 self.refresh_host(&host);
             }
             Key::Move(host, id) => {
-                self.host_entry(&host).moves.insert(id.clone(), Arc::new(read(entry)?));
+                let wish: MoveRequest = read(entry)?;
+                let reason = shorten(&wish.reason, WORDS_BYTES_MAX).into();
+                self.host_entry(&host).moves.insert(id.clone(), Arc::new(MoveRequest { reason, ..wish }));
                 self.rewelcome(&id);
             }
+            Key::Orphan(host, id) => {
+                let task: Task = read(entry)?;
+                record::check(&entry.value, OURS_BYTES_MAX)?;
+                let is_own = |task: &Task| task.host == host;
+                let task = named(task, &id, |task| &task.id)?;
+                self.put_orphan(&host, &id, Some(task).filter(|task| is_own(task)));
+            }
             Key::Status(host, id) => {
-                let status: Arc<crate::model::Status> = Arc::new(read(entry)?);
+                let status: Status = read(entry)?;
+                let reason = status.reason.as_deref().map(|why| shorten(why, WORDS_BYTES_MAX).to_string());
+                let status = Arc::new(Status { reason, ..status });
                 // In a store that went back in time, agents may speak of placements later than its revisions.
                 self.newest = self.newest.max(status.generation);
                 self.host_entry(&host).statuses.insert(id.clone(), status);
                 self.reclassify(now, &id);
             }
-            Key::StoreId => {}
+            Key::Cluster(_)
+            | Key::Service(_)
+            | Key::Definition(..)
+            | Key::HostConfig(_)
+            | Key::Task(_)
+            | Key::HostTask(..)
+            | Key::Ledger(_)
+            | Key::ServiceState(_)
+            | Key::Lock(_)
+            | Key::StoreId => {}
         }
         Ok(())
     }
@@ -210,9 +295,13 @@ impl World {
         }
         self.revisions.remove(key);
         self.newest = self.newest.max(revision.0);
+        self.head = self.head.max(revision);
         self.problems.remove(key);
-        let Some(key) = Key::parse(key) else { return };
-        self.remove(now, key);
+        self.touch_unfrozen(key);
+        if let Some(parsed) = Key::parse(key) {
+            self.remove(now, parsed);
+        }
+        self.unknown.remove(key);
     }
 
     fn remove(&mut self, now: Time, key: Key) {
@@ -253,11 +342,12 @@ impl World {
                 self.host_entry(&host).moves.remove(&id);
                 self.rewelcome(&id);
             }
+            Key::Orphan(host, id) => self.put_orphan(&host, &id, None),
             Key::Status(host, id) => {
                 self.host_entry(&host).statuses.remove(&id);
                 self.reclassify(now, &id);
             }
-            Key::StoreId => {}
+            Key::StoreId => self.store_id = None,
         }
     }
 
@@ -316,15 +406,37 @@ impl World {
     }
 }
 
-fn read<T: DeserializeOwned>(entry: &Entry) -> Result<T, String> {
-    serde_json::from_str(&entry.value).map_err(|error| format!("cannot be read: {error}"))
+/// The most bytes of a task record, and of what is remembered of a service: both are rewritten here, several at once.
+const OURS_BYTES_MAX: usize = 8 * 1024;
+/// The most bytes of a ledger to which more may be added.
+pub(crate) const LEDGER_BYTES_MAX: usize = 48 * 1024;
+/// How many bytes of what others say in their words are taken over.
+const WORDS_BYTES_MAX: usize = 500;
+
+fn read<T: DeserializeOwned>(entry: &Entry) -> Result<T, Unreadable> {
+    record::read(&entry.value)
+}
+
+/// Finds the service that a record speaks of which cannot be used as a whole.
+fn subject(entry: &Entry) -> Option<Name> {
+    #[derive(Deserialize)]
+    struct Subject {
+        service: Name,
+    }
+    match Key::parse(&entry.key) {
+        Some(Key::ServiceState(service)) => Some(service),
+        Some(Key::Task(_) | Key::HostTask(..)) => {
+            serde_json::from_str::<Subject>(&entry.value).ok().map(|subject| subject.service)
+        }
+        Some(_) | None => None,
+    }
 }
 
 /// Refuses a record that names another thing than its key.
-fn named<T>(record: T, name: &Name, of: impl Fn(&T) -> &Name) -> Result<Arc<T>, String> {
+fn named<T>(record: T, name: &Name, of: impl Fn(&T) -> &Name) -> Result<Arc<T>, Unreadable> {
     if of(&record) == name {
         Ok(Arc::new(record))
     } else {
-        Err(format!("speaks of {:?}, its key of {name:?}", of(&record)))
+        Err(Unreadable::Damaged(format!("speaks of {:?}, its key of {name:?}", of(&record))))
     }
 }

@@ -4,6 +4,7 @@ use super::{Timer, World};
 use crate::keys::Key;
 use crate::machine::Time;
 use crate::model::{Desired, Health, Name, Phase, Status, Task};
+use crate::record;
 use alloc::sync::Arc;
 
 /// A task record and what follows from it.
@@ -118,11 +119,12 @@ impl World {
     /// Takes a record out.
     pub(crate) fn drop_task(&mut self, id: &Name) {
         if let Some(view) = self.unlink(id) {
-            let task = &view.task;
+            let task = view.task.clone();
             self.unpaired.remove(id);
             if let Some(twin) = view.twin {
                 // The value is only needed for the repair, which can be made from the record itself.
-                let value = serde_json::to_string(&*view.task).unwrap_or_default();
+                let own = self.unknown.get(&Key::Task(id.clone()).path());
+                let value = own.map_or_else(|| record::write(&*task), |unknown| unknown.write(&*task));
                 self.host_entry(&task.host).strays.insert(id.clone(), (twin, value));
                 self.strays.insert((task.host.clone(), id.clone()));
             }
@@ -278,6 +280,11 @@ impl World {
         self.hosts.get_mut(&task.host)?.strays.remove(&task.id).map(|(digest, _)| digest)
     }
 
+    /// Gives the copy under a host of a record that is not there.
+    pub(crate) fn stray(&self, host: &Name, id: &Name) -> Option<&str> {
+        self.hosts.get(host)?.strays.get(id).map(|(_, value)| value.as_str())
+    }
+
     /// Takes in the copy of a record under its host.
     pub(crate) fn put_twin(&mut self, host: &Name, id: &Name, digest: u64, value: &str) {
         match self.tasks.get_mut(id) {
@@ -288,7 +295,7 @@ impl World {
             Some(_) | None => {
                 self.host_entry(host).strays.insert(id.clone(), (digest, value.into()));
                 self.strays.insert((host.clone(), id.clone()));
-                if let Ok(task) = serde_json::from_str::<Task>(value) {
+                if let Ok(task) = record::read::<Task>(value) {
                     self.touch(&task.cluster, &task.service);
                 }
             }

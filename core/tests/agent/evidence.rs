@@ -335,3 +335,36 @@ fn an_end_that_is_told_before_the_inspection_is_not_missed() {
     stage.run(30);
     assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
 }
+
+#[test]
+fn what_a_store_forgot_is_told_of_until_its_record_is_back() {
+    let mut stage = Stage::with_task("web-1");
+    let claim = "hosts/h1/orphans/web-1";
+    let record = stage.store.entries["state/tasks/h1/web-1"].value.clone();
+    stage.restore(Store { revision: 1, ..Store::default() });
+    stage.run(60);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+    let said: Task = serde_json::from_str(&stage.store.entries[claim].value).unwrap();
+    assert_eq!((&*said.id, said.generation), ("web-1", stage.live()[0].generation));
+    // The next life of the agent knows from it that nobody gave the task up.
+    stage.put("meta/store_id", r#"{"id":"there"}"#);
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    stage.restart();
+    stage.run(600);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+    stage.put("state/tasks/h1/web-1", &record);
+    stage.run(60);
+    assert!(!stage.store.entries.contains_key(claim));
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+}
+
+#[test]
+fn another_store_with_later_revisions_is_no_order_to_stop() {
+    let mut stage = Stage::with_task("web-1");
+    stage.restore(Store { revision: 100_000, ..Store::default() });
+    stage.put("meta/store_id", r#"{"id":"there"}"#);
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    stage.run(600);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+    assert!(stage.notes.iter().any(|note| note.to_string().contains("another store")), "{:?}", stage.notes);
+}

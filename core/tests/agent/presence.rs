@@ -55,7 +55,8 @@ fn a_second_agent_of_the_name_waits() {
 #[test]
 fn a_sign_of_life_that_another_agent_took_is_left_to_it() {
     let mut stage = Stage::with_task("web-1");
-    let alive = Alive { host: "h1".into(), boot_id: "b".into(), agent_id: "other".into() };
+    let alive =
+        Alive { host: "h1".into(), boot_id: "b".into(), agent_id: "other".into(), seen: Default::default() };
     let value = serde_json::to_string(&alive).unwrap();
     let session = Some(SessionId("theirs".into()));
     let ops = vec![Op::Put { key: "hosts/h1/alive".into(), value: value.clone(), session }];

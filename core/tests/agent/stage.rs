@@ -78,6 +78,7 @@ pub(crate) fn settings() -> Settings {
         pressure_percent: 90,
         registry: false,
         seen: Revision(0),
+        store_id: None,
     }
 }
 
@@ -157,6 +158,7 @@ impl Stage {
             chaos: None,
             steps: 0,
         };
+        stage.put("meta/store_id", r#"{"id":"here"}"#);
         stage.define(&definition());
         stage.serve(3, 1);
         stage
@@ -174,7 +176,11 @@ impl Stage {
 
     /// Puts a machine with the same processes under a new agent.
     pub(crate) fn restart(&mut self) {
-        let settings = Settings { seen: self.agent.seen(), ..self.agent.settings().clone() };
+        let settings = Settings {
+            seen: self.agent.seen(),
+            store_id: self.agent.store_id().cloned(),
+            ..self.agent.settings().clone()
+        };
         self.restart_as(settings);
     }
 

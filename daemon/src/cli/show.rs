@@ -55,6 +55,9 @@ pub(crate) async fn status(client: &Client, format: Format) -> Result<()> {
         Span::secs(status.uptime_ms / 1000),
         status.store
     ));
+    if let Some(id) = &status.store_id {
+        out::line(&format!("store id  {id}"));
+    }
     out::line(&format!("hosts     {}", counts(&status.hosts)));
     out::line(&format!("services  {}", counts(&status.services)));
     out::line(&format!("tasks     {}", counts(&status.tasks)));
@@ -67,6 +70,11 @@ pub(crate) async fn status(client: &Client, format: Format) -> Result<()> {
             clusters.add_row([cluster.name.as_str(), &cluster.scheduler, held, &services]);
         }
         out::show(&clusters, "");
+    }
+    for orphan in &status.orphans {
+        out::message(&format!(
+            "without a record: {orphan} runs, and the store does not know it; apply the configuration of its service"
+        ));
     }
     for (key, why) in &status.problems {
         out::message(&format!("damaged: {key}: {why}"));

@@ -63,6 +63,7 @@ fn sessions(entries: &[Entry], findings: &mut Vec<Finding>) {
                 | Key::Registration(_)
                 | Key::Usage(_)
                 | Key::Move(..)
+                | Key::Orphan(..)
                 | Key::Status(..)
                 | Key::StoreId,
             )
@@ -108,6 +109,12 @@ fn hosts(board: &Board, findings: &mut Vec<Finding>) {
 
 /// Records that speak of what is no longer there.
 fn leftovers(board: &Board, findings: &mut Vec<Finding>) {
+    for (host, id) in board.orphans.keys() {
+        findings.push(Finding::warning(
+            format!("{host} runs {id}, of which the store has no record"),
+            "a scheduler adopts it, or has it stopped when nobody wants it; is one running?",
+        ));
+    }
     let mut leave = |what: String, key: Key| {
         let next = format!("nothing reads it; delete {} with the store's own tools", key.path());
         findings.push(Finding::warning(what, next));

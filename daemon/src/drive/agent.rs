@@ -2,7 +2,7 @@
 
 use super::Clock;
 use super::store::Line;
-use crate::data_dir;
+use crate::data_dir::{self, Seen};
 use crate::events::Events;
 use callboard_backends::{ConsulRegistry, Store};
 use callboard_core::agent::{Agent, Effect, Input, Settings};
@@ -44,8 +44,8 @@ pub(crate) struct AgentDriver {
     registry: Option<Arc<ConsulRegistry>>,
     registered: (UnboundedSender<registry::Reply>, UnboundedReceiver<registry::Reply>),
     told: UnboundedReceiver<Told>,
-    /// The highest store revision seen, for the next start.
-    seen: watch::Sender<u64>,
+    /// What was seen of the store, for the next start.
+    seen: watch::Sender<Seen>,
 }
 
 impl AgentDriver {
@@ -64,7 +64,7 @@ impl AgentDriver {
         let (sender, told) = unbounded_channel();
         let machine = Agent::new(settings);
         let (reports, registered) = (unbounded_channel(), unbounded_channel());
-        let (seen, changed) = watch::channel(machine.seen().0);
+        let (seen, changed) = watch::channel(seen_by(&machine));
         if let Some(file) = seen_file {
             drop(tokio::spawn(keep_seen(changed, file)));
         }
@@ -117,8 +117,14 @@ impl AgentDriver {
                 Effect::Exit => flow = ControlFlow::Break(()),
             }
         }
-        let seen = self.machine.seen().0;
-        self.seen.send_if_modified(|kept| std::mem::replace(kept, seen) != seen);
+        self.seen.send_if_modified(|kept| {
+            let is_news =
+                kept.revision != self.machine.seen().0 || kept.store_id.as_ref() != self.machine.store_id();
+            if is_news {
+                *kept = seen_by(&self.machine);
+            }
+            is_news
+        });
         flow
     }
 }
@@ -136,10 +142,14 @@ impl AgentDriver {
     }
 }
 
+fn seen_by(machine: &Agent) -> Seen {
+    Seen { revision: machine.seen().0, store_id: machine.store_id().cloned() }
+}
+
 /// Writes down what the agent has seen of the store, once a second at most; a little less than all is good enough.
-async fn keep_seen(mut changed: watch::Receiver<u64>, file: PathBuf) {
+async fn keep_seen(mut changed: watch::Receiver<Seen>, file: PathBuf) {
     while changed.changed().await.is_ok() {
-        let seen = *changed.borrow_and_update();
+        let seen = changed.borrow_and_update().clone();
         let to = file.clone();
         let written = tokio::task::spawn_blocking(move || data_dir::replace(&to, &seen.to_string())).await;
         if let Ok(Err(error)) = written {

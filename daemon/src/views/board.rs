@@ -4,9 +4,10 @@
 use callboard_backends::{Store, StoreError};
 use callboard_core::keys::{self, Key};
 use callboard_core::model::{
-    Alive, Cluster, HostConfig, Ledger, MoveRequest, Name, Registration, Service, ServiceState, Status, Task,
-    TaskDefinition, Usage, Version,
+    Alive, Cluster, HostConfig, Ledger, MoveRequest, Name, Registration, Service, ServiceState, Status,
+    StoreId, Task, TaskDefinition, Usage, Version,
 };
+use callboard_core::record;
 use callboard_core::store::Entry;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -26,6 +27,10 @@ pub(crate) struct Board {
     pub(crate) usages: BTreeMap<Name, Usage>,
     pub(crate) moves: BTreeMap<(Name, Name), MoveRequest>,
     pub(crate) statuses: BTreeMap<(Name, Name), Status>,
+    /// Tasks that run although the store has no record of them, by host and id.
+    pub(crate) orphans: BTreeMap<(Name, Name), Task>,
+    /// What tells this store from others, once a scheduler has been here.
+    pub(crate) store_id: Option<StoreId>,
     /// Who holds the lock of a cluster, as the holder wrote it.
     pub(crate) locks: BTreeMap<Name, String>,
     /// Records that cannot be read, by key, and why.
@@ -36,7 +41,7 @@ impl Board {
     /// Lists everything.
     pub(crate) async fn fetch(store: &dyn Store) -> Result<Board, StoreError> {
         let mut board = Board::default();
-        for prefix in [keys::CONFIG, keys::STATE, keys::HOSTS, keys::STATUS, keys::SCHEDULERS] {
+        for prefix in [keys::CONFIG, keys::STATE, keys::HOSTS, keys::STATUS, keys::SCHEDULERS, keys::META] {
             board.take(&store.list(prefix).await?.entries);
         }
         Ok(board)
@@ -64,12 +69,17 @@ impl Board {
             Key::Alive(host) => put(&mut self.alive, host, entry),
             Key::Usage(host) => put(&mut self.usages, host, entry),
             Key::Move(host, id) => put(&mut self.moves, (host, id), entry),
+            Key::Orphan(host, id) => put(&mut self.orphans, (host, id), entry),
+            Key::StoreId => {
+                self.store_id = Some(record::read(&entry.value).map_err(|fault| fault.to_string())?);
+                Ok(())
+            }
             Key::Status(host, id) => put(&mut self.statuses, (host, id), entry),
             Key::Lock(cluster) => {
                 self.locks.insert(cluster, holder(&entry.value));
                 Ok(())
             }
-            Key::HostTask(..) | Key::StoreId => Ok(()),
+            Key::HostTask(..) => Ok(()),
         }
     }
 
@@ -91,7 +101,7 @@ impl Board {
 }
 
 fn put<K: Ord, T: DeserializeOwned>(map: &mut BTreeMap<K, T>, key: K, entry: &Entry) -> Result<(), String> {
-    let record = serde_json::from_str(&entry.value).map_err(|error| format!("cannot be read: {error}"))?;
+    let record = record::read(&entry.value).map_err(|fault| fault.to_string())?;
     map.insert(key, record);
     Ok(())
 }

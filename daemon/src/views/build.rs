@@ -218,6 +218,8 @@ pub(crate) fn overview(board: &Board, blocked: &Blocked) -> super::Overview {
         services: tally(services(board, blocked).into_iter().map(|view| view.state)),
         tasks: tally(tasks(board).into_iter().map(|view| view.state)),
         hosts: tally(hosts(board).into_iter().map(|view| view.state)),
+        store_id: board.store_id.as_ref().map(|of| of.id.to_string()),
+        orphans: board.orphans.keys().map(|(host, id)| format!("{id} on {host}")).collect(),
         problems: board.problems.clone(),
     }
 }

@@ -33,6 +33,12 @@ pub(crate) struct Overview {
     pub(crate) tasks: BTreeMap<String, u32>,
     /// Hosts by state.
     pub(crate) hosts: BTreeMap<String, u32>,
+    /// What tells the store from others: the id that the first scheduler gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) store_id: Option<String>,
+    /// Tasks that run although the store has no record of them: `<id> on <host>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) orphans: Vec<String>,
     /// Records that cannot be read, by key, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) problems: BTreeMap<String, String>,

@@ -28,6 +28,8 @@ pub(crate) struct Book {
     pub(crate) live: BTreeMap<(Text, Text), Vec<Alive>>,
     /// When each placement first stood in the store.
     pub(crate) first_issued: BTreeMap<(Text, u64), Time>,
+    /// The service that each id that was ever issued is of.
+    pub(crate) meant: BTreeMap<Text, Text>,
     /// When the store last lost something: it was put back or emptied.
     pub(crate) amnesia: Option<Time>,
     /// How slowly news may travel: whoever acts on what was true this long ago acts in good faith.
@@ -43,6 +45,8 @@ pub(crate) struct Alive {
     pub(crate) port: Option<u16>,
     pub(crate) since: Time,
     pub(crate) healthy: bool,
+    /// When it last became healthy.
+    pub(crate) healthy_since: Time,
 }
 
 /// What is known of a host.
@@ -245,6 +249,7 @@ impl Book {
             }
         }
         if let Some(new) = &after {
+            self.meant.insert(id.clone(), new.service.clone());
             self.first_issued.entry((id.clone(), new.generation)).or_insert(self.now);
             self.by_service.entry(new.service.clone()).or_default().insert(id.clone());
             if !new.runs() {
@@ -342,6 +347,28 @@ impl Book {
         let issued = self.first_issued.get(&(id.clone(), alive.generation));
         let before = issued.is_some_and(|issued| self.amnesia.is_some_and(|at| *issued <= at));
         before && self.tasks.get(id).is_none_or(|task| task.generation != alive.generation)
+    }
+
+    /// Tells whether a service is configured, and listed by a cluster.
+    pub(crate) fn is_wanted(&self, service: &str) -> bool {
+        let listed = || {
+            let mut clusters = self.clusters.values();
+            clusters.any(|cluster| cluster.services.iter().any(|listed| &**listed == service))
+        };
+        self.services.get(service).is_some_and(|page| page.record.is_some()) && listed()
+    }
+
+    /// Tells whether a record is one that is written again, of a placement that runs already.
+    pub(crate) fn goes_on(&self, task: &TaskRecord) -> bool {
+        let lives = self.live.get(&(task.host.clone(), task.id.clone())).into_iter().flatten();
+        self.amnesia.is_some() && lives.into_iter().any(|alive| alive.generation == task.generation)
+    }
+
+    /// Walks through what is issued to a host. An order to stop what the store had forgotten is no task of its own.
+    pub(crate) fn issued_to(&self, host: &str) -> impl Iterator<Item = &Arc<TaskRecord>> {
+        let twins = self.hosts.get(host).into_iter().flat_map(|page| page.twins.values());
+        twins
+            .filter(|twin| twin.runs() || self.tasks.get(&twin.id).is_some_and(|task| task.host == twin.host))
     }
 
     /// Walks through the tasks of a service.

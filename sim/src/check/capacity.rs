@@ -22,7 +22,7 @@ impl Check for Capacity {
             let Some(page) = seen.book.hosts.get(host) else { continue };
             let Some(has) = &page.registration else { continue };
             let (mut memory, mut cpu_units) = (0, 0);
-            for twin in page.twins.values() {
+            for twin in seen.book.issued_to(host) {
                 if seen.book.status(twin).is_some_and(|status| status.record.is_over()) {
                     continue;
                 }

@@ -1,5 +1,6 @@
 //! L1: once nothing goes wrong any more, every service has as many healthy tasks as it shall have.
 
+use super::record::RolloutRecord;
 use super::{Check, End, Findings};
 
 /// Counts at the end.
@@ -11,9 +12,8 @@ impl Check for Convergence {
             return;
         }
         for (name, page) in &end.book.services {
-            let listed = end.book.clusters.values().any(|cluster| cluster.services.contains(name));
             let target = match &page.record {
-                Some(record) if listed => {
+                Some(record) if end.book.is_wanted(name) => {
                     let version = (record.task_name.clone(), record.task_version);
                     if end.unsound.binary_search(&version).is_ok() {
                         continue;
@@ -22,9 +22,16 @@ impl Check for Convergence {
                 }
                 Some(_) | None => 0,
             };
-            // What a store forgot lives on, uncounted.
-            let extra = page.healthy > target && end.book.amnesia.is_some();
-            if page.healthy != target && !extra {
+            // What a store forgot of a service that nobody configured since lives on.
+            let extra = page.healthy > target && end.book.amnesia.is_some() && !end.book.is_wanted(name);
+            // The store also forgot that the version had ever worked: where some of it then failed, the rest is tried
+            // slowly.
+            let is_hopeful = page.state.as_ref().is_some_and(|state| {
+                state.stable.is_none() && matches!(state.rollout, RolloutRecord::Failed { .. })
+            });
+            let floor = page.record.as_ref().map_or(0, |record| record.floor());
+            let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&page.healthy);
+            if page.healthy != target && !extra && !is_slow {
                 found.blame(
                     "L1",
                     format!("{name} has {} healthy tasks at the end, shall have {target}", page.healthy),

@@ -6,7 +6,7 @@ use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, bound, brake, budget, capacity, convergence,
     copies, doubt, drain, eligibility, evidence, foreign, generation, identity, ledger, lifecycle, lock,
     orphan, outage, ownership, pair, ports, quiet, registration, replacement, restart, rubbish, sending,
-    vacancy, versions, views,
+    surplus, upgrade, vacancy, versions, views,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -53,6 +53,8 @@ impl Court {
             Box::new(lifecycle::Lifecycle),
             Box::new(convergence::Convergence),
             Box::new(views::Views::new(stale)),
+            Box::new(surplus::Surplus::default()),
+            Box::new(upgrade::Upgrade::default()),
             Box::new(quiet::Quiet::default()),
             Box::new(replacement::Replacement::new(outlives)),
             Box::new(drain::Drained),
@@ -180,6 +182,7 @@ impl Court {
         let list = self.book.live.get_mut(&(host.clone(), id.clone()));
         if let Some(alive) = list.and_then(|list| list.iter_mut().find(|alive| alive.pid == pid)) {
             alive.healthy = healthy;
+            alive.healthy_since = self.book.now;
         }
         let page = self.book.services.entry(service.clone()).or_default();
         page.healthy = if healthy { page.healthy + 1 } else { page.healthy.saturating_sub(1) };

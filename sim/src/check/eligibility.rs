@@ -7,7 +7,7 @@ pub(crate) struct Eligibility;
 
 impl Check for Eligibility {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
-        for task in seen.created() {
+        for task in seen.created().filter(|task| !seen.book.goes_on(task)) {
             let (id, host) = (&task.id, &task.host);
             let Some(page) = seen.book.hosts.get(host) else {
                 found.blame("S11", format!("{id} was placed on {host}, which nobody knows"));

@@ -19,16 +19,19 @@ impl Check for Evidence {
         });
         // Young tasks are given some time; the checks that made an agent restart it may be older than its health.
         let settled = lives.is_some_and(|alive| {
-            let old = book.now.since(alive.since).0 > 60_000;
-            alive.healthy && old && !book.is_forgotten(&run.id, alive)
+            let since = if book.is_forgotten(&run.id, alive) { alive.healthy_since } else { alive.since };
+            let old = book.now.since(since).0 > 60_000;
+            alive.healthy && old
         });
-        if !settled || book.now <= self.away_until || book.is_ended(&run.id, run.generation) {
+        let page = book.hosts.get(host);
+        // A copy that says stop is an order to what the store had forgotten, and to what came after it.
+        let is_told = page.and_then(|page| page.twins.get(&run.id)).is_some_and(|twin| !twin.runs());
+        if is_told || !settled || book.now <= self.away_until || book.is_ended(&run.id, run.generation) {
             return;
         }
-        let known_healthy =
-            book.hosts.get(host).and_then(|page| page.statuses.get(&run.id)).is_some_and(|status| {
-                status.record.generation == run.generation && status.record.is_healthy()
-            });
+        let known_healthy = page
+            .and_then(|page| page.statuses.get(&run.id))
+            .is_some_and(|status| status.record.generation == run.generation && status.record.is_healthy());
         if known_healthy || !book.tasks.contains_key(&run.id) {
             found.blame(
                 "S16",

@@ -18,7 +18,8 @@ impl Check for Identity {
         for task in seen.created() {
             let meaning = (task.cluster.clone(), task.service.clone(), task.version, task.instance);
             if let Some((last, meant)) = self.known.get(&task.id) {
-                if task.generation <= *last {
+                // What runs already is not placed, but gets its record again.
+                if task.generation <= *last && !seen.book.goes_on(task) {
                     let what =
                         format!("{} was placed as generation {} after {last}", task.id, task.generation);
                     found.blame("S13", what);
@@ -27,7 +28,8 @@ impl Check for Identity {
                     found.blame("S13", format!("{} means {meaning:?}, and meant {meant:?}", task.id));
                 }
             }
-            self.known.insert(task.id.clone(), (task.generation, meaning));
+            let last = self.known.get(&task.id).map_or(0, |(last, _)| *last);
+            self.known.insert(task.id.clone(), (task.generation.max(last), meaning));
         }
     }
 

@@ -21,7 +21,7 @@ impl Check for Ledgers {
 fn check_host(book: &Book, host: &Text, found: &mut Findings) {
     let Some(page) = book.hosts.get(host) else { return };
     let mut sums: BTreeMap<&Text, ClaimRecord> = BTreeMap::new();
-    for twin in page.twins.values() {
+    for twin in book.issued_to(host) {
         let sum = sums.entry(&twin.cluster).or_default();
         sum.memory += twin.memory;
         sum.cpu_units += twin.cpu_units;

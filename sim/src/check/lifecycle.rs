@@ -19,6 +19,12 @@ impl Check for Lifecycle {
             if !matches!(seen.by, By::Agent(_)) || after.generation > before.generation {
                 continue;
             }
+            // A store that went back may have issued an earlier placement, and whoever obeys it speaks of that.
+            let twin = page.and_then(|page| page.twins.get(id));
+            let is_issued = twin.is_some_and(|twin| twin.generation == after.generation);
+            if is_issued && after.generation < before.generation && seen.book.amnesia.is_some() {
+                continue;
+            }
             let back = after.generation < before.generation
                 || (after.attempt, after.phase) < (before.attempt, before.phase)
                 || (before.is_over() && after.phase != before.phase);

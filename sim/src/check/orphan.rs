@@ -19,8 +19,9 @@ impl Check for Orphans {
                 let old = end.book.now.since(alive.since).0 > 60_000;
                 let ended = end.book.ended.get(&(id.clone(), alive.generation));
                 let lately = ended.is_some_and(|at| end.book.now.since(*at).0 < 60_000);
-                // What a store forgot is left alone and told to the operator: nobody said that it shall go.
-                let forgotten = end.book.is_forgotten(id, alive) && ended.is_none();
+                // What a store forgot of a service that nobody configured since is left alone.
+                let is_of_nothing = end.book.meant.get(id).is_none_or(|service| !end.book.is_wanted(service));
+                let forgotten = end.book.is_forgotten(id, alive) && ended.is_none() && is_of_nothing;
                 if old && !lately && !forgotten && twin.is_none_or(|twin| twin.generation != alive.generation)
                 {
                     found.blame(

@@ -20,7 +20,7 @@ impl Check for Ownership {
                     let leftover = write.deleted && (key.starts_with("hosts/") || key.starts_with("status/"));
                     let gone = match write.place.speaker() {
                         Some(host) => seen.book.hosts.get(host).is_none_or(|page| !page.alive),
-                        None => key.contains("/moves/"),
+                        None => key.contains("/moves/") || key.contains("/orphans/"),
                     };
                     key.starts_with("state/")
                         || key.starts_with("schedulers/")
@@ -28,7 +28,7 @@ impl Check for Ownership {
                         || (leftover && gone)
                 }
                 By::User => key.starts_with("config/"),
-                By::Session => true,
+                By::Stranger | By::Session => true,
             };
             if !own {
                 found.blame("S4", format!("{:?} wrote {key}", seen.by));

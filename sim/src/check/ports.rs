@@ -11,7 +11,7 @@ impl Check for PortClaims {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for task in seen.created() {
             let (Some(port), Some(page)) = (task.port, seen.book.hosts.get(&task.host)) else { continue };
-            let taken = page.twins.values().find(|twin| {
+            let taken = seen.book.issued_to(&task.host).find(|twin| {
                 let over = seen.book.status(twin).is_some_and(|status| status.record.is_over());
                 twin.id != task.id && twin.port == Some(port) && !over
             });

@@ -14,16 +14,7 @@ use std::sync::Arc;
 pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &Input) -> Vec<Effect> {
     match (mutant.bug, input) {
         (Bug::StopsOnError | Bug::StopsInOutage, Input::Store(reply)) if is_error(reply) => {
-            let from = (host.clone(), Text::from(""));
-            let here = book.live.range(from..).take_while(|((of, _), _)| of == host);
-            let runs = here.flat_map(|((_, id), list)| {
-                list.iter().map(|alive| Run {
-                    id: id.clone(),
-                    generation: alive.generation,
-                    attempt: alive.attempt,
-                })
-            });
-            runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(1) })).collect()
+            stop_all(host, book)
         }
         (Bug::TrustsSilence, Input::Store(reply)) => {
             let known = match reply {
@@ -47,6 +38,7 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &Inpu
             mutant.whispers.entry(host.clone()).or_default().extend(signs);
             Vec::new()
         }
+        (Bug::StopsForgotten, Input::Store(reply)) if is_empty(host, reply) => stop_all(host, book),
         (Bug::NoBackoff, Input::Work(Report::Exited(run, _))) => {
             let found = mutant.started.get(&(host.clone(), run.clone()));
             let again = found.map(|spec| Spec { attempt: spec.attempt + 1, ..Spec::clone(spec) });
@@ -54,6 +46,20 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &Inpu
         }
         _ => Vec::new(),
     }
+}
+
+fn stop_all(host: &Text, book: &Book) -> Vec<Effect> {
+    let from = (host.clone(), Text::from(""));
+    let here = book.live.range(from..).take_while(|((of, _), _)| of == host);
+    let runs = here.flat_map(|((_, id), list)| {
+        list.iter().map(|alive| Run { id: id.clone(), generation: alive.generation, attempt: alive.attempt })
+    });
+    runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(1) })).collect()
+}
+
+fn is_empty(host: &Text, reply: &Reply) -> bool {
+    let tasks = format!("state/tasks/{host}/");
+    matches!(reply, Reply::Listed { prefix, result: Ok(found) } if *prefix == tasks && found.entries.is_empty())
 }
 
 fn is_error(reply: &Reply) -> bool {

@@ -69,6 +69,14 @@ pub enum Bug {
     StopsRegistered,
     /// The agent never looks whether the registry has forgotten.
     TrustsRegistry,
+    /// The scheduler does not hear what runs although the store lost its record.
+    DeafToOrphans,
+    /// The agent stops what the store has forgotten.
+    StopsForgotten,
+    /// The scheduler takes a record of a newer major version for one of its own.
+    TouchesNewer,
+    /// The scheduler loses what it does not know when it rewrites a record.
+    DropsUnknown,
 }
 
 /// A bug on show.
@@ -93,6 +101,17 @@ const REFILL: &str = "timeline:
 - {at: 60s, do: set_service, service: web, stopped: true}
 - {at: 120s, do: set_service, service: web, stopped: false}";
 const STOP: &str = "timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
+const RESTORE: &str = "timeline:
+- {at: 90s, do: set_service, service: web, desired: 6}
+- {at: 180s, do: restore_store, back: 120s}";
+const EMPTY: &str = "timeline: [{at: 150s, do: empty_store}, {at: 180s, do: apply}]";
+const NEWER: &str = "timeline:
+- {at: 60s, do: newer_records, service: web}
+- {at: 90s, do: set_service, service: web, desired: 5}
+- {at: 120s, do: set_service, service: web, desired: 4}";
+const ANNOTATE: &str = "timeline:
+- {at: 60s, do: annotate_records}
+- {at: 90s, do: set_service, service: web, task_version: 2}";
 const CUT: &str = "timeline: [{at: 90s, do: partition, percent: 100, lasting: 400s}]";
 const LOSSY: &str = "store: {lost_answers_ppm: 200000}";
 const OUTAGE: &str = "timeline: [{at: 90s, do: store_outage, lasting: 60s}]";
@@ -113,7 +132,7 @@ pub fn exhibits() -> &'static [Exhibit] {
     const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
         Exhibit { bug, promise, timeline }
     }
-    const ALL: [Exhibit; 32] = [
+    const ALL: [Exhibit; 36] = [
         show(Bug::Unfenced, "S1", QUIET),
         show(Bug::Blind, "S3", QUIET),
         show(Bug::WrongKey, "S4", QUIET),
@@ -146,6 +165,10 @@ pub fn exhibits() -> &'static [Exhibit] {
         show(Bug::IgnoresDrain, "L6", DRAIN),
         show(Bug::StopsRegistered, "S28", REGISTERED_STOP),
         show(Bug::TrustsRegistry, "S28", FORGETS),
+        show(Bug::DeafToOrphans, "S21", RESTORE),
+        show(Bug::StopsForgotten, "S16", EMPTY),
+        show(Bug::TouchesNewer, "S36", NEWER),
+        show(Bug::DropsUnknown, "S36", ANNOTATE),
     ];
     &ALL
 }

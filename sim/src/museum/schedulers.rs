@@ -12,6 +12,9 @@ pub(super) fn hears(mutant: &mut Mutant, input: &mut Input) {
     let Input::Store(reply) = input else { return };
     match reply {
         Reply::Listed { result: Ok(listing), .. } => {
+            if mutant.bug == Bug::DeafToOrphans {
+                listing.entries.retain(|entry| !entry.key.contains("/orphans/"));
+            }
             listing.entries.iter_mut().for_each(|entry| sees(mutant, entry));
         }
         Reply::Changed { changes, .. } => {
@@ -19,6 +22,9 @@ pub(super) fn hears(mutant: &mut Mutant, input: &mut Input) {
                 changes.retain(
                     |change| !matches!(change, Change::Delete { key, .. } if key.ends_with("/alive")),
                 );
+            }
+            if mutant.bug == Bug::DeafToOrphans {
+                changes.retain(|change| !change.key().contains("/orphans/"));
             }
             let loses =
                 |change: &Change| matches!(change, Change::Delete { key, .. } if key.ends_with("/alive"));
@@ -70,6 +76,12 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
                 rewrite_entry(entry, service, |web| (web["desired"], web["min"]) = (0.into(), 0.into()));
             }
         }
+        (Bug::TouchesNewer, _) => rewrite_entry(entry, "state/", |record| record["schema"] = 1.into()),
+        (Bug::DropsUnknown, _) => rewrite_entry(entry, "state/", |record| {
+            if let Some(fields) = record.as_object_mut() {
+                fields.remove("x_later");
+            }
+        }),
         (Bug::NeverRests, "state/services/web") => {
             mutant.state = Some((entry.key.clone(), entry.value.clone(), entry.revision));
         }

@@ -31,9 +31,13 @@ enum Verb {
     CompactStore,
     RestoreStore,
     EmptyStore,
+    ReplaceStore,
+    Apply,
+    AnnotateRecords,
+    NewerRecords,
 }
 
-const VERBS: [(&str, Verb); 23] = [
+const VERBS: [(&str, Verb); 27] = [
     ("set_service", Verb::SetService),
     ("delete_service", Verb::DeleteService),
     ("corrupt_service", Verb::CorruptService),
@@ -57,6 +61,10 @@ const VERBS: [(&str, Verb); 23] = [
     ("compact_store", Verb::CompactStore),
     ("restore_store", Verb::RestoreStore),
     ("empty_store", Verb::EmptyStore),
+    ("replace_store", Verb::ReplaceStore),
+    ("apply", Verb::Apply),
+    ("annotate_records", Verb::AnnotateRecords),
+    ("newer_records", Verb::NewerRecords),
 ];
 
 /// All fields that some verb needs.
@@ -149,6 +157,10 @@ fn action(fields: &mut Fields<'_>, verb: Verb, known: &Known) -> Option<Action> 
         Verb::CompactStore => Some(Action::CompactStore),
         Verb::RestoreStore => Some(Action::RestoreStore { back: fields.required("back").span(LONGEST)? }),
         Verb::EmptyStore => Some(Action::EmptyStore),
+        Verb::ReplaceStore => Some(Action::ReplaceStore),
+        Verb::Apply => Some(Action::Apply),
+        Verb::AnnotateRecords => Some(Action::AnnotateRecords),
+        Verb::NewerRecords => Some(Action::NewerRecords { service: service(fields, known)? }),
     }
 }
 

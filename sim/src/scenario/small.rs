@@ -218,5 +218,17 @@ fn timeline(chance: &mut Chance, until: Span, desired: &Configuration) -> Vec<Ha
     if let Some(service) = desired.services.first() {
         at(chance, Action::DeleteService { service: service.name.clone() });
     }
+    at(chance, Action::AnnotateRecords);
+    let lost = [Action::EmptyStore, Action::ReplaceStore];
+    for action in lost {
+        if !chance.happens(100_000) {
+            continue;
+        }
+        let when = chance.span(Span::secs(60), until);
+        timeline.push(Happening { at: when, action });
+        // What is gone is soon noticed, or only after a while.
+        let noticed = chance.span(Span::secs(1), Span::secs(120));
+        timeline.push(Happening { at: Span(when.0 + noticed.0), action: Action::Apply });
+    }
     timeline
 }

@@ -104,6 +104,7 @@ impl Told {
             | Key::Lock(_)
             | Key::Usage(_)
             | Key::Move(..)
+            | Key::Orphan(..)
             | Key::StoreId => {}
         }
     }

@@ -83,6 +83,8 @@ impl Stage<'_> {
         for input in inputs {
             let Some(agent) = &mut self.hosts[process.at()].agent else { return };
             let mut effects = agent.step(now, input);
+            let store_id = agent.machine.store_id().cloned();
+            self.hosts[process.at()].store_id = store_id;
             if let Some(mutant) = &mut self.mutant {
                 effects = mutant.agent_does(&name, effects);
             }

@@ -26,6 +26,7 @@ impl Stage<'_> {
                         port: proc.spec.task.port,
                         since: now,
                         healthy: false,
+                        healthy_since: now,
                     };
                     let id = proc.run.id.clone();
                     self.stats.born(proc.run.attempt);

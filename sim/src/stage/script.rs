@@ -69,6 +69,13 @@ impl Stage<'_> {
                 self.go_back(Some(Time(self.queue.now().0.saturating_sub(back.0))))
             }
             Action::EmptyStore => self.go_back(None),
+            Action::ReplaceStore => {
+                self.store.replace();
+                self.go_back(None);
+            }
+            Action::Apply => self.write_desired(),
+            Action::AnnotateRecords => self.annotate(),
+            Action::NewerRecords { service } => self.renew(service),
         }
     }
 

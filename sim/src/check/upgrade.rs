@@ -1,0 +1,55 @@
+//! S36: what a later version wrote is safe from this one: fields that this one does not know survive when it rewrites a
+//! record, and a record of a newer major version is not touched.
+
+use super::{Book, By, Check, Fault, Findings, Seen};
+use callboard_core::store::Op;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Remembers which records a later version wrote.
+#[derive(Default)]
+pub(crate) struct Upgrade {
+    /// Have a field that nobody else knows.
+    annotated: BTreeSet<String>,
+    /// Are of a newer major version.
+    newer: BTreeSet<String>,
+}
+
+/// The field that nobody else knows.
+pub(crate) const FIELD: &str = "x_later";
+
+impl Check for Upgrade {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        let ops = seen.txn.map_or(&[][..], |txn| &txn.ops);
+        for op in ops {
+            let (key, value) = match op {
+                Op::Put { key, value, .. } => (key, serde_json::from_str::<Value>(value).ok()),
+                Op::Delete { key } => (key, None),
+            };
+            let has_field = value.as_ref().is_some_and(|value| value.get(FIELD).is_some());
+            if seen.by == By::Scheduler {
+                if value.is_some() && !has_field && self.annotated.contains(key) {
+                    found.blame("S36", format!("{key} lost a field that a later version had written"));
+                }
+                if self.newer.contains(key) {
+                    found.blame("S36", format!("{key} is of a newer version, and was written"));
+                }
+            }
+            let is_newer = value.as_ref().and_then(|value| value["schema"].as_u64()).is_some_and(|it| it > 1);
+            for (set, belongs) in [(&mut self.annotated, has_field), (&mut self.newer, is_newer)] {
+                if belongs {
+                    set.insert(key.clone());
+                } else {
+                    set.remove(key);
+                }
+            }
+        }
+    }
+
+    fn fault(&mut self, _book: &Book, fault: &Fault) {
+        if matches!(fault, Fault::Amnesia) {
+            self.annotated.clear();
+            self.newer.clear();
+        }
+    }
+}
