@@ -15,8 +15,9 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Listing, Outcome, Refusal, Revision, SessionId, Txn};
 use tokio::sync::OnceCell;
 
-use crate::{Store, StoreError, Tls, Watch};
+use crate::{Diagnosis, Store, StoreError, Tls, Watch};
 
+mod condition;
 mod http;
 mod known;
 mod kv;
@@ -35,7 +36,8 @@ pub struct ConsulSettings {
     /// Of agents or servers of one Consul, each `http://…` or `https://…`. The agent of this host comes first: sessions
     /// end when the host of the agent asked is lost. The others are asked when it does not answer.
     pub addresses: Vec<String>,
-    /// The ACL token.
+    /// The ACL token. It must permit to write sessions, and to read and write keys: Consul shows what may not be read as
+    /// if it were not there.
     pub token: Option<String>,
     /// The namespace (Consul Enterprise).
     pub namespace: Option<String>,
@@ -125,6 +127,10 @@ impl Store for Consul {
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
         Ok(watch::follow(&self.client, prefix, after))
+    }
+
+    async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
+        condition::diagnose(&self.client.http).await
     }
 
     async fn commit(&self, txn: Txn) -> Outcome {

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** every read is linearizable, and every write is one transaction with a comparison for each of its keys.
 
+mod condition;
 mod fault;
 mod servers;
 mod txn;
@@ -13,7 +14,7 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Entry, Listing, Outcome, Refusal, Revision, SessionId, Txn};
 use etcd_client::{GetOptions, KeyValue};
 
-use crate::{Store, StoreError, Tls, TlsError, Watch};
+use crate::{Diagnosis, Store, StoreError, Tls, TlsError, Watch};
 
 use fault::Fault;
 use servers::{Again, Servers};
@@ -68,8 +69,6 @@ pub struct Etcd {
 
 /// Keys read at once.
 const PAGE: i64 = 512;
-/// The largest answer taken: a page of the largest values that etcd takes by default, of 1.5 MiB, fits.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 impl Etcd {
     /// Sets up a store. No server is asked yet, so none needs to be there.
@@ -84,7 +83,10 @@ impl Etcd {
     async fn revoke(&self, lease: i64) -> Result<(), StoreError> {
         let revoked = self
             .servers
-            .ask(Again::Harmless, |mut calls, _| async move { calls.lease_revoke(lease).await })
+            .ask(Again::Harmless, |server| {
+                let mut leases = server.lease.clone();
+                async move { leases.revoke(lease).await }
+            })
             .await;
         match revoked {
             Ok(_) | Err(Fault::NoLease(_)) => Ok(()),
@@ -101,7 +103,10 @@ impl Store for Etcd {
         // A lease that was granted unheard ends by its ttl.
         let granted = self
             .servers
-            .ask(Again::Harmless, |mut calls, _| async move { calls.lease_grant(seconds, None).await })
+            .ask(Again::Harmless, |server| {
+                let mut leases = server.lease.clone();
+                async move { leases.grant(seconds, None).await }
+            })
             .await;
         granted.map(|lease| SessionId(lease.id().to_string())).map_err(Fault::into_error)
     }
@@ -110,7 +115,10 @@ impl Store for Etcd {
         let Some(lease) = txn::lease(session) else { return Ok(false) };
         let renewed = self
             .servers
-            .ask(Again::Harmless, |mut calls, _| async move { calls.lease_keep_alive(lease).await })
+            .ask(Again::Harmless, |server| {
+                let mut leases = server.lease.clone();
+                async move { leases.keep_alive(lease).await }
+            })
             .await;
         match renewed {
             Ok(_) => Ok(true),
@@ -135,9 +143,8 @@ impl Store for Etcd {
             let options = GetOptions::new().with_range(end.clone()).with_limit(PAGE);
             // All pages as of the first.
             let options = options.with_revision(i64::try_from(listing.revision.0).unwrap_or(i64::MAX));
-            let page = self.servers.ask(Again::Harmless, |calls, _| {
-                let (start, options) = (start.clone(), options.clone());
-                let mut kv = calls.kv_client().max_decoding_message_size(ANSWER_BYTES_MAX);
+            let page = self.servers.ask(Again::Harmless, |server| {
+                let (mut kv, start, options) = (server.kv.clone(), start.clone(), options.clone());
                 async move { kv.get(start, Some(options)).await }
             });
             let page = page.await.map_err(Fault::into_error)?;
@@ -156,6 +163,10 @@ impl Store for Etcd {
         watch::open(&self.servers, prefix, after).await.map_err(Fault::into_error)
     }
 
+    async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
+        condition::diagnose(&self.servers).await
+    }
+
     async fn commit(&self, txn: Txn) -> Outcome {
         if let Some(fault) = txn.fault() {
             return Outcome::Refused(Refusal::Invalid(fault.into()));
@@ -164,9 +175,9 @@ impl Store for Etcd {
             Ok(request) => request,
             Err(refusal) => return Outcome::Refused(refusal),
         };
-        let answer = self.servers.ask(Again::Harmful, |mut calls, _| {
-            let request = request.clone();
-            async move { calls.txn(request).await }
+        let answer = self.servers.ask(Again::Harmful, |server| {
+            let (mut kv, request) = (server.kv.clone(), request.clone());
+            async move { kv.txn(request).await }
         });
         match answer.await {
             Ok(answer) => txn::outcome(&txn, &answer),

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 #[cfg(feature = "consul")]
 mod consul;
+mod diagnosis;
 mod embedded;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -27,6 +28,7 @@ mod tls;
 
 #[cfg(feature = "consul")]
 pub use consul::{Consul, ConsulRegistry, ConsulSettings};
+pub use diagnosis::{Diagnosis, Trouble};
 pub use embedded::{Embedded, OpenError};
 #[cfg(feature = "etcd")]
 pub use etcd::{Etcd, EtcdError, EtcdSettings};
@@ -64,6 +66,11 @@ pub trait Store: Send + Sync {
 
     /// Carries out a guarded transaction: all of it, or nothing.
     async fn commit(&self, txn: Txn) -> Outcome;
+
+    /// Tells an operator how the store is. One within this process has nothing to tell.
+    async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
+        Ok(Diagnosis::default())
+    }
 }
 
 /// Delivers what happens under one prefix. Dropping it ends the watch.

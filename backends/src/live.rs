@@ -168,8 +168,8 @@ impl Drop for LiveWatch {
     }
 }
 
-/// A watch that could not begin.
-struct Over(String);
+/// A watch that could not begin, and why.
+pub(crate) struct Over(pub(crate) String);
 
 #[async_trait]
 impl Watch for Over {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use callboard_core::machine::Span;
 use callboard_core::store::{Change, Guard, Listing, Op, Outcome, Refusal, Revision, SessionId, Txn};
 
-use crate::{Store, StoreError, Watch, WatchEvent};
+use crate::{Diagnosis, Store, StoreError, Watch, WatchEvent};
 
 /// Everything under a prefix of another store. Sessions and revisions are those of the whole store.
 #[derive(Clone)]
@@ -70,6 +70,10 @@ impl Store for Prefixed {
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
         let watch = self.store.watch(&self.whole(prefix), after).await?;
         Ok(Box::new(PrefixedWatch { watch, prefix: self.prefix.clone() }))
+    }
+
+    async fn diagnose(&self) -> Result<Diagnosis, StoreError> {
+        self.store.diagnose().await
     }
 
     async fn commit(&self, txn: Txn) -> Outcome {

@@ -8,7 +8,7 @@ mod tls;
 use crate::problem::{Kind, Problem};
 use address::Served;
 use anyhow::{Context, Result};
-use callboard_backends::{ConsulSettings, Embedded, Memory, MemoryStore, Store};
+use callboard_backends::{ConsulSettings, Embedded, Memory, MemoryStore, Prefixed, Store};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,8 +130,7 @@ pub(crate) fn embedded(dir: PathBuf) -> Result<Opened> {
 
 /// Keeps to the part of a store that is ours.
 fn within(store: Arc<dyn Store>, prefix: &str) -> Arc<dyn Store> {
-    assert!(prefix.is_empty(), "{prefix}");
-    store
+    if prefix.is_empty() { store } else { Arc::new(Prefixed::new(store, prefix)) }
 }
 
 /// Reads a file that a setting names.

@@ -5,9 +5,12 @@ mod codes;
 mod commands;
 mod drain;
 mod files;
+
+mod hollow;
 mod instances;
 mod processes;
 mod rollout;
 mod running;
+mod settings;
 mod show;
 mod trouble;

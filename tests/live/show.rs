@@ -23,6 +23,33 @@ fn binary() -> PathBuf {
     path
 }
 
+/// The program, as tests call it: nothing in the environment changes what it does.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(binary());
+    let ours = |name: &str| {
+        ["CALLBOARD_", "CONSUL_", "ETCDCTL_"].iter().any(|own| name.starts_with(own)) || name == "RUST_LOG"
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command.stdin(std::process::Stdio::null()).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// Runs a command to its end.
+#[track_caller]
+pub(crate) fn run(command: Command, line: &[&str]) -> Said {
+    let mut command = assert_cmd::Command::from_std(command);
+    let output = command.timeout(Duration::from_secs(120)).output().expect("the program can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said {
+        code: output.status.code(),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+        command: line.join(" "),
+    }
+}
+
 /// What a command answered.
 #[derive(Debug)]
 pub(crate) struct Said {
@@ -71,7 +98,7 @@ impl Show {
     #[track_caller]
     pub(crate) fn raise(&mut self, arguments: &[&str]) {
         let log = File::options().append(true).create(true).open(self.log()).expect("the log can be written");
-        let mut command = self.command();
+        let mut command = program();
         command.args(["dev", "--host", "h1"]);
         command.arg("--data-dir").arg(self.data_dir());
         command.args(["--bind", &format!("127.0.0.1:{}", self.ports.first)]);
@@ -87,20 +114,9 @@ impl Show {
         });
     }
 
-    /// The program, as this test calls it: nothing in the environment changes what it does.
-    fn command(&self) -> Command {
-        let mut command = Command::new(binary());
-        let ours = |name: &str| name.starts_with("CALLBOARD_") || name == "RUST_LOG";
-        for (name, _) in std::env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
-            command.env_remove(name);
-        }
-        command.stdin(std::process::Stdio::null()).current_dir(env!("CARGO_MANIFEST_DIR"));
-        command
-    }
-
     /// Makes a command that asks the daemon, without running it.
     pub(crate) fn asking(&self, line: &[&str]) -> Command {
-        let mut command = self.command();
+        let mut command = program();
         command.env("CALLBOARD_ADDR", format!("http://127.0.0.1:{}", self.ports.first)).args(line);
         command
     }
@@ -108,15 +124,7 @@ impl Show {
     /// Runs a command line against the daemon.
     #[track_caller]
     pub(crate) fn callboard(&self, line: &[&str]) -> Said {
-        let mut command = assert_cmd::Command::from_std(self.asking(line));
-        let output = command.timeout(Duration::from_secs(120)).output().expect("the program can be started");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Said {
-            code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-            command: line.join(" "),
-        }
+        run(self.asking(line), line)
     }
 
     /// Asks the API.

@@ -111,9 +111,17 @@ impl Etcd {
     #[must_use]
     pub fn save(&self) -> PathBuf {
         let file = self.dir().join("snapshot");
-        let endpoint = format!("--endpoints=http://127.0.0.1:{}", self.port(0));
-        etcdctl(&[&endpoint, "snapshot", "save", &file.display().to_string()]);
+        self.etcdctl(&["snapshot", "save", &file.display().to_string()]);
         file
+    }
+
+    /// Has `etcdctl` ask the first server.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn etcdctl(&self, arguments: &[&str]) {
+        let endpoint = format!("--endpoints=http://127.0.0.1:{}", self.port(0));
+        etcdctl(&[&[endpoint.as_str()], arguments].concat());
     }
 
     /// Stops all servers and starts them again with what a file holds.

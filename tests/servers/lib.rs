@@ -7,7 +7,7 @@ mod etcd;
 mod ports;
 mod process;
 
-pub use consul::Consul;
+pub use consul::{Certificates, Consul};
 pub use etcd::Etcd;
 pub use ports::Ports;
 pub use process::{Member, SOON, http, until};

@@ -14,12 +14,15 @@ use std::time::{Duration, Instant};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, Method, Url};
+use tokio::time::timeout;
 
 use super::ConsulSettings;
 use crate::StoreError;
 
-/// How long anything may take that is not meant to wait.
+/// Until when an answer must begin, unless it is meant to wait.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+/// How long it may take from then: a large listing over a slow line.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const CONNECT_DEADLINE: Duration = Duration::from_millis(1500);
 const IDLE: Duration = Duration::from_secs(60);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -44,7 +47,7 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a [(&'a str, &'a str)],
     /// JSON.
     pub(crate) body: Vec<u8>,
-    /// For each address.
+    /// Until when the answer must begin, for each address.
     pub(crate) within: Duration,
 }
 
@@ -66,6 +69,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// `X-Consul-Index`, where there is one. Zero counts as 1: it must not be handed back as it is.
     pub(crate) index: Option<u64>,
+    /// The agent's clock.
+    pub(crate) date: Option<String>,
     pub(crate) body: Vec<u8>,
     /// How long the body took to arrive.
     pub(crate) took: Duration,
@@ -183,22 +188,25 @@ impl Http {
         }
         let scope = self.scope.iter().map(|(name, value)| (*name, value.as_str()));
         url.query_pairs_mut().extend_pairs(scope.chain(call.query.iter().copied()));
-        let request = self.client.request(call.method.clone(), url).timeout(call.within);
-        let silence = |error: &reqwest::Error| {
-            let why = format!("{}: {}", address.as_str().trim_end_matches('/'), words(error));
+        let request = self.client.request(call.method.clone(), url).body(call.body.clone());
+        let at = address.as_str().trim_end_matches('/');
+        let late = |_| Silence::NotAnswered(format!("{at}: no answer in time"));
+        let broken = |error: reqwest::Error| {
+            let why = format!("{at}: {}", words(&error));
             if error.is_connect() || error.is_builder() {
                 Silence::NotSent(why)
             } else {
                 Silence::NotAnswered(why)
             }
         };
-        let response = request.body(call.body.clone()).send().await.map_err(|error| silence(&error))?;
+        let response = timeout(call.within, request.send()).await.map_err(late)?.map_err(broken)?;
         let status = response.status().as_u16();
         let index = response.headers().get("X-Consul-Index").and_then(|it| it.to_str().ok()?.parse().ok());
-        let began = Instant::now();
-        let body = response.bytes().await.map_err(|error| silence(&error))?;
         let index = index.map(|index: u64| index.max(1));
-        Ok(Answer { status, index, body: body.into(), took: began.elapsed() })
+        let date = response.headers().get("Date").and_then(|it| it.to_str().ok()).map(ToOwned::to_owned);
+        let began = Instant::now();
+        let body = timeout(BODY_DEADLINE, response.bytes()).await.map_err(late)?.map_err(broken)?;
+        Ok(Answer { status, index, date, body: body.into(), took: began.elapsed() })
     }
 }
 
@@ -240,9 +248,6 @@ fn address(text: &str) -> Result<Url, StoreError> {
 
 /// Says what went wrong, down to the reason.
 fn words(error: &reqwest::Error) -> String {
-    if error.is_timeout() && !error.is_connect() {
-        return "no answer in time".into();
-    }
     let mut reason: &dyn Error = error;
     while let Some(source) = reason.source() {
         reason = source;

@@ -247,3 +247,6 @@ fn refusal(said: &Said, failures: &[Failure]) -> Refusal {
     // Somebody locked the key who wanted it to rest afterwards.
     if find(&["lock delay"]).is_some() { Refusal::Unavailable(what) } else { Refusal::Invalid(what) }
 }
+
+#[cfg(test)]
+mod tests;

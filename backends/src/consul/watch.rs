@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::known::{Begun, Contents, Known, WENT_BACK, contents};
 use super::kv::{Patience, Read, read};
 use super::{Client, random};
+use crate::live::Over;
 use crate::{Watch, WatchEvent};
 
 /// How long Consul may leave a question open; then there is a sign of life. Spread, so that watches which began together
@@ -111,16 +112,6 @@ impl Watch for Follow {
 impl Drop for Follow {
     fn drop(&mut self) {
         self.client.known.end(&self.prefix);
-    }
-}
-
-/// A watch that could not begin.
-struct Over(String);
-
-#[async_trait]
-impl Watch for Over {
-    async fn next(&mut self) -> WatchEvent {
-        WatchEvent::Ended(self.0.clone())
     }
 }
 

@@ -57,7 +57,14 @@ impl Fault {
 
     fn of_status(status: &Status) -> Fault {
         let why = in_words(status);
-        if never_connected(status) || status.message() == NO_LEADER || status.message() == BUSY {
+        if never_connected(status) {
+            return Fault::Undone(why);
+        }
+        if status.source().is_some() {
+            // Made up here, of a connection that broke, whatever its code.
+            return Fault::Unclear(why);
+        }
+        if [NO_LEADER, BUSY].contains(&status.message()) {
             return Fault::Undone(why);
         }
         match status.code() {
@@ -135,18 +142,23 @@ mod tests {
     use super::Fault;
     use callboard_core::store::{Outcome, Refusal};
     use etcd_client::Error;
-    use tonic::{Code, Status};
+    use std::sync::Arc;
+    use tonic::{Code, ConnectError, Status};
 
     fn check(code: Code, message: &str, expect: &str) {
-        let outcome = Fault::of(Error::GRpcStatus(Status::new(code, message))).into_outcome();
-        let found = match outcome {
+        check_status(Status::new(code, message), expect);
+    }
+
+    fn check_status(status: Status, expect: &str) {
+        let shown = format!("{status:?}");
+        let found = match Fault::of(Error::GRpcStatus(status)).into_outcome() {
             Outcome::Committed(_) => "committed",
             Outcome::Refused(Refusal::Invalid(_)) => "invalid",
             Outcome::Refused(Refusal::Unavailable(_)) => "unavailable",
             Outcome::Refused(Refusal::LockLost | Refusal::Conflict(_)) => "refused by its guards",
             Outcome::Unknown(_) => "unknown",
         };
-        assert_eq!(found, expect, "{code:?} {message}");
+        assert_eq!(found, expect, "{shown}");
     }
 
     #[test]
@@ -172,5 +184,17 @@ mod tests {
         check(Code::NotFound, "etcdserver: requested lease not found", "invalid");
         check(Code::PermissionDenied, "etcdserver: permission denied", "invalid");
         check(Code::Unauthenticated, "etcdserver: invalid auth token", "invalid");
+    }
+    #[test]
+    fn a_broken_connection_says_nothing_and_no_connection_all() {
+        for code in [Code::ResourceExhausted, Code::PermissionDenied, Code::Unavailable, Code::NotFound] {
+            let mut broken = Status::new(code, "h2 protocol error");
+            broken.set_source(Arc::new(std::io::Error::other("connection reset")));
+            check_status(broken, "unknown");
+        }
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let mut unsent = Status::new(Code::Unavailable, "transport error");
+        unsent.set_source(Arc::new(ConnectError(refused.into())));
+        check_status(unsent, "unavailable");
     }
 }

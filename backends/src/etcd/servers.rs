@@ -8,7 +8,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Certificate, Client, ConnectOptions, Error, Identity, TlsOptions};
+use etcd_client::{
+    Certificate, Client, ConnectOptions, Error, Identity, KvClient, LeaseClient, TlsOptions, WatchClient,
+};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -24,6 +26,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How often a silent connection in use is asked for a sign of life; etcd hangs up on whoever asks within five seconds.
 const PING: Duration = Duration::from_secs(10);
 const PONG: Duration = Duration::from_secs(5);
+/// The largest answer taken: a page of the largest values that etcd takes by default, of 1.5 MiB, fits.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// The pause before another server is asked, doubled each time.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -42,13 +46,17 @@ pub(super) struct Servers {
     user: Option<(String, String)>,
 }
 
-struct Server {
+/// One of them, with what it is asked by.
+pub(super) struct Server {
     endpoint: String,
     /// Whether the user is known to it, where there is one: asked before the first request.
     known: OnceCell<()>,
     calls: Client,
     /// A connection apart, so that a flood of changes delays no renewal.
-    watches: Client,
+    pub(super) watches: Client,
+    pub(super) kv: KvClient,
+    pub(super) lease: LeaseClient,
+    pub(super) watch: WatchClient,
 }
 
 impl Servers {
@@ -63,16 +71,23 @@ impl Servers {
         for endpoint in settings.endpoints {
             let calls = connect(&endpoint, settings.tls.as_ref()).await?;
             let watches = connect(&endpoint, settings.tls.as_ref()).await?;
-            all.push(Server { endpoint, known: OnceCell::new(), calls, watches });
+            all.push(Server {
+                endpoint,
+                known: OnceCell::new(),
+                kv: calls.kv_client().max_decoding_message_size(ANSWER_BYTES_MAX),
+                lease: calls.lease_client(),
+                watch: watches.watch_client().max_decoding_message_size(ANSWER_BYTES_MAX),
+                calls,
+                watches,
+            });
         }
         // Clients begin at different servers.
         let turn = AtomicUsize::new(usize::try_from(random(64)).unwrap_or_default());
         Ok(Servers { all, turn, user: settings.user })
     }
 
-    /// Asks one server after the other until one answers. `call` is given the client for requests and the one for
-    /// watches.
-    pub(super) async fn ask<T, F>(&self, again: Again, call: impl Fn(Client, Client) -> F) -> Result<T, Fault>
+    /// Asks one server after the other until one answers.
+    pub(super) async fn ask<T, F>(&self, again: Again, call: impl Fn(&Server) -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -110,12 +125,29 @@ impl Servers {
         }
     }
 
-    async fn ask_one<T, F>(
-        &self,
-        turn: usize,
-        end: Instant,
-        call: &impl Fn(Client, Client) -> F,
-    ) -> Result<T, Fault>
+    /// Asks each server for itself.
+    pub(super) async fn ask_each<T, F>(&self, call: impl Fn(Client) -> F) -> Vec<(String, Result<T, Fault>)>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut answers = Vec::new();
+        let call = |server: &Server| call(server.calls.clone());
+        for (turn, server) in self.all.iter().enumerate() {
+            let answer = self.ask_one(turn, Instant::now() + TRY, &call).await;
+            answers.push((server.endpoint.clone(), answer));
+        }
+        answers
+    }
+
+    /// Asks any server, as for a reading.
+    pub(super) async fn ask_any<T, F>(&self, call: impl Fn(Client) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.ask(Again::Harmless, |server| call(server.calls.clone())).await
+    }
+
+    async fn ask_one<T, F>(&self, turn: usize, end: Instant, call: &impl Fn(&Server) -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -132,7 +164,7 @@ impl Servers {
                 Err(_) => return Err(Fault::Undone(late)),
             }
         }
-        let answer = timeout_at(until, call(server.calls.clone(), server.watches.clone())).await;
+        let answer = timeout_at(until, call(server)).await;
         let fault = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => Fault::of(error),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use callboard_core::store::{Change, Revision};
-use etcd_client::{Event, EventType, ResponseHeader, WatchOptions, WatchResponse, WatchStream};
+use etcd_client::{Error, Event, EventType, ResponseHeader, WatchOptions, WatchResponse, WatchStream};
 use tokio::time::Instant;
 
 use super::fault::Fault;
 use super::servers::{Again, Servers};
-use super::{ANSWER_BYTES_MAX, entry, range, revision};
+use super::{entry, range, revision};
 use crate::{Watch, WatchEvent};
 
 /// A watch that heard nothing for so long asks for a sign of life; etcd's own come every ten minutes unless configured.
@@ -26,18 +26,28 @@ pub(super) async fn open(servers: &Servers, prefix: &str, after: Revision) -> Re
         .with_range(end)
         .with_start_revision(i64::try_from(after.0).unwrap_or(i64::MAX).saturating_add(1))
         .with_progress_notify();
-    let opened = servers.ask(Again::Harmless, |mut calls, watches| {
+    let opened = servers.ask(Again::Harmless, |server| {
+        let (mut kv, mut client, watches) = (server.kv.clone(), server.watch.clone(), server.watches.clone());
         let (start, options) = (start.clone(), options.clone());
         async move {
             // A linearizable read brings this server up to date, or shows that the store went back; a watch that
             // begins in the future is silent for ever, or worse.
-            let now = calls.get(start.clone(), None).await?;
+            let now = kv.get(start.clone(), None).await?;
             let now = at(now.header());
             if now < after {
                 return Ok(Err(went_back(now, after)));
             }
-            let mut client = watches.watch_client().max_decoding_message_size(ANSWER_BYTES_MAX);
-            client.watch(start, Some(options)).await.map(Ok)
+            let mut stream = client.watch(start, Some(options)).await?;
+            match stream.message().await? {
+                Some(answer) if answer.created() && !answer.canceled() => Ok(Ok(stream)),
+                Some(answer) if answer.compact_revision() != 0 => Ok(Err(ending(&answer))),
+                Some(answer) => {
+                    // Not permitted, which is also what etcd says when it forgot or outdated the token.
+                    watches.refresh_token().await?;
+                    Err(Error::WatchError(answer.cancel_reason().into()))
+                }
+                None => Err(Error::WatchError("etcd closed it".into())),
+            }
         }
     });
     let (stream, ended) = match opened.await? {
@@ -98,15 +108,10 @@ impl EtcdWatch {
         (self.heard, self.asked) = (Instant::now(), false);
         let now = at(answer.header());
         if answer.canceled() {
-            let why = match (answer.compact_revision(), answer.cancel_reason()) {
-                (0, "") => "etcd cancelled it without a reason".into(),
-                (0, why) => why.into(),
-                (compacted, _) => format!("the history before revision {compacted} is compacted"),
-            };
-            self.end(why);
+            self.end(ending(answer));
         } else if now < self.last {
             self.end(went_back(now, self.last));
-        } else if answer.events().is_empty() && !answer.created() {
+        } else if answer.events().is_empty() {
             // An answer to our question bears no number of a watch, and may overtake events in etcd before 3.4.25.
             if answer.watch_id() >= 0 {
                 self.last = now;
@@ -133,6 +138,14 @@ impl EtcdWatch {
     fn end(&mut self, why: String) {
         self.stream = None;
         self.ended = why;
+    }
+}
+
+fn ending(answer: &WatchResponse) -> String {
+    match (answer.compact_revision(), answer.cancel_reason()) {
+        (0, "") => "etcd cancelled it without a reason".into(),
+        (0, why) => why.into(),
+        (compacted, _) => format!("the history before revision {compacted} is compacted"),
     }
 }
 

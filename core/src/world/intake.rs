@@ -17,6 +17,16 @@ use alloc::vec::Vec;
 use serde::de::DeserializeOwned;
 
 impl World {
+    /// Makes a world of records that were read at one moment, to look at it.
+    #[must_use]
+    pub fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> World {
+        let mut world = World::default();
+        for entry in entries {
+            world.put(Time(0), entry);
+        }
+        world
+    }
+
     /// Takes in everything under a prefix. When the store went back in time, what users wrote and what hosts have is kept
     /// although it is missing: that nobody removed it is the more likely reading, and the one that stops nothing.
     pub(crate) fn replace(&mut self, now: Time, prefix: &str, listing: &Listing, went_back: bool) {

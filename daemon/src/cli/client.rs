@@ -60,6 +60,17 @@ impl Client {
         Ok(Client { base, token, http })
     }
 
+    /// Gives the same client for another daemon; nothing for this very one.
+    pub(crate) fn at(&self, base: &str) -> Option<Client> {
+        let base = base.trim_end_matches('/').to_owned();
+        (base != self.base).then(|| Client { base, token: self.token.clone(), http: self.http.clone() })
+    }
+
+    /// Gives its address.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Reads.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let request = self.request(Method::GET, path).timeout(Duration::from_secs(40));

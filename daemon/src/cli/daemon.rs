@@ -45,7 +45,8 @@ pub(crate) struct AgentOptions {
     /// Stop this host's tasks when the daemon ends; without it they go on running, for the next start to take over
     #[arg(long)]
     stop_tasks: bool,
-    /// How long this host counts as alive after its last sign of life
+    /// How long this host counts as alive after its last sign of life; renewed three times in that time, so a fleet of
+    /// more than 330 hosts wants 30ms for each host, to spare the store
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Span::parse)]
     host_ttl: Span,
     #[command(flatten)]
@@ -91,7 +92,7 @@ pub(crate) struct DevArgs {
 /// Run a scheduler and the agent of this host in one process
 ///
 /// A signal to end (SIGTERM, Ctrl-C) leaves tasks running unless --stop-tasks is given, so that the daemon can be
-/// replaced without touching them.
+/// replaced without touching them; start it again within the cluster's `host_grace`, before they are replaced elsewhere.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CombinedArgs {
     #[command(flatten)]
@@ -107,7 +108,7 @@ pub(crate) struct CombinedArgs {
 /// Run the agent of this host: it starts and stops the tasks that a scheduler issues to it, and watches their health
 ///
 /// A signal to end (SIGTERM, Ctrl-C) leaves tasks running unless --stop-tasks is given, so that the daemon can be
-/// replaced without touching them.
+/// replaced without touching them; start it again within the cluster's `host_grace`, before they are replaced elsewhere.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AgentArgs {
     #[command(flatten)]
@@ -127,7 +128,8 @@ pub(crate) struct AgentArgs {
 
 /// Run a scheduler: it takes the locks of its clusters and decides which host runs which task
 ///
-/// Several may run: one holds a cluster's lock, the others wait to take over.
+/// Several may run: one holds a cluster's lock, the others wait to take over. A signal to end (SIGTERM, Ctrl-C) gives
+/// its locks back, so that another one goes on at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchedulerArgs {
     #[command(flatten)]

@@ -3,9 +3,12 @@
 use super::client::Client;
 use super::out;
 use crate::names;
+use crate::views::{HostView, TaskView};
 use anyhow::{Context, Result};
 
 /// Show what a task wrote to standard output and standard error
+///
+/// Asks the daemon of the host that runs it, at the address that this one registered, with the same token.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  callboard logs default-web-3-0 -f --tail 20")]
 pub(crate) struct LogsArgs {
@@ -22,11 +25,25 @@ pub(crate) struct LogsArgs {
 pub(crate) async fn logs(client: &Client, args: &LogsArgs) -> Result<()> {
     let id = names::check_id(&args.task)?;
     let tail = args.tail.map(|lines| format!("tail={lines}&")).unwrap_or_default();
-    let mut response = client.stream(&format!("/v1/tasks/{id}/logs?{tail}follow={}", args.follow)).await?;
+    let path = format!("/v1/tasks/{id}/logs?{tail}follow={}", args.follow);
+    let mut response = match client.stream(&path).await {
+        Ok(response) => response,
+        Err(problem) => match there(client, id).await {
+            Some(there) => there.stream(&path).await?,
+            None => return Err(problem),
+        },
+    };
     while let Some(piece) =
         response.chunk().await.context("the daemon went away while the logs were followed")?
     {
         out::bytes(&piece);
     }
     Ok(())
+}
+
+/// Finds the daemon of the task's host, where that is another one.
+async fn there(client: &Client, id: &str) -> Option<Client> {
+    let task: TaskView = client.get(&format!("/v1/tasks/{id}")).await.ok()?;
+    let host: HostView = client.get(&format!("/v1/hosts/{}", task.host)).await.ok()?;
+    client.at(&host.api?)
 }

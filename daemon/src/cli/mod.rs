@@ -5,6 +5,7 @@ mod change;
 mod client;
 mod config;
 mod daemon;
+mod doctor;
 mod events;
 mod explain;
 mod logs;
@@ -127,6 +128,7 @@ enum Command {
     Logs(logs::LogsArgs),
     Explain(explain::ExplainArgs),
     Events(events::EventsArgs),
+    Doctor(Box<doctor::DoctorArgs>),
     #[command(subcommand)]
     Config(config::ConfigCommand),
     #[command(subcommand)]
@@ -197,6 +199,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Logs(args) => logs::logs(&client()?, &args).await,
         Command::Explain(args) => explain::explain(&client()?, &args, format).await,
         Command::Events(args) => events::events(&client()?, &args, format).await,
+        Command::Doctor(args) => doctor::doctor(&client()?, &args, format).await,
         Command::Sim(command) => sim::sim(&command, format),
         Command::Completions { shell } => completions(shell),
         Command::Version => show::version(format),

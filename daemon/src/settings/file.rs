@@ -56,7 +56,7 @@ impl File {
             Value::Map(entries) => entries,
             Value::Null => Vec::new(),
             Value::Scalar { .. } | Value::Seq(_) => {
-                let allowed = "an object, as in store: consul:".into();
+                let allowed = "an object, as in bind: 127.0.0.1:7701".into();
                 return Err(vec![Mistake {
                     file: name.into(),
                     line: tree.line,
