@@ -23,7 +23,7 @@ enum Store {
 
 impl Store {
     fn start(name: &str) -> Store {
-        let wide = json!({ "limits": { "http_max_conns_per_client": 20_000 }, "telemetry": { "disable_hostname": true } });
+        let wide = json!({ "limits": { "http_max_conns_per_client": 10_000 }, "telemetry": { "disable_hostname": true } });
         match name {
             "etcd" => Store::Etcd(Etcd::start(1, &[])),
             "consul" => Store::Consul(Consul::start(1, wide)),

@@ -32,9 +32,10 @@ fn mistakes_are_told() {
     check(
         "timeline: [{at: 1m, do: crash_host, percent: 10}]",
         &["it.yml:5: timeline[0].do: found \"crash_host\", expected set_service, delete_service, \
-           corrupt_service, drain, undrain, crash_hosts, freeze_hosts, partition, kill_agents, kill_schedulers, \
-           pause_schedulers, store_outage, store_read_only, leader_change, no_quorum, no_space, store_slow, expire_sessions, compact_store, \
-           restore_store, empty_store, replace_store, apply, annotate_records or newer_records; did you mean \"crash_hosts\"?"],
+           corrupt_service, drain, undrain, crash_hosts, freeze_hosts, partition, kill_agents, registry_away, \
+           registry_forgets, kill_schedulers, pause_schedulers, store_outage, store_read_only, leader_change, \
+           no_quorum, no_space, store_slow, expire_sessions, compact_store, restore_store, empty_store, \
+           replace_store, apply, annotate_records or newer_records; did you mean \"crash_hosts\"?"],
     );
     check(
         "timeline: [{at: 1m, do: set_service, service: web-01, desired: 2}]",
@@ -61,8 +62,8 @@ fn mistakes_are_told() {
     check(
         "expects: [{min_healthy: {}}]",
         &["it.yml:5: expects: unknown field, expected clusters, services, task_definitions, hosts, name, \
-           description, seed, duration, settle, fleet, generate, schedulers, ttl, builds, store, timeline, trickle \
-           or expect; did you mean \"expect\"?"],
+           description, seed, duration, settle, fleet, generate, schedulers, ttl, builds, store, registry, \
+           timeline, trickle or expect; did you mean \"expect\"?"],
     );
 }
 
