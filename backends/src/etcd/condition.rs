@@ -53,7 +53,10 @@ fn server(diagnosis: &mut Diagnosis, endpoint: &str, status: &StatusResponse) {
     }
     if status.db_size() > DB_BYTES_WARN {
         diagnosis.warn(
-            format!("{endpoint}: its database has grown to {mib} MiB; at its quota, 2048 MiB unless set, etcd refuses to write"),
+            format!(
+                "{endpoint}: its database has grown to {mib} MiB; at its quota, 2048 MiB unless set, \
+                 etcd refuses to write"
+            ),
             "turn on --auto-compaction-retention, and defragment: `etcdctl defrag`",
         );
     }
