@@ -23,6 +23,8 @@ pub enum Bug {
     SamePort,
     /// The scheduler does not hear of drains, and places on drained hosts.
     PlacesOnDrained,
+    /// The scheduler places on a host whatever became of it since it heard of it last.
+    PlacesUnasked,
     /// The scheduler believes in a larger `max`.
     ExceedsMax,
     /// The scheduler numbers every placement alike.
@@ -95,6 +97,9 @@ const OUTAGE: &str = "timeline: [{at: 90s, do: store_outage, lasting: 60s}]";
 const CRASHING: &str = "builds: [{task: web, version: 1, exits_after: 20s}]";
 const SUCCESSION: &str = "timeline: [{at: 60s, do: kill_schedulers, restart_after: 5s}]";
 const RUBBISH: &str = "timeline: [{at: 90s, do: corrupt_service, service: web}]";
+const DRAIN_UNHEARD: &str = "store: {watch_delay: [5s, 5s]}
+timeline: [{at: 57s, do: set_service, service: web, desired: 6}, {at: 60s, do: drain, percent: 50}, \
+{at: 90s, do: undrain, percent: 100}]";
 const DEAF: &str = "store: {like: etcd, deaf_watches_ppm: 100000}
 timeline: [{at: 60s, do: set_service, service: web, desired: 6}]";
 const CUT_SOME: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 60s}]";
@@ -105,7 +110,7 @@ pub fn exhibits() -> &'static [Exhibit] {
     const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
         Exhibit { bug, promise, timeline }
     }
-    const ALL: [Exhibit; 30] = [
+    const ALL: [Exhibit; 31] = [
         show(Bug::Unfenced, "S1", QUIET),
         show(Bug::Blind, "S3", QUIET),
         show(Bug::WrongKey, "S4", QUIET),
@@ -115,6 +120,7 @@ pub fn exhibits() -> &'static [Exhibit] {
         show(Bug::Overcommit, "S9", QUIET),
         show(Bug::SamePort, "S10", QUIET),
         show(Bug::PlacesOnDrained, "S11", DRAIN_AND_GROW),
+        show(Bug::PlacesUnasked, "S11", DRAIN_UNHEARD),
         show(Bug::ExceedsMax, "S12", ROLL),
         show(Bug::SameGeneration, "S13", REFILL),
         show(Bug::IgnoresMin, "S14", ROLL),
