@@ -13,7 +13,8 @@ pub(crate) struct Vacancy {
 }
 
 impl Vacancy {
-    /// `outlives` is how long a lock may outlive its holder's last word, `lag` how slowly the news that a lock is free may travel.
+    /// `outlives` is how long a lock may outlive its holder's last word, `lag` how slowly the news that it is free may
+    /// travel.
     pub(crate) fn new(outlives: Span, lag: Span) -> Vacancy {
         Vacancy {
             bound: Span(outlives.0 * 2 + 30_000 + lag.0),

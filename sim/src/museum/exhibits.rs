@@ -23,6 +23,8 @@ pub enum Bug {
     SamePort,
     /// The scheduler does not hear of drains, and places on drained hosts.
     PlacesOnDrained,
+    /// The scheduler places on a host whatever became of it since it heard of it last.
+    PlacesUnasked,
     /// The scheduler believes in a larger `max`.
     ExceedsMax,
     /// The scheduler numbers every placement alike.
@@ -122,6 +124,9 @@ const REGISTERED_STOP: &str = "registry: {}
 timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
 const FORGETS: &str = "registry: {}
 timeline: [{at: 60s, do: registry_forgets, percent: 100}]";
+const DRAIN_UNHEARD: &str = "store: {watch_delay: [5s, 5s]}
+timeline: [{at: 57s, do: set_service, service: web, desired: 6}, {at: 60s, do: drain, percent: 50}, \
+{at: 90s, do: undrain, percent: 100}]";
 const DEAF: &str = "store: {like: etcd, deaf_watches_ppm: 100000}
 timeline: [{at: 60s, do: set_service, service: web, desired: 6}]";
 const CUT_SOME: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 60s}]";
@@ -132,7 +137,7 @@ pub fn exhibits() -> &'static [Exhibit] {
     const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
         Exhibit { bug, promise, timeline }
     }
-    const ALL: [Exhibit; 36] = [
+    const ALL: [Exhibit; 37] = [
         show(Bug::Unfenced, "S1", QUIET),
         show(Bug::Blind, "S3", QUIET),
         show(Bug::WrongKey, "S4", QUIET),
@@ -142,6 +147,7 @@ pub fn exhibits() -> &'static [Exhibit] {
         show(Bug::Overcommit, "S9", QUIET),
         show(Bug::SamePort, "S10", QUIET),
         show(Bug::PlacesOnDrained, "S11", DRAIN_AND_GROW),
+        show(Bug::PlacesUnasked, "S11", DRAIN_UNHEARD),
         show(Bug::ExceedsMax, "S12", ROLL),
         show(Bug::SameGeneration, "S13", REFILL),
         show(Bug::IgnoresMin, "S14", ROLL),

@@ -158,6 +158,11 @@ pub(super) fn does(mutant: &mut Mutant, effect: Effect) -> Option<Effect> {
 fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
     let stopped = |task: &Value| task["desired"] == "stop";
     match (bug, creates) {
+        // Whoever sees hosts that do not exist does not ask the store for them either.
+        (Bug::SeesPhantoms, _) => txn.guards.retain(|guard| !guard.key().starts_with("hosts/phantom-")),
+        (Bug::PlacesUnasked, _) => txn
+            .guards
+            .retain(|guard| !guard.key().starts_with("config/hosts/") && !guard.key().ends_with("/alive")),
         (Bug::Unfenced, _) => txn.guards.retain(|guard| !matches!(guard, Guard::Held { .. })),
         (Bug::Blind, true) => {
             let key = txn.ops[0].key().to_string();
