@@ -191,8 +191,8 @@ impl Batch {
         }
     }
 
-    /// Gives a store that has none, or that went back, what tells it from others: a hash of the session and tenure under which this is
-    /// written, which no other store has had together.
+    /// Gives a store that has none, or that went back, what tells it from others: a hash of the session and tenure
+    /// under which this is written, which no other store has had together.
     pub(crate) fn name_store(&mut self, now: Time, world: &mut World, instance: &str) {
         let is_named = world.store_id.is_some() && !world.rename_store;
         if is_named || world.is_untouchable(&Key::StoreId) {
