@@ -19,7 +19,7 @@ fn task(host: &str, desired: &str, tenure: u64) -> Value {
 }
 
 fn pair(revision: u64, task: &Value) -> Vec<Change> {
-    let host = task["host"].as_str().expect("a record names its host");
+    let host = task["host"].as_str().expect("each task has a host");
     let ledger = json!({"clusters": {"c": {"memory": 64, "ports": [2000]}}});
     vec![
         put("state/tasks/_/c-web-1-0", revision, task),

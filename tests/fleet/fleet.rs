@@ -324,6 +324,7 @@ impl Fleet {
                 lost.is_empty(),
                 "after {at:?} these do not run or answer: {lost:#?}\nthere are {now:#?}"
             );
+            assert!(!alone || now.len() == before.len(), "after {at:?} there are {now:#?}");
             if at >= span {
                 return;
             }

@@ -105,10 +105,11 @@ pub(crate) fn agents_refuse_what_makes_no_sense() {
     let on =
         |host: &str| before.iter().find(|(_, seen)| seen.host == host).expect("each host has one").1.clone();
     let (one, two, three) = (on("h1"), on("h2"), on("h3"));
+    let port = three.port.expect("it was given one").to_string();
     let key = |seen: &callboard_sim::Seen| format!("state/tasks/{}/{}", seen.host, seen.id);
     scrawl(&fleet, &key(&one), |_| "run everything!".into());
     scrawl(&fleet, &key(&two), |record| record.replace("\"h2\"", "\"h3\""));
-    scrawl(&fleet, &key(&three), |record| record.replace(&three.port.unwrap().to_string(), "1"));
+    scrawl(&fleet, &key(&three), |record| record.replace(&port, "1"));
     scrawl(&fleet, "state/tasks/h1/default-web-9-9", |_| r#"{"id":"default-web-9-8"}"#.into());
     let told = [
         ("h1", &*one.id, "cannot be read"),

@@ -8,7 +8,7 @@ use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Change, Entry};
 use callboard_sim::{Seen, Trial};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -166,7 +166,7 @@ impl Witness {
 }
 
 /// Looks at the process table again and again.
-fn look(dir: &PathBuf, ended: &AtomicBool, record: &Mutex<Record>) {
+fn look(dir: &Path, ended: &AtomicBool, record: &Mutex<Record>) {
     let mut known: BTreeMap<Process, (Seen, bool)> = BTreeMap::new();
     while !ended.load(Ordering::Relaxed) {
         let started = Instant::now();
