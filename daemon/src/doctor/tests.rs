@@ -21,8 +21,10 @@ const HEALTHY: [(&str, &str, bool); 8] = [
     ("hosts/h1/registration", REGISTRATION, false),
     ("hosts/h1/alive", r#"{"host":"h1","boot_id":"b","agent_id":"a"}"#, true),
     ("hosts/h1/usage", r#"{"memory_total":1000,"memory_used":10}"#, false),
-    ("meta/store_id", "\"x\"", false),
+    ("meta/store_id", r#"{"schema":1,"id":"x"}"#, false),
 ];
+const ORPHAN: &str = r#"{"id":"c-web-1-0","cluster":"c","service":"web","task_name":"web","version":1,"instance":0,
+    "generation":3,"host":"h1","memory":10,"desired":"run","reason":"","tenure":2}"#;
 
 fn entries(planted: &[(&str, &str, bool)]) -> Vec<Entry> {
     let mut all: std::collections::BTreeMap<&str, (&str, bool)> =
@@ -80,6 +82,14 @@ fn what_is_planted_is_found_and_nothing_else() {
     check(
         &[("hosts/h1/moves/c-web-1-0", r#"{"id":"c-web-1-0","generation":3,"reason":"full"}"#, false)],
         &["h1 asks to move c-web-1-0"],
+    );
+    check(
+        &[("config/services/web", r#"{"schema":2,"name":"web"}"#, false)],
+        &["config/services/web: is of schema 2"],
+    );
+    check(
+        &[("hosts/h1/orphans/c-web-1-0", ORPHAN, false)],
+        &["h1 runs c-web-1-0, of which the store has no record"],
     );
     check(&[("hosts/h2/usage", r#"{"memory_total":1,"memory_used":1}"#, false)], &["use of host h2 is told"]);
     check(
