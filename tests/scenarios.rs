@@ -49,6 +49,7 @@ scenarios! {
     b11: "b11-every-instance-is-checked",
     b13: "b13-neighbours-are-not-touched",
     network_split: "network-split",
+    registry: "registry",
     store_outage: "store-outage",
     heavy_bad_build: "bad-build",
     heavy_host_failure: "host-failure",

@@ -4,7 +4,7 @@
 //! **Invariant:** each agent has a session of its own and watches its own prefixes, as if it were alone on its host.
 
 use crate::api::LocalAgent;
-use crate::data_dir::{self, DataDir};
+use crate::data_dir;
 use crate::drive::AgentDriver;
 use crate::host;
 use crate::process::{AgentPart, Ground, PRESSURE_PERCENT, Started};
@@ -26,12 +26,12 @@ const APART: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// The name given is none, or no random number could be drawn.
-pub(crate) fn start(part: &AgentPart, count: u32, data_dir: DataDir, ground: &Ground<'_>) -> Result<Started> {
+pub(crate) fn start(part: &AgentPart, count: u32, ground: &Ground<'_>) -> Result<Started> {
     let kinds = vec!["bash".into(), "docker".into()];
     let model = host::registration(&part.host, kinds, Some(ground.api(&part.host)))?;
     // Whatever ran is gone with the process before, as after a boot.
     let boot_id = data_dir::draw_id()?;
-    let agent_id = data_dir.agent_id()?;
+    let agent_id = part.data_dir.agent_id()?;
     let ttl = ttl_of_fleet(part.ttl, count.into());
     let (mut locals, mut drivers) = (BTreeMap::new(), JoinSet::new());
     for number in 0..count {
@@ -66,5 +66,5 @@ pub(crate) fn start(part: &AgentPart, count: u32, data_dir: DataDir, ground: &Gr
     }
     tracing::info!(count, %ttl, "hollow agents begin");
     let driver = tokio::spawn(async move { while let Some(Ok(())) = drivers.join_next().await {} });
-    Ok(Started { locals, driver, data_dir })
+    Ok(Started { locals, driver })
 }

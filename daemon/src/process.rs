@@ -43,7 +43,8 @@ pub(crate) struct Parts {
 
 /// What an agent is to be.
 pub(crate) struct AgentPart {
-    pub(crate) data_dir: PathBuf,
+    /// Held before the store is opened: who is second here shall be told of this, not of the store.
+    pub(crate) data_dir: DataDir,
     pub(crate) executors: Vec<String>,
     pub(crate) host: HostArgs,
     pub(crate) ttl: Span,
@@ -72,7 +73,6 @@ pub(crate) struct Process {
 pub(crate) struct Started {
     pub(crate) locals: BTreeMap<Name, LocalAgent>,
     pub(crate) driver: JoinHandle<()>,
-    pub(crate) data_dir: DataDir,
 }
 
 impl Process {
@@ -83,7 +83,6 @@ impl Process {
     pub(crate) async fn start(parts: Parts) -> Result<Process> {
         let clock = Clock::start();
         let access = api::access(parts.bind, parts.token_file.as_deref(), parts.insecure)?;
-        let data_dir = parts.agent.as_ref().map(|part| DataDir::open(&part.data_dir)).transpose()?;
         let listener = TcpListener::bind(parts.bind).await.with_context(|| {
             format!(
                 "the API cannot listen on {}; is another daemon running? name another address with --bind",
@@ -106,20 +105,20 @@ impl Process {
             }
             None => (None, None),
         };
-        let started = match (&parts.agent, data_dir) {
-            (Some(part), Some(data_dir)) => {
+        let started = match &parts.agent {
+            Some(part) => {
                 let ground =
                     Ground { clock, store: &store, consul: consul.as_ref(), events: &events, address };
                 Some(match part.hollow {
-                    Some(count) => hollow::start(part, count, data_dir, &ground)?,
-                    None => start_agent(part, data_dir, &ground)?,
+                    Some(count) => hollow::start(part, count, &ground)?,
+                    None => start_agent(part, &ground)?,
                 })
             }
-            (Some(_), None) | (None, _) => None,
+            None => None,
         };
-        let (agents, agent, data_dir) = match started {
-            Some(Started { locals, driver, data_dir }) => (locals, Some(driver), Some(data_dir)),
-            None => (BTreeMap::new(), None, None),
+        let (agents, agent) = match started {
+            Some(Started { locals, driver }) => (locals, Some(driver)),
+            None => (BTreeMap::new(), None),
         };
         let api = Arc::new(Api {
             store,
@@ -133,7 +132,15 @@ impl Process {
         });
         let router = api::router(Arc::clone(&api));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Process { api, address, agent, scheduler, server, announced, _data_dir: data_dir })
+        Ok(Process {
+            api,
+            address,
+            agent,
+            scheduler,
+            server,
+            announced,
+            _data_dir: parts.agent.map(|part| part.data_dir),
+        })
     }
 
     /// Gives its store.
@@ -301,8 +308,9 @@ fn announce(
     Ok(Some(Announced::begin(Arc::new(registry), api)))
 }
 
-fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Result<Started> {
-    let executor = executors(part, &data_dir)?;
+fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
+    let data_dir = &part.data_dir;
+    let executor = executors(part)?;
     let registration = host::registration(&part.host, executor.kinds(), Some(ground.api(&part.host)))?;
     let host = registration.host.clone();
     let registry = |settings| ConsulRegistry::new(settings, host.clone(), registration.address.clone());
@@ -331,16 +339,16 @@ fn start_agent(part: &AgentPart, data_dir: DataDir, ground: &Ground<'_>) -> Resu
         Some(data_dir.seen_file()),
     );
     let locals = [(host, LocalAgent { told, executor, hollow: false })].into();
-    Ok(Started { locals, driver: tokio::spawn(driver.run()), data_dir })
+    Ok(Started { locals, driver: tokio::spawn(driver.run()) })
 }
 
 /// Makes the executors that are enabled. Tasks find this very binary as `callboard`.
-fn executors(part: &AgentPart, data_dir: &DataDir) -> Result<ByKind> {
+fn executors(part: &AgentPart) -> Result<ByKind> {
     let mut kinds: BTreeMap<&'static str, Arc<dyn Executor>> = BTreeMap::new();
     if part.executors.iter().any(|kind| kind == "bash") {
         let own = std::env::current_exe().context("this program does not find its own file")?;
         let shim = vec![own.display().to_string(), "shim".into()];
-        let mut settings = bash::Settings::new(data_dir.path().to_owned(), shim);
+        let mut settings = bash::Settings::new(part.data_dir.path().to_owned(), shim);
         if let Some(dir) = own.parent() {
             settings.path = format!("{}:{}", dir.display(), settings.path);
         }

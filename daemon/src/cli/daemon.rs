@@ -3,7 +3,7 @@
 use super::apply::read;
 use super::events::line;
 use super::out;
-use crate::data_dir;
+use crate::data_dir::{self, DataDir};
 use crate::events::Events;
 use crate::host::HostArgs;
 use crate::names;
@@ -151,7 +151,7 @@ pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> 
     let wanted = write::read_files(files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])))?;
     let dir = args.data_dir.unwrap_or_else(data_dir::for_dev);
     let agent = AgentPart {
-        data_dir: dir.clone(),
+        data_dir: DataDir::open(&dir)?,
         executors: vec!["bash".into()],
         host: args.host,
         ttl: DEV_TTL,
@@ -220,19 +220,19 @@ async fn show(events: Arc<Events>) {
     }
 }
 
-fn agent_part(options: AgentOptions, hollow: Option<u32>) -> AgentPart {
+fn agent_part(options: AgentOptions, hollow: Option<u32>) -> Result<AgentPart> {
     if options.executors.is_empty() && hollow.is_none() {
         tracing::warn!(
             "no executor is enabled, so this host can run no task; enable one with --executor bash"
         );
     }
-    AgentPart {
-        data_dir: options.data_dir,
+    Ok(AgentPart {
+        data_dir: DataDir::open(&options.data_dir)?,
         executors: options.executors,
         host: options.host,
         ttl: options.host_ttl,
         hollow,
-    }
+    })
 }
 
 fn scheduler_part(options: &SchedulerOptions) -> Result<SchedulerPart> {
@@ -243,14 +243,14 @@ fn scheduler_part(options: &SchedulerOptions) -> Result<SchedulerPart> {
 pub(crate) async fn combined(args: CombinedArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
     let stop_tasks = args.agent.stop_tasks;
-    let agent = Some(agent_part(args.agent, None));
+    let agent = Some(agent_part(args.agent, None)?);
     let parts = parts("combined", args.store.open().await?, agent, scheduler, &args.api, token_file);
     serve(parts, stop_tasks).await
 }
 
 pub(crate) async fn agent(args: AgentArgs, token_file: Option<&Path>) -> Result<()> {
     let stop_tasks = args.agent.stop_tasks;
-    let agent = Some(agent_part(args.agent, args.hollow));
+    let agent = Some(agent_part(args.agent, args.hollow)?);
     let parts = parts("agent", args.store.open().await?, agent, None, &args.api, token_file);
     serve(parts, stop_tasks).await
 }
