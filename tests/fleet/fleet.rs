@@ -79,7 +79,8 @@ pub(crate) struct Web {
 pub(crate) const MIN: usize = 3;
 
 impl Web {
-    fn yaml(self) -> String {
+    /// Writes the file.
+    pub(crate) fn yaml(self) -> String {
         let Web { scheduler, version, desired, arguments } = self;
         format!(
             "clusters:

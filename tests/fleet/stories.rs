@@ -209,7 +209,8 @@ pub(crate) fn a_bad_network_is_borne(kind: Kind) {
     for (name, faults) in HOSTS.into_iter().chain(SCHEDULERS).zip(bad.iter().cycle()) {
         fleet.set(name, faults);
     }
-    fleet.apply("s1", Web { version: 2, desired: 5, ..WEB }, &["--detach"], 0);
+    let file = fleet.file("web-2.yml", &Web { version: 2, desired: 5, ..WEB }.yaml());
+    fleet.insist("s1", &["apply", "-f", &file, "--detach"]);
     fleet.converges(5);
     for name in HOSTS.into_iter().chain(SCHEDULERS) {
         fleet.set(name, &Faults::default());
