@@ -161,19 +161,17 @@ async fn a_silent_watch_shows_signs_of_life_or_ends() {
     let store = open(&servers.client_ports()).await;
     let revision = create(&store, "a").await;
     let mut watch = store.watch("nothing/", revision).await.expect("a watch");
-    for _ in 0..2 {
-        let started = Instant::now();
-        let event = patiently(watch.next()).await;
-        assert!(
-            matches!(&event, WatchEvent::Changed { changes, revision: at } if changes.is_empty() && *at >= revision),
-            "{event:?}"
-        );
-        assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
-    }
+    let started = Instant::now();
+    let event = patiently(watch.next()).await;
+    assert!(
+        matches!(&event, WatchEvent::Changed { changes, revision: at } if changes.is_empty() && *at >= revision),
+        "{event:?}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     servers.members[0].signal(Signal::STOP);
     let started = Instant::now();
     end_of(&mut *watch).await;
-    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(50), "{:?}", started.elapsed());
     servers.members[0].signal(Signal::CONT);
 }
 
