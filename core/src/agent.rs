@@ -124,6 +124,8 @@ pub struct Agent {
     seen: Revision,
     /// The id of the store, as last read.
     store_id: Option<Name>,
+    /// The id of the store in which all that runs here was last accounted for.
+    trusted: Option<Name>,
     /// That id was read since the tasks were listed last: what is missing is missing from the right store.
     identified: bool,
     /// The agent id of another agent of the same name, which is alive.
@@ -179,6 +181,7 @@ impl Agent {
             queue: BTreeSet::new(),
             seen: settings.seen,
             store_id: settings.store_id.clone(),
+            trusted: settings.store_id.clone(),
             identified: false,
             rival: None,
             troubled: false,
@@ -201,10 +204,11 @@ impl Agent {
         self.seen
     }
 
-    /// Gives the id of the store it follows, for [`Settings::store_id`] of its next start.
+    /// Gives the id of the store it follows, for [`Settings::store_id`] of its next start. Where it has not yet said what
+    /// this store knows nothing of, that of the store before: its next life shall notice the difference again.
     #[must_use]
     pub fn store_id(&self) -> Option<&Name> {
-        self.store_id.as_ref()
+        self.trusted.as_ref()
     }
 
     /// Tells whether its sign of life is in the store under a session that surely lives.
@@ -314,6 +318,7 @@ impl Machine for Agent {
         self.wake(now);
         self.consider_touched(now);
         self.write(now);
+        self.trust_store();
         self.leave(now);
         core::mem::take(&mut self.out)
     }

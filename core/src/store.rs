@@ -283,7 +283,8 @@ pub enum Request {
     /// Ends a session at once: its keys vanish.
     CloseSession(SessionId),
     /// Reads everything under a prefix, consistently. A prefix that is a full key reads that key (and whatever
-    /// continues it).
+    /// continues it). Whoever lists a prefix gives up the watch of it, and hears no more of that one: what it told while the
+    /// listing was on its way would count as all that happened since.
     List {
         /// Prefix.
         prefix: String,

@@ -103,6 +103,10 @@ impl Agent {
         for runs in by_id.into_values() {
             self.adopt(now, runs);
         }
+        if self.is_astray() {
+            let tasks = self.at.tasks.clone();
+            self.suspend(now, &tasks);
+        }
         self.touch_all();
     }
 

@@ -56,6 +56,22 @@ impl Agent {
         }
     }
 
+    /// Remembers the store as the one that is followed once it holds a record, or the agent's word, of all that runs here.
+    pub(super) fn trust_store(&mut self) {
+        if self.trusted == self.store_id || !self.identified || !self.is_ready() {
+            return;
+        }
+        let is_unsaid = |local: &Local| local.suspended && local.holds_port() && !self.is_claimed(local);
+        if !self.locals.values().any(is_unsaid) {
+            self.trusted.clone_from(&self.store_id);
+        }
+    }
+
+    /// Tells whether the store is another one than that in which all that runs here was accounted for.
+    pub(super) fn is_astray(&self) -> bool {
+        self.trusted.is_some() && self.trusted != self.store_id
+    }
+
     /// Tells whether the store holds the agent's word that this placement runs.
     pub(super) fn is_claimed(&self, local: &Local) -> bool {
         let said = self.own.get(&self.orphan_key(&local.task.id));

@@ -21,7 +21,8 @@ pub(crate) fn mend(now: Time, world: &mut World, batch: &mut Batch) {
         }
         let key = World::pair(&task).1.path();
         batch.notes.push(Note::BadRecord { key, why: "differs from the task's record; written anew".into() });
-        batch.put_task(now, world, Task::clone(&task));
+        let tenure = batch.tenure.0;
+        batch.put_task(now, world, Task { tenure, ..Task::clone(&task) });
     }
     let strays: Vec<(Name, Name)> = world.strays.iter().cloned().collect();
     for (host, id) in strays {

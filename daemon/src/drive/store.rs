@@ -15,7 +15,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(super) struct Line {
     store: Arc<dyn Store>,
     replies: UnboundedSender<Reply>,
-    /// At most one watch of a prefix; a new one takes the place of the old.
+    /// At most one watch of a prefix; it ends when the prefix is listed again.
     watches: BTreeMap<String, AbortHandle>,
     /// Requests on their way.
     sent: JoinSet<()>,
@@ -30,20 +30,23 @@ impl Line {
 
     /// Sends a request; its reply arrives later, or never.
     pub(super) fn send(&mut self, request: Request) {
-        let prefix = match &request {
-            Request::Watch { prefix, .. } => Some(prefix.clone()),
+        let (prefix, is_watch) = match &request {
+            Request::Watch { prefix, .. } => (Some(prefix.clone()), true),
+            Request::List { prefix } => (Some(prefix.clone()), false),
             Request::OpenSession { .. }
             | Request::RenewSession(_)
             | Request::CloseSession(_)
-            | Request::List { .. }
-            | Request::Commit { .. } => None,
+            | Request::Commit { .. } => (None, false),
         };
+        if let Some(old) = prefix.as_ref().and_then(|prefix| self.watches.remove(prefix)) {
+            old.abort();
+        }
         let (store, replies) = (Arc::clone(&self.store), self.replies.clone());
         let carried = async move { perform(&*store, request, replies).await };
         while self.sent.try_join_next().is_some() {}
         let task = self.sent.spawn(carried);
-        if let Some(old) = prefix.and_then(|prefix| self.watches.insert(prefix, task)) {
-            old.abort();
+        if let Some(prefix) = prefix.filter(|_| is_watch) {
+            self.watches.insert(prefix, task);
         }
     }
 

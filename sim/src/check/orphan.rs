@@ -19,9 +19,11 @@ impl Check for Orphans {
                 let old = end.book.now.since(alive.since).0 > 60_000;
                 let ended = end.book.ended.get(&(id.clone(), alive.generation));
                 let lately = ended.is_some_and(|at| end.book.now.since(*at).0 < 60_000);
-                // What a store forgot of a service that nobody configured since is left alone.
+                // What a store forgot of a service that nobody configured since is left alone. With the record it forgot
+                // the order to stop, if there was one: nobody who has not obeyed it yet can know of it.
                 let is_of_nothing = end.book.meant.get(id).is_none_or(|service| !end.book.is_wanted(service));
-                let forgotten = end.book.is_forgotten(id, alive) && ended.is_none() && is_of_nothing;
+                let is_ordered = ended.is_some_and(|at| end.book.amnesia.is_none_or(|then| *at > then));
+                let forgotten = end.book.is_forgotten(id, alive) && !is_ordered && is_of_nothing;
                 if old && !lately && !forgotten && twin.is_none_or(|twin| twin.generation != alive.generation)
                 {
                     found.blame(

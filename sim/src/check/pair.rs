@@ -2,6 +2,7 @@
 
 use super::record::{Place, Text};
 use super::{Book, By, Check, Findings, Seen};
+use std::collections::BTreeSet;
 
 pub(crate) struct Pairs;
 
@@ -12,9 +13,9 @@ impl Check for Pairs {
         }
         for write in seen.writes {
             if let Place::Task(id) = &write.place {
-                for record in write.task_before.iter().chain(&write.task_after) {
-                    check_pair(seen.book, id, &record.host, found);
-                }
+                let records = write.task_before.iter().chain(&write.task_after);
+                let hosts: BTreeSet<&Text> = records.map(|record| &record.host).collect();
+                hosts.into_iter().for_each(|host| check_pair(seen.book, id, host, found));
             }
             if let Place::Twin { host, id } = &write.place {
                 check_pair(seen.book, id, host, found);

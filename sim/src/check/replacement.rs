@@ -1,5 +1,6 @@
 //! L4: the tasks of a host that failed are not left there, unless so many failed that haste would be wrong.
 
+use super::book::HostPage;
 use super::record::Text;
 use super::{Book, Check, End, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
@@ -30,8 +31,10 @@ impl Replacement {
             let silent_for = book.now.since(page.alive_since);
             let undisturbed = self.trouble_until <= since && !page.alive && silent_for >= PACE;
             let hosts = book.hosts.values().filter(|page| page.registration.is_some()).count();
-            let silent =
-                book.hosts.values().filter(|page| page.registration.is_some() && !page.alive).count();
+            // One that is back only just was among the silent while hosts were to be given up.
+            let is_silent = |page: &HostPage| !page.alive || book.now.since(page.alive_since) < PACE;
+            let registered = book.hosts.values().filter(|page| page.registration.is_some());
+            let silent = registered.filter(|page| is_silent(page)).count();
             let left = page.twins.values().find(|twin| twin.runs());
             if let Some(left) = left.filter(|_| undisturbed && silent * 3 <= hosts) {
                 found.blame("L4", format!("{} is still issued to {host}, which failed long ago", left.id));

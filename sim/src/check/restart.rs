@@ -1,7 +1,7 @@
 //! S25: a task that ends by itself again and again is started ever more slowly, and not for ever.
 
 use super::record::Text;
-use super::{Alive, Book, Check, Findings};
+use super::{Alive, Book, Check, Fault, Findings};
 use callboard_core::machine::{Span, Time};
 use callboard_core::work::Order;
 use std::collections::{BTreeMap, VecDeque};
@@ -44,6 +44,13 @@ impl Check for Intensity {
         let gap = self.ends.get(&key).map(|end| book.now.since(*end));
         if spec.attempt > 0 && gap.is_some_and(|gap| gap.0 < policy.delay.0 / 2) {
             found.blame("S25", format!("{} was started again without waiting", key.1));
+        }
+    }
+
+    fn fault(&mut self, _book: &Book, fault: &Fault) {
+        // A store that was put back has forgotten how often a task was started, and that it was given up.
+        if matches!(fault, Fault::Amnesia) {
+            self.starts.values_mut().for_each(|(_, starts)| starts.clear());
         }
     }
 

@@ -36,7 +36,10 @@ impl Check for Vacancy {
         for write in seen.writes {
             if let Place::Lock(cluster) = &write.place {
                 if write.deleted {
-                    self.free.insert(cluster.clone(), seen.book.now);
+                    // A lock can outlive its cluster, in a store that was put back to before there was one.
+                    if seen.book.clusters.contains_key(cluster) {
+                        self.free.insert(cluster.clone(), seen.book.now);
+                    }
                 } else if let Some(since) = self.free.remove(cluster) {
                     self.judge(cluster, since, seen.book.now, found);
                 }

@@ -31,6 +31,9 @@ impl Stage<'_> {
         if let Request::Commit { txn, .. } = &request {
             self.court.sent(from, txn);
         }
+        if let Request::List { prefix } = &request {
+            self.store.give_up(from, prefix);
+        }
         let (lost, repeated) = (self.store.manners.lost_requests, self.store.manners.repeated);
         let cut = self.is_cut(from);
         if cut || self.net(from).happens(lost) {

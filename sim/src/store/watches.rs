@@ -75,15 +75,20 @@ impl SimStore {
         after: Revision,
     ) -> Result<Vec<Delivery>, Reply> {
         // A machine that watches again has given up the watch before.
-        if let Some(before) = self.watches.by_process.remove(&(process, prefix.clone())) {
-            self.end_watch(before);
-        }
+        self.give_up(process, &prefix);
         match self.memory.watch(&prefix, after) {
             Ok((watcher, deliveries)) => {
                 self.watches.begin(process, prefix, watcher);
                 Ok(deliveries)
             }
             Err(error) => Err(Reply::WatchEnded { prefix, why: error.to_string() }),
+        }
+    }
+
+    /// Ends the watch that a process has of a prefix, if it has one.
+    pub(crate) fn give_up(&mut self, process: Process, prefix: &str) {
+        if let Some(before) = self.watches.by_process.remove(&(process, prefix.to_string())) {
+            self.end_watch(before);
         }
     }
 
