@@ -271,7 +271,7 @@ impl Scheduler {
         for cluster in self.turn() {
             let Some(tenure) = self.tenures.get(&cluster).copied() else { continue };
             let mut batch = Batch::new(cluster.clone(), session.clone(), tenure.revision);
-            batch.name_store(now, &mut self.world, &self.settings.instance);
+            batch.name_store(&mut self.world, &self.settings.instance);
             repair::mend(now, &mut self.world, &mut batch);
             let groups: Vec<GroupKey> =
                 self.world.dirty.iter().filter(|key| key.0 == cluster).cloned().collect();

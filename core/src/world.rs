@@ -73,6 +73,8 @@ pub struct World {
     pub(crate) recalled: bool,
     /// The store went back, and is to get another id, so that agents which were away then learn of it.
     pub(crate) rename_store: bool,
+    /// The id that was written for it last, and of which nobody knows yet whether it is there.
+    pub(crate) naming: Option<Name>,
     /// The store's revision, as far as it is known.
     pub(crate) head: Revision,
     /// Revision of every key.

@@ -140,8 +140,16 @@ impl Desired {
     }
 
     fn service(&self, name: &str) -> Result<Service, Problem> {
-        let found = self.services.get(name).ok_or_else(|| Problem::unknown("service", name, "services"))?;
-        Ok(Service::clone(found))
+        if let Some(found) = self.services.get(name) {
+            return Ok(Service::clone(found));
+        }
+        let path = Key::Service(name.into()).path();
+        match self.stored.get(&path).map(|entry| record::read::<Service>(&entry.value)) {
+            Some(Err(fault)) => Err(Problem::new(Kind::Conflict, fault.to_string())
+                .at(path)
+                .hint("use a `callboard` as new as the one that wrote it, or apply the service anew")),
+            Some(Ok(_)) | None => Err(Problem::unknown("service", name, "services")),
+        }
     }
 }
 

@@ -24,7 +24,8 @@ const BODY_BYTES_MAX: usize = 512 * 1024;
 const FLAGS_MAX: u64 = (1 << 53) - 1;
 
 /// Words in failures that say nothing of a guard: no such session, one that is no id, and keys and verbs not taken.
-const NO_GUARD: [&str; 5] = ["invalid session", "session lookup", "lock delay", "Must provide", "unknown"];
+const NO_GUARD: [&str; 5] =
+    ["invalid session", "session lookup", "lock delay", "Must provide", "unknown KV verb"];
 
 /// A transaction as Consul takes it.
 pub(crate) struct Said {

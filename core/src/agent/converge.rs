@@ -140,7 +140,9 @@ impl Agent {
                 Desired::Run => Verdict::Run,
                 Desired::Stop => Verdict::Stop,
             },
-            // Issued by a store that went back and does not know of the later placement.
+            // Issued by a store that went back and does not know of the later placement: what does its work goes only
+            // where others are left.
+            Some(task) if task.desired == Desired::Stop && local.is_live() => Verdict::Stop,
             Some(task) if task.desired == Desired::Stop => Verdict::Gone,
             Some(_) | None => Verdict::Silence,
         }

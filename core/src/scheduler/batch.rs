@@ -193,17 +193,16 @@ impl Batch {
 
     /// Gives a store that has none, or that went back, what tells it from others: a hash of the session and tenure
     /// under which this is written, which no other store has had together.
-    pub(crate) fn name_store(&mut self, now: Time, world: &mut World, instance: &str) {
+    pub(crate) fn name_store(&mut self, world: &mut World, instance: &str) {
         let is_named = world.store_id.is_some() && !world.rename_store;
         if is_named || world.is_untouchable(&Key::StoreId) {
             return;
         }
-        world.rename_store = false;
         let (place, moment) = (hash(&self.session.0), mix(hash(instance), self.tenure.0));
         let id: Name = format!("{:016x}", mix(place, moment)).into();
         self.put(world, &Key::StoreId, &StoreId { id: id.clone() });
-        world.known_store = None;
-        world.put_store_id(now, id);
+        world.naming = Some(id.clone());
+        world.store_id = Some(id);
     }
 
     /// Gives the transaction, with the keys it writes.

@@ -103,16 +103,21 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
     let state = world.service_states.get(&key.1).filter(|state| state.cluster == key.0).cloned();
     // Only what this store has run can have been removed from it: what else runs may be about to be configured again.
     let none_left = state.is_none() || adopt::dismiss(world, batch, key);
-    if !world.groups.contains_key(key) {
-        if state.is_some() && none_left && batch.has_room(1) {
+    let is_empty = !world.groups.contains_key(key);
+    if is_empty && none_left {
+        if state.is_some() && batch.has_room(1) {
             batch.put_state(world, &key.1, None);
         }
         return true;
     }
+    // Agents ask for it before they stop what does its work, orphans too.
     if let Some(state) = state
         && state.min != 0
     {
         batch.put_state(world, &key.1, Some(ServiceState { min: 0, ..(*state).clone() }));
+    }
+    if is_empty {
+        return true;
     }
     let ids = |world: &World, wanted: fn(Class) -> bool| -> Vec<Name> {
         let group = world.groups.get(key);

@@ -26,6 +26,8 @@ impl World {
         for entry in entries {
             world.put(Time(0), entry);
         }
+        // Nothing is on its way that invariants would have to wait for.
+        world.dirty.clear();
         world
     }
 
@@ -168,6 +170,9 @@ impl World {
                 Op::Put { key, .. } => {
                     let known = self.revisions.entry(key.clone()).or_default();
                     *known = revision.max(*known);
+                    if key == keys::STORE_ID {
+                        self.confirm_store_id();
+                    }
                 }
                 Op::Delete { key } => {
                     if self.revisions.get(key).is_some_and(|known| *known <= revision) {
@@ -201,6 +206,7 @@ impl World {
             }
             Key::Task(id) => {
                 let task: Task = self.read_ours(entry, OURS_BYTES_MAX)?;
+                believable(task.generation)?;
                 let task = named(task, &id, |task| &task.id)?;
                 self.put_task(now, task, hash(&entry.value));
             }
@@ -260,12 +266,14 @@ impl World {
             Key::Orphan(host, id) => {
                 let task: Task = read(entry)?;
                 record::check(&entry.value, OURS_BYTES_MAX)?;
+                believable(task.generation)?;
                 let is_own = |task: &Task| task.host == host;
                 let task = named(task, &id, |task| &task.id)?;
                 self.put_orphan(&host, &id, Some(task).filter(|task| is_own(task)));
             }
             Key::Status(host, id) => {
                 let status: Status = read(entry)?;
+                believable(status.generation)?;
                 let reason = status.reason.as_deref().map(|why| shorten(why, WORDS_BYTES_MAX).to_string());
                 let status = Arc::new(Status { reason, ..status });
                 // In a store that went back in time, agents may speak of placements later than its revisions.
@@ -412,6 +420,17 @@ const OURS_BYTES_MAX: usize = 8 * 1024;
 pub(crate) const LEDGER_BYTES_MAX: usize = 48 * 1024;
 /// How many bytes of what others say in their words are taken over.
 const WORDS_BYTES_MAX: usize = 500;
+
+/// More than any revision of a store, and room for as many placements after it.
+const GENERATION_MAX: u64 = 1 << 53;
+
+/// Refuses the number of a placement after which no later one could be counted.
+fn believable(generation: u64) -> Result<(), Unreadable> {
+    if generation <= GENERATION_MAX {
+        return Ok(());
+    }
+    Err(Unreadable::Damaged(format!("its generation {generation} is more than any placement has had")))
+}
 
 fn read<T: DeserializeOwned>(entry: &Entry) -> Result<T, Unreadable> {
     record::read(&entry.value)

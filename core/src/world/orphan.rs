@@ -60,6 +60,9 @@ impl World {
 
     /// Takes in what tells the store from others; another one than before is a store that forgot.
     pub(crate) fn put_store_id(&mut self, now: Time, id: Name) {
+        if self.naming.as_ref() == Some(&id) {
+            self.confirm_store_id();
+        }
         if self.known_store.as_ref().is_some_and(|known| *known != id) {
             self.notes
                 .push(Note::Store { what: format!("its id is {id} now: this is another store than before") });
@@ -67,6 +70,14 @@ impl World {
         }
         self.known_store = Some(id.clone());
         self.store_id = Some(id);
+    }
+
+    /// Takes note that the id that was written is in the store.
+    pub(crate) fn confirm_store_id(&mut self) {
+        if let Some(id) = self.naming.take() {
+            self.known_store = Some(id);
+            self.rename_store = false;
+        }
     }
 
     /// Gives agents time to say what runs: the store is not what it was.
@@ -84,6 +95,7 @@ impl World {
             self.recalling = None;
             let all = self.homes.iter().map(|(service, cluster)| (cluster.clone(), service.clone()));
             self.dirty.extend(all);
+            self.dirty.extend(self.orphans.keys().cloned());
         }
     }
 

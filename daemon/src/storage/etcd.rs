@@ -90,6 +90,12 @@ impl EtcdArgs {
                 wrong("some addresses ask for TLS and some do not".into()).hint("give all the same scheme")
             );
         }
+        if served.tls && schemes.contains(&false) {
+            return Err(wrong(
+                "the store is to be spoken to by TLS, and its addresses begin with http://".into(),
+            )
+            .hint("write https:// before them, or etcd: instead of etcd+https:"));
+        }
         filled.tls = schemes.contains(&true);
         Ok(filled)
     }
@@ -129,7 +135,8 @@ impl EtcdArgs {
     pub(super) fn user(&self) -> Result<Option<(String, String)>, Problem> {
         let Some(user) = &self.etcd_user else { return Ok(None) };
         let (name, password) = match user.split_once(':') {
-            Some((name, password)) => (name, password),
+            // A password that was given by itself is the later word.
+            Some((name, password)) => (name, self.etcd_password.as_deref().unwrap_or(password)),
             None => (user.as_str(), self.etcd_password.as_deref().unwrap_or_default()),
         };
         if password.is_empty() {
