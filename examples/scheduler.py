@@ -17,8 +17,8 @@ The rules that make this safe, whatever becomes of this process or of the networ
   * Every key is written only as it was read (`cas`). Whatever fails is read and decided anew.
   * A healthy task is stopped by choice only while more than `min` are healthy.
 
-What it does not do, to stay short: it leaves the tasks of a silent host where they are, and it does not give up a bad
-version; it stops at `min`.
+What it does not do, to stay short: it leaves the tasks of a silent or drained host where they are, and it does not give
+up a bad version; it stops at `min`.
 """
 
 import base64

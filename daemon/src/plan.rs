@@ -73,7 +73,13 @@ fn outcome(rehearsal: &Rehearsal, services: &[String]) -> String {
 fn blocked(rehearsal: &Rehearsal) -> Vec<String> {
     let blocked = rehearsal.blocked.iter();
     let mut lines: Vec<String> = blocked
-        .map(|(service, missing, why)| format!("{service}: {missing} would not be placed: {why}"))
+        .map(|(service, missing, why)| match why.as_str() {
+            "" => format!(
+                "{service}: {missing} would not be placed by Callboard's own scheduler; where its cluster names another \
+                 one, nobody here can tell what that one does"
+            ),
+            why => format!("{service}: {missing} would not be placed: {why}"),
+        })
         .collect();
     let failed = rehearsal.failed.iter();
     lines.extend(failed.map(|(service, why)| format!("{service}: the rollout would be given up: {why}")));

@@ -15,7 +15,7 @@ fn two_is_wrong_usage() {
     check(&["logs", "../../etc/passwd"], "cannot be the name of a task id");
     check(&["stop", "--", "-web"], "cannot be the name of a service");
     check(&["hosts", "_"], "cannot be the name of a host");
-    check(&["--api", "ftp://127.0.0.1", "status"], "give it as http://127.0.0.1:7700");
+    check(&["--api", "ftp://127.0.0.1", "status"], "such as http://127.0.0.1:7700");
     check(&["dev", "--bind", "0.0.0.0:0"], "--token-file");
     check(&["combined", "--store", "127.0.0.1:8500"], "embedded:DIR");
     check(&["combined"], "no store is named");

@@ -139,7 +139,11 @@ fn facts(view: &ServiceView, has_scheduler: bool) -> (Vec<String>, Option<String
         Some(cluster) if !view.scheduled => {
             facts
                 .push(format!("no scheduler holds the lock of its cluster {cluster}, so nothing is decided"));
-            hint = Some("start a scheduler: `callboard scheduler`, `combined` or `dev`".into());
+            hint = Some(
+                "start the scheduler that the cluster names (`callboard status`): `callboard scheduler`, `combined` or \
+                 `dev` for its own, --scheduler-name for another of its kind"
+                    .into(),
+            );
         }
         Some(_) => {}
     }

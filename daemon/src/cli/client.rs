@@ -37,15 +37,19 @@ pub(crate) struct Client {
 impl Client {
     /// Makes a client; nothing is sent yet.
     pub(crate) fn new(args: &ClientArgs) -> Result<Client> {
-        let base = args.api.trim_end_matches('/').to_owned();
+        let mut base = args.api.trim_end_matches('/').to_owned();
+        // As other clients take it: a host and a port.
+        if !base.is_empty() && !base.contains("://") {
+            base = format!("http://{base}");
+        }
         let parsed = reqwest::Url::parse(&base)
             .ok()
             .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
         let Some(url) = parsed else {
             let problem = format!("{base:?} is no address of a daemon");
             return Err(Problem::new(Kind::Invalid, problem)
-                .at("--api")
-                .hint("give it as http://127.0.0.1:7700")
+                .at("--api, CALLBOARD_ADDR")
+                .hint("give HOST:PORT, or a URL such as http://127.0.0.1:7700")
                 .into());
         };
         if url.path() != "/" || url.query().is_some() || !url.username().is_empty() {

@@ -78,7 +78,10 @@ fn clusters(board: &Board, findings: &mut Vec<Finding>) {
         if !board.locks.contains_key(name) {
             findings.push(Finding::wrong(
                 format!("no scheduler holds the lock of cluster {name}, so nothing is decided"),
-                format!("start one that is named {:?}: `callboard scheduler --store …`", cluster.scheduler),
+                format!(
+                    "start the one it names: `callboard scheduler --scheduler-name {} …`",
+                    cluster.scheduler
+                ),
             ));
         }
     }
