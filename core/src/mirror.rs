@@ -120,6 +120,13 @@ impl Mirror {
         }
     }
 
+    /// Waits for no revision beyond this one any more: a store that was put back may never come to it.
+    pub fn settle_for(&mut self, revision: Revision) {
+        for feed in self.feeds.values_mut() {
+            feed.wanted = feed.wanted.min(revision);
+        }
+    }
+
     /// Lists a prefix afresh at the next wake, whatever it is doing.
     pub fn refresh(&mut self, now: Time, prefix: &str) {
         if let Some(feed) = self.feeds.get_mut(prefix) {
@@ -250,4 +257,28 @@ pub fn mix(a: u64, b: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_that_never_comes_is_not_waited_for_for_ever() {
+        let mut mirror = Mirror::new([String::from("a/")], "m");
+        let listed = |mirror: &mut Mirror, revision| {
+            let mut out = Vec::new();
+            mirror.wake(Time(0), &mut out);
+            let listing = Listing { revision: Revision(revision), entries: Vec::new() };
+            let reply = Reply::Listed { prefix: "a/".into(), result: Ok(listing) };
+            mirror.reply(Time(0), &reply, &mut out).is_some()
+        };
+        assert!(listed(&mut mirror, 1));
+        mirror.catch_up(Time(0), "a/", Revision(108));
+        assert!(!listed(&mut mirror, 5));
+        assert!(!mirror.is_caught_up());
+        mirror.settle_for(Revision(0));
+        assert!(listed(&mut mirror, 5));
+        assert!(mirror.is_caught_up());
+    }
 }

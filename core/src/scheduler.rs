@@ -178,9 +178,8 @@ impl Scheduler {
         match news {
             SessionNews::Opened(_) => {}
             SessionNews::Lost(_) => {
-                for cluster in core::mem::take(&mut self.tenures).into_keys() {
-                    out.push(Effect::Note(Note::LockLost { cluster }));
-                }
+                let held: Vec<Name> = self.tenures.keys().cloned().collect();
+                held.into_iter().for_each(|cluster| self.give_up(cluster, out));
             }
         }
     }

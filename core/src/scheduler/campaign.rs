@@ -55,6 +55,15 @@ impl Scheduler {
         }
     }
 
+    /// Ends a tenure, if there is one. What is only waited for because of it is not waited for any more.
+    pub(super) fn give_up(&mut self, cluster: Name, out: &mut Vec<Effect>) {
+        if self.tenures.remove(&cluster).is_some() {
+            let latest = self.tenures.values().map(|tenure| tenure.revision).max();
+            self.mirror.settle_for(latest.unwrap_or_default());
+            out.push(Effect::Note(Note::LockLost { cluster }));
+        }
+    }
+
     /// Lists the clusters that this scheduler looks after: those that name it, and, for the default scheduler, those that
     /// are gone but still have tasks.
     fn wanted(&self) -> Vec<Name> {

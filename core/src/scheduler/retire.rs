@@ -26,7 +26,9 @@ impl Round<'_> {
             let why = self.why_retire(&id);
             self.stop(&id, why);
         }
-        for id in self.select(|of| of != version, &[Class::Suspect], None) {
+        let mut unheard = self.select(|of| of != version, &[Class::Suspect], None);
+        unheard.extend(self.select(|of| of == version, &[Class::Suspect], Some(false)));
+        for id in unheard {
             if self.excess() > 0 {
                 let why = self.why_retire(&id);
                 self.stop(&id, why);

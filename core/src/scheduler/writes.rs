@@ -147,9 +147,7 @@ impl Scheduler {
                 }));
                 match refusal {
                     Refusal::LockLost => {
-                        if self.tenures.remove(&cluster).is_some() {
-                            out.push(Effect::Note(Note::LockLost { cluster: cluster.clone() }));
-                        }
+                        self.give_up(cluster.clone(), out);
                         self.mirror.refresh(now, crate::keys::SCHEDULERS);
                     }
                     // Not only what was to be written may have changed, but also what it depends on.
@@ -177,8 +175,16 @@ impl Scheduler {
         out.extend(sent.notes.into_iter().map(Effect::Note));
         match sent.purpose {
             Purpose::Lock(_) => {
-                self.world.locks.insert(cluster.clone(), self.session.id().cloned());
-                self.begin(now, cluster, revision, out);
+                let session = sent.ops.iter().find_map(|op| match op {
+                    Op::Put { session, .. } => session.clone(),
+                    Op::Delete { .. } => None,
+                });
+                let is_ours = session.as_ref() == self.session.id();
+                self.world.locks.insert(cluster.clone(), session);
+                // A lock under a session that was lost meanwhile goes with it.
+                if is_ours {
+                    self.begin(now, cluster, revision, out);
+                }
             }
             Purpose::Plan(_) => self.plan_at = self.plan_at.or(Some(now)),
         }
