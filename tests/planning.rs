@@ -302,3 +302,15 @@ fn a_half_record_is_mended() {
     let own = stage.store.get(&Key::Task(task.id.clone()).path());
     assert_eq!(copy.map(|entry| &entry.value), own.map(|entry| &entry.value));
 }
+
+#[test]
+fn what_is_too_many_goes_before_it_has_proven_itself_where_none_need_be_left() {
+    let mut stage = Stage::new(4);
+    stage.definition("app", 1, 256);
+    stage.service("web", 1, (4, 3, 5));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(1));
+    stage.service("web", 1, (0, 0, 1));
+    stage.run(Span::secs(1));
+    assert_eq!(stage.running("web").len(), 0);
+}

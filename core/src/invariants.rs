@@ -4,7 +4,7 @@
 //! **Invariant:** everything is computed anew from the records; no index of the world is believed.
 
 use crate::model::{Claim, Desired, Name, Task};
-use crate::world::{Group, GroupKey, World};
+use crate::world::{Class, Group, GroupKey, World};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -122,16 +122,20 @@ fn ports(name: &Name, tasks: &[&Task], found: &mut Vec<Violation>) {
     }
 }
 
-/// S12: no service has more tasks issued than `max`, once a plan has followed its configuration.
+/// S12: no service has more tasks issued than `max`, once a plan has followed its configuration; but for those that cannot
+/// go yet, since no more than `min` have proven themselves.
 fn counts(world: &World, found: &mut Vec<Violation>) {
-    let mut issued: BTreeMap<&Name, u32> = BTreeMap::new();
+    let mut counted: BTreeMap<&Name, (u32, u32)> = BTreeMap::new();
     for view in world.tasks.values().filter(|view| view.task.desired == Desired::Run) {
-        *issued.entry(&view.task.service).or_insert(0) += 1;
+        let (issued, proven) = counted.entry(&view.task.service).or_default();
+        *issued += 1;
+        *proven += u32::from(view.class == Class::Mature);
     }
-    for (service, issued) in issued {
+    for (service, (issued, proven)) in counted {
         let Some(config) = world.services.get(service) else { continue };
         let dirty = world.dirty.iter().any(|(_, of)| of == service);
-        if !dirty && issued > config.max {
+        let may_go = config.floor() == 0 || proven > config.floor();
+        if !dirty && issued > config.max && may_go {
             let what = format!("{service}: {issued} tasks are issued, max is {}", config.max);
             found.push(Violation { promise: "S12", what });
         }

@@ -155,7 +155,9 @@ impl<'a> Round<'a> {
 
     /// Orders a task that does its work to stop, if enough others do theirs.
     pub(crate) fn stop_healthy(&mut self, id: &Name, why: StopReason) -> bool {
-        if self.available() <= self.floor() || !self.has_room() {
+        // Where none need be left, those that have not proven themselves yet may go, too.
+        let is_needed = self.floor() > 0 && self.available() <= self.floor();
+        if is_needed || !self.has_room() {
             return false;
         }
         self.stop(id, why)
