@@ -196,7 +196,6 @@ impl Mirror {
         feed.wanted = Revision(0);
         feed.revision = listing.revision;
         feed.filled = true;
-        feed.failures = 0;
         let jitter = Span(mix(salt, feed.listings) % (RELIST_INTERVAL.0 / 4));
         feed.state = FeedState::Watching { until: now + RELIST_INTERVAL + jitter, heard: now };
         out.push(Request::Watch { prefix: prefix.into(), after: listing.revision });
@@ -211,6 +210,8 @@ impl Mirror {
             return None;
         }
         *heard = now;
+        // A listing alone is no success: a store may list and end every watch.
+        feed.failures = 0;
         if revision == feed.revision {
             return None;
         }
@@ -280,5 +281,36 @@ mod tests {
         mirror.settle_for(Revision(0));
         assert!(listed(&mut mirror, 5));
         assert!(mirror.is_caught_up());
+    }
+
+    #[test]
+    fn a_store_that_ends_every_watch_is_asked_less_and_less() {
+        let mut mirror = Mirror::new([String::from("a/")], "m");
+        let mut now = Time(0);
+        let end = |mirror: &mut Mirror, now: Time| {
+            let ended = Reply::WatchEnded { prefix: "a/".into(), why: "no".into() };
+            mirror.reply(now, &ended, &mut Vec::new());
+            mirror.wake_at().map_or(Span(0), |at| at.since(now))
+        };
+        let list = |mirror: &mut Mirror, now: Time| {
+            let mut out = Vec::new();
+            mirror.wake(now, &mut out);
+            let listing = Listing { revision: Revision(7), entries: Vec::new() };
+            let reply = Reply::Listed { prefix: "a/".into(), result: Ok(listing) };
+            assert!(mirror.reply(now, &reply, &mut out).is_some());
+        };
+        let mut pause = Span(0);
+        for _ in 0..8 {
+            now = now + pause;
+            list(&mut mirror, now);
+            pause = end(&mut mirror, now);
+        }
+        assert!(pause >= Span::secs(7), "{pause}");
+        // One that speaks is trusted again.
+        now = now + pause;
+        list(&mut mirror, now);
+        let sign = Reply::Changed { prefix: "a/".into(), revision: Revision(7), changes: Vec::new() };
+        mirror.reply(now, &sign, &mut Vec::new());
+        assert!(end(&mut mirror, now) <= Span(250));
     }
 }

@@ -26,68 +26,27 @@ impl Court {
     /// Calls all checkers. `lag` is how slowly news may travel, `stale` how long a machine may be without them, `outlives`
     /// how long sessions outlive their owners' last word.
     pub(crate) fn new(seed: u64, (lag, stale): (Span, Span), outlives: Span) -> Court {
-        let checks: Vec<Box<dyn Check>> = vec![
+        let mut checks: Vec<Box<dyn Check>> = vec![
             Box::new(lock::Fencing::default()),
-            Box::new(vacancy::Vacancy::new(outlives, lag)),
             Box::new(sending::Sending),
             Box::new(ownership::Ownership),
-            Box::new(pair::Pairs),
             Box::new(doubt::Doubt::default()),
-            Box::new(ledger::Ledgers),
-            Box::new(capacity::Capacity),
-            Box::new(ports::PortClaims),
-            Box::new(brake::Brake::default()),
-            Box::new(eligibility::Eligibility),
-            Box::new(bound::Bound),
-            Box::new(identity::Identity::default()),
-            Box::new(rubbish::Rubbish),
-            Box::new(budget::Budget),
             Box::new(evidence::Evidence::default()),
-            Box::new(outage::Outage::default()),
-            Box::new(generation::Immutable),
-            Box::new(versions::Versions),
-            Box::new(copies::Copies),
-            Box::new(orphan::Orphans),
             Box::new(foreign::Foreign::default()),
             Box::new(restart::Intensity::default()),
-            Box::new(lifecycle::Lifecycle),
-            Box::new(convergence::Convergence),
             Box::new(views::Views::new(stale)),
             Box::new(surplus::Surplus::default()),
             Box::new(upgrade::Upgrade::default()),
             Box::new(quiet::Quiet::default()),
-            Box::new(replacement::Replacement::new(outlives)),
-            Box::new(drain::Drained),
             Box::new(registration::Registrations::default()),
         ];
+        checks.extend(outward(lag, outlives));
         Court::of(seed, lag, checks)
     }
 
     /// Calls those that need no more than a store and a table of processes show.
-    pub(crate) fn recorded(lag: Span, ttl: Span) -> Court {
-        let checks: Vec<Box<dyn Check>> = vec![
-            Box::new(vacancy::Vacancy::new(ttl, lag)),
-            Box::new(pair::Pairs),
-            Box::new(ledger::Ledgers),
-            Box::new(capacity::Capacity),
-            Box::new(ports::PortClaims),
-            Box::new(brake::Brake::default()),
-            Box::new(eligibility::Eligibility),
-            Box::new(bound::Bound),
-            Box::new(identity::Identity::default()),
-            Box::new(rubbish::Rubbish),
-            Box::new(budget::Budget),
-            Box::new(outage::Outage::default()),
-            Box::new(generation::Immutable),
-            Box::new(versions::Versions),
-            Box::new(copies::Copies),
-            Box::new(orphan::Orphans),
-            Box::new(lifecycle::Lifecycle),
-            Box::new(convergence::Convergence),
-            Box::new(replacement::Replacement::new(ttl)),
-            Box::new(drain::Drained),
-        ];
-        Court::of(0, lag, checks)
+    pub(crate) fn recorded(lag: Span, outlives: Span) -> Court {
+        Court::of(0, lag, outward(lag, outlives))
     }
 
     fn of(seed: u64, lag: Span, checks: Vec<Box<dyn Check>>) -> Court {
@@ -220,4 +179,30 @@ pub(crate) struct EndFacts {
     pub(crate) settle: Span,
     pub(crate) fit_hosts: Vec<Text>,
     pub(crate) unsound: Vec<(Text, u32)>,
+}
+
+/// Gives the checkers that look at a store and a table of processes, and at nothing inside a machine.
+fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
+    vec![
+        Box::new(vacancy::Vacancy::new(outlives, lag)),
+        Box::new(pair::Pairs),
+        Box::new(ledger::Ledgers),
+        Box::new(capacity::Capacity),
+        Box::new(ports::PortClaims),
+        Box::new(brake::Brake::default()),
+        Box::new(eligibility::Eligibility),
+        Box::new(bound::Bound),
+        Box::new(identity::Identity::default()),
+        Box::new(rubbish::Rubbish),
+        Box::new(budget::Budget),
+        Box::new(outage::Outage::default()),
+        Box::new(generation::Immutable),
+        Box::new(versions::Versions),
+        Box::new(copies::Copies),
+        Box::new(orphan::Orphans),
+        Box::new(lifecycle::Lifecycle),
+        Box::new(convergence::Convergence),
+        Box::new(replacement::Replacement::new(outlives)),
+        Box::new(drain::Drained),
+    ]
 }
