@@ -165,7 +165,7 @@ impl Findings {
 }
 
 /// One checker. Each method is told of one kind of happening; most checkers need few.
-pub(crate) trait Check: Send {
+pub(crate) trait Check: Duplicate + Send {
     /// A transaction is on its way to the store.
     fn sent(&mut self, _book: &Book, _from: Process, _txn: &Txn, _found: &mut Findings) {}
     /// A machine hears from the store.
@@ -195,4 +195,22 @@ pub(crate) trait Check: Send {
     fn fault(&mut self, _book: &Book, _fault: &Fault) {}
     /// The run is over.
     fn end(&mut self, _end: &End<'_>, _found: &mut Findings) {}
+}
+
+/// Lets a world be copied with its checkers.
+pub(crate) trait Duplicate {
+    /// Copies a checker with all it knows.
+    fn duplicate(&self) -> Box<dyn Check>;
+}
+
+impl<C: Check + Clone + 'static> Duplicate for C {
+    fn duplicate(&self) -> Box<dyn Check> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Check> {
+    fn clone(&self) -> Box<dyn Check> {
+        (**self).duplicate()
+    }
 }

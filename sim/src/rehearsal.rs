@@ -9,6 +9,7 @@ use callboard_core::model::Name;
 use callboard_core::store::Entry;
 use callboard_core::why::Note;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a change leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +40,7 @@ const QUIET: Span = Span::secs(90);
 /// Tries a change of keys (`None` deletes) on a copy of a store, for at most so long.
 #[must_use]
 pub fn rehearse(entries: Vec<Entry>, change: Vec<(String, Option<String>)>, until: Span) -> Rehearsal {
-    let scenario = nothing_wrong(until);
-    let mut stage = Stage::bare(&scenario, 0, None);
+    let mut stage = Stage::bare(Arc::new(nothing_wrong(until)), 0, None);
     stage.tidings.keep_notes();
     stage.adopt(entries, 0);
     stage.run_until(WARM_UP);
@@ -81,7 +81,7 @@ fn nothing_wrong(until: Span) -> Scenario {
     }
 }
 
-fn report(stage: &mut Stage<'_>) -> Rehearsal {
+fn report(stage: &mut Stage) -> Rehearsal {
     let mut rehearsal = Rehearsal::default();
     let mut blocked: BTreeMap<Name, String> = BTreeMap::new();
     for note in stage.tidings.take_notes() {

@@ -7,6 +7,7 @@ use crate::stage::Stage;
 use crate::stats::Stats;
 use callboard_core::machine::{Span, Time};
 use std::fmt;
+use std::sync::Arc;
 
 /// What the user may choose beside the scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,16 +60,12 @@ pub fn run(scenario: &Scenario, options: &Options) -> Outcome {
 /// Runs a scenario, perhaps with a planted bug.
 pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mutant>) -> Outcome {
     let seed = options.seed.unwrap_or(scenario.seed);
-    let scaled;
-    let scenario = match options.hosts {
-        Some(hosts) if hosts != scenario.hosts() => {
-            scaled = scenario.clone().scaled_to(hosts);
-            &scaled
-        }
-        Some(_) | None => scenario,
-    };
+    let scenario = Arc::new(match options.hosts {
+        Some(hosts) if hosts != scenario.hosts() => scenario.clone().scaled_to(hosts),
+        Some(_) | None => scenario.clone(),
+    });
     let end = options.until.map_or(scenario.duration, |until| until.min(scenario.duration));
-    let mut stage = Stage::new(scenario, seed, mutant);
+    let mut stage = Stage::new(Arc::clone(&scenario), seed, mutant);
     stage.run_until(Time(end.0));
     if end == scenario.duration {
         stage.end();

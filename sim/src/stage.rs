@@ -29,11 +29,13 @@ use crate::store::SimStore;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Version};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tidings::Tidings;
 
 /// Everything that exists in a run.
-pub(crate) struct Stage<'a> {
-    pub(crate) scenario: &'a Scenario,
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) scenario: Arc<Scenario>,
     pub(crate) queue: Queue<Event>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) schedulers: Vec<SchedulerProcess>,
@@ -59,6 +61,7 @@ pub(crate) struct Stage<'a> {
 }
 
 /// A scheduler, as a process that can be killed and started again.
+#[derive(Clone)]
 pub(crate) struct SchedulerProcess {
     pub(crate) index: u32,
     pub(crate) machine: Option<SchedulerMachine>,
@@ -81,7 +84,7 @@ pub(crate) enum Wish {
     Set(ServiceChange),
 }
 
-impl Stage<'_> {
+impl Stage {
     /// Lets everything happen up to and including a time.
     pub(crate) fn run_until(&mut self, until: Time) {
         while let Some(event) = self.queue.pop(until) {

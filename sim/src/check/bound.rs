@@ -5,6 +5,7 @@ use super::{Check, Findings, Seen};
 use std::collections::BTreeSet;
 
 /// Counts the tasks of services that got one.
+#[derive(Clone)]
 pub(crate) struct Bound;
 
 impl Check for Bound {

@@ -6,7 +6,7 @@ use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Remembers which silent hosts had tasks taken from them, and when.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Brake {
     given_up: VecDeque<(Time, Text)>,
     known: BTreeMap<Text, Time>,

@@ -5,6 +5,7 @@ use super::{By, Check, Findings, Seen};
 use std::collections::BTreeMap;
 
 /// Counts who is left whenever a healthy task is told to stop.
+#[derive(Clone)]
 pub(crate) struct Budget;
 
 impl Check for Budget {

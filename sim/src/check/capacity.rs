@@ -5,6 +5,7 @@ use super::{Check, Findings, Seen};
 use std::collections::BTreeSet;
 
 /// Looks at the hosts that got something.
+#[derive(Clone)]
 pub(crate) struct Capacity;
 
 /// Gives the hosts whose records a transaction touched.

@@ -4,6 +4,7 @@ use super::record::RolloutRecord;
 use super::{Check, End, Findings};
 
 /// Counts at the end.
+#[derive(Clone)]
 pub(crate) struct Convergence;
 
 impl Check for Convergence {

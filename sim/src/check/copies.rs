@@ -4,6 +4,7 @@ use super::record::Text;
 use super::{Alive, Book, Check, Findings};
 
 /// Looks at what is born.
+#[derive(Clone)]
 pub(crate) struct Copies;
 
 impl Check for Copies {

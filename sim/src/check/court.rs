@@ -16,6 +16,7 @@ use callboard_core::work::{Order, Run};
 use std::collections::BTreeSet;
 
 /// All checkers and what they share.
+#[derive(Clone)]
 pub(crate) struct Court {
     pub(crate) book: Book,
     checks: Vec<Box<dyn Check>>,

@@ -8,7 +8,7 @@ use callboard_core::store::{Op, Outcome, Reply, Txn};
 use std::collections::BTreeMap;
 
 /// Remembers, for each process, which tasks may have come to be without its knowledge.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Doubt {
     sent: BTreeMap<Process, Vec<(String, Text)>>,
     /// Key and service of each.

@@ -4,6 +4,7 @@ use super::record::Text;
 use super::{Check, End, Findings};
 
 /// Looks at drained hosts at the end.
+#[derive(Clone)]
 pub(crate) struct Drained;
 
 impl Check for Drained {

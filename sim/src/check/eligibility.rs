@@ -3,6 +3,7 @@
 use super::{Check, Findings, Seen};
 
 /// Looks at the hosts of what is created, as they are at the revision at which it is created.
+#[derive(Clone)]
 pub(crate) struct Eligibility;
 
 impl Check for Eligibility {

@@ -6,7 +6,7 @@ use callboard_core::machine::Time;
 use callboard_core::work::Order;
 
 /// Looks at orders to stop, except while the store is away: that is another checker's business.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Evidence {
     away_until: Time,
 }

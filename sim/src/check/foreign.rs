@@ -6,7 +6,7 @@ use callboard_core::work::Order;
 use std::collections::BTreeSet;
 
 /// Remembers what was ever issued to each host.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Foreign {
     issued: BTreeSet<(Text, Text, u64)>,
 }

@@ -4,6 +4,7 @@ use super::record::{TaskRecord, Want};
 use super::{Check, Findings, Seen};
 
 /// Compares records with what they replace.
+#[derive(Clone)]
 pub(crate) struct Immutable;
 
 impl Check for Immutable {

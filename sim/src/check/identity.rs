@@ -5,7 +5,7 @@ use super::{Book, Check, Fault, Findings, Seen};
 use std::collections::BTreeMap;
 
 /// Remembers what every id means and its last placement.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Identity {
     known: BTreeMap<Text, (u64, Meaning)>,
 }

@@ -5,6 +5,7 @@ use super::{Book, By, Check, Findings, Seen};
 use std::collections::BTreeMap;
 
 /// Looks at the ledgers of the hosts that a transaction touched.
+#[derive(Clone)]
 pub(crate) struct Ledgers;
 
 impl Check for Ledgers {

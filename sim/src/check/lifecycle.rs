@@ -4,6 +4,7 @@ use super::record::Place;
 use super::{By, Check, Findings, Seen};
 
 /// Compares statuses with what they replace.
+#[derive(Clone)]
 pub(crate) struct Lifecycle;
 
 impl Check for Lifecycle {

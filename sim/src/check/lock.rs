@@ -6,7 +6,7 @@ use callboard_core::store::Guard;
 use std::collections::BTreeMap;
 
 /// Remembers the last tenure under which each cluster was written.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Fencing {
     last: BTreeMap<Text, u64>,
 }

@@ -3,6 +3,7 @@
 use super::{Check, End, Findings};
 
 /// Looks at what lives at the end on hosts whose agents are well.
+#[derive(Clone)]
 pub(crate) struct Orphans;
 
 impl Check for Orphans {

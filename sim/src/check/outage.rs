@@ -5,7 +5,7 @@ use super::{Alive, Book, Check, Fault, Findings};
 use callboard_core::machine::{Span, Time};
 
 /// Remembers when the store was away.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Outage {
     window: Option<(Time, Time)>,
 }

@@ -3,6 +3,7 @@
 use super::{By, Check, Findings, Seen};
 
 /// Looks at who wrote what.
+#[derive(Clone)]
 pub(crate) struct Ownership;
 
 impl Check for Ownership {

@@ -4,6 +4,7 @@ use super::record::{Place, Text};
 use super::{Book, By, Check, Findings, Seen};
 use std::collections::BTreeSet;
 
+#[derive(Clone)]
 pub(crate) struct Pairs;
 
 impl Check for Pairs {

@@ -5,6 +5,7 @@ use super::record::Text;
 use super::{Alive, Book, Check, Findings, Seen};
 
 /// Looks at the ports of what is created and of what is born.
+#[derive(Clone)]
 pub(crate) struct PortClaims;
 
 impl Check for PortClaims {

@@ -4,7 +4,7 @@ use super::{Check, End, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 
 /// Remembers the last change of state.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Quiet {
     last: Option<(Time, String)>,
 }

@@ -9,7 +9,7 @@ use callboard_core::work::{Order, Run};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Follows what each registry holds and what it was asked.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Registrations {
     held: BTreeMap<Text, BTreeSet<Run>>,
     /// When each run was first asked to be taken out.

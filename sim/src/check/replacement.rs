@@ -7,6 +7,7 @@ use callboard_core::machine::{Span, Time};
 use std::collections::VecDeque;
 
 /// Remembers hosts that failed until their tasks must be gone.
+#[derive(Clone)]
 pub(crate) struct Replacement {
     bound: Span,
     due: VecDeque<(Time, Text)>,

@@ -7,7 +7,7 @@ use callboard_core::work::Order;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Remembers the starts of each placement.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Intensity {
     starts: BTreeMap<(Text, Text), Starts>,
     ends: BTreeMap<(Text, Text), Time>,

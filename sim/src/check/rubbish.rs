@@ -3,6 +3,7 @@
 use super::{By, Check, Findings, Seen};
 
 /// Looks at what is ended while a service's record is rubbish.
+#[derive(Clone)]
 pub(crate) struct Rubbish;
 
 impl Check for Rubbish {

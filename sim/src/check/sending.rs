@@ -7,6 +7,7 @@ use callboard_core::store::{Guard, Op, Txn};
 use std::collections::BTreeSet;
 
 /// Looks at what is sent.
+#[derive(Clone)]
 pub(crate) struct Sending;
 
 impl Check for Sending {

@@ -6,7 +6,7 @@ use callboard_core::machine::{Span, Time};
 use std::collections::BTreeMap;
 
 /// Remembers since when services have too many.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Surplus {
     since: BTreeMap<Text, Time>,
     trouble_until: Time,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Remembers which records a later version wrote.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Upgrade {
     /// Have a field that nobody else knows.
     annotated: BTreeSet<String>,

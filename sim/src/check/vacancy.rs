@@ -6,6 +6,7 @@ use callboard_core::machine::{Span, Time};
 use std::collections::BTreeMap;
 
 /// Remembers which locks are free, and since when nothing keeps anybody from taking them.
+#[derive(Clone)]
 pub(crate) struct Vacancy {
     bound: Span,
     free: BTreeMap<Text, Time>,

@@ -6,6 +6,7 @@ use super::{Check, Findings, Seen};
 use std::collections::BTreeSet;
 
 /// Looks at the versions of what is created.
+#[derive(Clone)]
 pub(crate) struct Versions;
 
 impl Check for Versions {

@@ -9,6 +9,7 @@ use callboard_core::store::{Reply, Revision};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Remembers who follows what, and what has not reached whom yet.
+#[derive(Clone)]
 pub(crate) struct Views {
     bound: Span,
     /// Prefixes that were listed to be followed, and by whom.

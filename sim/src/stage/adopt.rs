@@ -23,7 +23,7 @@ struct Told {
     tasks: Vec<Task>,
 }
 
-impl Stage<'_> {
+impl Stage {
     /// Takes over what a store holds. Who held locks and gave signs of life is not carried over; whoever was alive is
     /// started, and its tasks live if it said so last.
     pub(crate) fn adopt(&mut self, entries: Vec<Entry>, seed: u64) {

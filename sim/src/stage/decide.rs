@@ -10,7 +10,7 @@ use callboard_core::scheduler;
 use callboard_core::store::Reply;
 use callboard_core::work::{Order, Report, Spec};
 
-impl Stage<'_> {
+impl Stage {
     /// Wakes a machine that asked for it.
     pub(super) fn wake(&mut self, process: Process) {
         let now = self.now();
@@ -165,7 +165,7 @@ impl Stage<'_> {
     }
 }
 
-impl Stage<'_> {
+impl Stage {
     /// Carries what an agent asks to the registry of its host.
     fn inquire(&mut self, agent: Process, name: &Text, request: registry::Request) {
         let now = self.now();

@@ -7,7 +7,7 @@ use crate::scenario::{ServiceChange, TrickleFault};
 use callboard_core::keys::Key;
 use callboard_core::machine::{Span, Time};
 
-impl Stage<'_> {
+impl Stage {
     /// Plans the next of a trickle after a time.
     pub(super) fn plan_drip(&mut self, index: u32, after: Time) {
         let trickle = &self.scenario.trickle[index as usize];

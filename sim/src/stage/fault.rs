@@ -7,7 +7,7 @@ use crate::event::{Event, Process, Undo};
 use callboard_core::machine::{Span, Time};
 use callboard_core::scheduler::Settings;
 
-impl Stage<'_> {
+impl Stage {
     /// Starts the agent of a machine that is up.
     pub(super) fn start_agent(&mut self, host: u32) {
         let (now, ttl, registry) = (self.now(), self.scenario.ttl, self.scenario.registry.is_some());

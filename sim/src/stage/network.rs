@@ -13,7 +13,7 @@ use callboard_core::store::{Reply, Request, Txn};
 /// How long a client of the store waits for an answer.
 const CLIENT_TIMEOUT: Span = Span::secs(5);
 
-impl Stage<'_> {
+impl Stage {
     fn net(&mut self, process: Process) -> &mut Chance {
         match process.role {
             Role::Agent => &mut self.hosts[process.at()].net,

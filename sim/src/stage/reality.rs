@@ -6,7 +6,7 @@ use crate::host::Outward;
 use callboard_core::machine::Time;
 use callboard_core::why::Note;
 
-impl Stage<'_> {
+impl Stage {
     /// Lets the rest of the world know what happened on a machine.
     pub(super) fn outward(&mut self, host: u32, happened: Vec<Outward>) {
         if happened.is_empty() {

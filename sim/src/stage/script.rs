@@ -5,11 +5,12 @@ use crate::scenario::{Action, Hosts};
 use callboard_core::keys::Key;
 use callboard_core::machine::Time;
 use callboard_core::model::HostConfig;
+use std::sync::Arc;
 
-impl Stage<'_> {
+impl Stage {
     /// Lets something from the timeline happen.
     pub(super) fn play(&mut self, index: u32) {
-        let scenario = self.scenario;
+        let scenario = Arc::clone(&self.scenario);
         let Some(happening) = scenario.timeline.get(index as usize) else { return };
         self.tidings.played(self.queue.now(), &happening.action);
         match &happening.action {

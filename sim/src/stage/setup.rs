@@ -16,14 +16,15 @@ use callboard_core::keys::Key;
 use callboard_core::machine::{Span, Time};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// When users write what they want: the machines are there by then.
 const APPLIED: Time = Time(3_000);
 
-impl<'a> Stage<'a> {
+impl Stage {
     /// Sets everything up for a scenario.
-    pub(crate) fn new(scenario: &'a Scenario, seed: u64, mutant: Option<Mutant>) -> Stage<'a> {
-        let mut stage = Stage::bare(scenario, seed, mutant);
+    pub(crate) fn new(scenario: Arc<Scenario>, seed: u64, mutant: Option<Mutant>) -> Stage {
+        let mut stage = Stage::bare(Arc::clone(&scenario), seed, mutant);
         let registrations = scenario.fleet.iter().flat_map(|class| class.registrations());
         for registration in registrations {
             let index = u32::try_from(stage.hosts.len()).unwrap_or(u32::MAX);
@@ -41,7 +42,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Sets up a world without machines.
-    pub(crate) fn bare(scenario: &'a Scenario, seed: u64, mutant: Option<Mutant>) -> Stage<'a> {
+    pub(crate) fn bare(scenario: Arc<Scenario>, seed: u64, mutant: Option<Mutant>) -> Stage {
         let manners = scenario.store.clone();
         // Whoever acts on news this old acts in good faith: the way of a change to a watcher, the time to collect and to
         // plan, the way of the request, each stretched as far as the scenario's store may.
@@ -72,17 +73,16 @@ impl<'a> Stage<'a> {
         let schedulers = schedulers.collect();
         let drips = (0..scenario.trickle.len()).map(|index| u32::try_from(index).unwrap_or(u32::MAX));
         Stage {
-            scenario,
             queue,
             hosts: Vec::new(),
             schedulers,
             store: SimStore::new(manners),
             court: Court::new(seed, (lag, stale), outlives),
             stats: Stats::default(),
-            expecting: Expecting::new(scenario),
+            expecting: Expecting::new(&scenario),
             tidings: Tidings::default(),
             by_name: BTreeMap::new(),
-            builds: builds(scenario),
+            builds: builds(&scenario),
             faults: Chance::new(seed, Stream::Faults),
             drips: drips.map(|index| Chance::new(seed, Stream::Trickle(index))).collect(),
             wishes: Vec::new(),
@@ -90,6 +90,7 @@ impl<'a> Stage<'a> {
             expiry: None,
             calm_from: Time(scenario.calm_from().0),
             stale: 0,
+            scenario,
         }
     }
 

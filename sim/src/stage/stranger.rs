@@ -6,7 +6,7 @@ use callboard_core::store::{Guard, Op, Outcome, Txn};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-impl Stage<'_> {
+impl Stage {
     /// Adds a field that nobody here knows to all that was issued.
     pub(super) fn annotate(&mut self) {
         self.alter("state/", |record| {

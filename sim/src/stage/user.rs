@@ -6,7 +6,7 @@ use crate::event::Event;
 use callboard_core::machine::Span;
 use callboard_core::store::{Guard, Op, Outcome, Txn};
 
-impl Stage<'_> {
+impl Stage {
     /// Takes a user's wish and grants it as soon as the store takes writes.
     pub(super) fn wish(&mut self, key: String, wish: Wish) {
         self.wishes.push((key, wish));
