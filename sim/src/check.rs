@@ -39,7 +39,7 @@ mod vacancy;
 mod versions;
 mod views;
 
-pub(crate) use book::{Alive, Book, Write};
+pub(crate) use book::{Alive, Book, ServicePage, Write};
 pub(crate) use court::{Court, EndFacts};
 pub(crate) use record::{RolloutRecord, TaskRecord, Text};
 

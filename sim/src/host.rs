@@ -236,7 +236,7 @@ impl Host {
     }
 
     /// Sums up what is in use: the machine's own thirty-second, and its tasks.
-    fn memory_kib(&self, now: Time) -> u64 {
+    pub(crate) fn memory_kib(&self, now: Time) -> u64 {
         let tasks: u64 = self.procs.iter().map(|proc| proc.memory_kib(now)).sum();
         self.memory_total * 1024 / 32 + tasks
     }

@@ -18,6 +18,7 @@ mod expect;
 mod host;
 pub mod museum;
 mod queue;
+pub mod recording;
 mod rehearsal;
 mod rng;
 mod run;
@@ -26,6 +27,7 @@ mod stage;
 mod stats;
 mod store;
 mod trial;
+mod witness;
 
 pub use build::Build;
 pub use check::Violation;

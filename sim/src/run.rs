@@ -2,6 +2,7 @@
 
 use crate::check::{Text, Violation};
 use crate::museum::Mutant;
+use crate::recording::{Recorder, Recording};
 use crate::scenario::{Scenario, StoreKind};
 use crate::stage::Stage;
 use crate::stats::Stats;
@@ -18,6 +19,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Ends the run then, if that is before the scenario's end; nothing is said about the end in that case.
     pub until: Option<Span>,
+    /// Keeps what the run looked like over time.
+    pub record: bool,
 }
 
 /// How a run went.
@@ -49,6 +52,8 @@ pub struct Outcome {
     pub recovery: Option<Span>,
     /// What operators would have seen: the last lines.
     pub log: Vec<(Time, String)>,
+    /// What it looked like over time, when that was asked for.
+    pub recording: Option<Recording>,
 }
 
 /// Runs a scenario.
@@ -66,6 +71,7 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
     });
     let end = options.until.map_or(scenario.duration, |until| until.min(scenario.duration));
     let mut stage = Stage::new(Arc::clone(&scenario), seed, mutant);
+    stage.witness.recorder = options.record.then(|| Box::new(Recorder::new(end)));
     stage.run_until(Time(end.0));
     if end == scenario.duration {
         stage.end();
@@ -73,6 +79,8 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
     let events = stage.events();
     let recovery = stage.expecting.slowest_recovery();
     stage.stats.end(Time(end.0));
+    let recorder = stage.witness.recorder.take();
+    let recording = recorder.map(|recorder| recorder.end(Time(end.0), &stage.hosts, &stage.court.book));
     let Stage { court, stats, tidings, .. } = stage;
     let violations = court.verdict();
     Outcome {
@@ -89,6 +97,7 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
         stats,
         recovery,
         log: tidings.into_log(),
+        recording,
     }
 }
 

@@ -9,6 +9,7 @@ mod hosts;
 mod manners;
 mod read;
 mod small;
+mod words;
 
 pub use expectations::{Expectation, RolloutEnd};
 pub use hosts::{HostClass, Hosts};

@@ -26,6 +26,7 @@ use crate::rng::Chance;
 use crate::scenario::{Scenario, ServiceChange};
 use crate::stats::Stats;
 use crate::store::SimStore;
+use crate::witness::Witness;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Version};
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub(crate) struct Stage {
     pub(crate) stats: Stats,
     pub(crate) expecting: Expecting,
     pub(crate) tidings: Tidings,
+    pub(crate) witness: Witness,
     by_name: BTreeMap<Name, u32>,
     builds: BTreeMap<(Name, Version), Build>,
     /// Picks what faults hit.
@@ -88,8 +90,7 @@ impl Stage {
     /// Lets everything happen up to and including a time.
     pub(crate) fn run_until(&mut self, until: Time) {
         while let Some(event) = self.queue.pop(until) {
-            self.court.at(self.queue.now());
-            self.happen(event);
+            self.goes_on(event);
         }
         self.court.at(until);
     }
@@ -97,9 +98,17 @@ impl Stage {
     /// Lets the next thing happen, up to and including a time; false when there is none.
     pub(crate) fn step_until(&mut self, until: Time) -> bool {
         let Some(event) = self.queue.pop(until) else { return false };
-        self.court.at(self.queue.now());
-        self.happen(event);
+        self.goes_on(event);
         true
+    }
+
+    fn goes_on(&mut self, event: Event) {
+        let now = self.queue.now();
+        if let Some(recorder) = self.witness.recorder.as_mut().filter(|recorder| recorder.looks(now)) {
+            recorder.look(now, &self.hosts, &self.court.book);
+        }
+        self.court.at(now);
+        self.happen(event);
     }
 
     /// Gives the present moment.
@@ -151,8 +160,14 @@ impl Stage {
             Event::Unheard(host) => self.unheard(host),
             Event::Expire => self.expire(),
             Event::Apply => self.write_desired(),
-            Event::Script(index) => self.play(index),
-            Event::Drip(index) => self.drip(index),
+            Event::Script(index) => {
+                self.play(index);
+                self.witness.begun();
+            }
+            Event::Drip(index) => {
+                self.drip(index);
+                self.witness.begun();
+            }
             Event::Undo(undo) => self.undo(undo),
             Event::UserRetry => self.grant_wishes(),
             Event::Checkpoint => {

@@ -63,7 +63,7 @@ pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
 fn run(args: &RunArgs, format: Format) -> Result<()> {
     // All files are read before the first is run: a run may take long, and a typing mistake shall not wait for it.
     let scenarios: Vec<Scenario> = args.files.iter().map(|path| scenario(path)).collect::<Result<_, _>>()?;
-    let options = Options { hosts: args.hosts, seed: args.seed, until: args.until };
+    let options = Options { hosts: args.hosts, seed: args.seed, until: args.until, record: false };
     let (mut failed, mut told) = (0, Vec::new());
     for scenario in &scenarios {
         let outcome = callboard_sim::run(scenario, &options);

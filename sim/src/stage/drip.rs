@@ -27,6 +27,8 @@ impl Stage {
         let lasting = chance.span(trickle.lasting.0, trickle.lasting.1);
         let drawn = chance.below(self.hosts.len() as u64);
         let host = u32::try_from(drawn).unwrap_or(0);
+        let what = trickle.fault.words(self.hosts[host as usize].name(), lasting);
+        self.witness.begins(now, &what, lasting, trickle.fault.is_by_user());
         match trickle.fault {
             TrickleFault::Crash => self.crash(host, Some(lasting)),
             TrickleFault::Partition => self.cut(host, lasting),

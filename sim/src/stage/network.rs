@@ -145,6 +145,7 @@ impl Stage {
             };
             if let Some(service) = service {
                 self.stats.service_changed(now, book, service);
+                self.witness.service_changed(now, book, service);
                 self.expecting.service_changed(now, book, service);
             }
         }

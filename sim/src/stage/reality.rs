@@ -46,6 +46,7 @@ impl Stage {
                         self.court.was_healthy(&name, &proc.run.id, proc.pid);
                     }
                     self.stats.gone(proc.stops > 0);
+                    self.witness.gone(proc.stops > 0);
                     self.court.gone(&name, &proc.run.id, proc.pid, proc.stops > 0);
                 }
                 Outward::Health(pid, healthy) => {
@@ -62,12 +63,14 @@ impl Stage {
     fn healthy(&mut self, now: Time, host: &Text, id: &Text, service: &Text, pid: u32, healthy: bool) {
         self.court.health(host, id, service, pid, healthy);
         self.stats.service_changed(now, &self.court.book, service);
+        self.witness.service_changed(now, &self.court.book, service);
         self.expecting.service_changed(now, &self.court.book, service);
     }
 
     /// Takes what a machine says to the operator.
     pub(super) fn note(&mut self, host: Option<&Text>, note: Note) {
         self.stats.noted(&note);
+        self.witness.noted(self.queue.now(), host, &note);
         self.tidings.noted(self.queue.now(), host, note);
     }
 

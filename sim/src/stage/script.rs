@@ -12,7 +12,9 @@ impl Stage {
     pub(super) fn play(&mut self, index: u32) {
         let scenario = Arc::clone(&self.scenario);
         let Some(happening) = scenario.timeline.get(index as usize) else { return };
-        self.tidings.played(self.queue.now(), &happening.action);
+        let (now, action) = (self.queue.now(), &happening.action);
+        self.tidings.played(now, action);
+        self.witness.begins(now, action, action.lasts(), action.is_by_user());
         match &happening.action {
             Action::SetService { service, set } => {
                 self.wish(Key::Service(service.clone()).path(), Wish::Set(set.clone()));
@@ -93,6 +95,12 @@ impl Stage {
 
     /// Chooses the machines that something hits, in the order of their names.
     pub(super) fn choose(&mut self, hosts: &Hosts) -> Vec<u32> {
+        let chosen = self.chosen(hosts);
+        self.witness.hits(chosen.iter().map(|host| &self.hosts[*host as usize].registration.host));
+        chosen
+    }
+
+    fn chosen(&mut self, hosts: &Hosts) -> Vec<u32> {
         let drawn = |indexes: Vec<usize>| indexes.into_iter().filter_map(|index| u32::try_from(index).ok());
         let all = self.hosts.len();
         match hosts {

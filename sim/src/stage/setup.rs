@@ -12,6 +12,7 @@ use crate::rng::{Chance, Stream};
 use crate::scenario::{Action, Scenario, StoreManners};
 use crate::stats::Stats;
 use crate::store::SimStore;
+use crate::witness::Witness;
 use callboard_core::keys::Key;
 use callboard_core::machine::{Span, Time};
 use serde::Serialize;
@@ -81,6 +82,7 @@ impl Stage {
             stats: Stats::default(),
             expecting: Expecting::new(&scenario),
             tidings: Tidings::default(),
+            witness: Witness::default(),
             by_name: BTreeMap::new(),
             builds: builds(&scenario),
             faults: Chance::new(seed, Stream::Faults),

@@ -82,7 +82,7 @@ impl Tidings {
     }
 
     pub(crate) fn played(&mut self, now: Time, action: &Action) {
-        self.line(now, format!("scenario: {action:?}"));
+        self.line(now, format!("scenario: {action}"));
     }
 
     fn line(&mut self, now: Time, line: String) {
