@@ -41,7 +41,7 @@ mod views;
 
 pub(crate) use book::{Alive, Book, ServicePage, Write};
 pub(crate) use court::{Court, EndFacts};
-pub(crate) use record::{RolloutRecord, TaskRecord, Text};
+pub(crate) use record::{Condition, Place, RolloutRecord, StatusRecord, Step, TaskRecord, Text};
 
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};

@@ -1,6 +1,7 @@
 //! What a run amounted to, in figures.
 
 use crate::check::{Book, Text, Write};
+use crate::sometimes::Sometimes;
 use callboard_core::machine::{Span, Time};
 use callboard_core::why::{Note, StopReason};
 use std::collections::BTreeMap;
@@ -44,6 +45,8 @@ pub struct Stats {
     pub quorums_lost: u64,
     /// The most tasks that were issued nowhere at one time, after all had been issued once.
     pub peak_unplaced: u64,
+    /// What was reached, and how often.
+    pub sometimes: Sometimes,
     /// Services, by name.
     pub services: BTreeMap<Text, ServiceStats>,
     unplaced: u64,
@@ -83,6 +86,7 @@ impl Stats {
     }
 
     pub(crate) fn noted(&mut self, note: &Note) {
+        self.sometimes.noted(note);
         match note {
             Note::StopOrdered { why, .. } => {
                 let (word, is_move) = word_for(why);

@@ -109,6 +109,8 @@ pub(crate) struct Write {
     /// The ledger before, for ledgers.
     pub(crate) ledger_before: Option<LedgerRecord>,
     pub(crate) state_cluster: Option<Text>,
+    /// What was remembered of the service before, for that.
+    pub(crate) state_before: Option<ServiceStateRecord>,
 }
 
 impl Book {
@@ -130,6 +132,7 @@ impl Book {
             status_before: None,
             ledger_before: None,
             state_cluster: None,
+            state_before: None,
         };
         match place {
             Place::Task(id) => {
@@ -157,7 +160,7 @@ impl Book {
                 let after: Option<ServiceStateRecord> = text.and_then(parse);
                 write.state_cluster =
                     after.as_ref().or(page.state.as_ref()).map(|state| state.cluster.clone());
-                page.state = after;
+                write.state_before = std::mem::replace(&mut page.state, after);
             }
             Place::Lock(cluster) => match value {
                 Some(entry) => {

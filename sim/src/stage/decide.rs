@@ -46,12 +46,14 @@ impl Stage {
                 }
                 host.seen = host.seen.max(revision_of(&reply));
                 self.court.heard(to, &reply);
+                self.stats.sometimes.heard(&reply);
                 self.tell_agent(to, agent::Input::Store(reply));
             }
             Role::Scheduler => {
                 let scheduler = &self.schedulers[to.at()];
                 if scheduler.machine.is_some() && scheduler.name() == to {
                     self.court.heard(to, &reply);
+                    self.stats.sometimes.heard(&reply);
                     self.tell_scheduler(to, scheduler::Input::Store(reply));
                 }
             }

@@ -135,6 +135,7 @@ impl Stage {
     fn took(&mut self, writes: &[Write]) {
         let (now, book) = (self.queue.now(), &self.court.book);
         for write in writes {
+            self.stats.sometimes.wrote(write, book);
             if write.place.is_task() {
                 self.stats.wrote_task(write);
             }
