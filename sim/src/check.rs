@@ -16,6 +16,8 @@ mod drain;
 mod eligibility;
 mod evidence;
 mod foreign;
+mod freshness;
+mod garbage;
 mod generation;
 mod identity;
 mod ledger;
@@ -26,18 +28,26 @@ mod outage;
 mod ownership;
 mod pair;
 mod ports;
+mod prompt;
 mod quiet;
 mod record;
 mod registration;
 mod replacement;
+mod reread;
 mod restart;
+mod reunion;
+mod rollout;
+mod room;
 mod rubbish;
 mod sending;
+mod stopping;
 mod surplus;
+mod traffic;
 mod upgrade;
 mod vacancy;
 mod versions;
 mod views;
+mod waiting;
 
 pub(crate) use book::{Alive, Book, ServicePage, Write};
 pub(crate) use court::{Court, EndFacts};
@@ -46,7 +56,7 @@ pub(crate) use record::{Condition, Place, RolloutRecord, StatusRecord, Step, Tas
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
 use callboard_core::registry;
-use callboard_core::store::{Reply, Txn};
+use callboard_core::store::{Reply, Request, Txn};
 use callboard_core::work::{Order, Run};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -168,6 +178,8 @@ impl Findings {
 pub(crate) trait Check: Duplicate + Send {
     /// A transaction is on its way to the store.
     fn sent(&mut self, _book: &Book, _from: Process, _txn: &Txn, _found: &mut Findings) {}
+    /// A machine asks something of the store.
+    fn asked(&mut self, _book: &Book, _from: Process, _request: &Request, _found: &mut Findings) {}
     /// A machine hears from the store.
     fn heard(&mut self, _to: Process, _reply: &Reply) {}
     /// A transaction was committed.

@@ -10,7 +10,7 @@ mod exhibits;
 mod mutant;
 mod schedulers;
 
-pub use exhibits::{Bug, Exhibit, exhibits};
+pub use exhibits::{Bug, Exhibit, FoundBy, exhibits};
 pub(crate) use mutant::Mutant;
 
 use crate::run::{Options, Outcome, run, run_with};

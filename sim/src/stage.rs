@@ -122,6 +122,7 @@ impl Stage {
     }
 
     fn happen(&mut self, event: Event) {
+        self.court.book.calm_from = self.calm_from;
         if let Some(later) = self.deferred(&event) {
             self.stale += 1;
             return self.queue.push(later, event);
@@ -238,6 +239,7 @@ impl Stage {
     /// Ends the run and asks the checkers for their last words.
     pub(crate) fn end(&mut self) {
         let now = self.now();
+        self.court.book.calm_from = self.calm_from;
         let mut fit_hosts: Vec<Text> = self
             .hosts
             .iter()

@@ -137,6 +137,7 @@ impl Trial {
             unsound.iter().map(|(name, version)| (Text::from(*name), *version)).collect();
         unsound.sort();
         let fault_at = self.fault_at;
+        self.court.book.calm_from = fault_at;
         self.court.end(|book| EndFacts { calm: book.now.since(fault_at), settle, fit_hosts, unsound });
         self.court.verdict()
     }

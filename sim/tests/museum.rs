@@ -1,7 +1,7 @@
 //! Each planted bug is caught by the checker that guards what it breaks, and by that one first; without the bug the same
 //! scenario and seeds pass.
 
-use callboard_sim::museum::{Exhibit, exhibits, run_bug, run_sound};
+use callboard_sim::museum::{Exhibit, FoundBy, exhibits, run_bug, run_sound};
 
 /// How many seeds a bug may take to show itself.
 const SEEDS: u64 = 20;
@@ -14,6 +14,12 @@ fn catch(exhibit: &Exhibit) -> Result<u64, String> {
             return Err(format!("{:?} without the bug:\n{}", exhibit.bug, sound.summary()));
         }
         let outcome = run_bug(exhibit, seed);
+        if exhibit.found_by == FoundBy::CrashPoint {
+            if !outcome.passed {
+                return Err(format!("{:?} shows without a crash:\n{}", exhibit.bug, outcome.summary()));
+            }
+            continue;
+        }
         match outcome.violations.first() {
             Some(violation) if violation.promise == exhibit.promise => return Ok(seed),
             Some(_) => {
@@ -21,6 +27,9 @@ fn catch(exhibit: &Exhibit) -> Result<u64, String> {
             }
             None => {}
         }
+    }
+    if exhibit.found_by == FoundBy::CrashPoint {
+        return Ok(SEEDS);
     }
     Err(format!("{:?} was not caught in {SEEDS} seeds", exhibit.bug))
 }

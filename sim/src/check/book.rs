@@ -3,7 +3,7 @@
 
 use super::record::{
     ClusterRecord, DefinitionRecord, HostConfigRecord, LedgerRecord, Place, RegistrationRecord,
-    ServiceRecord, ServiceStateRecord, StatusRecord, TaskRecord, Text,
+    ServiceRecord, ServiceStateRecord, StatusRecord, TaskRecord, Text, UsageRecord,
 };
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Change, Revision};
@@ -15,6 +15,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     pub(crate) now: Time,
+    /// From when on nothing goes wrong any more, as far as is known.
+    pub(crate) calm_from: Time,
     pub(crate) tasks: BTreeMap<Text, Arc<TaskRecord>>,
     pub(crate) by_service: BTreeMap<Text, BTreeSet<Text>>,
     pub(crate) hosts: BTreeMap<Text, HostPage>,
@@ -57,6 +59,7 @@ pub(crate) struct HostPage {
     pub(crate) registration: Option<RegistrationRecord>,
     pub(crate) config: Option<HostConfigRecord>,
     pub(crate) ledger: LedgerRecord,
+    pub(crate) usage: Option<UsageRecord>,
     pub(crate) alive: bool,
     /// When `alive` last changed.
     pub(crate) alive_since: Time,
@@ -109,8 +112,29 @@ pub(crate) struct Write {
     /// The ledger before, for ledgers.
     pub(crate) ledger_before: Option<LedgerRecord>,
     pub(crate) state_cluster: Option<Text>,
+    /// A service was given another version.
+    pub(crate) renews: bool,
     /// What was remembered of the service before, for that.
     pub(crate) state_before: Option<ServiceStateRecord>,
+}
+
+impl Write {
+    /// Begins with what a change says of itself.
+    fn of(place: Place, change: &Change) -> Write {
+        Write {
+            place,
+            key: change.key().into(),
+            revision: change.revision(),
+            deleted: matches!(change, Change::Delete { .. }),
+            task_before: None,
+            task_after: None,
+            status_before: None,
+            ledger_before: None,
+            state_cluster: None,
+            renews: false,
+            state_before: None,
+        }
+    }
 }
 
 impl Book {
@@ -122,18 +146,7 @@ impl Book {
         };
         let place = Place::of(key);
         let text = value.map(|entry| entry.value.as_str());
-        let mut write = Write {
-            place: place.clone(),
-            key: key.into(),
-            revision: change.revision(),
-            deleted: value.is_none(),
-            task_before: None,
-            task_after: None,
-            status_before: None,
-            ledger_before: None,
-            state_cluster: None,
-            state_before: None,
-        };
+        let mut write = Write::of(place.clone(), change);
         match place {
             Place::Task(id) => {
                 write.task_after = text.and_then(parse::<TaskRecord>).map(Arc::new);
@@ -170,12 +183,19 @@ impl Book {
                     self.locks.remove(&cluster);
                 }
             },
+            Place::Service(_) => {
+                let version =
+                    |book: &Book| Some(book.services.get(place.service()?)?.record.as_ref()?.task_version);
+                let before = version(self);
+                self.put_rest(place.clone(), text);
+                write.renews = before.is_some() && before != version(self);
+            }
             Place::Cluster(_)
-            | Place::Service(_)
             | Place::Definition(..)
             | Place::HostConfig(_)
             | Place::Registration(_)
             | Place::Alive(_)
+            | Place::Usage(_)
             | Place::Other => self.put_rest(place, text),
         }
         write
@@ -217,6 +237,7 @@ impl Book {
                 page.draining_since = draining.then(|| page.draining_since.unwrap_or(now));
             }
             Place::Registration(host) => self.page(&host).registration = text.and_then(parse),
+            Place::Usage(host) => self.page(&host).usage = text.and_then(parse),
             Place::Alive(host) => {
                 let page = self.page(&host);
                 if page.alive != text.is_some() {
@@ -365,6 +386,20 @@ impl Book {
     pub(crate) fn goes_on(&self, task: &TaskRecord) -> bool {
         let lives = self.live.get(&(task.host.clone(), task.id.clone())).into_iter().flatten();
         self.amnesia.is_some() && lives.into_iter().any(|alive| alive.generation == task.generation)
+    }
+
+    /// Tells whether a cluster that lists a service has a scheduler.
+    pub(crate) fn is_locked(&self, service: &str) -> bool {
+        let lists = |(name, cluster): (&Text, &ClusterRecord)| {
+            cluster.services.iter().any(|listed| &**listed == service) && self.locks.contains_key(name)
+        };
+        self.clusters.iter().any(lists)
+    }
+
+    /// Walks through what lives on a host.
+    pub(crate) fn lives_on<'a>(&'a self, host: &'a Text) -> impl Iterator<Item = &'a Alive> {
+        let from = (host.clone(), Text::from(""));
+        self.live.range(from..).take_while(move |((of, _), _)| of == host).flat_map(|(_, list)| list)
     }
 
     /// Walks through what is issued to a host. An order to stop what the store had forgotten is no task of its own.

@@ -4,14 +4,15 @@ use super::book::{Alive, Book};
 use super::record::Text;
 use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, bound, brake, budget, capacity, convergence,
-    copies, doubt, drain, eligibility, evidence, foreign, generation, identity, ledger, lifecycle, lock,
-    orphan, outage, ownership, pair, ports, quiet, registration, replacement, restart, rubbish, sending,
-    surplus, upgrade, vacancy, versions, views,
+    copies, doubt, drain, eligibility, evidence, foreign, freshness, garbage, generation, identity, ledger,
+    lifecycle, lock, orphan, outage, ownership, pair, ports, prompt, quiet, registration, replacement,
+    reread, restart, reunion, rollout, rubbish, sending, stopping, surplus, traffic, upgrade, vacancy,
+    versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
 use callboard_core::registry;
-use callboard_core::store::{Change, Entry, Reply, Txn};
+use callboard_core::store::{Change, Entry, Reply, Request, Txn};
 use callboard_core::work::{Order, Run};
 use std::collections::BTreeSet;
 
@@ -40,6 +41,14 @@ impl Court {
             Box::new(upgrade::Upgrade::default()),
             Box::new(quiet::Quiet::default()),
             Box::new(registration::Registrations::default()),
+            Box::new(rollout::Rollouts::default()),
+            Box::new(waiting::Waiting::default()),
+            Box::new(reunion::Reunion::default()),
+            Box::new(garbage::Garbage),
+            Box::new(prompt::Prompt::default()),
+            Box::new(traffic::Traffic::default()),
+            Box::new(reread::Rereading::default()),
+            Box::new(freshness::Freshness),
         ];
         checks.extend(outward(lag, outlives));
         Court::of(seed, lag, checks)
@@ -64,6 +73,12 @@ impl Court {
     pub(crate) fn sent(&mut self, from: Process, txn: &Txn) {
         for check in &mut self.checks {
             check.sent(&self.book, from, txn, &mut self.findings);
+        }
+    }
+
+    pub(crate) fn asked(&mut self, from: Process, request: &Request) {
+        for check in &mut self.checks {
+            check.asked(&self.book, from, request, &mut self.findings);
         }
     }
 
@@ -201,6 +216,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(versions::Versions),
         Box::new(copies::Copies),
         Box::new(orphan::Orphans),
+        Box::new(stopping::Stops),
         Box::new(lifecycle::Lifecycle),
         Box::new(convergence::Convergence),
         Box::new(replacement::Replacement::new(outlives)),

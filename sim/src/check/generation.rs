@@ -14,8 +14,12 @@ impl Check for Immutable {
             if before.generation != after.generation {
                 continue;
             }
-            let unchanged =
-                TaskRecord { desired: after.desired, tenure: after.tenure, ..TaskRecord::clone(before) };
+            let unchanged = TaskRecord {
+                desired: after.desired,
+                reason: after.reason.clone(),
+                tenure: after.tenure,
+                ..TaskRecord::clone(before)
+            };
             let revived = before.desired == Want::Stop && after.desired == Want::Run;
             if unchanged != **after || revived {
                 found.blame("S17", format!("generation {} of {} was changed", after.generation, after.id));

@@ -25,6 +25,8 @@ pub(crate) struct TaskRecord {
     #[serde(default)]
     pub(crate) cpu_units: u64,
     pub(crate) desired: Want,
+    #[serde(default)]
+    pub(crate) reason: String,
     pub(crate) tenure: u64,
 }
 
@@ -135,6 +137,12 @@ pub(crate) struct DefinitionRecord {
     #[serde(default)]
     pub(crate) port: u16,
     #[serde(default)]
+    pub(crate) provide_port: bool,
+    #[serde(default)]
+    pub(crate) memory: u64,
+    #[serde(default)]
+    pub(crate) cpu_units: u64,
+    #[serde(default)]
     pub(crate) containers: Vec<ContainerRecord>,
     #[serde(default)]
     pub(crate) restart: RestartRecord,
@@ -173,6 +181,21 @@ pub(crate) struct RegistrationRecord {
     pub(crate) cpu_units: u64,
     pub(crate) ports: Ports,
     pub(crate) executors: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct UsageRecord {
+    pub(crate) memory_total: u64,
+    pub(crate) memory_used: u64,
+    #[serde(default)]
+    pub(crate) unfit: Option<String>,
+}
+
+impl UsageRecord {
+    /// Says that something new may come.
+    pub(crate) fn welcomes(&self) -> bool {
+        self.unfit.is_none() && self.memory_used * 100 < self.memory_total * 90
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -218,6 +241,7 @@ pub(crate) enum Place {
     HostConfig(Text),
     Registration(Text),
     Alive(Text),
+    Usage(Text),
     /// Anything else, with its first part.
     Other,
 }
@@ -240,6 +264,7 @@ impl Place {
             ["config", "hosts", name] => Place::HostConfig((*name).into()),
             ["hosts", host, "registration"] => Place::Registration((*host).into()),
             ["hosts", host, "alive"] => Place::Alive((*host).into()),
+            ["hosts", host, "usage"] => Place::Usage((*host).into()),
             _ => Place::Other,
         }
     }

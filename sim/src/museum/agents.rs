@@ -2,17 +2,24 @@
 
 use super::edit::{rename, rewrite};
 use super::{Bug, Mutant};
-use crate::check::{Book, Text};
+use crate::check::{Book, Step, Text};
 use callboard_core::agent::{Effect, Input};
 use callboard_core::machine::Span;
+use callboard_core::model::Name;
 use callboard_core::registry;
 use callboard_core::store::{Reply, Request};
 use callboard_core::work::{Exit, Order, Report, Run, Spec};
 use std::sync::Arc;
 
 /// Gives what the bug makes an agent do when it hears something.
-pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &Input) -> Vec<Effect> {
-    match (mutant.bug, input) {
+pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut Input) -> Vec<Effect> {
+    if let (Bug::OverlooksHalfStarted, Input::Work(Report::Inspected(Ok(found)))) = (mutant.bug, &mut *input)
+    {
+        let statuses = book.hosts.get(host).map(|page| &page.statuses);
+        let step = |id: &Name| statuses.and_then(|all| all.get(id)).map(|page| page.record.phase);
+        found.retain(|found| step(&found.spec.task.id).is_some_and(|step| step != Step::Starting));
+    }
+    match (mutant.bug, &*input) {
         (Bug::StopsOnError | Bug::StopsInOutage, Input::Store(reply)) if is_error(reply) => {
             stop_all(host, book)
         }
@@ -37,6 +44,17 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &Inpu
             });
             mutant.whispers.entry(host.clone()).or_default().extend(signs);
             Vec::new()
+        }
+        (Bug::PollsForEver, Input::Store(Reply::WatchEnded { prefix, .. }))
+            if prefix.starts_with("status/") =>
+        {
+            mutant.gone.insert(host.clone());
+            vec![Effect::Store(Request::List { prefix: prefix.clone() })]
+        }
+        (Bug::PollsForEver, Input::Store(Reply::Listed { prefix, .. }))
+            if mutant.gone.contains(host) && prefix.starts_with("status/") =>
+        {
+            vec![Effect::Store(Request::List { prefix: prefix.clone() })]
         }
         (Bug::StopsForgotten, Input::Store(reply)) if is_empty(host, reply) => stop_all(host, book),
         (Bug::NoBackoff, Input::Work(Report::Exited(run, _))) => {
@@ -76,6 +94,9 @@ fn is_error(reply: &Reply) -> bool {
 pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effect> {
     match effect {
         Effect::Work(order) => orders(mutant, host, order).into_iter().map(Effect::Work).collect(),
+        Effect::Store(Request::OpenSession { .. }) if mutant.bug == Bug::NeverReturns => {
+            if mutant.gone.insert(host.clone()) { vec![effect] } else { Vec::new() }
+        }
         Effect::Store(Request::Commit { write, mut txn }) => {
             if mutant.bug == Bug::WrongKey {
                 rename(&mut txn, &format!("hosts/{host}/usage"), "hosts/elsewhere/usage");
@@ -110,7 +131,8 @@ fn inquires(mutant: &mut Mutant, host: &Text, request: registry::Request) -> Opt
 
 fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
     match (mutant.bug, order) {
-        (Bug::StartsNothing, Order::Start(_)) => Vec::new(),
+        (Bug::StartsNothing, Order::Start(_)) | (Bug::NeverStops, Order::Stop { .. }) => Vec::new(),
+        (Bug::NeverRestarts, Order::Start(spec)) if spec.attempt > 0 => Vec::new(),
         (Bug::StartsTwice, Order::Start(spec)) => {
             let twin = Spec { attempt: spec.attempt + 1, ..Spec::clone(&spec) };
             vec![Order::Start(spec), Order::Start(Arc::new(twin))]

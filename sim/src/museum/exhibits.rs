@@ -79,6 +79,34 @@ pub enum Bug {
     TouchesNewer,
     /// The scheduler loses what it does not know when it rewrites a record.
     DropsUnknown,
+    /// The scheduler wants one task more than users do.
+    WantsMore,
+    /// The scheduler waits for a task to prove itself far too long.
+    NeverSatisfied,
+    /// The agent orders nothing to stop.
+    NeverStops,
+    /// The scheduler does not hear that a host is drained no longer.
+    IgnoresUndrain,
+    /// The scheduler does not hear that a host is back.
+    DeafToReturn,
+    /// The scheduler never forgets a service.
+    NeverForgets,
+    /// The agent starts nothing a second time.
+    NeverRestarts,
+    /// The scheduler does not hear that a version is replaced.
+    IgnoresFix,
+    /// The scheduler sends what a store refused again at once.
+    InsistsAtOnce,
+    /// The agent lists again as soon as it was told, once a watch has ended.
+    PollsForEver,
+    /// The scheduler reads what it is in doubt of again and again.
+    DoubtsForEver,
+    /// The agent opens no second session.
+    NeverReturns,
+    /// An agent that begins overlooks what was being started.
+    OverlooksHalfStarted,
+    /// A scheduler that begins leaves alone what is issued in part.
+    LeavesHalfIssued,
 }
 
 /// A bug on show.
@@ -88,8 +116,23 @@ pub struct Exhibit {
     pub bug: Bug,
     /// The promise that it breaks, as the checker that must catch it calls it.
     pub promise: &'static str,
+    /// What it takes to find it.
+    pub found_by: FoundBy,
     /// What happens in its scenario, beside a service starting.
     timeline: &'static str,
+}
+
+/// What it takes to find a bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FoundBy {
+    /// A look at the world while its scenario runs.
+    Running,
+    /// The wait for what must happen in the end.
+    Waiting,
+    /// A store that misbehaves.
+    StoreFault,
+    /// The end of a process right after one certain effect; its scenario alone never shows it.
+    CrashPoint,
 }
 
 const QUIET: &str = "";
@@ -131,13 +174,35 @@ const DEAF: &str = "store: {like: etcd, deaf_watches_ppm: 100000}
 timeline: [{at: 60s, do: set_service, service: web, desired: 6}]";
 const CUT_SOME: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 60s}]";
 
+const UNDRAIN: &str = "timeline:
+- {at: 60s, do: drain, percent: 75}
+- {at: 120s, do: set_service, service: web, desired: 6}
+- {at: 240s, do: undrain, percent: 100}";
+const CUT_SHORTLY: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 25s}]";
+const DELETE: &str = "timeline: [{at: 60s, do: delete_service, service: web}]";
+const FIX: &str = "builds: [{task: web, version: 1, never_healthy: true}]
+timeline: [{at: 200s, do: set_service, service: web, task_version: 2}]";
+const READ_ONLY: &str = "timeline:
+- {at: 60s, do: crash_hosts, running: web, count: 1}
+- {at: 90s, do: store_read_only, lasting: 120s}";
+const FAR_AWAY: &str = "store: {latency: [500ms, 500ms]}
+timeline: [{at: 60s, do: compact_store}]";
+const CROWD: &str = "timeline: [{at: 60s, do: set_service, service: bystander-001, max: 30, desired: 30}]";
+
 /// Lists all that is on show.
 #[must_use]
 pub fn exhibits() -> &'static [Exhibit] {
     const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
-        Exhibit { bug, promise, timeline }
+        let found_by = match (promise.as_bytes()[0], bug) {
+            (_, Bug::OverlooksHalfStarted | Bug::LeavesHalfIssued) => FoundBy::CrashPoint,
+            (_, Bug::UnknownIsNo | Bug::StopsInOutage | Bug::TrustsSilence | Bug::DeafToOrphans)
+            | (_, Bug::StopsForgotten | Bug::InsistsAtOnce | Bug::DoubtsForEver) => FoundBy::StoreFault,
+            (b'L', _) => FoundBy::Waiting,
+            (_, _) => FoundBy::Running,
+        };
+        Exhibit { bug, promise, found_by, timeline }
     }
-    const ALL: [Exhibit; 37] = [
+    const ALL: [Exhibit; 51] = [
         show(Bug::Unfenced, "S1", QUIET),
         show(Bug::Blind, "S3", QUIET),
         show(Bug::WrongKey, "S4", QUIET),
@@ -163,7 +228,21 @@ pub fn exhibits() -> &'static [Exhibit] {
         show(Bug::NoBackoff, "S25", CRASHING),
         show(Bug::GoesBackwards, "S27", QUIET),
         show(Bug::ForgetsLedger, "ledger", QUIET),
-        show(Bug::StartsNothing, "L1", QUIET),
+        show(Bug::StartsNothing, "L12", QUIET),
+        show(Bug::WantsMore, "L1", QUIET),
+        show(Bug::NeverSatisfied, "L5", QUIET),
+        show(Bug::NeverStops, "L7", STOP),
+        show(Bug::IgnoresUndrain, "L8", UNDRAIN),
+        show(Bug::DeafToReturn, "L10", CUT_SHORTLY),
+        show(Bug::NeverForgets, "L11", DELETE),
+        show(Bug::NeverRestarts, "L13", CRASHING),
+        show(Bug::IgnoresFix, "L13", FIX),
+        show(Bug::InsistsAtOnce, "L16", READ_ONLY),
+        show(Bug::PollsForEver, "L17", FAR_AWAY),
+        show(Bug::DoubtsForEver, "L19", LOSSY),
+        show(Bug::NeverReturns, "L20", CUT_SOME),
+        show(Bug::OverlooksHalfStarted, "S20", QUIET),
+        show(Bug::LeavesHalfIssued, "L8", CROWD),
         show(Bug::NeverRests, "L2", QUIET),
         show(Bug::NoSuccessor, "L3", SUCCESSION),
         show(Bug::TrustsSilence, "L9", DEAF),

@@ -3,7 +3,7 @@
 use super::{Bug, agents, schedulers};
 use crate::check::{Book, Text};
 use callboard_core::machine::Time;
-use callboard_core::store::{Guard, Revision, Txn};
+use callboard_core::store::{Guard, Request, Revision, Txn};
 use callboard_core::work::{Run, Spec};
 use callboard_core::{agent, scheduler};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,14 @@ pub(crate) struct Mutant {
     pub(super) whispers: BTreeMap<Text, Vec<agent::Input>>,
     /// How far agents know each prefix.
     pub(super) known: BTreeMap<(Text, String), Revision>,
+    /// Hosts that were gone once, or opened a session.
+    pub(super) gone: BTreeSet<Text>,
+    /// What a scheduler sent last.
+    pub(super) last: Option<Request>,
+    /// What a scheduler shall ask beside what it asks.
+    pub(super) asks: Vec<Request>,
+    /// Services that are left as they are, with how many tasks.
+    pub(super) left: BTreeMap<String, usize>,
 }
 
 impl Mutant {
@@ -53,6 +61,10 @@ impl Mutant {
             rested: Time(0),
             whispers: BTreeMap::new(),
             known: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            last: None,
+            asks: Vec::new(),
+            left: BTreeMap::new(),
         }
     }
 
@@ -61,9 +73,9 @@ impl Mutant {
         &mut self,
         host: &Text,
         book: &Book,
-        input: agent::Input,
+        mut input: agent::Input,
     ) -> (Vec<agent::Input>, Vec<agent::Effect>) {
-        let effects = agents::reacts(self, host, book, &input);
+        let effects = agents::reacts(self, host, book, &mut input);
         let mut inputs = self.whispers.remove(host).unwrap_or_default();
         inputs.push(input);
         (inputs, effects)
@@ -75,8 +87,12 @@ impl Mutant {
     }
 
     /// Alters what a scheduler hears.
-    pub(crate) fn scheduler_hears(&mut self, mut input: scheduler::Input) -> Vec<scheduler::Input> {
-        schedulers::hears(self, &mut input);
+    pub(crate) fn scheduler_hears(
+        &mut self,
+        book: &Book,
+        mut input: scheduler::Input,
+    ) -> Vec<scheduler::Input> {
+        schedulers::hears(self, book, &mut input);
         vec![input]
     }
 

@@ -2,15 +2,37 @@
 
 use super::edit::{creates, drop_keys, is_task, rewrite, rewrite_entry};
 use super::{Bug, Mutant};
+use crate::check::{Book, Text};
 use callboard_core::machine::{Span, Time};
 use callboard_core::scheduler::{Effect, Input};
-use callboard_core::store::{Change, Entry, Guard, Op, Outcome, Reply, Request, Revision, Txn, WriteId};
+use callboard_core::store::{
+    Change, Entry, Guard, Op, Outcome, Refusal, Reply, Request, Revision, Txn, WriteId,
+};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Alters what a scheduler hears.
-pub(super) fn hears(mutant: &mut Mutant, input: &mut Input) {
+pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
     let Input::Store(reply) = input else { return };
+    if mutant.bug == Bug::LeavesHalfIssued && matches!(reply, Reply::SessionOpened(Ok(_))) {
+        let half = book.services.iter().filter(|(_, page)| {
+            let target = page.record.as_ref().map_or(0, |record| record.target()) as usize;
+            (1..target).contains(&page.issued.len())
+        });
+        mutant.left =
+            half.map(|(service, page)| (format!("config/services/{service}"), page.issued.len())).collect();
+    }
     match reply {
+        Reply::Listed { prefix, result: Ok(_) }
+            if mutant.bug == Bug::DoubtsForEver && !prefix.ends_with('/') =>
+        {
+            mutant.asks.push(Request::List { prefix: prefix.clone() });
+        }
+        Reply::Done { outcome: Outcome::Refused(Refusal::Unavailable(_)), .. }
+            if mutant.bug == Bug::InsistsAtOnce =>
+        {
+            mutant.asks.extend(mutant.last.clone());
+        }
         Reply::Listed { result: Ok(listing), .. } => {
             if mutant.bug == Bug::DeafToOrphans {
                 listing.entries.retain(|entry| !entry.key.contains("/orphans/"));
@@ -25,6 +47,9 @@ pub(super) fn hears(mutant: &mut Mutant, input: &mut Input) {
             }
             if mutant.bug == Bug::DeafToOrphans {
                 changes.retain(|change| !change.key().contains("/orphans/"));
+            }
+            if mutant.bug == Bug::DeafToReturn {
+                changes.retain(|change| is_deaf_to(&mut mutant.gone, change));
             }
             let loses =
                 |change: &Change| matches!(change, Change::Delete { key, .. } if key.ends_with("/alive"));
@@ -50,6 +75,19 @@ pub(super) fn hears(mutant: &mut Mutant, input: &mut Input) {
     }
 }
 
+/// Remembers signs of life that ended, and tells whether a change is heard of: others in their place are not.
+fn is_deaf_to(gone: &mut BTreeSet<Text>, change: &Change) -> bool {
+    let key: Text = change.key().into();
+    match change {
+        Change::Delete { .. } if key.ends_with("/alive") => {
+            gone.insert(key);
+            true
+        }
+        Change::Put(_) => !gone.contains(&key),
+        Change::Delete { .. } => true,
+    }
+}
+
 /// Alters what a scheduler sees of one key.
 fn sees(mutant: &mut Mutant, entry: &mut Entry) {
     let service = "config/services/web";
@@ -65,6 +103,23 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
             raise(&mut web["desired"], 3);
             raise(&mut web["max"], 3);
         }),
+        (Bug::WantsMore, _) => rewrite_entry(entry, service, |web| raise(&mut web["desired"], 1)),
+        (Bug::NeverSatisfied, _) => {
+            rewrite_entry(entry, service, |web| web["min_healthy_time"] = "1h".into());
+        }
+        (Bug::IgnoresFix, _) => rewrite_entry(entry, service, |web| web["task_version"] = 1.into()),
+        (Bug::IgnoresUndrain, key) if key.starts_with("config/hosts/") => {
+            if entry.value.contains("\"draining\":true") {
+                mutant.good.insert(entry.key.clone(), entry.value.clone());
+            } else if let Some(before) = mutant.good.get(key) {
+                entry.value = before.clone();
+            }
+        }
+        (Bug::LeavesHalfIssued, key) => {
+            if let Some(issued) = mutant.left.get(key).copied() {
+                rewrite_entry(entry, "config/services/", |it| it["desired"] = issued.into());
+            }
+        }
         (Bug::IgnoresMin, _) => rewrite_entry(entry, service, |web| {
             (web["min"], web["max"], web["max_parallel"]) = (0.into(), 4.into(), 4.into());
         }),
@@ -152,6 +207,7 @@ pub(super) fn does(mutant: &mut Mutant, effect: Effect) -> Option<Effect> {
         }
         (bug, creates) => spoil(bug, creates, &mut txn),
     }
+    mutant.last = Some(Request::Commit { write, txn: txn.clone() });
     Some(Effect::Store(Request::Commit { write, txn }))
 }
 
@@ -193,6 +249,10 @@ fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
             }
         }),
         (Bug::GhostVersion, _) => rewrite(txn, "state/tasks/", |_, task| task["version"] = 9.into()),
+        (Bug::NeverForgets, _) => {
+            let forgets = |op: &Op| matches!(op, Op::Delete { key } if key.starts_with("state/services/"));
+            txn.ops.retain(|op| !forgets(op));
+        }
         (Bug::ForgetsLedger, _) => drop_keys(txn, |key| key.starts_with("state/ledger/")),
         _ => {}
     }
@@ -208,11 +268,12 @@ pub(super) fn does_unasked(mutant: &mut Mutant, now: Time) -> Vec<Effect> {
             txns.push(Txn { guards, ops: vec![Op::Put { key, value, session: None }] });
         }
     }
+    let asks = std::mem::take(&mut mutant.asks).into_iter().map(Effect::Store);
     let commit = |txn| {
         mutant.next_write += 1;
         Effect::Store(Request::Commit { write: WriteId(mutant.next_write), txn })
     };
-    txns.into_iter().map(commit).collect()
+    txns.into_iter().map(commit).chain(asks).collect()
 }
 
 /// Gives the last part of a key.

@@ -39,6 +39,7 @@ impl Sometimes {
             | Place::Definition(..)
             | Place::HostConfig(_)
             | Place::Registration(_)
+            | Place::Usage(_)
             | Place::Other => {}
         }
     }

@@ -110,7 +110,7 @@ impl Stage {
     fn tell_scheduler(&mut self, process: Process, input: scheduler::Input) {
         let now = self.queue.now();
         let inputs = match &mut self.mutant {
-            Some(mutant) => mutant.scheduler_hears(input),
+            Some(mutant) => mutant.scheduler_hears(&self.court.book, input),
             None => vec![input],
         };
         for input in inputs {

@@ -28,6 +28,7 @@ impl Stage {
     /// Sends a request on its way.
     pub(super) fn send(&mut self, from: Process, request: Request) {
         let now = self.now();
+        self.court.asked(from, &request);
         if let Request::Commit { txn, .. } = &request {
             self.court.sent(from, txn);
         }

@@ -1,0 +1,58 @@
+//! L5: a rollout comes to an end. Once nothing goes wrong any more it is done, or failed with a reason, by the time that
+//! all of its tasks could have been tried one after the other.
+
+use super::record::{RolloutRecord, Text};
+use super::{Check, End, Findings, Seen};
+use crate::check::Place;
+use callboard_core::machine::{Span, Time};
+use std::collections::BTreeMap;
+
+/// Remembers since when rollouts are under way.
+#[derive(Clone, Default)]
+pub(crate) struct Rollouts {
+    since: BTreeMap<Text, Time>,
+}
+
+/// How long one task may take: to become healthy or be given up, to have been so for long enough, and to make room.
+const A_TASK: Span = Span::secs(120);
+
+impl Check for Rollouts {
+    fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
+        for write in seen.writes {
+            // Whatever users change begins a rollout anew as far as time is concerned.
+            if let Place::Service(service) | Place::ServiceState(service) = &write.place {
+                let page = seen.book.services.get(service);
+                let runs = page.and_then(|page| page.state.as_ref());
+                let runs = runs.is_some_and(|state| state.rollout == RolloutRecord::Running);
+                let is_users = matches!(write.place, Place::Service(_));
+                if !runs {
+                    self.since.remove(service);
+                } else if is_users || !self.since.contains_key(service) {
+                    self.since.insert(service.clone(), seen.book.now);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        if end.calm < end.settle {
+            return;
+        }
+        for (service, since) in &self.since {
+            let page = end.book.services.get(service);
+            let Some(record) = page.and_then(|page| page.record.as_ref()) else { continue };
+            if !end.book.is_wanted(service) || record.target() == 0 {
+                continue;
+            }
+            let lasting = end.book.now.since((*since).max(end.book.calm_from));
+            let bound = Span(A_TASK.0 * u64::from(record.target().div_ceil(record.parallel()) + 1));
+            if lasting > bound {
+                let what = format!(
+                    "the rollout of {service} version {} has gone on for {lasting}",
+                    record.task_version
+                );
+                found.blame("L5", what);
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Whether some host could take one more task of a service, as far as the store and the rules for placement say.
+
+use super::Book;
+use super::book::HostPage;
+use super::record::Text;
+use callboard_core::machine::Span;
+
+/// How long a host must have been heard of to count.
+const SETTLED: Span = Span::secs(30);
+
+/// Finds a host that could take a task of this version.
+pub(super) fn host_for<'a>(book: &'a Book, task: &Text, version: u32) -> Option<&'a Text> {
+    let definition = book.definitions.get(&(task.clone(), version))?;
+    let fits = |host: &Text, page: &HostPage| {
+        let Some(has) = &page.registration else { return false };
+        let config = page.config.as_ref();
+        let settled = page.alive && book.now.since(page.alive_since) > SETTLED;
+        let welcome =
+            page.draining_since.is_none() && page.usage.as_ref().is_some_and(|usage| usage.welcomes());
+        let able = definition.containers.iter().all(|container| has.executors.contains(&container.kind));
+        let claims = || page.ledger.clusters.values();
+        let memory: u64 = claims().map(|claim| claim.memory).sum();
+        let cpu_units: u64 = claims().map(|claim| claim.cpu_units).sum();
+        let roomy =
+            memory + definition.memory <= has.memory && cpu_units + definition.cpu_units <= has.cpu_units;
+        let is_free = |port: &u16| {
+            !claims().any(|claim| claim.ports.contains(port))
+                && !config.is_some_and(|config| config.reserved_ports.contains(port))
+                && !book.lives_on(host).any(|alive| alive.port == Some(*port))
+        };
+        let port = match definition.port {
+            0 if definition.provide_port => (has.ports.first..=has.ports.last).any(|port| is_free(&port)),
+            0 => true,
+            fixed => is_free(&fixed),
+        };
+        settled && welcome && able && roomy && port
+    };
+    book.hosts.iter().find(|(host, page)| fits(host, page)).map(|(host, _)| host)
+}
