@@ -59,8 +59,8 @@ scenarios! {
 }
 
 #[test]
-fn small_worlds_keep_their_promises() {
-    let worlds: Vec<String> = (0..1000).map(|seed| format!("small-world-{seed}")).collect();
+fn tiny_worlds_keep_their_promises() {
+    let worlds: Vec<String> = (0..1000).map(|seed| format!("tiny-{seed}")).collect();
     let mut arguments = vec!["sim", "run"];
     arguments.extend(worlds.iter().map(String::as_str));
     let output = callboard(&arguments);

@@ -2,8 +2,8 @@
 //! that misbehaves. One seed reproduces a run, byte for byte.
 //!
 //! ```
-//! use callboard_sim::{Options, run, small_world};
-//! let scenario = small_world(7);
+//! use callboard_sim::{Options, Profile, draw, run};
+//! let scenario = draw(Profile::Tiny, 7);
 //! let outcome = run(&scenario, &Options::default());
 //! assert_eq!(outcome.hash, run(&scenario, &Options::default()).hash);
 //! ```
@@ -34,7 +34,7 @@ pub use build::Build;
 pub use check::Violation;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use run::{Options, Outcome, Summary, run};
-pub use scenario::{ReadError, Scenario, read, small_world};
+pub use scenario::{Profile, ReadError, Scenario, draw, draw_around, drawn, read};
 pub use sometimes::{POINTS, Sometimes};
 pub use stats::{ServiceStats, Stats};
 pub use trial::{Seen, Trial};

@@ -2,20 +2,19 @@
 //!
 //! **Invariant:** plain data. The same scenario, seed and number of hosts are the same run.
 
+mod draw;
 mod expectations;
 mod generate;
 mod happenings;
 mod hosts;
 mod manners;
 mod read;
-mod small;
-mod words;
 
+pub use draw::{Profile, draw, draw_around, drawn};
 pub use expectations::{Expectation, RolloutEnd};
 pub use hosts::{HostClass, Hosts};
 pub use manners::{StoreKind, StoreManners};
 pub use read::{ReadError, read};
-pub use small::small_world;
 
 use crate::build::Build;
 use callboard_core::config::Configuration;

@@ -1,6 +1,6 @@
 //! The same seed is the same run, in one process and in two.
 
-use callboard_sim::{Options, run, small_world};
+use callboard_sim::{Options, Profile, draw, run};
 use std::process::Command;
 
 /// Where the second process is told to write its hashes to.
@@ -8,7 +8,9 @@ const TO: &str = "CALLBOARD_SIM_HASHES";
 const WORLDS: u64 = 200;
 
 fn hashes() -> String {
-    (0..WORLDS).map(|seed| format!("{:016x}\n", run(&small_world(seed), &Options::default()).hash)).collect()
+    (0..WORLDS)
+        .map(|seed| format!("{:016x}\n", run(&draw(Profile::Tiny, seed), &Options::default()).hash))
+        .collect()
 }
 
 #[test]
@@ -28,6 +30,6 @@ fn two_processes_do_the_same() {
 
 #[test]
 fn seeds_differ() {
-    let hash = |seed| run(&small_world(seed), &Options::default()).hash;
+    let hash = |seed| run(&draw(Profile::Tiny, seed), &Options::default()).hash;
     assert_ne!(hash(1), hash(2));
 }

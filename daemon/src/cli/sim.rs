@@ -6,7 +6,7 @@ use crate::problem::{Kind, Problem};
 use crate::write::body;
 use anyhow::Result;
 use callboard_core::machine::Span;
-use callboard_sim::{Options, Outcome, Scenario, small_world};
+use callboard_sim::{Options, Outcome, Profile, Scenario, draw, drawn};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum SimCommand {
     Run(RunArgs),
-    /// Print the fingerprint of small worlds, one for each seed: the same on every machine
+    /// Print the fingerprint of tiny worlds, one for each seed: the same on every machine
     #[command(hide = true)]
     Hash {
         /// How many
@@ -31,9 +31,9 @@ pub(crate) enum SimCommand {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  callboard sim run examples/scenarios/*.yml\n  \
     callboard sim run examples/scenarios/bad-build.yml --hosts 1000 --seed 7\n  \
-    callboard sim run small-world-7")]
+    callboard sim run tiny-7")]
 pub(crate) struct RunArgs {
-    /// Scenario files; `small-world-7` is no file but the small random world that seed 7 draws
+    /// Scenario files; `tiny-7` is no file but the tiny world that seed 7 draws; likewise small, medium, large, huge
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// How many hosts, instead of what the scenario says
@@ -52,7 +52,7 @@ pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
         SimCommand::Run(args) => run(args, format),
         SimCommand::Hash { worlds } => {
             for seed in 0..*worlds {
-                let outcome = callboard_sim::run(&small_world(seed), &Options::default());
+                let outcome = callboard_sim::run(&draw(Profile::Tiny, seed), &Options::default());
                 out::line(&format!("{seed} {:016x}", outcome.hash));
             }
             Ok(())
@@ -85,11 +85,10 @@ fn run(args: &RunArgs, format: Format) -> Result<()> {
     Err(Problem::new(Kind::No, format!("{failed} of {} scenarios failed", scenarios.len())).into())
 }
 
-/// Reads a scenario, or draws the small world that is named.
+/// Reads a scenario, or draws the world that is named.
 fn scenario(path: &Path) -> Result<Scenario, Problem> {
-    let drawn = path.to_str().and_then(|name| name.strip_prefix("small-world-")?.parse().ok());
-    if let Some(seed) = drawn.filter(|_| !path.exists()) {
-        return Ok(small_world(seed));
+    if let Some(scenario) = path.to_str().filter(|_| !path.exists()).and_then(drawn) {
+        return Ok(scenario);
     }
     let (name, bytes) = read(path)?;
     callboard_sim::read(&name, &bytes)

@@ -285,6 +285,6 @@ impl Exhibit {
         let text = format!("{WORLD}{}\n", self.timeline);
         let scenario = read("museum", text.as_bytes());
         debug_assert!(scenario.is_ok(), "the museum's own scenario: {scenario:?}");
-        scenario.unwrap_or_else(|_| crate::small_world(0))
+        scenario.unwrap_or_else(|_| crate::draw(crate::Profile::Tiny, 0))
     }
 }

@@ -1,95 +1,23 @@
-//! Small worlds drawn from a seed: a few hosts, a few services, and some of all that can go wrong. Which kinds of faults
-//! can happen at all is drawn first, each with one chance in two, since bugs hide behind faults that other faults prevent.
+//! What is drawn of all that can go wrong: the manners of the store, bad builds, faults that come again and again, and those
+//! that come once.
 
-use super::generate::Generate;
-use super::{
-    Action, Happening, HostClass, Hosts, RegistryManners, Scenario, StoreKind, StoreManners, Trickle,
-    TrickleFault,
-};
+use super::number;
 use crate::build::Build;
-use crate::rng::{Chance, Stream};
+use crate::rng::Chance;
+use crate::scenario::{
+    Action, Happening, Hosts, RegistryManners, Scenario, StoreKind, StoreManners, Trickle, TrickleFault,
+};
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
-use callboard_core::model::{Name, Policy, PortRange};
-
-/// Draws a small world from a seed: up to a dozen hosts and a few services, twenty minutes, faults for the first part and
-/// calm for the rest.
-#[must_use]
-pub fn small_world(seed: u64) -> Scenario {
-    let mut chance = Chance::new(seed, Stream::World);
-    let count = small(chance.between(2, 9));
-    let fleet = vec![HostClass {
-        count,
-        memory: chance.between(4, 16) * 1024,
-        ports: PortRange { first: 20_000, last: 20_000 + u16::try_from(chance.between(9, 99)).unwrap_or(99) },
-        ..HostClass::default()
-    }];
-    let mut desired = Configuration::default();
-    let clusters = chance.between(1, 2);
-    for cluster in 1..=clusters {
-        generate(&mut chance, cluster, count).add_to(&mut desired);
-    }
-    let calm = Span::secs(600);
-    let until = Span::secs(chance.between(240, 600));
-    let mut scenario = Scenario {
-        name: format!("small-world-{seed}"),
-        description: "drawn from its seed".into(),
-        file: String::new(),
-        seed,
-        duration: Span(until.0 + 60_000 + calm.0),
-        settle: Span::secs(420),
-        fleet,
-        schedulers: small(chance.between(1, 2)),
-        ttl: Span::secs(chance.between(10, 20)),
-        builds: Vec::new(),
-        desired,
-        store: manners(&mut chance),
-        registry: None,
-        timeline: Vec::new(),
-        trickle: Vec::new(),
-        expect: Vec::new(),
-    };
-    scenario.builds = builds(&mut chance, &scenario.desired);
-    scenario.trickle = trickles(&mut chance, until, scenario.store.kind);
-    scenario.timeline = timeline(&mut chance, until, &scenario.desired);
-    if chance.coin() {
-        scenario.registry = Some(registry(&mut chance));
-        scenario.trickle.extend(registry_trickles(&mut chance, until));
-    }
-    scenario
-}
-
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn generate(chance: &mut Chance, cluster: u64, hosts: u32) -> Generate {
-    let tasks = small(chance.between(1, 6));
-    let min = if chance.coin() { tasks.saturating_sub(1) } else { small(chance.below(u64::from(tasks) + 1)) };
-    let slack = if min == tasks { 1 } else { chance.below(3) };
-    Generate {
-        prefix: format!("s{cluster}-"),
-        services: small(chance.between(1, 2)),
-        tasks,
-        min,
-        max: tasks + small(slack),
-        versions: 3,
-        memory: chance.between(1, 8) * 64 * u64::from(hosts > 2),
-        cpu_units: chance.below(256),
-        check_interval: Span::secs(chance.between(2, 10)),
-        cluster: Name::from(format!("c{cluster}")),
-        policy: if chance.coin() { Policy::Spread } else { Policy::Binpack },
-        max_parallel: chance.coin().then(|| small(chance.between(1, 3))),
-    }
-}
+use callboard_core::model::TaskDefinition;
 
 /// Each store with its own manners, behind a network that may be anything.
-fn manners(chance: &mut Chance) -> StoreManners {
+pub(super) fn manners(chance: &mut Chance) -> StoreManners {
     let kinds = [StoreKind::Memory, StoreKind::Embedded, StoreKind::Consul, StoreKind::Etcd];
     let kind = kinds[usize::try_from(chance.below(4)).unwrap_or(0)];
     let like = StoreManners::of(kind);
     let slow = chance.coin();
-    let often = |chance: &mut Chance, ppm: u64| if chance.coin() { small(chance.below(ppm)) } else { 0 };
+    let often = |chance: &mut Chance, ppm: u64| if chance.coin() { number(chance.below(ppm)) } else { 0 };
     let slower = |chance: &mut Chance, range: (Span, Span), most: u64| {
         if slow { (range.0, range.1.max(Span(chance.between(50, most)))) } else { range }
     };
@@ -126,11 +54,18 @@ fn manners(chance: &mut Chance) -> StoreManners {
     }
 }
 
-/// The second version is bad in some way, the third is sound.
-fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build> {
-    let mut builds = Vec::new();
-    for definition in desired.task_definitions.iter().filter(|definition| definition.version == 2) {
-        let mut build = Build::sound(definition.name.clone(), 2);
+/// Of the versions that no service begins with, the first of each task definition is bad in some way, the rest are sound.
+pub(super) fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build> {
+    let mut builds: Vec<Build> = Vec::new();
+    let is_run = |it: &TaskDefinition| {
+        let mut services = desired.services.iter();
+        services.any(|service| service.task_name == it.name && service.task_version == it.version)
+    };
+    for definition in desired.task_definitions.iter().filter(|definition| !is_run(definition)) {
+        if builds.iter().any(|build| build.task == definition.name) {
+            continue;
+        }
+        let mut build = Build::sound(definition.name.clone(), definition.version);
         match chance.below(8) {
             0 => build.healthy_after = None,
             1 => build.healthy_for = Some(chance.span(Span::secs(5), Span::secs(120))),
@@ -149,13 +84,17 @@ fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build> {
     builds
 }
 
-fn trickles(chance: &mut Chance, until: Span, kind: StoreKind) -> Vec<Trickle> {
+/// Each kind of fault is off with one chance in two. In a large fleet more goes wrong than in a small one, not all of it in
+/// proportion.
+pub(super) fn trickles(chance: &mut Chance, scenario: &Scenario, until: Span) -> Vec<Trickle> {
+    let kind = scenario.store.kind;
+    let crowd = (scenario.hosts() as u64 / 10).max(1);
     let (served, etcd) = (matches!(kind, StoreKind::Consul | StoreKind::Etcd), kind == StoreKind::Etcd);
     let kinds = [
-        (TrickleFault::Crash, 20, 5, 180),
-        (TrickleFault::Partition, 20, 1, 120),
-        (TrickleFault::KillAgent, 40, 1, 60),
-        (TrickleFault::Freeze, 20, 1, 90),
+        (TrickleFault::Crash, 20 * crowd, 5, 180),
+        (TrickleFault::Partition, 20 * crowd, 1, 120),
+        (TrickleFault::KillAgent, 40 * crowd, 1, 60),
+        (TrickleFault::Freeze, 20 * crowd, 1, 90),
         (TrickleFault::KillScheduler, 20, 1, 60),
         (TrickleFault::PauseScheduler, 20, 1, 60),
         (TrickleFault::StoreOutage, 10, 1, 90),
@@ -163,10 +102,10 @@ fn trickles(chance: &mut Chance, until: Span, kind: StoreKind) -> Vec<Trickle> {
         (TrickleFault::ChangeLeader, 20 * u64::from(served), 0, 0),
         (TrickleFault::NoQuorum, 10 * u64::from(served), 1, 90),
         (TrickleFault::NoSpace, 10 * u64::from(etcd), 1, 120),
-        (TrickleFault::TaskExit, 60, 0, 0),
-        (TrickleFault::Roll, 20, 0, 0),
-        (TrickleFault::Scale, 20, 0, 0),
-        (TrickleFault::Drain, 10, 30, 180),
+        (TrickleFault::TaskExit, 60 * crowd, 0, 0),
+        (TrickleFault::Roll, 20 * crowd.min(10), 0, 0),
+        (TrickleFault::Scale, 20 * crowd.min(10), 0, 0),
+        (TrickleFault::Drain, 10 * crowd, 30, 180),
     ];
     let mut trickles = Vec::new();
     for (fault, per_hour, shortest, longest) in kinds {
@@ -179,8 +118,8 @@ fn trickles(chance: &mut Chance, until: Span, kind: StoreKind) -> Vec<Trickle> {
     trickles
 }
 
-fn registry(chance: &mut Chance) -> RegistryManners {
-    let often = |chance: &mut Chance, ppm: u64| if chance.coin() { small(chance.below(ppm)) } else { 0 };
+pub(super) fn registry(chance: &mut Chance) -> RegistryManners {
+    let often = |chance: &mut Chance, ppm: u64| if chance.coin() { number(chance.below(ppm)) } else { 0 };
     RegistryManners {
         lost_requests: often(chance, 20_000),
         lost_answers: often(chance, 20_000),
@@ -188,7 +127,7 @@ fn registry(chance: &mut Chance) -> RegistryManners {
     }
 }
 
-fn registry_trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
+pub(super) fn registry_trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
     let kinds = [(TrickleFault::RegistryAway, 1, 120), (TrickleFault::RegistryForgets, 0, 0)];
     let mut trickles = Vec::new();
     for (fault, shortest, longest) in kinds {
@@ -201,7 +140,7 @@ fn registry_trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
     trickles
 }
 
-fn timeline(chance: &mut Chance, until: Span, desired: &Configuration) -> Vec<Happening> {
+pub(super) fn timeline(chance: &mut Chance, until: Span, desired: &Configuration) -> Vec<Happening> {
     let mut timeline = Vec::new();
     let mut at = |chance: &mut Chance, action: Action| {
         if chance.happens(250_000) {
