@@ -1,0 +1,101 @@
+//! The promises, by number: what each says in a line, and which checker watches over it here. Where none does, it says
+//! what shows it instead.
+
+/// One promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// Its number, as violations name it.
+    pub number: &'static str,
+    /// What it says.
+    pub what: &'static str,
+    /// What shows that it is kept.
+    pub shown: Shown,
+}
+
+/// What shows that a promise is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A checker of the simulator, by the name of its file.
+    Checked(&'static str),
+    /// Something else, since the simulator cannot see it; in words.
+    Elsewhere(&'static str),
+}
+
+use Shown::{Checked, Elsewhere};
+
+const fn promise(number: &'static str, what: &'static str, shown: Shown) -> Promise {
+    Promise { number, what, shown }
+}
+
+/// All promises: first what must never happen, then what must always happen in the end.
+pub const PROMISES: &[Promise] = &[
+    promise("S1", "who writes a cluster's state holds its lock", Checked("lock")),
+    promise("S2", "tenures never go back", Checked("lock")),
+    promise("S3", "no write goes out without a condition", Checked("sending")),
+    promise("S4", "every key has one kind of writer", Checked("ownership")),
+    promise("S5", "both records of a task say the same", Checked("pair")),
+    promise("S6", "what became of a write nobody knows is not taken for a no", Checked("doubt")),
+    promise("S8", "no transaction is larger than a store takes", Checked("sending")),
+    promise("S9", "no host gives away more than it has", Checked("capacity")),
+    promise("S10", "no port of a host is given away twice", Checked("ports")),
+    promise("S11", "nothing new comes to a host that may not or cannot run it", Checked("eligibility")),
+    promise("S12", "no more tasks are issued than `max`", Checked("bound")),
+    promise("S13", "an id means one thing, a placement number one placement", Checked("identity")),
+    promise("S14", "no healthy task is stopped by choice where `min` would break", Checked("budget")),
+    promise("S16", "what works is stopped only when somebody said so", Checked("evidence")),
+    promise("S17", "a placement never changes", Checked("generation")),
+    promise("S18", "only known versions run, and new ones a few at a time", Checked("versions")),
+    promise("S19", "a record that cannot be read does not mean zero", Checked("rubbish")),
+    promise("S20", "of a placement at most one copy lives on its host", Checked("copies")),
+    promise("S21", "nothing of ours lives that nobody issued", Checked("orphan")),
+    promise("S22", "agents touch only what is theirs", Checked("foreign")),
+    promise("S23", "when many hosts fall silent, haste is slowed", Checked("brake")),
+    promise("S25", "what ends again and again is started ever more slowly", Checked("restart")),
+    promise("S27", "what is said of a placement only goes forward", Checked("lifecycle")),
+    promise(
+        "S28",
+        "who is registered lives, and leaves the registry before it is stopped",
+        Checked("registration"),
+    ),
+    promise(
+        "S30",
+        "the same seed is the same run, byte for byte",
+        Elsewhere("each seed is run twice, in two processes"),
+    ),
+    promise("S36", "what a later version wrote survives this one", Checked("upgrade")),
+    promise("L1", "every service gets the healthy tasks it shall have", Checked("convergence")),
+    promise("L2", "then nothing changes any more", Checked("quiet")),
+    promise("L3", "no cluster is without a lock holder for long", Checked("vacancy")),
+    promise("L4", "tasks of a failed host are replaced", Checked("replacement")),
+    promise("L6", "what is drained becomes empty", Checked("drain")),
+    promise("L9", "what a machine believes is what the store holds", Checked("views")),
+    promise("L15", "no task is restarted because the store was away", Checked("outage")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn each_is_named_by_its_checker() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
+        for promise in PROMISES {
+            let Checked(file) = promise.shown else { continue };
+            let text = std::fs::read_to_string(folder.join(format!("{file}.rs"))).unwrap_or_default();
+            let blames = text.contains(&format!("\"{}\"", promise.number));
+            assert!(text.starts_with("//!") && blames, "{}: {file}.rs", promise.number);
+        }
+    }
+
+    #[test]
+    fn each_is_there_once_in_order() {
+        let of = |kind: &str| -> Vec<u32> {
+            let numbers = PROMISES.iter().filter_map(|promise| promise.number.strip_prefix(kind));
+            numbers.map(|number| number.parse().expect("a number")).collect()
+        };
+        for kind in ["S", "L"] {
+            assert!(of(kind).is_sorted_by(|a, b| a < b), "{kind}: {:?}", of(kind));
+        }
+    }
+}
