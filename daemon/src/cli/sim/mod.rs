@@ -1,0 +1,37 @@
+//! Rehearses in the simulator: what can be said after `callboard sim`, a file a command.
+
+mod run;
+mod source;
+mod takes;
+mod verdict;
+
+use super::out::{self, Format};
+use anyhow::Result;
+use callboard_sim::{Options, small_world};
+
+/// Rehearse failures in the simulator: thousands of hosts, in pretended time, with the scheduler that runs in production
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SimCommand {
+    Run(run::RunArgs),
+    /// Print the fingerprint of small worlds, one for each seed: the same on every machine
+    #[command(hide = true)]
+    Hash {
+        /// How many
+        #[arg(long, default_value_t = 3)]
+        worlds: u64,
+    },
+}
+
+/// Carries out a command of the simulator.
+pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
+    match command {
+        SimCommand::Run(args) => run::run(args, format),
+        SimCommand::Hash { worlds } => {
+            for seed in 0..*worlds {
+                let outcome = callboard_sim::run(&small_world(seed), &Options::default());
+                out::line(&format!("{seed} {:016x}", outcome.hash));
+            }
+            Ok(())
+        }
+    }
+}

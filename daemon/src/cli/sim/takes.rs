@@ -1,0 +1,107 @@
+//! Many runs at once: all cores play, and the results come in the order in which the runs were asked for.
+
+use callboard_sim::search::{cores, in_order};
+use callboard_sim::{Options, Outcome, Scenario, run};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A run that is asked for.
+pub(super) struct Take {
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) options: Options,
+}
+
+/// A run that was made.
+pub(super) struct Played {
+    pub(super) outcome: Outcome,
+    /// How long it took, on the clock of this machine.
+    pub(super) took: Duration,
+}
+
+/// Which seeds are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seeds {
+    /// So many, from where one begins.
+    Count(u64),
+    /// From the first to before the last.
+    Between(u64, u64),
+}
+
+impl Seeds {
+    /// Reads `100`, or `A..B`.
+    pub(super) fn parse(text: &str) -> Result<Seeds, String> {
+        let number = |text: &str| text.parse::<u64>().ok();
+        let seeds = match text.split_once("..") {
+            Some((first, end)) => number(first).zip(number(end)).map(|(a, b)| Seeds::Between(a, b)),
+            None => number(text).map(Seeds::Count),
+        };
+        let some = seeds.filter(|seeds| !seeds.from(0).is_empty());
+        some.ok_or_else(|| {
+            "expected how many, as in 100, or from where to before where, as in 500..600".into()
+        })
+    }
+
+    /// Gives the seeds, those that are only counted from `first` on.
+    pub(super) fn from(self, first: u64) -> Range<u64> {
+        match self {
+            Seeds::Count(count) => first..first.saturating_add(count),
+            Seeds::Between(first, end) => first..end,
+        }
+    }
+}
+
+impl Take {
+    /// Makes the run.
+    pub(super) fn play(&self) -> Played {
+        let begun = Instant::now();
+        let outcome = run(&self.scenario, &self.options);
+        Played { outcome, took: begun.elapsed() }
+    }
+}
+
+impl Played {
+    /// Gives how much happened in a second of this machine's time.
+    pub(super) fn events_per_second(&self) -> u64 {
+        let millis = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.outcome.events.saturating_mul(1_000) / millis
+    }
+}
+
+/// Makes all runs, on all cores, and gives each to `take` in their order, until it has enough.
+pub(super) fn play(takes: &[Take], mut take: impl FnMut(Played) -> ControlFlow<()>) {
+    let bar = progress(takes.len() as u64);
+    let made = |index: u64| {
+        let take = usize::try_from(index).ok().and_then(|index| takes.get(index));
+        take.map(Take::play)
+    };
+    in_order(cores(), takes.len() as u64, made, |played| {
+        bar.inc(1);
+        played.map_or(ControlFlow::Continue(()), |played| bar.suspend(|| take(played)))
+    });
+    bar.finish_and_clear();
+}
+
+/// Shows on standard error how far it is, where that is a terminal and there is more than one thing to wait for.
+pub(super) fn progress(count: u64) -> ProgressBar {
+    let target = if count > 1 { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(count), target);
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len}, {per_sec}, {eta} to go {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seeds;
+
+    #[test]
+    fn seeds_are_counted_or_named() {
+        for (text, expect) in
+            [("3", Some(7..10)), ("5..8", Some(5..8)), ("8..5", None), ("0", None), ("x", None)]
+        {
+            assert_eq!(Seeds::parse(text).ok().map(|seeds| seeds.from(7)), expect, "{text}");
+        }
+    }
+}
