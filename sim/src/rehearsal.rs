@@ -64,6 +64,7 @@ fn nothing_wrong(until: Span) -> Scenario {
     Scenario {
         name: "rehearsal".into(),
         description: String::new(),
+        teaches: String::new(),
         file: String::new(),
         seed: 0,
         duration: Span(WARM_UP.0 + until.0),

@@ -4,17 +4,24 @@
 
 mod draw;
 mod expectations;
+mod fields;
+mod form;
 mod generate;
 mod happenings;
 mod hosts;
+mod kinds;
 mod manners;
 mod read;
+mod tree;
+mod write;
+mod words;
 
 pub use draw::{Profile, draw, draw_around, drawn};
 pub use expectations::{Expectation, RolloutEnd};
 pub use hosts::{HostClass, Hosts};
 pub use manners::{StoreKind, StoreManners};
 pub use read::{ReadError, read};
+pub use write::write;
 
 use crate::build::Build;
 use callboard_core::config::Configuration;
@@ -26,8 +33,10 @@ use callboard_core::model::{Name, Service, Version};
 pub struct Scenario {
     /// Short; also the name of its file.
     pub name: String,
-    /// What it shows, in a sentence or two.
+    /// What happens, in a sentence or two.
     pub description: String,
+    /// What a reader learns from it, in a sentence or two.
+    pub teaches: String,
     /// The file it came from, as it was named; shown in the command that reproduces a run.
     pub file: String,
     /// The seed, unless the user gives another.

@@ -62,7 +62,7 @@ fn mistakes_are_told() {
     check(
         "expects: [{min_healthy: {}}]",
         &["it.yml:5: expects: unknown field, expected clusters, services, task_definitions, hosts, name, \
-           description, seed, duration, settle, fleet, generate, schedulers, ttl, builds, store, registry, \
+           description, teaches, seed, duration, settle, fleet, generate, schedulers, ttl, builds, store, registry, \
            timeline, trickle or expect; did you mean \"expect\"?"],
     );
 }

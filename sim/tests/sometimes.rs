@@ -1,6 +1,6 @@
 //! Everything that may happen does happen, within a number of drawn worlds: a path that is never taken is never checked.
 
-use callboard_sim::{Options, Sometimes, run, small_world};
+use callboard_sim::{Options, Profile, Sometimes, draw, run};
 
 /// How many worlds are drawn.
 const WORLDS: u64 = 400;
@@ -12,7 +12,7 @@ fn each_point_is_reached_now_and_then() {
     let reached = |half: u64| {
         let mut all = Sometimes::default();
         for seed in (half..WORLDS).step_by(2) {
-            all.merge(&run(&small_world(seed), &Options::default()).stats.sometimes);
+            all.merge(&run(&draw(Profile::Tiny, seed), &Options::default()).stats.sometimes);
         }
         all
     };

@@ -116,29 +116,29 @@ pub fn read(file_name: &str, bytes: &[u8]) -> Result<Sourced<Configuration>, Vec
     let tree = parse(file_name, bytes)?;
     let reader = Reader::new(file_name);
     let root = reader.root(&tree);
-    let mut sourced = Sourced::<Configuration>::default();
+    let mut sourced = Sourced::default();
     match &tree.value {
         Value::Map(entries) if entries.iter().all(|(_, node)| node.value == Value::Null) => {
             root.wrong("with nothing in it", LISTS, "");
         }
-        Value::Map(_) => {
-            root.object(|fields| lists(fields, &mut sourced));
-        }
+        Value::Map(_) => sourced = root.object(read_lists).unwrap_or_default(),
         Value::Null | Value::Scalar { .. } | Value::Seq(_) => root.wrong("", LISTS, ""),
     }
-    let duplicates = duplicates(&sourced);
-    duplicates.into_iter().for_each(|mistake| reader.report(mistake));
     reader.finish().map(|()| sourced)
 }
 
 const LISTS: &str = "an object with at least one of the lists clusters, services, task_definitions and hosts";
 
-fn lists(fields: &mut Fields<'_>, sourced: &mut Sourced<Configuration>) {
-    let Sourced { value, places } = sourced;
+/// Reads the lists of a configuration out of an object that may hold more than these.
+pub fn read_lists(fields: &mut Fields<'_>) -> Sourced<Configuration> {
+    let mut sourced = Sourced::<Configuration>::default();
+    let Sourced { value, places } = &mut sourced;
     value.clusters = list(fields, Kind::Cluster, places, cluster::read);
     value.services = list(fields, Kind::Service, places, service::read);
     value.task_definitions = list(fields, Kind::Definition, places, definition::read);
     value.hosts = list(fields, Kind::Host, places, host::read);
+    duplicates(&sourced).into_iter().for_each(|mistake| fields.report(mistake));
+    sourced
 }
 
 /// Puts the configurations of several files together.

@@ -88,11 +88,12 @@ pub struct Fields<'a> {
     entries: &'a [(Key, Node)],
     place: Place,
     asked: Vec<&'static str>,
+    asked_for_all: bool,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn new(reader: &'a Reader, entries: &'a [(Key, Node)], place: Place) -> Fields<'a> {
-        Fields { reader, entries, place, asked: Vec::new() }
+        Fields { reader, entries, place, asked: Vec::new(), asked_for_all: false }
     }
 
     /// Gives a field that must be there: reading it notes a mistake when it is not.
@@ -137,6 +138,11 @@ impl<'a> Fields<'a> {
             .unwrap_or_default()
     }
 
+    /// Leaves it at that: what else there is in the object is not taken for unknown.
+    pub fn ask_for_all(&mut self) {
+        self.asked_for_all = true;
+    }
+
     /// Says where the object stands.
     #[must_use]
     pub fn place(&self) -> &Place {
@@ -157,11 +163,16 @@ impl<'a> Fields<'a> {
         Place { file: self.place.file.clone(), line, column, path }
     }
 
+    /// Notes a mistake that was made by hand. [`Fields::wrong`] is the usual way to it.
+    pub fn report(&self, mistake: Mistake) {
+        self.reader.report(mistake);
+    }
+
     /// Reports the fields that nobody asked for.
     pub(super) fn finish(&self) {
         let known = || self.asked.iter().copied();
         for (key, _) in self.entries {
-            if self.asked.contains(&key.text.as_str()) || self.reader.is_full() {
+            if self.asked_for_all || self.asked.contains(&key.text.as_str()) || self.reader.is_full() {
                 continue;
             }
             let mut place = self.place_of(&shown(&key.text), None);

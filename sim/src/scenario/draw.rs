@@ -121,6 +121,7 @@ fn world(
     let mut scenario = Scenario {
         name: format!("{profile}-{seed}"),
         description: "drawn from its seed".into(),
+        teaches: String::new(),
         file: String::new(),
         seed,
         duration: size.duration,

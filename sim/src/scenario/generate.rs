@@ -38,6 +38,25 @@ pub(crate) struct Generate {
 /// Policies by name.
 pub(crate) const POLICIES: [(&str, Policy); 2] = [("spread", Policy::Spread), ("binpack", Policy::Binpack)];
 
+impl Default for Generate {
+    fn default() -> Generate {
+        Generate {
+            prefix: "service-".into(),
+            services: 1,
+            tasks: 1,
+            min: 0,
+            max: 2,
+            versions: 2,
+            memory: 512,
+            cpu_units: 128,
+            check_interval: Span::secs(10),
+            cluster: "main".into(),
+            policy: Policy::Spread,
+            max_parallel: None,
+        }
+    }
+}
+
 impl Generate {
     /// Adds the services to a configuration.
     pub(crate) fn add_to(&self, desired: &mut Configuration) {

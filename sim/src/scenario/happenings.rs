@@ -1,207 +1,275 @@
-//! Reads one entry of a scenario's timeline: `at`, `do`, and what that needs.
+//! The entries of a scenario's timeline: `at`, `do`, and what that needs.
 
-use super::read::{Known, LONGEST, known_name};
-use super::{Action, Happening, Hosts, ServiceChange};
-use callboard_core::config::{Fields, Item};
+use super::form::{self, Form, Kind, Shape};
+use super::kinds::{Constant, Flag, HOST, List, Number, SERVICE, TIME, Text};
+use super::read::Known;
+use super::{Action, Happening, Hosts, ServiceChange, tree};
+use callboard_core::config::{Item, Node};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
 
-#[derive(Clone, Copy)]
-enum Verb {
-    SetService,
-    DeleteService,
-    CorruptService,
-    Drain,
-    Undrain,
-    CrashHosts,
-    FreezeHosts,
-    Partition,
-    KillAgents,
-    RegistryAway,
-    RegistryForgets,
-    KillSchedulers,
-    PauseSchedulers,
-    StoreOutage,
-    StoreReadOnly,
-    LeaderChange,
-    NoQuorum,
-    NoSpace,
-    StoreSlow,
-    ExpireSessions,
-    CompactStore,
-    RestoreStore,
-    EmptyStore,
-    ReplaceStore,
-    Apply,
-    AnnotateRecords,
-    NewerRecords,
+/// What can happen: the word for it, what it is, and what it is like when all is left out that can be.
+fn verbs() -> Vec<(&'static str, &'static str, Action)> {
+    let (hosts, lasting, count) = (Hosts::Count(0), Span(0), 1);
+    let service = || Name::from("");
+    let on = || hosts.clone();
+    let set = ServiceChange::default();
+    vec![
+        (
+            "set_service",
+            "A user changes fields of a service.",
+            Action::SetService { service: service(), set },
+        ),
+        ("delete_service", "A user deletes a service.", Action::DeleteService { service: service() }),
+        (
+            "corrupt_service",
+            "Something writes rubbish over a service's record.",
+            Action::CorruptService { service: service() },
+        ),
+        ("drain", "A user drains hosts.", Action::Drain { hosts: on(), draining: true }),
+        (
+            "undrain",
+            "A user takes the draining of hosts back.",
+            Action::Drain { hosts: on(), draining: false },
+        ),
+        (
+            "crash_hosts",
+            "Machines fail: all that runs on them is gone.",
+            Action::CrashHosts { hosts: on(), reboot_after: None },
+        ),
+        (
+            "freeze_hosts",
+            "Machines stand still, with all that runs on them.",
+            Action::FreezeHosts { hosts: on(), lasting },
+        ),
+        (
+            "partition",
+            "Agents cannot reach the store, while their tasks run on.",
+            Action::Partition { hosts: on(), lasting },
+        ),
+        (
+            "kill_agents",
+            "Agents are killed; their tasks run on.",
+            Action::KillAgents { hosts: on(), restart_after: Span::secs(5) },
+        ),
+        (
+            "registry_away",
+            "The registries of machines answer nothing.",
+            Action::RegistryAway { hosts: on(), lasting },
+        ),
+        (
+            "registry_forgets",
+            "The registries of machines lose all they hold.",
+            Action::RegistryForgets { hosts: on() },
+        ),
+        (
+            "kill_schedulers",
+            "Schedulers are killed, those that hold locks first.",
+            Action::KillSchedulers { count, restart_after: None },
+        ),
+        (
+            "pause_schedulers",
+            "Schedulers stand still, plans in hand, those that hold locks first.",
+            Action::PauseSchedulers { count, lasting },
+        ),
+        ("store_outage", "The store answers nobody.", Action::StoreOutage { lasting }),
+        ("store_read_only", "The store takes no writes.", Action::StoreReadOnly { lasting }),
+        ("leader_change", "The store's leader is gone, and another is elected.", Action::ChangeLeader),
+        ("no_quorum", "The store has no leader and cannot elect one.", Action::NoQuorum { lasting }),
+        (
+            "no_space",
+            "The store is full: it takes renewals and deletes, no puts and no new sessions.",
+            Action::NoSpace { lasting },
+        ),
+        ("store_slow", "The store is slow.", Action::StoreSlow { lasting, factor: 10 }),
+        ("expire_sessions", "All sessions end at one moment.", Action::ExpireSessions),
+        ("compact_store", "The store forgets its history, and every watch ends.", Action::CompactStore),
+        ("restore_store", "The store is put back to what it was.", Action::RestoreStore { back: lasting }),
+        ("empty_store", "The store loses everything.", Action::EmptyStore),
+        ("replace_store", "Another, empty store takes its place.", Action::ReplaceStore),
+        ("apply", "Users write all they want once more.", Action::Apply),
+        (
+            "annotate_records",
+            "A later version writes a field into every issued record that this one does not know.",
+            Action::AnnotateRecords,
+        ),
+        (
+            "newer_records",
+            "A later version writes the records of a service in a shape that this one cannot know.",
+            Action::NewerRecords { service: service() },
+        ),
+    ]
 }
 
-const VERBS: [(&str, Verb); 27] = [
-    ("set_service", Verb::SetService),
-    ("delete_service", Verb::DeleteService),
-    ("corrupt_service", Verb::CorruptService),
-    ("drain", Verb::Drain),
-    ("undrain", Verb::Undrain),
-    ("crash_hosts", Verb::CrashHosts),
-    ("freeze_hosts", Verb::FreezeHosts),
-    ("partition", Verb::Partition),
-    ("kill_agents", Verb::KillAgents),
-    ("registry_away", Verb::RegistryAway),
-    ("registry_forgets", Verb::RegistryForgets),
-    ("kill_schedulers", Verb::KillSchedulers),
-    ("pause_schedulers", Verb::PauseSchedulers),
-    ("store_outage", Verb::StoreOutage),
-    ("store_read_only", Verb::StoreReadOnly),
-    ("leader_change", Verb::LeaderChange),
-    ("no_quorum", Verb::NoQuorum),
-    ("no_space", Verb::NoSpace),
-    ("store_slow", Verb::StoreSlow),
-    ("expire_sessions", Verb::ExpireSessions),
-    ("compact_store", Verb::CompactStore),
-    ("restore_store", Verb::RestoreStore),
-    ("empty_store", Verb::EmptyStore),
-    ("replace_store", Verb::ReplaceStore),
-    ("apply", Verb::Apply),
-    ("annotate_records", Verb::AnnotateRecords),
-    ("newer_records", Verb::NewerRecords),
-];
-
-/// All fields that some verb needs.
-const FIELDS: [&str; 17] = [
-    "service",
-    "task_version",
-    "desired",
-    "min",
-    "max",
-    "stopped",
-    "retry",
-    "count",
-    "percent",
-    "prefix",
-    "names",
-    "running",
-    "lasting",
-    "reboot_after",
-    "restart_after",
-    "factor",
-    "back",
-];
-
-pub(super) fn read(item: &Item<'_>, known: &Known) -> Option<Happening> {
-    item.object(|fields| {
-        let at = fields.required("at").span(LONGEST);
-        let verb = fields.required("do").choice(&VERBS);
-        if verb.is_none() {
-            // Nobody can tell which fields belong to what is not known, so none is taken for unknown.
-            FIELDS.iter().for_each(|name| drop(fields.optional(name)));
-        }
-        let action = verb.and_then(|verb| action(fields, verb, known));
-        Some(Happening { at: at?, action: action? })
-    })?
+/// Tells whether two actions are told by the same word.
+fn same_verb(one: &Action, other: &Action) -> bool {
+    let draining = |action: &Action| matches!(action, Action::Drain { draining: true, .. });
+    std::mem::discriminant(one) == std::mem::discriminant(other) && draining(one) == draining(other)
 }
 
-fn action(fields: &mut Fields<'_>, verb: Verb, known: &Known) -> Option<Action> {
-    match verb {
-        Verb::SetService => {
-            let service = service(fields, known);
-            let set = change(fields);
-            if set == ServiceChange::default() {
-                fields.wrong("nothing is changed", "task_version, desired, min, max, stopped or retry", "");
+/// One entry.
+pub(super) struct Entry;
+
+impl Kind for Entry {
+    type Value = Happening;
+
+    fn read(&self, item: &Item<'_>, known: &Known) -> Option<Happening> {
+        item.object(|fields| {
+            let at = TIME.read(&fields.required("at"), known);
+            let verbs = verbs();
+            let words: Vec<(&str, usize)> =
+                verbs.iter().enumerate().map(|(index, (word, ..))| (*word, index)).collect();
+            let Some(verb) = fields.required("do").choice(&words) else {
+                // Nobody can tell which fields belong to what is not known, so none is taken for unknown.
+                fields.ask_for_all();
+                return None;
+            };
+            let mut action = verbs[verb].2.clone();
+            action.form(&mut Form::Read { fields, known });
+            Some(Happening { at: at?, action })
+        })?
+    }
+
+    fn write(&self, happening: &Happening) -> Node {
+        let verbs = verbs();
+        let verb = verbs.iter().find(|(_, _, basis)| same_verb(basis, &happening.action));
+        let word = tree::text(verb.map_or("", |(word, ..)| word));
+        tree::join(
+            tree::object([("at", TIME.write(&happening.at)), ("do", word)]),
+            form::write(&happening.action),
+        )
+    }
+
+    fn describe(&self) -> Node {
+        let each = verbs().into_iter().map(|(word, says, mut action)| {
+            let mut form = Form::description();
+            form.must("at", "When, from the beginning.", &TIME, &mut Span(0));
+            form.must("do", says, &Constant(word), &mut ());
+            action.form(&mut form);
+            form.described()
+        });
+        tree::object([("oneOf", tree::list(each))])
+    }
+}
+
+impl Shape for Action {
+    fn basis(&self) -> Action {
+        let verbs = verbs().into_iter();
+        verbs.map(|(_, _, basis)| basis).find(|basis| same_verb(basis, self)).unwrap_or_else(|| self.clone())
+    }
+
+    fn form(&mut self, form: &mut Form<'_, '_>) {
+        match self {
+            Action::SetService { service, set } => {
+                form.must("service", "Which.", &SERVICE, service);
+                set.form(form);
             }
-            Some(Action::SetService { service: service?, set })
+            Action::DeleteService { service }
+            | Action::CorruptService { service }
+            | Action::NewerRecords { service } => form.must("service", "Which.", &SERVICE, service),
+            Action::Drain { hosts, .. } | Action::RegistryForgets { hosts } => hosts.form(form),
+            Action::CrashHosts { hosts, reboot_after } => {
+                hosts.form(form);
+                form.maybe("reboot_after", "When they come back; left out, never.", &TIME, reboot_after);
+            }
+            Action::FreezeHosts { hosts, lasting }
+            | Action::Partition { hosts, lasting }
+            | Action::RegistryAway { hosts, lasting } => {
+                hosts.form(form);
+                form.must("lasting", "For how long.", &TIME, lasting);
+            }
+            Action::KillAgents { hosts, restart_after } => {
+                hosts.form(form);
+                form.may("restart_after", "When they are started again.", &TIME, restart_after);
+            }
+            Action::KillSchedulers { count, restart_after } => {
+                form.may("count", "How many.", &Number(1, 16), count);
+                let says = "When they are started again; left out, never.";
+                form.maybe("restart_after", says, &TIME, restart_after);
+            }
+            Action::PauseSchedulers { count, lasting } => {
+                form.may("count", "How many.", &Number(1, 16), count);
+                form.must("lasting", "For how long.", &TIME, lasting);
+            }
+            Action::StoreOutage { lasting }
+            | Action::StoreReadOnly { lasting }
+            | Action::NoQuorum { lasting }
+            | Action::NoSpace { lasting } => form.must("lasting", "For how long.", &TIME, lasting),
+            Action::StoreSlow { lasting, factor } => {
+                form.must("lasting", "For how long.", &TIME, lasting);
+                form.may("factor", "By how much.", &Number(2, 10_000), factor);
+            }
+            Action::RestoreStore { back } => form.must("back", "How long ago that was.", &TIME, back),
+            Action::ChangeLeader
+            | Action::ExpireSessions
+            | Action::CompactStore
+            | Action::EmptyStore
+            | Action::ReplaceStore
+            | Action::Apply
+            | Action::AnnotateRecords => {}
         }
-        Verb::DeleteService => Some(Action::DeleteService { service: service(fields, known)? }),
-        Verb::CorruptService => Some(Action::CorruptService { service: service(fields, known)? }),
-        Verb::Drain => Some(Action::Drain { hosts: hosts(fields, known)?, draining: true }),
-        Verb::Undrain => Some(Action::Drain { hosts: hosts(fields, known)?, draining: false }),
-        Verb::CrashHosts => {
-            let reboot_after = fields.optional("reboot_after").and_then(|item| item.span(LONGEST));
-            Some(Action::CrashHosts { hosts: hosts(fields, known)?, reboot_after })
-        }
-        Verb::FreezeHosts => {
-            let lasting = lasting(fields);
-            Some(Action::FreezeHosts { hosts: hosts(fields, known)?, lasting: lasting? })
-        }
-        Verb::Partition => {
-            let lasting = lasting(fields);
-            Some(Action::Partition { hosts: hosts(fields, known)?, lasting: lasting? })
-        }
-        Verb::KillAgents => {
-            let restart_after = fields.span_or("restart_after", LONGEST, Span::secs(5));
-            Some(Action::KillAgents { hosts: hosts(fields, known)?, restart_after })
-        }
-        Verb::RegistryAway => {
-            let lasting = lasting(fields);
-            Some(Action::RegistryAway { hosts: hosts(fields, known)?, lasting: lasting? })
-        }
-        Verb::RegistryForgets => Some(Action::RegistryForgets { hosts: hosts(fields, known)? }),
-        Verb::KillSchedulers => {
-            let restart_after = fields.optional("restart_after").and_then(|item| item.span(LONGEST));
-            Some(Action::KillSchedulers { count: fields.number_or("count", 1..=16, 1), restart_after })
-        }
-        Verb::PauseSchedulers => {
-            let count = fields.number_or("count", 1..=16, 1);
-            Some(Action::PauseSchedulers { count, lasting: lasting(fields)? })
-        }
-        Verb::StoreOutage => Some(Action::StoreOutage { lasting: lasting(fields)? }),
-        Verb::StoreReadOnly => Some(Action::StoreReadOnly { lasting: lasting(fields)? }),
-        Verb::LeaderChange => Some(Action::ChangeLeader),
-        Verb::NoQuorum => Some(Action::NoQuorum { lasting: lasting(fields)? }),
-        Verb::NoSpace => Some(Action::NoSpace { lasting: lasting(fields)? }),
-        Verb::StoreSlow => {
-            let factor = fields.number_or("factor", 2..=10_000, 10);
-            Some(Action::StoreSlow { lasting: lasting(fields)?, factor })
-        }
-        Verb::ExpireSessions => Some(Action::ExpireSessions),
-        Verb::CompactStore => Some(Action::CompactStore),
-        Verb::RestoreStore => Some(Action::RestoreStore { back: fields.required("back").span(LONGEST)? }),
-        Verb::EmptyStore => Some(Action::EmptyStore),
-        Verb::ReplaceStore => Some(Action::ReplaceStore),
-        Verb::Apply => Some(Action::Apply),
-        Verb::AnnotateRecords => Some(Action::AnnotateRecords),
-        Verb::NewerRecords => Some(Action::NewerRecords { service: service(fields, known)? }),
     }
 }
 
-fn service(fields: &mut Fields<'_>, known: &Known) -> Option<Name> {
-    known_name(&fields.required("service"), &known.services, "service")
-}
-
-fn lasting(fields: &mut Fields<'_>) -> Option<Span> {
-    fields.required("lasting").span(LONGEST)
-}
-
-fn change(fields: &mut Fields<'_>) -> ServiceChange {
-    let number =
-        |fields: &mut Fields<'_>, name| fields.optional(name).and_then(|item| item.number(0..=100_000));
-    ServiceChange {
-        task_version: fields.optional("task_version").and_then(|item| item.number(1..=u32::MAX)),
-        desired: number(fields, "desired"),
-        min: number(fields, "min"),
-        max: number(fields, "max"),
-        stopped: fields.optional("stopped").and_then(|item| item.flag()),
-        retry: number(fields, "retry"),
+impl ServiceChange {
+    fn form(&mut self, form: &mut Form<'_, '_>) {
+        let many = Number(0, 100_000);
+        form.maybe("task_version", "The version to roll to.", &Number(1, u32::MAX), &mut self.task_version);
+        form.maybe("desired", "How many tasks shall run.", &many, &mut self.desired);
+        form.maybe("min", "How many must stay healthy.", &many, &mut self.min);
+        form.maybe("max", "How many may be issued.", &many, &mut self.max);
+        form.maybe("stopped", "Stops the service, or starts it again.", &Flag, &mut self.stopped);
+        form.maybe("retry", "Tries a failed rollout again.", &many, &mut self.retry);
+        if *self == ServiceChange::default() {
+            form.wrong("nothing is changed", "task_version, desired, min, max, stopped or retry");
+        }
     }
 }
 
-/// Reads which machines are meant: exactly one way of saying so.
-fn hosts(fields: &mut Fields<'_>, known: &Known) -> Option<Hosts> {
-    let count = fields.optional("count").and_then(|item| item.number(1..=100_000));
-    let running = fields.optional("running").and_then(|item| known_name(&item, &known.services, "service"));
-    let percent = fields.optional("percent").and_then(|item| item.number(1..=100));
-    let prefix = fields.optional("prefix").and_then(|item| item.text("the beginning of host names"));
-    let names = fields.list("names", |item| known_name(&item, &known.hosts, "machine"));
-    let ways = [running.is_some() || count.is_some(), percent.is_some(), prefix.is_some(), !names.is_empty()];
-    if ways.iter().filter(|given| **given).count() != 1 {
-        fields.wrong("which machines?", "one of count, percent, prefix, names, or running with count", "");
-        return None;
+impl Hosts {
+    /// Names the ways of saying which machines are meant, of which exactly one is to be used.
+    fn form(&mut self, form: &mut Form<'_, '_>) {
+        let (mut count, mut percent, mut prefix, mut names, mut running) = (None, None, None, None, None);
+        match self {
+            Hosts::Count(0) => {}
+            Hosts::Count(number) => count = Some(*number),
+            Hosts::Percent(share) => percent = Some(*share),
+            Hosts::Prefix(beginning) => prefix = Some(beginning.clone()),
+            Hosts::Named(list) => names = Some(list.clone()),
+            Hosts::Running { service, count: number } => {
+                (running, count) = (Some(service.clone()), Some(*number));
+            }
+        }
+        let says = "So many machines, drawn from the seed; with `running`, of those, 1 when left out.";
+        form.maybe("count", says, &Number(1, 100_000), &mut count);
+        form.maybe("running", "Machines that run tasks of this service.", &SERVICE, &mut running);
+        form.maybe(
+            "percent",
+            "Such a share of the fleet, drawn from the seed.",
+            &Number(1, 100),
+            &mut percent,
+        );
+        let says = "All machines whose names begin so.";
+        form.maybe("prefix", says, &Text("the beginning of host names"), &mut prefix);
+        form.maybe("names", "These machines.", &List(HOST), &mut names);
+        let names = names.filter(|names| !names.is_empty());
+        let ways =
+            [running.is_some() || count.is_some(), percent.is_some(), prefix.is_some(), names.is_some()];
+        let is_one = ways.iter().filter(|given| **given).count() == 1;
+        let allowed = "one of count, percent, prefix, names, or running with count";
+        form.exactly_one(
+            &["count", "running", "percent", "prefix", "names"],
+            is_one,
+            "which machines?",
+            allowed,
+        );
+        *self = match (running, count, percent, prefix, names) {
+            (Some(service), count, ..) => Hosts::Running { service, count: count.unwrap_or(1) },
+            (None, Some(count), ..) => Hosts::Count(count),
+            (None, None, Some(percent), ..) => Hosts::Percent(percent),
+            (None, None, None, Some(prefix), _) => Hosts::Prefix(prefix),
+            (None, None, None, None, Some(names)) => Hosts::Named(names),
+            (None, None, None, None, None) => Hosts::Count(0),
+        };
     }
-    Some(match (running, count, percent, prefix) {
-        (Some(service), count, _, _) => Hosts::Running { service, count: count.unwrap_or(1) },
-        (None, Some(count), _, _) => Hosts::Count(count),
-        (None, None, Some(percent), _) => Hosts::Percent(percent),
-        (None, None, None, Some(prefix)) => Hosts::Prefix(prefix.to_string()),
-        (None, None, None, None) => Hosts::Named(names),
-    })
 }

@@ -3,8 +3,11 @@
 //!
 //! **Invariant:** the simulator knows of the differences between stores only from here.
 
-use super::read::{LONGEST, between};
-use callboard_core::config::{Fields, Item, Value};
+use super::form::{self, Form, Kind, Shape};
+use super::kinds::{Between, Choice, Flag, Number, PPM, SOME, TIME};
+use super::read::Known;
+use super::tree;
+use callboard_core::config::{Item, Node, Value};
 use callboard_core::machine::Span;
 use std::fmt;
 
@@ -23,7 +26,7 @@ pub enum StoreKind {
 }
 
 /// The stores, by name.
-pub(super) const KINDS: [(&str, StoreKind); 4] = [
+const KINDS: [(&str, StoreKind); 4] = [
     ("memory", StoreKind::Memory),
     ("embedded", StoreKind::Embedded),
     ("consul", StoreKind::Consul),
@@ -169,32 +172,76 @@ impl fmt::Display for StoreKind {
     }
 }
 
-/// Reads the name of a store, or an object: `like` names a store, and whatever else is given goes before its manners.
-pub(super) fn read(item: &Item<'_>) -> Option<StoreManners> {
-    if item.node().is_some_and(|node| matches!(node.value, Value::Scalar { .. })) {
-        return item.choice(&KINDS).map(StoreManners::of);
-    }
-    item.object(|fields| {
-        let like = StoreManners::of(fields.choice_or("like", &KINDS, StoreKind::Memory));
-        StoreManners {
-            latency: between(fields, "latency", like.latency),
-            watch_delay: between(fields, "watch_delay", like.watch_delay),
-            lost_requests: often(fields, "lost_requests_ppm", like.lost_requests),
-            lost_answers: often(fields, "lost_answers_ppm", like.lost_answers),
-            repeated: often(fields, "repeated_ppm", like.repeated),
-            late: often(fields, "late_ppm", like.late),
-            deaf_watches: often(fields, "deaf_watches_ppm", like.deaf_watches),
-            cut_watches: often(fields, "cut_watches_ppm", like.cut_watches),
-            lost_events: often(fields, "lost_events_ppm", like.lost_events),
-            rewound_watches: often(fields, "rewound_watches_ppm", like.rewound_watches),
-            session_slack: fields.span_or("session_slack", LONGEST, like.session_slack),
-            election: between(fields, "election", like.election),
-            commits_later: often(fields, "commits_later_ppm", like.commits_later),
-            ..like
+/// The name of a store; or an object: `like` names a store, and whatever else is given goes before its manners.
+pub(super) struct Store;
+
+impl Kind for Store {
+    type Value = StoreManners;
+
+    fn read(&self, item: &Item<'_>, known: &Known) -> Option<StoreManners> {
+        if item.node().is_some_and(|node| matches!(node.value, Value::Scalar { .. })) {
+            return item.choice(&KINDS).map(StoreManners::of);
         }
-    })
+        form::read(StoreManners::default(), item, known)
+    }
+
+    fn write(&self, manners: &StoreManners) -> Node {
+        let like = Choice(&KINDS).write(&manners.kind);
+        if *manners == manners.basis() { like } else { form::write(manners) }
+    }
+
+    fn describe(&self) -> Node {
+        tree::object([(
+            "anyOf",
+            tree::list([Choice(&KINDS).describe(), form::describe(&StoreManners::default())]),
+        )])
+    }
 }
 
-fn often(fields: &mut Fields<'_>, name: &'static str, like: u32) -> u32 {
-    fields.number_or(name, 0..=1_000_000, like)
+impl Shape for StoreManners {
+    fn basis(&self) -> StoreManners {
+        StoreManners::of(self.kind)
+    }
+
+    fn form(&mut self, form: &mut Form<'_, '_>) {
+        form.always(
+            "like",
+            "Which store it is like in all that is left out.",
+            &Choice(&KINDS),
+            &mut self.kind,
+        );
+        if form.known().is_some() {
+            *self = StoreManners::of(self.kind);
+        }
+        form.may("latency", "How long a request takes, one way.", &Between, &mut self.latency);
+        form.may("watch_delay", "How long a change takes to a watcher.", &Between, &mut self.watch_delay);
+        let mut often = |name, says, value: &mut u32| form.may(name, says, &PPM, value);
+        often("lost_requests_ppm", "Requests that never arrive, in a million.", &mut self.lost_requests);
+        often("lost_answers_ppm", "Answers that never arrive, in a million.", &mut self.lost_answers);
+        often("repeated_ppm", "Requests that arrive twice, in a million.", &mut self.repeated);
+        often("late_ppm", "Answers that come very late, in a million.", &mut self.late);
+        let says = "Watches that fall silent without a word, in a million deliveries.";
+        often("deaf_watches_ppm", says, &mut self.deaf_watches);
+        often("cut_watches_ppm", "Watches that end, in a million deliveries.", &mut self.cut_watches);
+        let says = "Events that a watch loses and goes on, in a million deliveries.";
+        often("lost_events_ppm", says, &mut self.lost_events);
+        let says = "Events after which a watch tells again of the one before, in a million deliveries.";
+        often("rewound_watches_ppm", says, &mut self.rewound_watches);
+        let says =
+            "Writes to a store without a leader that are carried out when it has one again, in a million.";
+        often("commits_later_ppm", says, &mut self.commits_later);
+        let says = "One event of a watch may tell of several transactions.";
+        form.may("merged_watches", says, &Flag, &mut self.merged_watches);
+        let says = "How often a watch on which nothing happens gives a sign of life.";
+        form.may("sign_of_life", says, &SOME, &mut self.sign_of_life);
+        let says = "Sessions may live longer than their ttl by up to this.";
+        form.may("session_slack", says, &TIME, &mut self.session_slack);
+        form.may("ttl_min", "A shorter ttl is raised to this.", &TIME, &mut self.ttl_min);
+        form.may("ttls", "After how many ttls a session ends.", &Number(1, 10), &mut self.ttls);
+        let says = "How soon the end of a machine ends the sessions of its agent.";
+        form.maybe("host_death", says, &TIME, &mut self.host_death);
+        form.may("election", "How long a change of leader takes.", &Between, &mut self.election);
+        let says = "How long the store takes to say that it has no leader.";
+        form.may("fails_after", says, &TIME, &mut self.fails_after);
+    }
 }

@@ -7,13 +7,13 @@ mod verdict;
 
 use super::out::{self, Format};
 use anyhow::Result;
-use callboard_sim::{Options, small_world};
+use callboard_sim::{Options, Profile, draw};
 
 /// Rehearse failures in the simulator: thousands of hosts, in pretended time, with the scheduler that runs in production
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum SimCommand {
     Run(run::RunArgs),
-    /// Print the fingerprint of small worlds, one for each seed: the same on every machine
+    /// Print the fingerprint of tiny worlds, one for each seed: the same on every machine
     #[command(hide = true)]
     Hash {
         /// How many
@@ -28,7 +28,7 @@ pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
         SimCommand::Run(args) => run::run(args, format),
         SimCommand::Hash { worlds } => {
             for seed in 0..*worlds {
-                let outcome = callboard_sim::run(&small_world(seed), &Options::default());
+                let outcome = callboard_sim::run(&draw(Profile::Tiny, seed), &Options::default());
                 out::line(&format!("{seed} {:016x}", outcome.hash));
             }
             Ok(())

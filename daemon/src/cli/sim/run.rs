@@ -21,9 +21,9 @@ use std::sync::Arc;
 #[command(after_help = "Examples:\n  callboard sim run examples/scenarios/*.yml\n  \
     callboard sim run examples/scenarios/bad-build.yml --hosts 1000 --seed 7\n  \
     callboard sim run examples/scenarios/bad-build.yml --seeds 100 --junit result.xml\n  \
-    callboard sim run small-world-7")]
+    callboard sim run tiny-7")]
 pub(crate) struct RunArgs {
-    /// Scenario files; `small-world-7` is no file but the small random world that seed 7 draws
+    /// Scenario files; `tiny-7` is no file but the tiny world that seed 7 draws; likewise small, medium, large, huge
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// How many hosts, instead of what the scenario says

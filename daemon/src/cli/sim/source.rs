@@ -3,7 +3,7 @@
 use super::super::apply::read;
 use crate::problem::{Kind, Problem};
 use crate::write::body;
-use callboard_sim::{Scenario, small_world};
+use callboard_sim::{Scenario, drawn};
 use std::path::Path;
 
 /// Reads a scenario, or draws the world that is named. A file of that name comes first.
@@ -18,6 +18,3 @@ pub(super) fn scenario(path: &Path) -> Result<Scenario, Problem> {
     }
 }
 
-fn drawn(name: &str) -> Option<Scenario> {
-    Some(small_world(name.strip_prefix("small-world-")?.parse().ok()?))
-}
