@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** every life of a process has its own idea of what time it is, so that nothing can compare two.
 
+use crate::clock::Clock;
 use crate::rng::Chance;
 use callboard_core::agent::{Agent, Effect, Input, Settings};
 use callboard_core::machine::{Machine, Span, Time};
@@ -11,8 +12,7 @@ use callboard_core::scheduler::{self, Scheduler};
 #[derive(Clone, Debug)]
 pub(crate) struct Clocked<M> {
     pub(crate) machine: M,
-    /// What its clock shows more than the world's.
-    offset: Span,
+    pub(crate) clock: Clock,
     /// The earliest wake that is planned, on the world's clock.
     armed: Option<Time>,
     /// When it was last stepped by a wake.
@@ -25,36 +25,41 @@ pub(crate) type AgentProcess = Clocked<Agent>;
 pub(crate) type SchedulerMachine = Clocked<Scheduler>;
 
 impl Clocked<Agent> {
-    pub(crate) fn new(settings: Settings, now: Time, chance: &mut Chance) -> AgentProcess {
-        Clocked::around(Agent::new(settings), now, chance)
+    pub(crate) fn new(settings: Settings, now: Time, ppm: i32, chance: &mut Chance) -> AgentProcess {
+        Clocked::around(Agent::new(settings), now, ppm, chance)
     }
 
     pub(crate) fn step(&mut self, now: Time, input: Input) -> Vec<Effect> {
-        self.machine.step(now + self.offset, input)
+        self.machine.step(self.clock.shows(now), input)
     }
 }
 
 impl Clocked<Scheduler> {
-    pub(crate) fn new(settings: scheduler::Settings, now: Time, chance: &mut Chance) -> SchedulerMachine {
-        Clocked::around(Scheduler::new(settings), now, chance)
+    pub(crate) fn new(
+        settings: scheduler::Settings,
+        now: Time,
+        ppm: i32,
+        chance: &mut Chance,
+    ) -> SchedulerMachine {
+        Clocked::around(Scheduler::new(settings), now, ppm, chance)
     }
 
     pub(crate) fn step(&mut self, now: Time, input: scheduler::Input) -> Vec<scheduler::Effect> {
-        self.machine.step(now + self.offset, input)
+        self.machine.step(self.clock.shows(now), input)
     }
 }
 
 impl<M: Machine> Clocked<M> {
-    fn around(machine: M, _now: Time, chance: &mut Chance) -> Clocked<M> {
-        let offset = Span(chance.below(1_000_000_000));
-        Clocked { machine, offset, armed: None, woken: None }
+    fn around(machine: M, now: Time, ppm: i32, chance: &mut Chance) -> Clocked<M> {
+        let clock = Clock::new(now, Time(chance.below(1_000_000_000)), ppm);
+        Clocked { machine, clock, armed: None, woken: None }
     }
 
     /// Gives the wake that must be planned now, if none that is planned serves.
     pub(crate) fn arm(&mut self, now: Time) -> Option<Time> {
         let (local, _) = self.machine.wake_at()?;
         let soonest = if self.woken == Some(now) { now + Span(1) } else { now };
-        let wanted = Time(local.0.saturating_sub(self.offset.0)).max(soonest);
+        let wanted = self.clock.when(local).max(soonest);
         if self.armed.is_some_and(|armed| armed <= wanted) {
             return None;
         }
@@ -69,7 +74,7 @@ impl<M: Machine> Clocked<M> {
             return false;
         }
         self.armed = None;
-        let due = self.machine.wake_at().is_some_and(|(local, _)| local <= now + self.offset);
+        let due = self.machine.wake_at().is_some_and(|(local, _)| local <= self.clock.shows(now));
         if due {
             self.woken = Some(now);
         }

@@ -1,6 +1,7 @@
 //! What can happen in a simulated world, one value an event.
 
 use callboard_backends::memory::WatcherId;
+use callboard_core::machine::{Span, Time};
 use callboard_core::registry;
 use callboard_core::store::{Reply, Request};
 use callboard_core::work::Report;
@@ -62,6 +63,8 @@ pub(crate) enum Event {
     Script(u32),
     /// Something from a trickle.
     Drip(u32),
+    /// A machine's agent is cut off from the store and connected again, in turns of a length, until a time.
+    Flap { host: u32, every: Span, until: Time },
     /// Something that lasted is over.
     Undo(Undo),
     /// A user tries again to write.
@@ -83,6 +86,10 @@ pub(crate) enum Moment {
     Unhealthy,
     /// It ends by itself.
     Exit,
+    /// It kills its agent, and ends.
+    KillAgent,
+    /// It takes its machine down.
+    KillMachine,
     /// It ends because it was asked to.
     Stopped,
     /// It is killed because it did not end.
@@ -98,8 +105,14 @@ pub(crate) enum Undo {
     StartAgent(u32),
     /// A machine goes on.
     Thaw(u32),
-    /// An agent reaches the store again.
-    Heal(u32),
+    /// A machine that was shut down in order is switched off, and on again after a while.
+    PowerOff(u32, Span),
+    /// A process and the store reach each other again.
+    Heal(Role, u32),
+    /// A clock goes right again.
+    Steady(Role, u32),
+    /// The way to the store is no worse than it always is.
+    Clear,
     /// A scheduler is started again.
     StartScheduler(u32),
     /// A host is drained no longer.

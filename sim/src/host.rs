@@ -3,15 +3,20 @@
 //! **Invariant:** what lives here is the truth; an agent learns of it only through reports.
 
 mod execute;
+mod ills;
+mod memory;
 mod process;
 mod registry;
 
+pub(crate) use ills::Ills;
 pub(crate) use process::{Proc, ProcState};
 pub(crate) use registry::Registry;
 
 use crate::agent::AgentProcess;
 use crate::event::{Event, Moment, Process, Role};
+use crate::link::Link;
 use crate::rng::{Chance, Stream};
+use crate::scenario::HostFault;
 use callboard_core::agent::Settings;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Registration, Usage};
@@ -31,8 +36,11 @@ pub(crate) struct Host {
     pub(crate) up: bool,
     /// Stands still until then.
     pub(crate) frozen_until: Time,
-    /// Its agent does not reach the store until then.
-    pub(crate) cut_until: Time,
+    /// The way between its agent and the store.
+    pub(crate) link: Link,
+    /// How much too fast its clock goes, in a million.
+    pub(crate) ppm: i32,
+    pub(crate) ills: Ills,
     /// The agent, while it runs.
     pub(crate) agent: Option<AgentProcess>,
     /// Counts the lives of its agent.
@@ -64,6 +72,10 @@ pub(crate) enum Outward {
     Health(u32, bool),
     /// A task was killed for want of memory.
     OutOfMemory,
+    /// A task took its agent down with it.
+    AgentDown,
+    /// A task took its machine down with it.
+    MachineDown,
 }
 
 impl Host {
@@ -75,7 +87,9 @@ impl Host {
             boot: 0,
             up: true,
             frozen_until: Time(0),
-            cut_until: Time(0),
+            link: Link::default(),
+            ppm: 0,
+            ills: Ills::default(),
             agent: None,
             life: 0,
             seen: Revision(0),
@@ -107,7 +121,7 @@ impl Host {
             seen: self.seen,
             store_id: self.store_id.clone(),
         };
-        self.agent = Some(AgentProcess::new(settings, now, &mut self.chance));
+        self.agent = Some(AgentProcess::new(settings, now, self.ppm, &mut self.chance));
         self.agent_name()
     }
 
@@ -192,6 +206,11 @@ impl Host {
                     out.push(Outward::Health(pid, false));
                 }
             }
+            Moment::KillAgent => {
+                self.end(now, pid, Exit { code: Some(1), signal: None, out_of_memory: false }, &mut out);
+                out.push(Outward::AgentDown);
+            }
+            Moment::KillMachine => out.push(Outward::MachineDown),
             Moment::Exit => {
                 self.end(now, pid, Exit { code: Some(1), signal: None, out_of_memory: false }, &mut out)
             }
@@ -208,48 +227,12 @@ impl Host {
     /// Measures what the machine and its tasks use.
     pub(crate) fn usage(&self, now: Time) -> Usage {
         let tasks = self.procs.iter().filter(|proc| proc.state == ProcState::Live);
+        let full = self.ills.has(now, HostFault::FillDisk);
         Usage {
             memory_total: self.memory_total,
             memory_used: self.memory_kib(now) / 1024,
             tasks: tasks.map(|proc| (proc.run.id.to_string(), proc.memory_kib(now) / 1024)).collect(),
-            unfit: None,
+            unfit: full.then(|| "cannot write to the tasks' directory: no space left on device".into()),
         }
-    }
-
-    /// Kills the largest task when memory is used up, unless the forecast that said so is outdated.
-    pub(crate) fn memory_full(&mut self, now: Time, forecast: u32) -> Vec<Outward> {
-        let mut out = Vec::new();
-        if forecast != self.forecast {
-            return out;
-        }
-        if self.memory_kib(now) >= self.memory_total * 1024 {
-            let live = self.procs.iter().filter(|proc| proc.state == ProcState::Live);
-            let largest = live.max_by_key(|proc| (proc.memory_kib(now), std::cmp::Reverse(proc.pid)));
-            if let Some(pid) = largest.map(|proc| proc.pid) {
-                out.push(Outward::OutOfMemory);
-                self.end(now, pid, Exit { code: None, signal: Some(9), out_of_memory: true }, &mut out);
-                return out;
-            }
-        }
-        self.forecast(now, &mut out);
-        out
-    }
-
-    /// Sums up what is in use: the machine's own thirty-second, and its tasks.
-    pub(crate) fn memory_kib(&self, now: Time) -> u64 {
-        let tasks: u64 = self.procs.iter().map(|proc| proc.memory_kib(now)).sum();
-        self.memory_total * 1024 / 32 + tasks
-    }
-
-    /// Plans when memory will be used up, if it goes on like this.
-    fn forecast(&mut self, now: Time, out: &mut Vec<Outward>) {
-        self.forecast += 1;
-        let leak: u64 = self.procs.iter().map(Proc::leak_kib_per_minute).sum();
-        if leak == 0 {
-            return;
-        }
-        let room = (self.memory_total * 1024).saturating_sub(self.memory_kib(now));
-        let at = now + Span(room * 60_000 / leak + 1);
-        out.push(Outward::Plan(at, Event::MemoryFull { host: self.index, forecast: self.forecast }));
     }
 }

@@ -167,23 +167,8 @@ impl fmt::Display for Summary<'_> {
 
 impl Summary<'_> {
     fn faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stats = &self.0.stats;
-        let all = [
-            (stats.hosts_crashed, "hosts crashed"),
-            (stats.hosts_frozen, "hosts frozen"),
-            (stats.agents_killed, "agents killed"),
-            (stats.agents_cut, "agents cut off"),
-            (stats.schedulers_killed, "schedulers killed"),
-            (stats.schedulers_paused, "schedulers paused"),
-            (stats.store_outages, "store outages"),
-            (stats.leader_changes, "changes of leader"),
-            (stats.quorums_lost, "quorums lost"),
-        ];
-        let some: Vec<String> = all
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
+        let faults = self.0.stats.faults.iter();
+        let some: Vec<String> = faults.map(|(name, count)| format!("{count} {name}")).collect();
         if some.is_empty() { Ok(()) } else { writeln!(f, "  faults: {}", some.join(", ")) }
     }
 

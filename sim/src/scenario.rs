@@ -4,6 +4,7 @@
 
 mod draw;
 mod expectations;
+mod fault;
 mod fields;
 mod form;
 mod generate;
@@ -13,11 +14,15 @@ mod kinds;
 mod manners;
 mod read;
 mod tree;
-mod write;
 mod words;
+mod write;
 
 pub use draw::{Profile, draw, draw_around, drawn};
 pub use expectations::{Expectation, RolloutEnd};
+pub use fault::{
+    Fault, FaultKind, HostFault, Lasts, On, Row, SchedulerFault, ServiceFault, Size, StoreFault, TABLE,
+    WayFault,
+};
 pub use hosts::{HostClass, Hosts};
 pub use manners::{StoreKind, StoreManners};
 pub use read::{ReadError, read};
@@ -98,128 +103,8 @@ pub enum Action {
         /// The new values.
         set: ServiceChange,
     },
-    /// A user deletes a service.
-    DeleteService {
-        /// The service.
-        service: Name,
-    },
-    /// A user drains hosts, or takes that back.
-    Drain {
-        /// Which.
-        hosts: Hosts,
-        /// True to drain.
-        draining: bool,
-    },
-    /// Something writes rubbish over a service's record.
-    CorruptService {
-        /// The service.
-        service: Name,
-    },
-    /// Machines fail: all that runs on them is gone.
-    CrashHosts {
-        /// Which.
-        hosts: Hosts,
-        /// When they come back; `None`: never.
-        reboot_after: Option<Span>,
-    },
-    /// Machines stand still, with all that runs on them.
-    FreezeHosts {
-        /// Which.
-        hosts: Hosts,
-        /// For how long.
-        lasting: Span,
-    },
-    /// Agents cannot reach the store, while their tasks run on.
-    Partition {
-        /// Which.
-        hosts: Hosts,
-        /// For how long.
-        lasting: Span,
-    },
-    /// Agents are killed; their tasks run on.
-    KillAgents {
-        /// Which.
-        hosts: Hosts,
-        /// When they are started again.
-        restart_after: Span,
-    },
-    /// The registries of machines answer nothing.
-    RegistryAway {
-        /// Which.
-        hosts: Hosts,
-        /// For how long.
-        lasting: Span,
-    },
-    /// The registries of machines lose all they hold.
-    RegistryForgets {
-        /// Which.
-        hosts: Hosts,
-    },
-    /// Schedulers are killed.
-    KillSchedulers {
-        /// How many, those that hold locks first.
-        count: u32,
-        /// When they are started again; `None`: never.
-        restart_after: Option<Span>,
-    },
-    /// Schedulers stand still, plans in hand.
-    PauseSchedulers {
-        /// How many, those that hold locks first.
-        count: u32,
-        /// For how long.
-        lasting: Span,
-    },
-    /// The store answers nobody.
-    StoreOutage {
-        /// For how long.
-        lasting: Span,
-    },
-    /// The store takes no writes.
-    StoreReadOnly {
-        /// For how long.
-        lasting: Span,
-    },
-    /// The store's leader is gone, and another is elected.
-    ChangeLeader,
-    /// The store has no leader and cannot elect one.
-    NoQuorum {
-        /// For how long.
-        lasting: Span,
-    },
-    /// The store has no space left: it takes renewals and deletes, but no puts and no new sessions.
-    NoSpace {
-        /// For how long.
-        lasting: Span,
-    },
-    /// The store is slow by this factor.
-    StoreSlow {
-        /// For how long.
-        lasting: Span,
-        /// By how much.
-        factor: u64,
-    },
-    /// All sessions end at one moment.
-    ExpireSessions,
-    /// The store forgets its history, and every watch ends.
-    CompactStore,
-    /// The store is put back to what it was this long ago.
-    RestoreStore {
-        /// How long ago.
-        back: Span,
-    },
-    /// The store loses everything.
-    EmptyStore,
-    /// Another store takes its place: empty, its revisions later.
-    ReplaceStore,
-    /// Users write all they want once more.
-    Apply,
-    /// A later version writes a field into every issued record that this one does not know.
-    AnnotateRecords,
-    /// A later version writes the records of a service in a shape that this one cannot know.
-    NewerRecords {
-        /// The service.
-        service: Name,
-    },
+    /// Something goes wrong, or a user does something that has no more to it.
+    Fault(Fault),
 }
 
 /// New values for fields of a service; `None` leaves one as it is.
@@ -243,7 +128,9 @@ pub struct ServiceChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trickle {
     /// What.
-    pub fault: TrickleFault,
+    pub fault: FaultKind,
+    /// Hits all machines with the same value of this label at once; `None`: one machine.
+    pub each: Option<String>,
     /// How often in the whole fleet, on average.
     pub per_hour: u64,
     /// From when.
@@ -252,45 +139,6 @@ pub struct Trickle {
     pub until: Span,
     /// How long each lasts, at least and at most.
     pub lasting: (Span, Span),
-}
-
-/// What can go wrong again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TrickleFault {
-    /// A machine fails and comes back.
-    Crash,
-    /// An agent is cut off from the store.
-    Partition,
-    /// An agent is killed and started again.
-    KillAgent,
-    /// A machine stands still.
-    Freeze,
-    /// The scheduler that holds most locks is killed and started again.
-    KillScheduler,
-    /// The scheduler that holds most locks stands still.
-    PauseScheduler,
-    /// The store answers nobody.
-    StoreOutage,
-    /// The store takes no writes.
-    StoreReadOnly,
-    /// The registry of a machine answers nothing.
-    RegistryAway,
-    /// The registry of a machine loses all it holds.
-    RegistryForgets,
-    /// The store changes its leader.
-    ChangeLeader,
-    /// The store has no leader and cannot elect one.
-    NoQuorum,
-    /// The store has no space left.
-    NoSpace,
-    /// A task ends by itself.
-    TaskExit,
-    /// A user rolls a service to another version.
-    Roll,
-    /// A user changes how many tasks a service has.
-    Scale,
-    /// A user drains a host for a while.
-    Drain,
 }
 
 impl Scenario {
@@ -313,6 +161,22 @@ impl Scenario {
             class.count = u32::try_from(count).unwrap_or(u32::MAX);
         }
         self
+    }
+
+    /// Gives the manners of the store with all that will ever be the matter with it.
+    pub(crate) fn worst_store(&self) -> StoreManners {
+        let once = self.timeline.iter().filter_map(|happening| match &happening.action {
+            Action::Fault(fault) => Some((fault.kind, fault.size)),
+            Action::SetService { .. } => None,
+        });
+        let again = self.trickle.iter().map(|trickle| (trickle.fault, trickle.fault.row().size.left_out()));
+        let mut worst = self.store.clone();
+        for (kind, size) in once.chain(again) {
+            if let FaultKind::Way(fault) = kind {
+                worst.worsen(fault, size);
+            }
+        }
+        worst
     }
 
     /// Gives when the last fault is over, as far as the scenario plans them.
@@ -344,32 +208,16 @@ impl Action {
     #[must_use]
     pub fn lasts(&self) -> Span {
         match self {
-            Action::CrashHosts { reboot_after, .. } => reboot_after.unwrap_or_default(),
-            Action::KillSchedulers { restart_after, .. } => restart_after.unwrap_or_default(),
-            Action::KillAgents { restart_after, .. } => *restart_after,
-            Action::FreezeHosts { lasting, .. }
-            | Action::Partition { lasting, .. }
-            | Action::RegistryAway { lasting, .. }
-            | Action::PauseSchedulers { lasting, .. }
-            | Action::StoreOutage { lasting }
-            | Action::StoreReadOnly { lasting }
-            | Action::NoQuorum { lasting }
-            | Action::NoSpace { lasting }
-            | Action::StoreSlow { lasting, .. } => *lasting,
-            Action::SetService { .. }
-            | Action::DeleteService { .. }
-            | Action::Drain { .. }
-            | Action::CorruptService { .. }
-            | Action::RegistryForgets { .. }
-            | Action::ExpireSessions
-            | Action::ChangeLeader
-            | Action::CompactStore
-            | Action::RestoreStore { .. }
-            | Action::EmptyStore
-            | Action::ReplaceStore
-            | Action::Apply
-            | Action::AnnotateRecords
-            | Action::NewerRecords { .. } => Span(0),
+            Action::SetService { .. } => Span(0),
+            Action::Fault(fault) => fault.lasting.unwrap_or_default(),
+        }
+    }
+
+    /// Tells whether a user does it; anything else goes wrong by itself.
+    pub(crate) fn is_by_user(&self) -> bool {
+        match self {
+            Action::SetService { .. } => true,
+            Action::Fault(fault) => fault.kind.is_by_user(),
         }
     }
 }

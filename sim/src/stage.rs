@@ -11,6 +11,7 @@ mod reality;
 mod script;
 mod setup;
 mod stranger;
+mod strike;
 mod tidings;
 mod user;
 
@@ -20,10 +21,11 @@ use crate::check::{Court, EndFacts, Fault, Text};
 use crate::event::{Event, Process, Role, Undo};
 use crate::expect::Expecting;
 use crate::host::Host;
+use crate::link::Link;
 use crate::museum::Mutant;
 use crate::queue::Queue;
 use crate::rng::Chance;
-use crate::scenario::{Scenario, ServiceChange};
+use crate::scenario::{Scenario, ServiceChange, WayFault};
 use crate::stats::Stats;
 use crate::store::SimStore;
 use crate::witness::Witness;
@@ -53,6 +55,8 @@ pub(crate) struct Stage {
     drips: Vec<Chance>,
     /// What users want to write and the store did not take yet.
     wishes: Vec<(String, Wish)>,
+    /// What makes the way to the store and back worse than it always is, until when, and how much.
+    worse: Vec<(Time, WayFault, u64)>,
     mutant: Option<Mutant>,
     /// When lapsed sessions are looked for next.
     expiry: Option<Time>,
@@ -69,6 +73,10 @@ pub(crate) struct SchedulerProcess {
     pub(crate) machine: Option<SchedulerMachine>,
     life: u32,
     paused_until: Time,
+    /// The way between it and the store.
+    link: Link,
+    /// How much too fast its clock goes, in a million.
+    ppm: i32,
     /// How many locks it believes to hold.
     pub(crate) locks: u32,
     net: Chance,
@@ -131,14 +139,14 @@ impl Stage {
             Event::Wake(process) => self.wake(process),
             Event::Arrive { from, request, answered } => self.arrive(from, request, answered),
             Event::Hear { to, reply } => {
-                if !self.is_cut(to) {
+                if !self.is_deaf(to) {
                     self.hear(to, reply);
                 }
             }
             Event::Unanswered { to, reply } => self.hear(to, reply),
             Event::Watched { to, watcher, reply } => {
                 let reply = self.store.arrived(watcher, reply);
-                if self.store.watcher(watcher) == Some(to) && !self.is_cut(to) {
+                if self.store.watcher(watcher) == Some(to) && !self.is_deaf(to) {
                     self.hear(to, reply);
                 } else {
                     self.stale += 1;
@@ -168,6 +176,9 @@ impl Stage {
             Event::Drip(index) => {
                 self.drip(index);
                 self.witness.begun();
+            }
+            Event::Flap { host, every, until } => {
+                self.flap(host, every, until);
             }
             Event::Undo(undo) => self.undo(undo),
             Event::UserRetry => self.grant_wishes(),
@@ -203,6 +214,7 @@ impl Stage {
             | Event::Apply
             | Event::Script(_)
             | Event::Drip(_)
+            | Event::Flap { .. }
             | Event::Undo(_)
             | Event::UserRetry
             | Event::Checkpoint
@@ -224,9 +236,30 @@ impl Stage {
             Undo::Boot(host) => self.boot(host),
             Undo::StartAgent(host) => self.start_agent(host),
             Undo::Thaw(host) => self.thaw(host),
-            Undo::Heal(host) => self.heal(host),
+            Undo::PowerOff(host, back_after) => {
+                self.crash(host, Some(back_after));
+            }
+            Undo::Heal(role, index) => self.heal(role, index),
+            Undo::Steady(role, index) => self.set_clock(role, index as usize, 0),
+            Undo::Clear => self.way_changed(),
             Undo::StartScheduler(index) => self.start_scheduler(index),
             Undo::Undrain(host) => self.drain(host, false),
+        }
+    }
+
+    /// Names the present life of a process.
+    fn current(&self, role: Role, index: usize) -> Process {
+        match role {
+            Role::Agent => self.hosts[index].agent_name(),
+            Role::Scheduler => self.schedulers[index].name(),
+        }
+    }
+
+    /// Tells whether a process lives.
+    fn is_running(&self, process: Process) -> bool {
+        match process.role {
+            Role::Agent => self.hosts[process.at()].is_agent(process),
+            Role::Scheduler => self.schedulers[process.at()].machine.is_some(),
         }
     }
 
@@ -244,7 +277,7 @@ impl Stage {
             .hosts
             .iter()
             .filter(|host| {
-                host.up && host.agent.is_some() && host.cut_until <= now && host.frozen_until <= now
+                host.up && host.agent.is_some() && host.link.is_open(now) && host.frozen_until <= now
             })
             .map(|host| host.registration.host.clone())
             .collect();

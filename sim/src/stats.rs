@@ -25,24 +25,8 @@ pub struct Stats {
     pub out_of_memory: u64,
     /// Requests to move a task, by agents.
     pub move_requests: u64,
-    /// Machines that failed.
-    pub hosts_crashed: u64,
-    /// Machines that stood still.
-    pub hosts_frozen: u64,
-    /// Agents that were killed.
-    pub agents_killed: u64,
-    /// Agents that were cut off.
-    pub agents_cut: u64,
-    /// Schedulers that were killed.
-    pub schedulers_killed: u64,
-    /// Schedulers that stood still.
-    pub schedulers_paused: u64,
-    /// Times that the store answered nobody.
-    pub store_outages: u64,
-    /// Times that the store changed its leader.
-    pub leader_changes: u64,
-    /// Times that the store had no leader and could not elect one.
-    pub quorums_lost: u64,
+    /// What went wrong, by name, and how often.
+    pub faults: BTreeMap<&'static str, u64>,
     /// The most tasks that were issued nowhere at one time, after all had been issued once.
     pub peak_unplaced: u64,
     /// What was reached, and how often.
@@ -74,6 +58,11 @@ impl Stats {
         if after.is_some() && after != before {
             self.placements += 1;
         }
+    }
+
+    /// Counts something that went wrong.
+    pub(crate) fn hit(&mut self, name: &'static str) {
+        *self.faults.entry(name).or_default() += 1;
     }
 
     pub(crate) fn born(&mut self, attempt: u32) {

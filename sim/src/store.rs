@@ -8,7 +8,8 @@ mod watches;
 
 use crate::event::Process;
 use crate::rng::Chance;
-use crate::scenario::StoreManners;
+use crate::scenario::{FaultKind, StoreManners, WayFault};
+use crate::stats::Stats;
 use callboard_backends::Memory;
 use callboard_backends::memory::{Delivery, WatcherId};
 use callboard_core::machine::{Span, Time};
@@ -142,10 +143,11 @@ impl SimStore {
     }
 
     /// Draws how long one way to or from the store takes.
-    pub(crate) fn latency(&self, now: Time, chance: &mut Chance) -> Span {
+    pub(crate) fn latency(&self, now: Time, chance: &mut Chance, stats: &mut Stats) -> Span {
         let (low, high) = self.manners.latency;
         let drawn = chance.span(low, high);
         let late = if chance.happens(self.manners.late) {
+            stats.hit(FaultKind::Way(WayFault::DelayAnswers).name());
             chance.span(Span::secs(1), Span::secs(30))
         } else {
             Span(0)

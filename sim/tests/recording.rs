@@ -1,7 +1,7 @@
 //! A recording shows what happened, and changes nothing.
 
 use callboard_sim::recording::Recording;
-use callboard_sim::{Options, Outcome, Scenario, read, run, small_world};
+use callboard_sim::{Options, Outcome, Profile, Scenario, draw, read, run};
 
 fn recorded(scenario: &Scenario) -> (Outcome, Recording) {
     let mut outcome = run(scenario, &Options { record: true, ..Options::default() });
@@ -12,7 +12,7 @@ fn recorded(scenario: &Scenario) -> (Outcome, Recording) {
 #[test]
 fn a_recording_changes_nothing() {
     for seed in 0..25 {
-        let scenario = small_world(seed);
+        let scenario = draw(Profile::Tiny, seed);
         let (with, _) = recorded(&scenario);
         assert_eq!(with, run(&scenario, &Options::default()), "seed {seed}");
     }
@@ -21,7 +21,7 @@ fn a_recording_changes_nothing() {
 #[test]
 fn a_recording_is_bounded_and_covers_the_run() {
     for seed in 0..20 {
-        let scenario = small_world(seed);
+        let scenario = draw(Profile::Tiny, seed);
         let (_, recording) = recorded(&scenario);
         let covered = recording.width.0 * u64::from(recording.columns);
         assert!(recording.columns <= 240 && covered >= scenario.duration.0, "seed {seed}");

@@ -1,6 +1,6 @@
 //! What is written of a scenario is read back as the same scenario.
 
-use callboard_sim::{Scenario, read, scenario::write, small_world};
+use callboard_sim::{Profile, Scenario, draw, read, scenario::write};
 use std::path::Path;
 
 /// Writes a scenario and reads that, twice, and gives the text.
@@ -15,7 +15,7 @@ fn check(scenario: &Scenario) -> String {
 #[test]
 fn drawn_worlds_are_read_back() {
     for seed in 0..50 {
-        check(&small_world(seed));
+        check(&draw(Profile::Tiny, seed));
     }
 }
 

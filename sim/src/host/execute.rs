@@ -3,6 +3,7 @@
 use super::{Host, Outward, Proc, ProcState};
 use crate::build::Build;
 use crate::event::{Event, Moment, Process};
+use crate::scenario::HostFault;
 use callboard_core::machine::{Span, Time};
 use callboard_core::work::{Exit, Found, Order, Report, Run, Spec};
 use std::sync::Arc;
@@ -17,11 +18,17 @@ impl Host {
         build: impl FnOnce(&Spec) -> Build,
     ) -> Vec<Outward> {
         let mut out = Vec::new();
+        let Some(order) = self.refused(now, agent, order, &mut out) else { return out };
         match order {
             Order::Inspect => {
-                let found =
-                    self.procs.iter().map(|proc| Found { spec: proc.spec.clone(), exit: proc.exit.clone() });
-                let report = Report::Inspected(Ok(found.collect()));
+                let lies = self.ills.has(now, HostFault::ExecutorLies);
+                let mut found = Vec::new();
+                for proc in &self.procs {
+                    if !lies || self.chance.coin() {
+                        found.push(Found { spec: proc.spec.clone(), exit: proc.exit.clone() });
+                    }
+                }
+                let report = Report::Inspected(Ok(found));
                 self.report(now, Span(5), Span(50), agent, report, &mut out);
             }
             Order::Start(spec) => {
@@ -43,6 +50,29 @@ impl Host {
             }
         }
         out
+    }
+
+    /// Lets an executor that is down fail, or not answer; gives the order back when it can be carried out.
+    fn refused(&mut self, now: Time, to: Process, order: Order, out: &mut Vec<Outward>) -> Option<Order> {
+        let (down, full) =
+            (self.ills.has(now, HostFault::ExecutorDown), self.ills.has(now, HostFault::FillDisk));
+        let why = if down { "the executor does not answer" } else { "no space left on device" };
+        let report = match &order {
+            Order::Inspect if down => Report::Inspected(Err(why.into())),
+            Order::Start(spec) if down || full => Report::Started(spec.run(), Err(why.into())),
+            Order::Stop { run, .. } if down => Report::Stopped(run.clone(), Err(why.into())),
+            Order::Remove(_) if down => return None,
+            Order::Inspect
+            | Order::Start(_)
+            | Order::Stop { .. }
+            | Order::Remove(_)
+            | Order::Check { .. }
+            | Order::Measure => return Some(order),
+        };
+        if !down || self.chance.coin() {
+            self.report(now, Span(10), Span::secs(2), to, report, out);
+        }
+        None
     }
 
     fn report(
@@ -72,13 +102,15 @@ impl Host {
             return;
         }
         let (low, high) = build.start;
-        if build.fails_to_start {
+        if build.fails_to_start || self.ills.has(now, HostFault::MissImages) {
             let report = Report::Started(run, Err("image not found".into()));
             self.report(now, low, high, agent, report, out);
             return;
         }
         self.pids += 1;
-        let at = now + self.chance.span(low, high);
+        let slow = self.ills.of(now, HostFault::SlowPulls).map_or(0, |(_, by)| by);
+        let hung = self.ills.of(now, HostFault::HangPulls).map_or(now, |(until, _)| until);
+        let at = hung + Span(self.chance.span(low, high).0 + slow);
         self.life(at, self.pids, Moment::Born, out);
         self.procs.push(Proc::new(self.pids, spec.clone(), build));
     }
@@ -100,10 +132,16 @@ impl Host {
         if let Some(after) = build.exits_after {
             self.life(now + after, pid, Moment::Exit, out);
         }
-        if build.leak_mib_per_minute > 0 {
-            if build.limited && reserved > 0 {
-                let room = reserved.saturating_sub(base);
-                let after = Span(room * 60_000 / (build.leak_mib_per_minute * 1024) + 1);
+        if let Some(after) = build.kills_agent_after {
+            self.life(now + after, pid, Moment::KillAgent, out);
+        }
+        if let Some(after) = build.kills_host_after {
+            self.life(now + after, pid, Moment::KillMachine, out);
+        }
+        if build.is_greedy() {
+            let limit =
+                build.exceeds(reserved.saturating_sub(base)).filter(|_| build.limited && reserved > 0);
+            if let Some(after) = limit {
                 self.life(now + after, pid, Moment::Killed, out);
             }
             self.forecast(now, out);
@@ -134,7 +172,9 @@ impl Host {
             return;
         }
         let takes = self.chance.span(low, high);
-        if stubborn || takes > grace {
+        if let Some((until, _)) = self.ills.of(now, HostFault::StickStops) {
+            self.life(until.max(now + grace), pid, Moment::Killed, out);
+        } else if stubborn || takes > grace {
             self.life(now + grace, pid, Moment::Killed, out);
         } else {
             self.life(now + takes, pid, Moment::Stopped, out);
@@ -145,7 +185,7 @@ impl Host {
     pub(super) fn end(&mut self, now: Time, pid: u32, exit: Exit, out: &mut Vec<Outward>) {
         let Some(proc) = self.procs.iter_mut().find(|proc| proc.pid == pid) else { return };
         proc.end(exit.clone(), out);
-        let (run, stops, leaks) = (proc.run.clone(), proc.stops, proc.build.leak_mib_per_minute > 0);
+        let (run, stops, leaks) = (proc.run.clone(), proc.stops, proc.build.is_greedy());
         if self.agent.is_some() {
             let agent = self.agent_name();
             self.report(now, Span(1), Span(5), agent, Report::Exited(run.clone(), exit), out);

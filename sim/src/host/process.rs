@@ -71,12 +71,17 @@ impl Proc {
         if self.state != ProcState::Live {
             return 0;
         }
-        let leaked = self.leak_kib_per_minute() * now.since(self.since).0 / 60_000;
-        self.base_kib() + leaked
+        self.base_kib() + self.build.extra_kib(now.since(self.since))
     }
 
-    pub(crate) fn leak_kib_per_minute(&self) -> u64 {
-        if self.state == ProcState::Live { self.build.leak_mib_per_minute * 1024 } else { 0 }
+    /// Gives how much more memory it takes a minute, KiB, at present.
+    pub(crate) fn growth(&self, now: Time) -> i64 {
+        self.build.growth(now.since(self.since))
+    }
+
+    /// Gives since when its memory follows which build's curve, if it does.
+    pub(crate) fn curve(&self) -> Option<(Time, &Build)> {
+        (!self.build.memory_curve.is_empty()).then_some((self.since, &self.build))
     }
 
     pub(crate) fn base_kib(&self) -> u64 {

@@ -91,7 +91,7 @@ fn cell(now: Time, hosts: &[Host], book: &Book) -> Cell {
             cell.down += 1;
             continue;
         }
-        let apart = host.agent.is_none() || host.cut_until > now || host.frozen_until > now;
+        let apart = host.agent.is_none() || !host.link.is_open(now) || host.frozen_until > now;
         cell.apart += u32::from(apart);
         memory += host.registration.memory;
         cores += host.registration.cpu_units;

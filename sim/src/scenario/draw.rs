@@ -67,7 +67,7 @@ impl Profile {
             settle: minutes(7),
         };
         match self {
-            Profile::Tiny => size((2, 4), (1, 3), 12, 20, (4, 9)),
+            Profile::Tiny => size((2, 4), (1, 3), 12, 20, (3, 8)),
             Profile::Small => size((5, 12), (1, 6), 60, 60, (10, 45)),
             Profile::Medium => size((100, 100), (10, 40), 1_000, 60, (20, 45)),
             Profile::Large => size((1_000, 1_000), (50, 200), 10_000, 30, (8, 15)),

@@ -1,5 +1,6 @@
 //! The fields at the top of a scenario file, and those of the smaller objects in it.
 
+use super::fault;
 use super::form::{Form, Shape};
 use super::generate::{self, Generate};
 use super::happenings::Entry;
@@ -7,7 +8,7 @@ use super::kinds::{
     Between, Choice, Duration, Flag, Labels, Lines, List, Named, Number, Object, PPM, SOME, TASK, TIME, Text,
     Word,
 };
-use super::{HostClass, RegistryManners, Scenario, StoreManners, Trickle, TrickleFault};
+use super::{FaultKind, HostClass, HostFault, RegistryManners, Scenario, StoreManners, Trickle};
 use crate::build::Build;
 use callboard_core::machine::Span;
 use callboard_core::model::{Name, PortRange};
@@ -102,6 +103,10 @@ impl Shape for HostClass {
         let executors = List(Word(&[("docker", "docker"), ("bash", "bash")]));
         form.may("executors", "Executors that work there.", &executors, &mut self.executors);
         form.may("labels", "Facts about the machines.", &Labels, &mut self.labels);
+        let says = "Spreads the machines over so many racks, with labels `rack: r1` and so on.";
+        form.may("racks", says, &Number(0, 100_000), &mut self.racks);
+        let says = "Spreads the racks over so many zones, with labels `zone: z1` and so on.";
+        form.may("zones", says, &Number(0, 100_000), &mut self.zones);
     }
 }
 
@@ -193,6 +198,19 @@ impl Shape for Build {
         form.may("memory_percent", says, &Number(0, 1_000), &mut self.memory_percent);
         let says = "Memory that it takes more every minute, MiB.";
         form.may("leak_mib_per_minute", says, &Number(0, 1_048_576), &mut self.leak_mib_per_minute);
+        let points = List(Object(Point::default()));
+        let mut curve: Vec<Point> =
+            self.memory_curve.iter().map(|(after, mib)| Point { after: *after, mib: *mib }).collect();
+        let says =
+            "Memory that it takes beside that, as points of time since its start; straight between them.";
+        form.may("memory_curve", says, &points, &mut curve);
+        self.memory_curve = curve.into_iter().map(|point| (point.after, point.mib)).collect();
+        self.memory_curve.sort_by_key(|(after, _)| *after);
+        form.may("memory_repeats", "The curve begins again at its end.", &Flag, &mut self.memory_repeats);
+        let says = "Poison: kills its agent so long after its start, and itself; left out, never.";
+        form.maybe("kills_agent_after", says, &TIME, &mut self.kills_agent_after);
+        let says = "Poison: takes its machine down so long after its start; left out, never.";
+        form.maybe("kills_host_after", says, &TIME, &mut self.kills_host_after);
         let says = "Is killed when it takes more memory than it reserves, as docker does.";
         form.may("limited", says, &Flag, &mut self.limited);
         let says =
@@ -201,26 +219,23 @@ impl Shape for Build {
     }
 }
 
-/// The faults that can trickle, by name.
-const FAULTS: [(&str, TrickleFault); 17] = [
-    ("crash", TrickleFault::Crash),
-    ("partition", TrickleFault::Partition),
-    ("kill_agent", TrickleFault::KillAgent),
-    ("freeze", TrickleFault::Freeze),
-    ("kill_scheduler", TrickleFault::KillScheduler),
-    ("pause_scheduler", TrickleFault::PauseScheduler),
-    ("store_outage", TrickleFault::StoreOutage),
-    ("store_read_only", TrickleFault::StoreReadOnly),
-    ("registry_away", TrickleFault::RegistryAway),
-    ("registry_forgets", TrickleFault::RegistryForgets),
-    ("leader_change", TrickleFault::ChangeLeader),
-    ("no_quorum", TrickleFault::NoQuorum),
-    ("no_space", TrickleFault::NoSpace),
-    ("task_exit", TrickleFault::TaskExit),
-    ("roll", TrickleFault::Roll),
-    ("scale", TrickleFault::Scale),
-    ("drain", TrickleFault::Drain),
-];
+/// A point of a curve of memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Point {
+    after: Span,
+    mib: u64,
+}
+
+impl Shape for Point {
+    fn basis(&self) -> Point {
+        Point::default()
+    }
+
+    fn form(&mut self, form: &mut Form<'_, '_>) {
+        form.must("after", "How long after the start.", &TIME, &mut self.after);
+        form.must("mib", "How much.", &Number(0, 16_777_216), &mut self.mib);
+    }
+}
 
 /// A trickle until the end of the scenario, whenever that is.
 const TO_THE_END: Span = Span(u64::MAX);
@@ -228,7 +243,8 @@ const TO_THE_END: Span = Span(u64::MAX);
 impl Default for Trickle {
     fn default() -> Trickle {
         Trickle {
-            fault: TrickleFault::Crash,
+            fault: FaultKind::Host(HostFault::Crash),
+            each: None,
             per_hour: 1,
             from: Span::secs(60),
             until: TO_THE_END,
@@ -243,7 +259,9 @@ impl Shape for Trickle {
     }
 
     fn form(&mut self, form: &mut Form<'_, '_>) {
-        form.must("fault", "What goes wrong.", &Choice(&FAULTS), &mut self.fault);
+        form.must("fault", "What goes wrong.", &Choice(&fault::NAMES), &mut self.fault);
+        let says = "Hits all machines with the same value of this label at once; left out, one machine.";
+        form.maybe("each", says, &Text("the name of a label"), &mut self.each);
         let says = "How often in the whole fleet, on average.";
         form.must("per_hour", says, &Number(1, 1_000_000), &mut self.per_hour);
         form.may("from", "From when.", &TIME, &mut self.from);

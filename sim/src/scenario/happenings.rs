@@ -1,110 +1,35 @@
 //! The entries of a scenario's timeline: `at`, `do`, and what that needs.
 
 use super::form::{self, Form, Kind, Shape};
-use super::kinds::{Constant, Flag, HOST, List, Number, SERVICE, TIME, Text};
+use super::kinds::{Constant, Flag, HOST, Labels, List, Number, SERVICE, TIME, Text};
 use super::read::Known;
-use super::{Action, Happening, Hosts, ServiceChange, tree};
+use super::{Action, Fault, FaultKind, Happening, Hosts, Lasts, On, ServiceChange, Size, TABLE, tree};
 use callboard_core::config::{Item, Node};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
 
 /// What can happen: the word for it, what it is, and what it is like when all is left out that can be.
 fn verbs() -> Vec<(&'static str, &'static str, Action)> {
-    let (hosts, lasting, count) = (Hosts::Count(0), Span(0), 1);
-    let service = || Name::from("");
-    let on = || hosts.clone();
-    let set = ServiceChange::default();
-    vec![
-        (
-            "set_service",
-            "A user changes fields of a service.",
-            Action::SetService { service: service(), set },
-        ),
-        ("delete_service", "A user deletes a service.", Action::DeleteService { service: service() }),
-        (
-            "corrupt_service",
-            "Something writes rubbish over a service's record.",
-            Action::CorruptService { service: service() },
-        ),
-        ("drain", "A user drains hosts.", Action::Drain { hosts: on(), draining: true }),
-        (
-            "undrain",
-            "A user takes the draining of hosts back.",
-            Action::Drain { hosts: on(), draining: false },
-        ),
-        (
-            "crash_hosts",
-            "Machines fail: all that runs on them is gone.",
-            Action::CrashHosts { hosts: on(), reboot_after: None },
-        ),
-        (
-            "freeze_hosts",
-            "Machines stand still, with all that runs on them.",
-            Action::FreezeHosts { hosts: on(), lasting },
-        ),
-        (
-            "partition",
-            "Agents cannot reach the store, while their tasks run on.",
-            Action::Partition { hosts: on(), lasting },
-        ),
-        (
-            "kill_agents",
-            "Agents are killed; their tasks run on.",
-            Action::KillAgents { hosts: on(), restart_after: Span::secs(5) },
-        ),
-        (
-            "registry_away",
-            "The registries of machines answer nothing.",
-            Action::RegistryAway { hosts: on(), lasting },
-        ),
-        (
-            "registry_forgets",
-            "The registries of machines lose all they hold.",
-            Action::RegistryForgets { hosts: on() },
-        ),
-        (
-            "kill_schedulers",
-            "Schedulers are killed, those that hold locks first.",
-            Action::KillSchedulers { count, restart_after: None },
-        ),
-        (
-            "pause_schedulers",
-            "Schedulers stand still, plans in hand, those that hold locks first.",
-            Action::PauseSchedulers { count, lasting },
-        ),
-        ("store_outage", "The store answers nobody.", Action::StoreOutage { lasting }),
-        ("store_read_only", "The store takes no writes.", Action::StoreReadOnly { lasting }),
-        ("leader_change", "The store's leader is gone, and another is elected.", Action::ChangeLeader),
-        ("no_quorum", "The store has no leader and cannot elect one.", Action::NoQuorum { lasting }),
-        (
-            "no_space",
-            "The store is full: it takes renewals and deletes, no puts and no new sessions.",
-            Action::NoSpace { lasting },
-        ),
-        ("store_slow", "The store is slow.", Action::StoreSlow { lasting, factor: 10 }),
-        ("expire_sessions", "All sessions end at one moment.", Action::ExpireSessions),
-        ("compact_store", "The store forgets its history, and every watch ends.", Action::CompactStore),
-        ("restore_store", "The store is put back to what it was.", Action::RestoreStore { back: lasting }),
-        ("empty_store", "The store loses everything.", Action::EmptyStore),
-        ("replace_store", "Another, empty store takes its place.", Action::ReplaceStore),
-        ("apply", "Users write all they want once more.", Action::Apply),
-        (
-            "annotate_records",
-            "A later version writes a field into every issued record that this one does not know.",
-            Action::AnnotateRecords,
-        ),
-        (
-            "newer_records",
-            "A later version writes the records of a service in a shape that this one cannot know.",
-            Action::NewerRecords { service: service() },
-        ),
-    ]
+    let set_service = Action::SetService { service: Name::from(""), set: ServiceChange::default() };
+    let faults = TABLE.iter().map(|row| {
+        let on = match row.kind {
+            FaultKind::Host(_) => On::Hosts(Hosts::Count(0)),
+            FaultKind::Scheduler(_) => On::Schedulers(1),
+            FaultKind::Service(_) => On::Service(Name::from("")),
+            FaultKind::Store(_) | FaultKind::Way(_) => On::All,
+        };
+        (row.name, row.words, Action::Fault(Fault::new(row.kind, on)))
+    });
+    [("set_service", "a user changes fields of a service", set_service)].into_iter().chain(faults).collect()
 }
 
 /// Tells whether two actions are told by the same word.
 fn same_verb(one: &Action, other: &Action) -> bool {
-    let draining = |action: &Action| matches!(action, Action::Drain { draining: true, .. });
-    std::mem::discriminant(one) == std::mem::discriminant(other) && draining(one) == draining(other)
+    let kind = |action: &Action| match action {
+        Action::SetService { .. } => None,
+        Action::Fault(fault) => Some(fault.kind),
+    };
+    kind(one) == kind(other)
 }
 
 /// One entry.
@@ -164,49 +89,47 @@ impl Shape for Action {
                 form.must("service", "Which.", &SERVICE, service);
                 set.form(form);
             }
-            Action::DeleteService { service }
-            | Action::CorruptService { service }
-            | Action::NewerRecords { service } => form.must("service", "Which.", &SERVICE, service),
-            Action::Drain { hosts, .. } | Action::RegistryForgets { hosts } => hosts.form(form),
-            Action::CrashHosts { hosts, reboot_after } => {
-                hosts.form(form);
-                form.maybe("reboot_after", "When they come back; left out, never.", &TIME, reboot_after);
+            Action::Fault(fault) => fault.form(form),
+        }
+    }
+}
+
+impl Fault {
+    fn form(&mut self, form: &mut Form<'_, '_>) {
+        match &mut self.on {
+            On::Hosts(hosts) => hosts.form(form),
+            On::Schedulers(count) => form.may("count", "How many.", &Number(1, 16), count),
+            On::Service(service) => form.must("service", "Which.", &SERVICE, service),
+            On::All => {}
+        }
+        let row = self.kind.row();
+        let mut span = self.lasting.unwrap_or_default();
+        match row.lasts {
+            Lasts::AtOnce => {}
+            Lasts::Must(field) => form.must(field, "For how long.", &TIME, &mut span),
+            Lasts::May(field, _) => form.may(field, "How long after that it is over.", &TIME, &mut span),
+            Lasts::OrNever(field) => {
+                form.maybe(
+                    field,
+                    "How long after that it is over; left out, never.",
+                    &TIME,
+                    &mut self.lasting,
+                );
             }
-            Action::FreezeHosts { hosts, lasting }
-            | Action::Partition { hosts, lasting }
-            | Action::RegistryAway { hosts, lasting } => {
-                hosts.form(form);
-                form.must("lasting", "For how long.", &TIME, lasting);
+        }
+        if matches!(row.lasts, Lasts::Must(_) | Lasts::May(..)) {
+            self.lasting = Some(span);
+        }
+        match row.size {
+            Size::None => {}
+            Size::Number(field, least, most, _) => {
+                form.may(field, "How much.", &Number(least, most), &mut self.size);
             }
-            Action::KillAgents { hosts, restart_after } => {
-                hosts.form(form);
-                form.may("restart_after", "When they are started again.", &TIME, restart_after);
+            Size::Time(field, _) => {
+                let mut span = Span(self.size);
+                form.may(field, "How much time.", &TIME, &mut span);
+                self.size = span.0;
             }
-            Action::KillSchedulers { count, restart_after } => {
-                form.may("count", "How many.", &Number(1, 16), count);
-                let says = "When they are started again; left out, never.";
-                form.maybe("restart_after", says, &TIME, restart_after);
-            }
-            Action::PauseSchedulers { count, lasting } => {
-                form.may("count", "How many.", &Number(1, 16), count);
-                form.must("lasting", "For how long.", &TIME, lasting);
-            }
-            Action::StoreOutage { lasting }
-            | Action::StoreReadOnly { lasting }
-            | Action::NoQuorum { lasting }
-            | Action::NoSpace { lasting } => form.must("lasting", "For how long.", &TIME, lasting),
-            Action::StoreSlow { lasting, factor } => {
-                form.must("lasting", "For how long.", &TIME, lasting);
-                form.may("factor", "By how much.", &Number(2, 10_000), factor);
-            }
-            Action::RestoreStore { back } => form.must("back", "How long ago that was.", &TIME, back),
-            Action::ChangeLeader
-            | Action::ExpireSessions
-            | Action::CompactStore
-            | Action::EmptyStore
-            | Action::ReplaceStore
-            | Action::Apply
-            | Action::AnnotateRecords => {}
         }
     }
 }
@@ -230,12 +153,15 @@ impl Hosts {
     /// Names the ways of saying which machines are meant, of which exactly one is to be used.
     fn form(&mut self, form: &mut Form<'_, '_>) {
         let (mut count, mut percent, mut prefix, mut names, mut running) = (None, None, None, None, None);
+        let (mut labels, mut each) = (None, None);
         match self {
             Hosts::Count(0) => {}
             Hosts::Count(number) => count = Some(*number),
             Hosts::Percent(share) => percent = Some(*share),
             Hosts::Prefix(beginning) => prefix = Some(beginning.clone()),
             Hosts::Named(list) => names = Some(list.clone()),
+            Hosts::Labelled(all) => labels = Some(all.clone()),
+            Hosts::Each(label) => each = Some(label.clone()),
             Hosts::Running { service, count: number } => {
                 (running, count) = (Some(service.clone()), Some(*number));
             }
@@ -252,13 +178,22 @@ impl Hosts {
         let says = "All machines whose names begin so.";
         form.maybe("prefix", says, &Text("the beginning of host names"), &mut prefix);
         form.maybe("names", "These machines.", &List(HOST), &mut names);
+        form.maybe("labels", "All machines with these labels.", &Labels, &mut labels);
+        let says = "All machines with one value of this label, drawn from the seed, as in `each: rack`.";
+        form.maybe("each", says, &Text("the name of a label"), &mut each);
         let names = names.filter(|names| !names.is_empty());
-        let ways =
-            [running.is_some() || count.is_some(), percent.is_some(), prefix.is_some(), names.is_some()];
+        let ways = [
+            running.is_some() || count.is_some(),
+            percent.is_some(),
+            prefix.is_some(),
+            names.is_some(),
+            labels.is_some(),
+            each.is_some(),
+        ];
         let is_one = ways.iter().filter(|given| **given).count() == 1;
-        let allowed = "one of count, percent, prefix, names, or running with count";
+        let allowed = "one of count, percent, prefix, names, labels, each, or running with count";
         form.exactly_one(
-            &["count", "running", "percent", "prefix", "names"],
+            &["count", "running", "percent", "prefix", "names", "labels", "each"],
             is_one,
             "which machines?",
             allowed,
@@ -269,7 +204,10 @@ impl Hosts {
             (None, None, Some(percent), ..) => Hosts::Percent(percent),
             (None, None, None, Some(prefix), _) => Hosts::Prefix(prefix),
             (None, None, None, None, Some(names)) => Hosts::Named(names),
-            (None, None, None, None, None) => Hosts::Count(0),
+            (None, None, None, None, None) => {
+                let labelled = labels.map(Hosts::Labelled).or(each.map(Hosts::Each));
+                labelled.unwrap_or(Hosts::Count(0))
+            }
         };
     }
 }

@@ -20,6 +20,10 @@ pub struct HostClass {
     pub executors: Vec<String>,
     /// Facts.
     pub labels: BTreeMap<String, String>,
+    /// Spreads them over so many racks, with labels `rack: r1` and so on; 0: nobody knows.
+    pub racks: u32,
+    /// Spreads the racks, or the machines, over so many zones, with labels `zone: z1` and so on; 0: nobody knows.
+    pub zones: u32,
 }
 
 impl Default for HostClass {
@@ -32,6 +36,8 @@ impl Default for HostClass {
             ports: PortRange { first: 20_000, last: 20_999 },
             executors: vec!["docker".into(), "bash".into()],
             labels: BTreeMap::new(),
+            racks: 0,
+            zones: 0,
         }
     }
 }
@@ -48,11 +54,25 @@ impl HostClass {
                 cpu_units: self.cpu_units,
                 ports: self.ports,
                 executors: self.executors.clone(),
-                labels: self.labels.clone(),
+                labels: self.labels_of(number),
                 agent_version: "sim".into(),
                 api: None,
             }
         })
+    }
+}
+
+impl HostClass {
+    fn labels_of(&self, number: u32) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        let rack = if self.racks == 0 { number - 1 } else { (number - 1) % self.racks };
+        if self.racks > 0 {
+            labels.insert("rack".into(), format!("r{}", rack + 1));
+        }
+        if self.zones > 0 {
+            labels.insert("zone".into(), format!("z{}", rack % self.zones + 1));
+        }
+        labels
     }
 }
 
@@ -67,6 +87,10 @@ pub enum Hosts {
     Named(Vec<Name>),
     /// All whose names begin so.
     Prefix(String),
+    /// All with these labels.
+    Labelled(BTreeMap<String, String>),
+    /// All with one value of this label, drawn from the seed.
+    Each(String),
     /// So many of those that run tasks of a service.
     Running {
         /// The service.

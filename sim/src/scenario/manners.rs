@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** the simulator knows of the differences between stores only from here.
 
+use super::WayFault;
 use super::form::{self, Form, Kind, Shape};
 use super::kinds::{Between, Choice, Flag, Number, PPM, SOME, TIME};
 use super::read::Known;
@@ -58,6 +59,12 @@ pub struct StoreManners {
     pub lost_events: u32,
     /// Events after which a watch tells again of the one before, in a million deliveries.
     pub rewound_watches: u32,
+    /// Events that a watch tells of twice, in a million deliveries.
+    pub doubled_events: u32,
+    /// Events that come very late, with all after them, in a million deliveries.
+    pub delayed_events: u32,
+    /// Events that come after later ones, in a million deliveries.
+    pub reordered_events: u32,
     /// One event of a watch may tell of several transactions, without what was overwritten in between.
     pub merged_watches: bool,
     /// How often a watch on which nothing happens gives a sign of life.
@@ -92,6 +99,9 @@ impl Default for StoreManners {
             cut_watches: 0,
             lost_events: 0,
             rewound_watches: 0,
+            doubled_events: 0,
+            delayed_events: 0,
+            reordered_events: 0,
             merged_watches: false,
             // The memory store gives one every 5 s; rarer ones are as good a test, and cost less.
             sign_of_life: Span::secs(30),
@@ -156,6 +166,24 @@ impl StoreManners {
     #[must_use]
     pub fn session_ttl(&self, ttl: Span) -> Span {
         ttl.max(self.ttl_min).times(self.ttls.max(1))
+    }
+
+    /// Makes something that goes wrong on the way to the store and back no rarer than this, in a million.
+    pub(crate) fn worsen(&mut self, fault: WayFault, ppm: u64) {
+        let often = match fault {
+            WayFault::LoseRequests => &mut self.lost_requests,
+            WayFault::LoseAnswers => &mut self.lost_answers,
+            WayFault::RepeatRequests => &mut self.repeated,
+            WayFault::DelayAnswers => &mut self.late,
+            WayFault::DeafenWatches => &mut self.deaf_watches,
+            WayFault::CutWatches => &mut self.cut_watches,
+            WayFault::LoseEvents => &mut self.lost_events,
+            WayFault::DoubleEvents => &mut self.doubled_events,
+            WayFault::DelayEvents => &mut self.delayed_events,
+            WayFault::ReorderEvents => &mut self.reordered_events,
+            WayFault::RewindWatches => &mut self.rewound_watches,
+        };
+        *often = (*often).max(u32::try_from(ppm).unwrap_or(u32::MAX));
     }
 
     /// Tells whether the way to the store and back is to be relied on.
@@ -227,6 +255,12 @@ impl Shape for StoreManners {
         often("lost_events_ppm", says, &mut self.lost_events);
         let says = "Events after which a watch tells again of the one before, in a million deliveries.";
         often("rewound_watches_ppm", says, &mut self.rewound_watches);
+        let says = "Events that a watch tells of twice, in a million deliveries.";
+        often("doubled_events_ppm", says, &mut self.doubled_events);
+        let says = "Events that come up to half a minute late, with all after them, in a million deliveries.";
+        often("delayed_events_ppm", says, &mut self.delayed_events);
+        let says = "Events that come after later ones, in a million deliveries.";
+        often("reordered_events_ppm", says, &mut self.reordered_events);
         let says =
             "Writes to a store without a leader that are carried out when it has one again, in a million.";
         often("commits_later_ppm", says, &mut self.commits_later);

@@ -4,6 +4,7 @@
 use super::Stage;
 use crate::check::Text;
 use crate::event::{Event, Process, Role};
+use crate::scenario::HostFault;
 use callboard_core::agent;
 use callboard_core::registry;
 use callboard_core::scheduler;
@@ -44,7 +45,9 @@ impl Stage {
                 if !host.is_agent(to) {
                     return;
                 }
-                host.seen = host.seen.max(revision_of(&reply));
+                if !host.ills.has(self.queue.now(), HostFault::FillDisk) {
+                    host.seen = host.seen.max(revision_of(&reply));
+                }
                 self.court.heard(to, &reply);
                 self.stats.sometimes.heard(&reply);
                 self.tell_agent(to, agent::Input::Store(reply));
@@ -86,7 +89,10 @@ impl Stage {
             let Some(agent) = &mut self.hosts[process.at()].agent else { return };
             let mut effects = agent.step(now, input);
             let store_id = agent.machine.store_id().cloned();
-            self.hosts[process.at()].store_id = store_id;
+            let host = &mut self.hosts[process.at()];
+            if !host.ills.has(now, HostFault::FillDisk) {
+                host.store_id = store_id;
+            }
             if let Some(mutant) = &mut self.mutant {
                 effects = mutant.agent_does(&name, effects);
             }
@@ -132,6 +138,13 @@ impl Stage {
         self.arm(process);
     }
 
+    /// Tells an agent to end and to leave its tasks running.
+    pub(super) fn tell_to_end(&mut self, process: Process) {
+        if self.hosts[process.at()].is_agent(process) {
+            self.tell_agent(process, agent::Input::Shutdown { keep: true });
+        }
+    }
+
     /// Plans the next wake of a machine.
     pub(super) fn arm(&mut self, process: Process) {
         let now = self.now();
@@ -142,10 +155,7 @@ impl Stage {
             }
         };
         if let Some(at) = at {
-            let current = match process.role {
-                Role::Agent => self.hosts[process.at()].agent_name(),
-                Role::Scheduler => self.schedulers[process.at()].name(),
-            };
+            let current = self.current(process.role, process.at());
             self.queue.push(at, Event::Wake(current));
         }
     }

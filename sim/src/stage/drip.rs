@@ -1,10 +1,8 @@
 //! What goes wrong again and again, at random times and places.
 
-use super::{Stage, Wish};
-use crate::event::{Event, Moment, Undo};
-use crate::host::ProcState;
-use crate::scenario::{ServiceChange, TrickleFault};
-use callboard_core::keys::Key;
+use super::Stage;
+use crate::event::Event;
+use crate::scenario::{FaultKind, Lasts};
 use callboard_core::machine::{Span, Time};
 
 impl Stage {
@@ -27,63 +25,25 @@ impl Stage {
         let lasting = chance.span(trickle.lasting.0, trickle.lasting.1);
         let drawn = chance.below(self.hosts.len() as u64);
         let host = u32::try_from(drawn).unwrap_or(0);
-        let what = trickle.fault.words(self.hosts[host as usize].name(), lasting);
-        self.witness.begins(now, &what, lasting, trickle.fault.is_by_user());
-        match trickle.fault {
-            TrickleFault::Crash => self.crash(host, Some(lasting)),
-            TrickleFault::Partition => self.cut(host, lasting),
-            TrickleFault::KillAgent => self.kill_agent(host, lasting),
-            TrickleFault::Freeze => self.freeze(host, lasting),
-            TrickleFault::KillScheduler => self.kill_scheduler(Some(lasting)),
-            TrickleFault::PauseScheduler => self.pause_scheduler(lasting),
-            TrickleFault::StoreOutage => self.store_outage(lasting),
-            TrickleFault::StoreReadOnly => {
-                self.store.go_read_only(now, lasting);
-                self.store_trouble(lasting);
+        let (kind, size, each) = (trickle.fault, trickle.fault.row().size.left_out(), trickle.each.clone());
+        let lasting = (kind.row().lasts != Lasts::AtOnce).then_some(lasting);
+        let name = self.hosts[host as usize].registration.host.clone();
+        let what = kind.words(&name, lasting);
+        self.witness.begins(now, &what, lasting.unwrap_or_default(), kind.is_by_user());
+        match kind {
+            FaultKind::Host(kind) => {
+                let hosts = each.map_or_else(|| vec![host], |label| self.alike(host, &label));
+                hosts.into_iter().for_each(|host| self.strike_host(kind, host, lasting, size));
             }
-            TrickleFault::RegistryAway => self.registry_away(host, lasting),
-            TrickleFault::RegistryForgets => self.registry_forgets(host),
-            TrickleFault::ChangeLeader => self.change_leader(),
-            TrickleFault::NoQuorum => self.lose_quorum(lasting),
-            TrickleFault::NoSpace => self.fill_up(lasting),
-            TrickleFault::TaskExit => self.end_a_task(index, host),
-            TrickleFault::Roll | TrickleFault::Scale => self.change_a_service(index, trickle.fault),
-            TrickleFault::Drain => {
-                self.drain(host, true);
-                self.calm_from = self.calm_from.max(now + lasting);
-                self.queue.push(now + lasting, Event::Undo(Undo::Undrain(host)));
+            FaultKind::Scheduler(kind) => self.strike_scheduler(kind, lasting, size),
+            FaultKind::Service(kind) => {
+                let services = &self.scenario.desired.services;
+                let drawn = self.drips[index as usize].below(services.len() as u64);
+                let service = services.get(usize::try_from(drawn).unwrap_or(0)).map(|it| it.name.clone());
+                service.iter().for_each(|service| self.strike_service(kind, service));
             }
+            FaultKind::Store(kind) => self.strike_store(kind, lasting, size),
+            FaultKind::Way(kind) => self.strike_way(kind, lasting, size),
         }
-    }
-
-    fn end_a_task(&mut self, index: u32, host: u32) {
-        let procs = self.hosts[host as usize].procs.iter();
-        let live: Vec<u32> =
-            procs.filter(|proc| proc.state == ProcState::Live).map(|proc| proc.pid).collect();
-        let drawn = usize::try_from(self.drips[index as usize].below(live.len() as u64)).unwrap_or(0);
-        if let Some(pid) = live.get(drawn) {
-            let now = self.now();
-            self.queue.push(now, Event::Life { host, pid: *pid, moment: Moment::Exit });
-            self.calm_from = self.calm_from.max(now);
-        }
-    }
-
-    fn change_a_service(&mut self, index: u32, fault: TrickleFault) {
-        let desired = &self.scenario.desired;
-        let chance = &mut self.drips[index as usize];
-        let drawn = usize::try_from(chance.below(desired.services.len() as u64)).unwrap_or(0);
-        let Some(service) = desired.services.get(drawn) else { return };
-        let set = if fault == TrickleFault::Roll {
-            let known = desired.task_definitions.iter().filter(|it| it.name == service.task_name);
-            let versions: Vec<u32> = known.map(|it| it.version).collect();
-            let drawn = usize::try_from(chance.below(versions.len() as u64)).unwrap_or(0);
-            ServiceChange { task_version: versions.get(drawn).copied(), ..ServiceChange::default() }
-        } else {
-            let count = chance.between(u64::from(service.min), u64::from(service.max));
-            ServiceChange { desired: u32::try_from(count).ok(), ..ServiceChange::default() }
-        };
-        let now = self.now();
-        self.calm_from = self.calm_from.max(now);
-        self.wish(Key::Service(service.name.clone()).path(), Wish::Set(set));
     }
 }

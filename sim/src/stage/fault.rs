@@ -3,7 +3,9 @@
 use super::Stage;
 use crate::agent::Clocked;
 use crate::check::{By, Fault};
-use crate::event::{Event, Process, Undo};
+use crate::event::{Event, Process, Role, Undo};
+use crate::link::Direction;
+use crate::scenario::HostFault;
 use callboard_core::machine::{Span, Time};
 use callboard_core::scheduler::Settings;
 
@@ -19,25 +21,57 @@ impl Stage {
     }
 
     /// Kills an agent; its tasks live on.
-    pub(super) fn kill_agent(&mut self, host: u32, restart_after: Span) {
+    pub(super) fn kill_agent(&mut self, host: u32, restart_after: Span) -> bool {
         let at = self.now() + restart_after;
         let machine = &mut self.hosts[host as usize];
-        if machine.agent.take().is_some() {
-            let process = machine.agent_name();
-            self.store.forget(process);
-            self.court.fault(&Fault::Ended(process));
-            self.stats.agents_killed += 1;
-            self.queue.push(at, Event::Undo(Undo::StartAgent(host)));
-            self.calm_from = self.calm_from.max(at);
+        if machine.agent.take().is_none() {
+            return false;
+        }
+        let process = machine.agent_name();
+        self.store.forget(process);
+        self.court.fault(&Fault::Ended(process));
+        self.queue.push(at, Event::Undo(Undo::StartAgent(host)));
+        self.calm_from = self.calm_from.max(at);
+        true
+    }
+
+    /// Ends an agent in order, so that it leaves its tasks running, and starts it again a while later.
+    pub(super) fn restart_agent(&mut self, host: u32, restart_after: Span) -> bool {
+        let process = self.hosts[host as usize].agent_name();
+        self.tell_to_end(process);
+        self.kill_agent(host, restart_after)
+    }
+
+    /// Shuts a machine down in order, and switches it on again.
+    pub(super) fn reboot(&mut self, host: u32, back_after: Span) -> bool {
+        if !self.hosts[host as usize].up {
+            return false;
+        }
+        let off = self.now() + Span::secs(2);
+        self.restart_agent(host, Span(back_after.0 + 2_000));
+        self.calm_from = self.calm_from.max(off + back_after);
+        self.queue.push(off, Event::Undo(Undo::PowerOff(host, back_after)));
+        true
+    }
+
+    /// Switches everything off, and on again at one moment.
+    pub(super) fn power_loss(&mut self, lasting: Span) {
+        self.store_outage(lasting);
+        let machines = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        for host in 0..machines {
+            self.crash(host, Some(lasting));
+        }
+        for _ in 0..self.schedulers.len() {
+            self.kill_scheduler(Some(lasting));
         }
     }
 
     /// Switches a machine off.
-    pub(super) fn crash(&mut self, host: u32, reboot_after: Option<Span>) {
+    pub(super) fn crash(&mut self, host: u32, reboot_after: Option<Span>) -> bool {
         let now = self.now();
         let machine = &mut self.hosts[host as usize];
         if !machine.up {
-            return;
+            return false;
         }
         let (process, name) = (machine.agent_name(), machine.registration.host.clone());
         let outward = machine.crash();
@@ -45,12 +79,12 @@ impl Stage {
         self.court.fault(&Fault::Ended(process));
         self.go_unheard(host);
         self.outward(host, outward);
-        self.stats.hosts_crashed += 1;
         let until = now + reboot_after.unwrap_or_default();
         self.trouble(Fault::HostDown(name), until);
         if reboot_after.is_some() {
             self.queue.push(until, Event::Undo(Undo::Boot(host)));
         }
+        true
     }
 
     /// Switches a machine on.
@@ -64,17 +98,18 @@ impl Stage {
     }
 
     /// Lets a machine stand still for a while.
-    pub(super) fn freeze(&mut self, host: u32, lasting: Span) {
+    pub(super) fn freeze(&mut self, host: u32, lasting: Span) -> bool {
         let until = self.now() + lasting;
-        if self.hosts[host as usize].up {
-            let outward = self.hosts[host as usize].freeze(until);
-            self.outward(host, outward);
-            self.stats.hosts_frozen += 1;
-            self.shut_ears(self.hosts[host as usize].agent_name(), until);
-            self.go_unheard(host);
-            self.calm_from = self.calm_from.max(until);
-            self.queue.push(until, Event::Undo(Undo::Thaw(host)));
+        if !self.hosts[host as usize].up {
+            return false;
         }
+        let outward = self.hosts[host as usize].freeze(until);
+        self.outward(host, outward);
+        self.shut_ears(self.hosts[host as usize].agent_name(), until);
+        self.go_unheard(host);
+        self.calm_from = self.calm_from.max(until);
+        self.queue.push(until, Event::Undo(Undo::Thaw(host)));
+        true
     }
 
     /// Lets a machine go on, unless it was told to stand still for longer.
@@ -86,44 +121,120 @@ impl Stage {
     }
 
     /// Cuts an agent off from the store for a while.
-    pub(super) fn cut(&mut self, host: u32, lasting: Span) {
+    pub(super) fn cut(&mut self, host: u32, lasting: Span, direction: Direction) -> bool {
         let until = self.now() + lasting;
         let machine = &mut self.hosts[host as usize];
-        machine.cut_until = machine.cut_until.max(until);
+        machine.link.cut(direction, until);
         let process = machine.agent_name();
-        self.stats.agents_cut += 1;
         self.calm_from = self.calm_from.max(until);
         self.shut_ears(process, until);
         self.go_unheard(host);
-        self.queue.push(until, Event::Undo(Undo::Heal(host)));
+        self.queue.push(until, Event::Undo(Undo::Heal(Role::Agent, host)));
+        true
     }
 
-    /// Connects an agent again. What its watches missed they never hear of; some notice that they broke, some do not.
-    pub(super) fn heal(&mut self, host: u32) {
+    /// Cuts an agent off and connects it again, in turns, until a time.
+    pub(super) fn flap(&mut self, host: u32, every: Span, until: Time) -> bool {
         let now = self.now();
-        let machine = &mut self.hosts[host as usize];
-        if machine.cut_until > now || machine.agent.is_none() {
+        self.cut(host, every, Direction::Both);
+        let next = now + every.times(2).max(Span::secs(1));
+        if next < until {
+            self.queue.push(next, Event::Flap { host, every, until });
+        }
+        self.calm_from = self.calm_from.max(until);
+        true
+    }
+
+    /// Cuts the scheduler that holds the most locks off from the store for a while.
+    pub(super) fn cut_scheduler(&mut self, lasting: Span, direction: Direction) -> bool {
+        let until = self.now() + lasting;
+        let Some(index) = self.leader() else { return false };
+        self.schedulers[index].link.cut(direction, until);
+        let name = self.schedulers[index].name();
+        self.shut_ears(name, until);
+        self.scheduler_trouble(until);
+        self.queue.push(until, Event::Undo(Undo::Heal(Role::Scheduler, name.index)));
+        true
+    }
+
+    /// Connects a process again. What its watches missed they never hear of; some notice that they broke, some do not.
+    pub(super) fn heal(&mut self, role: Role, index: u32) {
+        let now = self.now();
+        let process = self.current(role, index as usize);
+        if !self.link(process).is_open(now) || !self.is_running(process) {
             return;
         }
-        let (process, at) = (machine.agent_name(), now + machine.net.span(Span(0), Span::secs(2)));
+        let at = now + self.net(process).span(Span(0), Span::secs(2));
         for reply in self.store.cut(process) {
             self.queue.push(at, Event::Hear { to: process, reply });
         }
     }
 
+    /// Lets the clock of a process go wrong for a while, too fast or too slow.
+    pub(super) fn drift(&mut self, role: Role, index: usize, lasting: Span, most: u64) -> bool {
+        let until = self.now() + lasting;
+        let ppm = i32::try_from(self.faults.between(1, most)).unwrap_or(i32::MAX);
+        let fast = self.faults.coin();
+        self.set_clock(role, index, if fast { ppm } else { -ppm });
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        self.queue.push(until, Event::Undo(Undo::Steady(role, index)));
+        self.calm_from = self.calm_from.max(until);
+        true
+    }
+
+    /// Lets the clock of a process go so much too fast from now on.
+    pub(super) fn set_clock(&mut self, role: Role, index: usize, ppm: i32) {
+        let now = self.now();
+        let process = self.current(role, index);
+        match role {
+            Role::Agent => {
+                let host = &mut self.hosts[index];
+                host.ppm = ppm;
+                host.agent.iter_mut().for_each(|agent| agent.clock.drift(now, ppm));
+            }
+            Role::Scheduler => {
+                let scheduler = &mut self.schedulers[index];
+                scheduler.ppm = ppm;
+                scheduler.machine.iter_mut().for_each(|machine| machine.clock.drift(now, ppm));
+            }
+        }
+        self.arm(process);
+    }
+
+    /// Lets the clock of an agent jump ahead.
+    pub(super) fn jump(&mut self, host: u32, by: Span) -> bool {
+        let machine = &mut self.hosts[host as usize];
+        let Some(agent) = &mut machine.agent else { return false };
+        agent.clock.jump(by);
+        let process = machine.agent_name();
+        self.calm_from = self.calm_from.max(self.now());
+        self.arm(process);
+        true
+    }
+
+    /// Lets something be the matter with a machine or its executors for a while.
+    pub(super) fn fall_ill(&mut self, host: u32, kind: HostFault, lasting: Span, size: u64) -> bool {
+        let until = self.now() + lasting;
+        self.hosts[host as usize].ills.fall(kind, until, size);
+        self.calm_from = self.calm_from.max(until);
+        true
+    }
+
     /// Lets the registry of a machine answer nothing for a while.
-    pub(super) fn registry_away(&mut self, host: u32, lasting: Span) {
+    pub(super) fn registry_away(&mut self, host: u32, lasting: Span) -> bool {
         let until = self.now() + lasting;
         let registry = &mut self.hosts[host as usize].registry;
         registry.away_until = registry.away_until.max(until);
         self.calm_from = self.calm_from.max(until);
+        true
     }
 
     /// Lets the registry of a machine lose all it holds.
-    pub(super) fn registry_forgets(&mut self, host: u32) {
+    pub(super) fn registry_forgets(&mut self, host: u32) -> bool {
         self.hosts[host as usize].registry.held.clear();
         self.calm_from = self.calm_from.max(self.now());
         self.registry_changed(host);
+        true
     }
 
     /// Starts a scheduler.
@@ -139,6 +250,7 @@ impl Stage {
             process.machine = Some(Clocked::<callboard_core::scheduler::Scheduler>::new(
                 settings,
                 now,
+                process.ppm,
                 &mut process.chance,
             ));
             let name = process.name();
@@ -147,37 +259,41 @@ impl Stage {
     }
 
     /// Kills a scheduler, the one that holds the most locks unless it is dead already.
-    pub(super) fn kill_scheduler(&mut self, restart_after: Option<Span>) {
+    pub(super) fn kill_scheduler(&mut self, restart_after: Option<Span>) -> bool {
         let until = self.now() + restart_after.unwrap_or_default();
-        let Some(index) = self.leader() else { return };
+        let Some(index) = self.leader() else { return false };
         let process = &mut self.schedulers[index];
         let name = process.name();
         process.machine = None;
         process.locks = 0;
         self.store.forget(name);
         self.court.fault(&Fault::Ended(name));
-        self.stats.schedulers_killed += 1;
-        // The next one needs the lock's time to run out, and its own to begin.
-        let settled = until + self.store.manners.outlives(self.scenario.ttl) + self.scenario.ttl;
-        self.trouble(Fault::Trouble { until: settled }, settled);
+        self.scheduler_trouble(until);
         if restart_after.is_some() {
             self.queue.push(until, Event::Undo(Undo::StartScheduler(name.index)));
         }
+        true
     }
 
     /// Lets the scheduler that holds the most locks stand still, plans in hand.
-    pub(super) fn pause_scheduler(&mut self, lasting: Span) {
+    pub(super) fn pause_scheduler(&mut self, lasting: Span) -> bool {
         let until = self.now() + lasting;
-        let Some(index) = self.leader() else { return };
+        let Some(index) = self.leader() else { return false };
         self.schedulers[index].paused_until = until;
         let name = self.schedulers[index].name();
-        self.stats.schedulers_paused += 1;
         self.shut_ears(name, until);
+        self.scheduler_trouble(until);
+        true
+    }
+
+    /// Notes that a scheduler cannot act until a time: the next one needs the lock's time to run out, and its own to begin.
+    fn scheduler_trouble(&mut self, until: Time) {
         let settled = until + self.store.manners.outlives(self.scenario.ttl) + self.scenario.ttl;
         self.trouble(Fault::Trouble { until: settled }, settled);
     }
 
-    fn leader(&self) -> Option<usize> {
+    /// Finds the scheduler that holds the most locks, of those that live and go on.
+    pub(super) fn leader(&self) -> Option<usize> {
         let now = self.now();
         let living =
             self.schedulers.iter().filter(|process| process.machine.is_some() && process.paused_until <= now);
@@ -190,7 +306,6 @@ impl Stage {
     pub(super) fn store_outage(&mut self, lasting: Span) {
         let now = self.now();
         self.store.go_down(now, lasting);
-        self.stats.store_outages += 1;
         self.store_trouble(lasting);
         let until = self.store.down_until;
         self.trouble(Fault::Outage { until }, until);
@@ -207,7 +322,6 @@ impl Stage {
     pub(super) fn change_leader(&mut self) {
         let (shortest, longest) = self.store.manners.election;
         let lasting = self.faults.span(shortest, longest);
-        self.stats.leader_changes += 1;
         self.store.lose_leader(self.now(), lasting);
         let faults = &mut self.faults;
         let ended = self.store.cut_all("the leader is gone", || faults.coin());
@@ -218,7 +332,6 @@ impl Stage {
     /// Leaves the store without a leader for a while.
     pub(super) fn lose_quorum(&mut self, lasting: Span) {
         let now = self.now();
-        self.stats.quorums_lost += 1;
         self.store.lose_leader(now, lasting);
         self.store_trouble(lasting);
         let until = self.store.leaderless_until;
@@ -246,7 +359,7 @@ impl Stage {
     /// Ends the sessions of a machine that is still not heard of.
     pub(super) fn unheard(&mut self, host: u32) {
         let (now, machine) = (self.now(), &self.hosts[host as usize]);
-        if machine.up && machine.frozen_until <= now && machine.cut_until <= now {
+        if machine.up && machine.frozen_until <= now && !machine.link.is_mute(now) {
             return;
         }
         if self.store.is_up(now) {

@@ -4,7 +4,9 @@
 use super::Stage;
 use crate::check::{By, Text, Write};
 use crate::event::{Event, Process, Role};
+use crate::link::Link;
 use crate::rng::Chance;
+use crate::scenario::{FaultKind, WayFault};
 use crate::store::{Planned, unanswered};
 use callboard_backends::memory::Delivery;
 use callboard_core::machine::{Span, Time};
@@ -14,15 +16,24 @@ use callboard_core::store::{Reply, Request, Txn};
 const CLIENT_TIMEOUT: Span = Span::secs(5);
 
 impl Stage {
-    fn net(&mut self, process: Process) -> &mut Chance {
+    pub(super) fn net(&mut self, process: Process) -> &mut Chance {
         match process.role {
             Role::Agent => &mut self.hosts[process.at()].net,
             Role::Scheduler => &mut self.schedulers[process.at()].net,
         }
     }
 
-    pub(super) fn is_cut(&self, process: Process) -> bool {
-        process.role == Role::Agent && self.hosts[process.at()].cut_until > self.now()
+    /// Gives the way between a process and the store.
+    pub(super) fn link(&self, process: Process) -> Link {
+        match process.role {
+            Role::Agent => self.hosts[process.at()].link,
+            Role::Scheduler => self.schedulers[process.at()].link,
+        }
+    }
+
+    /// Tells whether nothing that is sent to a process arrives.
+    pub(super) fn is_deaf(&self, process: Process) -> bool {
+        self.link(process).is_deaf(self.now())
     }
 
     /// Sends a request on its way.
@@ -36,13 +47,17 @@ impl Stage {
             self.store.give_up(from, prefix);
         }
         let (lost, repeated) = (self.store.manners.lost_requests, self.store.manners.repeated);
-        let cut = self.is_cut(from);
-        if cut || self.net(from).happens(lost) {
+        if self.link(from).is_mute(now) {
+            return self.never_answered(from, request);
+        }
+        if self.net(from).happens(lost) {
+            self.stats.hit(FaultKind::Way(WayFault::LoseRequests).name());
             return self.never_answered(from, request);
         }
         let mut net = self.net(from).clone();
-        let at = now + self.store.latency(now, &mut net);
+        let at = now + self.store.latency(now, &mut net, &mut self.stats);
         if net.happens(repeated) && !matches!(request, Request::Watch { .. } | Request::OpenSession { .. }) {
+            self.stats.hit(FaultKind::Way(WayFault::RepeatRequests).name());
             let again = at + net.span(Span(1), Span::secs(20));
             self.queue.push(again, Event::Arrive { from, request: request.clone(), answered: false });
         }
@@ -66,7 +81,10 @@ impl Stage {
         let is_watch = matches!(request, Request::Watch { .. });
         // The answer to a write that gets lost leaves its sender in doubt; that is all it ever learns.
         let loses = !is_watch && self.net(from).happens(lost);
-        let copy = loses.then(|| stripped(&request));
+        if loses {
+            self.stats.hit(FaultKind::Way(WayFault::LoseAnswers).name());
+        }
+        let copy = (loses || self.is_deaf(from)).then(|| stripped(&request));
         let mut net = self.net(from).clone();
         if let Some(later) = self.store.commits_later(now, &request, &mut net) {
             self.queue.push(later, Event::Arrive { from, request: request.clone(), answered: false });
@@ -87,7 +105,7 @@ impl Stage {
         }
         if let Some(reply) = served.reply {
             let mut net = self.net(from).clone();
-            let at = now + self.store.hesitates(now) + self.store.latency(now, &mut net);
+            let at = now + self.store.hesitates(now) + self.store.latency(now, &mut net, &mut self.stats);
             *self.net(from) = net;
             self.queue.push(at, Event::Hear { to: from, reply });
         }
@@ -104,11 +122,11 @@ impl Stage {
                 continue;
             }
             let Some(process) = self.store.watcher(delivery.watcher) else { continue };
-            if self.is_cut(process) {
+            if self.is_deaf(process) {
                 continue;
             }
             let mut net = self.net(process).clone();
-            let planned = self.store.deliver(now, delivery, &mut net);
+            let planned = self.store.deliver(now, delivery, &mut net, &mut self.stats);
             *self.net(process) = net;
             for Planned { to, watcher, at, reply } in planned {
                 let event = if matches!(reply, Reply::WatchEnded { .. }) {
@@ -125,7 +143,7 @@ impl Stage {
     pub(super) fn give_signs_of_life(&mut self) {
         let now = self.now();
         for Planned { to, reply, .. } in self.store.signs_of_life(now) {
-            if !self.is_cut(to) && self.stands_still_until(to) < now {
+            if !self.is_deaf(to) && self.stands_still_until(to) < now {
                 self.hear(to, reply);
             }
         }

@@ -3,7 +3,7 @@
 use super::Stage;
 use crate::check::{Alive, Text};
 use crate::host::Outward;
-use callboard_core::machine::Time;
+use callboard_core::machine::{Span, Time};
 use callboard_core::why::Note;
 
 impl Stage {
@@ -30,6 +30,7 @@ impl Stage {
                     };
                     let id = proc.run.id.clone();
                     self.stats.born(proc.run.attempt);
+                    proc.build.faults().for_each(|name| self.stats.hit(name));
                     self.court.born(&name, &id, alive);
                 }
                 Outward::Gone(proc) => {
@@ -55,6 +56,12 @@ impl Stage {
                     self.healthy(now, &name, &id, &service, pid, healthy);
                 }
                 Outward::OutOfMemory => self.stats.out_of_memory += 1,
+                Outward::AgentDown => {
+                    self.kill_agent(host, Span::secs(5));
+                }
+                Outward::MachineDown => {
+                    self.crash(host, Some(Span::secs(60)));
+                }
             }
         }
         self.blame_expectations();

@@ -1,9 +1,9 @@
 //! What a scenario's timeline says happens once.
 
 use super::{Stage, Wish};
+use crate::host::Host;
 use crate::scenario::{Action, Hosts};
 use callboard_core::keys::Key;
-use callboard_core::machine::Time;
 use callboard_core::model::HostConfig;
 use std::sync::Arc;
 
@@ -19,66 +19,7 @@ impl Stage {
             Action::SetService { service, set } => {
                 self.wish(Key::Service(service.clone()).path(), Wish::Set(set.clone()));
             }
-            Action::DeleteService { service } => {
-                self.wish(Key::Service(service.clone()).path(), Wish::Delete)
-            }
-            Action::CorruptService { service } => {
-                self.wish(Key::Service(service.clone()).path(), Wish::Put("{\"desired\": ".into()));
-            }
-            Action::Drain { hosts, draining } => {
-                for host in self.choose(hosts) {
-                    self.drain(host, *draining);
-                }
-            }
-            Action::CrashHosts { hosts, reboot_after } => {
-                self.choose(hosts).into_iter().for_each(|host| self.crash(host, *reboot_after));
-            }
-            Action::FreezeHosts { hosts, lasting } => {
-                self.choose(hosts).into_iter().for_each(|host| self.freeze(host, *lasting));
-            }
-            Action::Partition { hosts, lasting } => {
-                self.choose(hosts).into_iter().for_each(|host| self.cut(host, *lasting));
-            }
-            Action::KillAgents { hosts, restart_after } => {
-                self.choose(hosts).into_iter().for_each(|host| self.kill_agent(host, *restart_after));
-            }
-            Action::RegistryAway { hosts, lasting } => {
-                self.choose(hosts).into_iter().for_each(|host| self.registry_away(host, *lasting));
-            }
-            Action::RegistryForgets { hosts } => {
-                self.choose(hosts).into_iter().for_each(|host| self.registry_forgets(host));
-            }
-            Action::KillSchedulers { count, restart_after } => {
-                (0..*count).for_each(|_| self.kill_scheduler(*restart_after));
-            }
-            Action::PauseSchedulers { count, lasting } => {
-                (0..*count).for_each(|_| self.pause_scheduler(*lasting))
-            }
-            Action::StoreOutage { lasting } => self.store_outage(*lasting),
-            Action::StoreReadOnly { lasting } => {
-                self.store.go_read_only(self.queue.now(), *lasting);
-                self.store_trouble(*lasting);
-            }
-            Action::ChangeLeader => self.change_leader(),
-            Action::NoQuorum { lasting } => self.lose_quorum(*lasting),
-            Action::NoSpace { lasting } => self.fill_up(*lasting),
-            Action::StoreSlow { lasting, factor } => {
-                self.store.slow_until = (self.queue.now() + *lasting, *factor);
-                self.store_trouble(*lasting);
-            }
-            Action::ExpireSessions => self.expire_sessions(),
-            Action::CompactStore => self.compact(),
-            Action::RestoreStore { back } => {
-                self.go_back(Some(Time(self.queue.now().0.saturating_sub(back.0))))
-            }
-            Action::EmptyStore => self.go_back(None),
-            Action::ReplaceStore => {
-                self.store.replace();
-                self.go_back(None);
-            }
-            Action::Apply => self.write_desired(),
-            Action::AnnotateRecords => self.annotate(),
-            Action::NewerRecords { service } => self.renew(service),
+            Action::Fault(fault) => self.strike(fault),
         }
     }
 
@@ -114,6 +55,16 @@ impl Stage {
                 let of_prefix = self.by_name.iter().filter(|(name, _)| name.starts_with(prefix.as_str()));
                 of_prefix.map(|(_, index)| *index).collect()
             }
+            Hosts::Labelled(labels) => {
+                let has = |host: &Host| {
+                    labels.iter().all(|(name, value)| host.registration.labels.get(name) == Some(value))
+                };
+                self.hosts.iter().filter(|host| has(host)).map(|host| host.index).collect()
+            }
+            Hosts::Each(label) => {
+                let drawn = u32::try_from(self.faults.below(all as u64)).unwrap_or(0);
+                self.alike(drawn, label)
+            }
             Hosts::Running { service, count } => {
                 let tasks = self.court.book.tasks_of(service).filter(|task| task.runs());
                 let mut running: Vec<u32> =
@@ -124,5 +75,13 @@ impl Stage {
                 picked.into_iter().map(|index| running[index]).collect()
             }
         }
+    }
+
+    /// Lists the machines that have the same value of a label as this one; it alone when it has none.
+    pub(super) fn alike(&self, host: u32, label: &str) -> Vec<u32> {
+        let value = |host: &Host| host.registration.labels.get(label).cloned();
+        let Some(of) = value(&self.hosts[host as usize]) else { return vec![host] };
+        let alike = self.hosts.iter().filter(|other| value(other).as_ref() == Some(&of));
+        alike.map(|host| host.index).collect()
     }
 }

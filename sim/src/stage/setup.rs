@@ -6,10 +6,11 @@ use crate::check::Court;
 use crate::event::{Event, Undo};
 use crate::expect::Expecting;
 use crate::host::Host;
+use crate::link::Link;
 use crate::museum::Mutant;
 use crate::queue::Queue;
 use crate::rng::{Chance, Stream};
-use crate::scenario::{Action, Scenario, StoreManners};
+use crate::scenario::{Action, FaultKind, Scenario, StoreFault, StoreManners};
 use crate::stats::Stats;
 use crate::store::SimStore;
 use crate::witness::Witness;
@@ -44,15 +45,17 @@ impl Stage {
 
     /// Sets up a world without machines.
     pub(crate) fn bare(scenario: Arc<Scenario>, seed: u64, mutant: Option<Mutant>) -> Stage {
-        let manners = scenario.store.clone();
+        let (manners, worst) = (scenario.store.clone(), scenario.worst_store());
         // Whoever acts on news this old acts in good faith: the way of a change to a watcher, the time to collect and to
         // plan, the way of the request, each stretched as far as the scenario's store may.
         let slow = scenario.timeline.iter().filter_map(|happening| {
-            if let Action::StoreSlow { factor, .. } = &happening.action { Some(*factor) } else { None }
+            let Action::Fault(fault) = &happening.action else { return None };
+            (fault.kind == FaultKind::Store(StoreFault::Slow)).then_some(fault.size)
         });
+        let late = if worst.delayed_events > 0 { Span::secs(60) } else { Span(0) };
         let factor = slow.max().unwrap_or(1);
-        let ways = manners.watch_delay.1.0 + manners.latency.1.0 * factor * 4;
-        let blind = blindness(&manners);
+        let ways = late.0 + manners.watch_delay.1.0 + manners.latency.1.0 * factor * 4;
+        let blind = blindness(&worst);
         let lag = Span(1_500 + ways + blind.0);
         // A machine that notices at once looks again at once.
         let stale = Span(blind.0.max(Span::secs(60).0) + Span::secs(20).0 + ways);
@@ -66,6 +69,8 @@ impl Stage {
                 machine: None,
                 life: 0,
                 paused_until: Time(0),
+                link: Link::default(),
+                ppm: 0,
                 locks: 0,
                 net: Chance::new(seed, Stream::SchedulerNet(index)),
                 chance: Chance::new(seed, Stream::SchedulerNet(index + 1_000_000)),
@@ -88,6 +93,7 @@ impl Stage {
             faults: Chance::new(seed, Stream::Faults),
             drips: drips.map(|index| Chance::new(seed, Stream::Trickle(index))).collect(),
             wishes: Vec::new(),
+            worse: Vec::new(),
             mutant,
             expiry: None,
             calm_from: Time(scenario.calm_from().0),
@@ -123,8 +129,10 @@ impl Stage {
         for (index, at) in self.expecting.moments() {
             self.queue.push(Time(at.0), Event::Expect(index));
         }
-        let goes_back = |action: &Action| matches!(action, Action::RestoreStore { .. });
-        if self.scenario.timeline.iter().any(|happening| goes_back(&happening.action)) {
+        let restores = FaultKind::Store(StoreFault::Restore);
+        let goes_back = |action: &Action| matches!(action, Action::Fault(fault) if fault.kind == restores);
+        let again = self.scenario.trickle.iter().any(|trickle| trickle.fault == restores);
+        if again || self.scenario.timeline.iter().any(|happening| goes_back(&happening.action)) {
             self.queue.push(Time(0), Event::Checkpoint);
         }
     }
@@ -133,7 +141,9 @@ impl Stage {
 /// Gives how long a machine may not know that it does not know: until it notices that a watch is silent, or looks again
 /// because a watch may have lost something; and how long looking again takes where requests get lost.
 fn blindness(manners: &StoreManners) -> Span {
-    let notices = match (manners.lost_events, manners.deaf_watches) {
+    // Of what came out of order, the earlier may be lost on who heard it.
+    let lost = manners.lost_events.max(manners.reordered_events);
+    let notices = match (lost, manners.deaf_watches) {
         (0, 0) => Span(0),
         (0, _) => Span::secs(60),
         (_, _) => Span::secs(375),

@@ -1,7 +1,9 @@
-//! Somebody with a later version of Callboard, who writes what this version does not know.
+//! Somebody else who writes into the store: with a later version of Callboard, by hand, or as a scheduler that knows no
+//! rules.
 
 use super::Stage;
 use crate::check::By;
+use callboard_core::machine::Span;
 use callboard_core::store::{Guard, Op, Outcome, Txn};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,6 +23,83 @@ impl Stage {
                 record["schema"] = 2.into();
             }
         });
+    }
+
+    /// Writes junk over a record, or beside it under the key of another host.
+    pub(super) fn write_junk(&mut self) {
+        // What says that somebody is there belongs to a session, and no hand can write it.
+        let is_session = |key: &str| key.ends_with("/alive") || key.starts_with("schedulers/");
+        let all = self.store.memory.entries("").filter(|entry| !is_session(&entry.key));
+        let entries: Vec<(String, String)> =
+            all.map(|entry| (entry.key.clone(), entry.value.clone())).collect();
+        let drawn = usize::try_from(self.faults.below(entries.len() as u64)).unwrap_or(0);
+        let Some((key, value)) = entries.get(drawn) else { return };
+        let half: String = value.chars().take(value.len() / 2).collect();
+        let (key, junk) = match self.faults.below(5) {
+            0 => (key.clone(), half),
+            1 => (key.clone(), value.replace(':', ":99999999999999999999999")),
+            2 => (key.clone(), "[".repeat(500)),
+            3 => (key.clone(), "\u{0}\u{1}null".into()),
+            // The right words in the wrong place.
+            _ => (format!("{key}-copy"), value.clone()),
+        };
+        self.write_by_hand(vec![(key, Some(junk))]);
+    }
+
+    /// Takes one of the two records of a task away.
+    pub(super) fn halve_pair(&mut self) {
+        let keys: Vec<String> =
+            self.store.memory.entries("state/tasks/").map(|entry| entry.key.clone()).collect();
+        let drawn = usize::try_from(self.faults.below(keys.len() as u64)).unwrap_or(0);
+        if let Some(key) = keys.get(drawn) {
+            self.write_by_hand(vec![(key.clone(), None)]);
+        }
+    }
+
+    /// Issues what no scheduler may: a version that does not exist, a port that is taken, to a host that is not there, or
+    /// under the key of the host alone.
+    pub(super) fn issue_nonsense(&mut self) {
+        let records = self.store.memory.entries("state/tasks/_/");
+        let tasks: Vec<Value> = records.filter_map(|entry| serde_json::from_str(&entry.value).ok()).collect();
+        let drawn = usize::try_from(self.faults.below(tasks.len() as u64)).unwrap_or(0);
+        let Some(mut task) = tasks.get(drawn).cloned() else { return };
+        let which = self.faults.below(4);
+        let id = format!("foreign-{}-{which}", self.faults.below(1_000));
+        task["id"] = id.clone().into();
+        match which {
+            0 => task["version"] = 4_000_000_000_u32.into(),
+            1 => task["host"] = "nowhere".into(),
+            // The port stays that of the task it was copied from.
+            _ => {}
+        }
+        let host = task["host"].as_str().unwrap_or_default().to_string();
+        let mut writes = vec![(format!("state/tasks/{host}/{id}"), Some(task.to_string()))];
+        if which != 3 {
+            writes.push((format!("state/tasks/_/{id}"), Some(task.to_string())));
+        }
+        self.write_by_hand(writes);
+    }
+
+    /// Writes keys, or deletes them, as somebody does who has no lock and asks nobody.
+    fn write_by_hand(&mut self, writes: Vec<(String, Option<String>)>) {
+        if !self.store.takes_puts(self.now()) {
+            return;
+        }
+        let mut txn = Txn::default();
+        for (key, value) in writes {
+            let found = self.store.memory.get(&key);
+            txn.guards.push(match found {
+                Some(entry) => Guard::At { key: key.clone(), revision: entry.revision },
+                None => Guard::Absent { key: key.clone() },
+            });
+            txn.ops.push(match value {
+                Some(value) => Op::Put { key, value, session: None },
+                None => Op::Delete { key },
+            });
+        }
+        let (_, deliveries) = self.store.memory.commit(&txn);
+        self.publish(By::Stranger, Some(&txn), deliveries);
+        self.store_trouble(Span(0));
     }
 
     fn alter(&mut self, prefix: &str, change: impl Fn(&mut Value)) {

@@ -7,6 +7,8 @@
 use super::SimStore;
 use crate::event::Process;
 use crate::rng::Chance;
+use crate::scenario::{FaultKind, WayFault};
+use crate::stats::Stats;
 use callboard_backends::memory::{Delivery, WatcherId};
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Change, Reply, Revision};
@@ -93,24 +95,42 @@ impl SimStore {
     }
 
     /// Plans what a watcher hears of a transaction, and when, if it ever does.
-    pub(crate) fn deliver(&mut self, now: Time, delivery: Delivery, chance: &mut Chance) -> Vec<Planned> {
+    pub(crate) fn deliver(
+        &mut self,
+        now: Time,
+        delivery: Delivery,
+        chance: &mut Chance,
+        stats: &mut Stats,
+    ) -> Vec<Planned> {
         let manners = &self.manners;
         let up_again = self.down_until.max(self.leaderless_until);
         let Delivery { watcher, revision, changes } = delivery;
         let Some(watching) = self.watches.by_watcher.get_mut(&watcher) else { return Vec::new() };
-        watching.deaf |= chance.happens(manners.deaf_watches);
-        if watching.deaf || chance.happens(manners.lost_events) {
+        let mut happens = |fault: WayFault, ppm: u32| {
+            let happens = chance.happens(ppm);
+            if happens {
+                stats.hit(FaultKind::Way(fault).name());
+            }
+            happens
+        };
+        watching.deaf |= happens(WayFault::DeafenWatches, manners.deaf_watches);
+        if watching.deaf || happens(WayFault::LoseEvents, manners.lost_events) {
             return Vec::new();
         }
+        let is_cut = happens(WayFault::CutWatches, manners.cut_watches);
+        let is_late = happens(WayFault::DelayEvents, manners.delayed_events);
+        let is_overtaken = happens(WayFault::ReorderEvents, manners.reordered_events);
+        let is_doubled = happens(WayFault::DoubleEvents, manners.doubled_events);
         let (low, high) = manners.watch_delay;
         let (to, prefix) = (watching.process, watching.prefix.clone());
         if manners.merged_watches && watching.answers.back().is_some_and(|answer| answer.leaves >= now) {
             watching.merge(revision, changes);
             return Vec::new();
         }
-        let at = (now + chance.span(low, high)).max(watching.last).max(up_again);
+        let late = if is_late { chance.span(Span::secs(1), Span::secs(30)) } else { Span(0) };
+        let at = (now + chance.span(low, high) + late).max(watching.last).max(up_again);
         watching.last = at;
-        if chance.happens(manners.cut_watches) {
+        if is_cut {
             self.watches.by_process.remove(&(to, prefix.clone()));
             self.end_watch(watcher);
             let reply = Reply::WatchEnded { prefix, why: "connection lost".into() };
@@ -124,15 +144,16 @@ impl SimStore {
             let reply = Reply::Changed { prefix, revision, changes: Vec::new() };
             return vec![Planned { to, watcher, at, reply }];
         }
-        let past = if manners.rewound_watches > 0 {
-            let before = watching.told.replace((revision, changes.clone()));
-            before.filter(|_| chance.happens(manners.rewound_watches))
-        } else {
-            None
-        };
-        let changed = |revision, changes| Reply::Changed { prefix: prefix.clone(), revision, changes };
-        let again = past.map(|(revision, changes)| changed(revision, changes));
-        let replies = [Some(changed(revision, changes)), again];
+        let past = (manners.rewound_watches > 0).then(|| watching.told.replace((revision, changes.clone())));
+        let past = past.flatten().filter(|_| chance.happens(manners.rewound_watches));
+        if past.is_some() {
+            stats.hit(FaultKind::Way(WayFault::RewindWatches).name());
+        }
+        let overtaken = if is_overtaken { chance.span(Span(1), Span::secs(2)) } else { Span(0) };
+        let changed = |(revision, changes)| Reply::Changed { prefix: prefix.clone(), revision, changes };
+        let twice = is_doubled.then(|| changed((revision, changes.clone())));
+        let replies = [Some(changed((revision, changes))), twice, past.map(changed)];
+        let at = at + overtaken;
         replies.into_iter().flatten().map(|reply| Planned { to, watcher, at, reply }).collect()
     }
 

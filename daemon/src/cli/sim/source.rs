@@ -17,4 +17,3 @@ pub(super) fn scenario(path: &Path) -> Result<Scenario, Problem> {
         }
     }
 }
-

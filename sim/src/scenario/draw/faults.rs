@@ -5,7 +5,8 @@ use super::number;
 use crate::build::Build;
 use crate::rng::Chance;
 use crate::scenario::{
-    Action, Happening, Hosts, RegistryManners, Scenario, StoreKind, StoreManners, Trickle, TrickleFault,
+    Action, Fault, FaultKind, Happening, HostFault, Hosts, On, RegistryManners, Scenario, SchedulerFault,
+    ServiceFault, StoreFault, StoreKind, StoreManners, Trickle, WayFault,
 };
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
@@ -31,6 +32,8 @@ pub(super) fn manners(chance: &mut Chance) -> StoreManners {
         late: often(chance, 5_000),
         deaf_watches: often(chance, 2_000),
         cut_watches: often(chance, 10_000),
+        doubled_events: often(chance, 10_000),
+        delayed_events: often(chance, 1_000),
         session_slack: Span(like.session_slack.0 + slack),
         ..like
     };
@@ -66,7 +69,7 @@ pub(super) fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build>
             continue;
         }
         let mut build = Build::sound(definition.name.clone(), definition.version);
-        match chance.below(8) {
+        match chance.below(9) {
             0 => build.healthy_after = None,
             1 => build.healthy_for = Some(chance.span(Span::secs(5), Span::secs(120))),
             2 => build.exits_after = Some(chance.span(Span(100), Span::secs(90))),
@@ -77,45 +80,98 @@ pub(super) fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build>
                 build.healthy_after = None;
                 build.on_hosts_percent = 50;
             }
-            _ => build.leak_mib_per_minute = chance.between(10, 400),
+            7 => build.leak_mib_per_minute = chance.between(10, 400),
+            _ => {
+                let high = chance.between(100, 4_000);
+                build.memory_curve = vec![
+                    (Span(0), 0),
+                    (chance.span(Span::secs(10), Span::secs(60)), high),
+                    (Span::secs(90), 0),
+                ];
+                build.memory_repeats = chance.coin();
+            }
         }
         builds.push(build);
     }
     builds
 }
 
-/// Each kind of fault is off with one chance in two. In a large fleet more goes wrong than in a small one, not all of it in
-/// proportion.
+/// What trickles in drawn worlds: how often an hour at most, and for how many seconds at least and at most. Where machines
+/// are hit, it is so often for each ten of them.
+const DRIPS: &[(FaultKind, u64, (u64, u64))] = &[
+    (FaultKind::Host(HostFault::Crash), 20, (5, 180)),
+    (FaultKind::Host(HostFault::Reboot), 10, (20, 120)),
+    (FaultKind::Host(HostFault::Freeze), 20, (1, 90)),
+    (FaultKind::Host(HostFault::Cut), 20, (1, 120)),
+    (FaultKind::Host(HostFault::Flap), 5, (60, 180)),
+    (FaultKind::Host(HostFault::Mute), 10, (1, 120)),
+    (FaultKind::Host(HostFault::Deafen), 10, (1, 120)),
+    (FaultKind::Host(HostFault::KillAgent), 40, (1, 60)),
+    (FaultKind::Host(HostFault::RestartAgent), 20, (1, 30)),
+    (FaultKind::Host(HostFault::Drift), 20, (30, 180)),
+    (FaultKind::Host(HostFault::FillDisk), 10, (10, 180)),
+    (FaultKind::Host(HostFault::ExecutorDown), 10, (5, 120)),
+    (FaultKind::Host(HostFault::StickStops), 10, (5, 120)),
+    (FaultKind::Host(HostFault::SlowPulls), 10, (30, 180)),
+    (FaultKind::Host(HostFault::MissImages), 10, (10, 120)),
+    (FaultKind::Host(HostFault::HangPulls), 10, (10, 120)),
+    (FaultKind::Host(HostFault::EndTask), 60, (0, 0)),
+    (FaultKind::Host(HostFault::Drain), 10, (30, 180)),
+    (FaultKind::Scheduler(SchedulerFault::Kill), 20, (1, 60)),
+    (FaultKind::Scheduler(SchedulerFault::Pause), 20, (1, 60)),
+    (FaultKind::Scheduler(SchedulerFault::Cut), 10, (1, 60)),
+    (FaultKind::Scheduler(SchedulerFault::Mute), 10, (1, 60)),
+    (FaultKind::Scheduler(SchedulerFault::Deafen), 10, (1, 60)),
+    (FaultKind::Scheduler(SchedulerFault::Drift), 10, (30, 180)),
+    (FaultKind::Service(ServiceFault::Roll), 20, (0, 0)),
+    (FaultKind::Service(ServiceFault::Scale), 20, (0, 0)),
+    (FaultKind::Store(StoreFault::Outage), 10, (1, 90)),
+    (FaultKind::Store(StoreFault::ReadOnly), 10, (1, 60)),
+    (FaultKind::Store(StoreFault::ChangeLeader), 20, (0, 0)),
+    (FaultKind::Store(StoreFault::NoQuorum), 10, (1, 90)),
+    (FaultKind::Store(StoreFault::NoSpace), 10, (1, 120)),
+    (FaultKind::Way(WayFault::LoseRequests), 5, (5, 60)),
+    (FaultKind::Way(WayFault::LoseAnswers), 5, (5, 60)),
+    (FaultKind::Way(WayFault::CutWatches), 5, (5, 60)),
+];
+
+/// Each kind of fault is off with one chance in two. How long it lasts is often just about as long as sessions live.
 pub(super) fn trickles(chance: &mut Chance, scenario: &Scenario, until: Span) -> Vec<Trickle> {
     let kind = scenario.store.kind;
-    let crowd = (scenario.hosts() as u64 / 10).max(1);
-    let (served, etcd) = (matches!(kind, StoreKind::Consul | StoreKind::Etcd), kind == StoreKind::Etcd);
-    let kinds = [
-        (TrickleFault::Crash, 20 * crowd, 5, 180),
-        (TrickleFault::Partition, 20 * crowd, 1, 120),
-        (TrickleFault::KillAgent, 40 * crowd, 1, 60),
-        (TrickleFault::Freeze, 20 * crowd, 1, 90),
-        (TrickleFault::KillScheduler, 20, 1, 60),
-        (TrickleFault::PauseScheduler, 20, 1, 60),
-        (TrickleFault::StoreOutage, 10, 1, 90),
-        (TrickleFault::StoreReadOnly, 10, 1, 60),
-        (TrickleFault::ChangeLeader, 20 * u64::from(served), 0, 0),
-        (TrickleFault::NoQuorum, 10 * u64::from(served), 1, 90),
-        (TrickleFault::NoSpace, 10 * u64::from(etcd), 1, 120),
-        (TrickleFault::TaskExit, 60 * crowd, 0, 0),
-        (TrickleFault::Roll, 20 * crowd.min(10), 0, 0),
-        (TrickleFault::Scale, 20 * crowd.min(10), 0, 0),
-        (TrickleFault::Drain, 10 * crowd, 30, 180),
-    ];
+    let tens = (scenario.hosts() as u64 / 10).max(1);
+    let racked = scenario.fleet.iter().any(|class| class.racks > 0);
     let mut trickles = Vec::new();
-    for (fault, per_hour, shortest, longest) in kinds {
-        let (on, rate) = (chance.coin(), chance.between(per_hour.min(1), per_hour));
-        if on && rate > 0 {
+    for &(fault, per_hour, (shortest, longest)) in DRIPS {
+        let crowd = match fault {
+            FaultKind::Host(_) => tens,
+            FaultKind::Service(_) => tens.min(10),
+            FaultKind::Scheduler(_) | FaultKind::Store(_) | FaultKind::Way(_) => 1,
+        };
+        let (on, per_hour) = (chance.coin() && is_of(fault, kind), chance.between(1, per_hour * crowd));
+        let about = scenario.ttl.0 / 1_000;
+        let (shortest, longest) = match chance.below(4) {
+            0 if shortest < about && about < longest => (about - 1, about + 1),
+            _ => (shortest, longest),
+        };
+        let is_whole = racked && chance.happens(100_000) && matches!(fault, FaultKind::Host(_));
+        if on {
             let lasting = (Span::secs(shortest), Span::secs(longest));
-            trickles.push(Trickle { fault, per_hour: rate, from: Span::secs(30), until, lasting });
+            let each = is_whole.then(|| "rack".to_string());
+            trickles.push(Trickle { fault, each, per_hour, from: Span::secs(30), until, lasting });
         }
     }
     trickles
+}
+
+/// Tells whether a fault can happen to such a store, and to the way to it.
+fn is_of(fault: FaultKind, store: StoreKind) -> bool {
+    let is_served = matches!(store, StoreKind::Consul | StoreKind::Etcd);
+    match fault {
+        FaultKind::Store(StoreFault::ChangeLeader | StoreFault::NoQuorum) => is_served,
+        FaultKind::Store(StoreFault::NoSpace) => store == StoreKind::Etcd,
+        FaultKind::Way(_) => store != StoreKind::Embedded,
+        FaultKind::Store(_) | FaultKind::Host(_) | FaultKind::Scheduler(_) | FaultKind::Service(_) => true,
+    }
 }
 
 pub(super) fn registry(chance: &mut Chance) -> RegistryManners {
@@ -128,46 +184,56 @@ pub(super) fn registry(chance: &mut Chance) -> RegistryManners {
 }
 
 pub(super) fn registry_trickles(chance: &mut Chance, until: Span) -> Vec<Trickle> {
-    let kinds = [(TrickleFault::RegistryAway, 1, 120), (TrickleFault::RegistryForgets, 0, 0)];
+    let kinds = [(HostFault::RegistryAway, 1, 120), (HostFault::RegistryForgets, 0, 0)];
     let mut trickles = Vec::new();
     for (fault, shortest, longest) in kinds {
         let (on, per_hour) = (chance.coin(), chance.between(1, 60));
         if on {
             let lasting = (Span::secs(shortest), Span::secs(longest));
-            trickles.push(Trickle { fault, per_hour, from: Span::secs(30), until, lasting });
+            trickles.push(Trickle {
+                fault: FaultKind::Host(fault),
+                each: None,
+                per_hour,
+                from: Span::secs(30),
+                until,
+                lasting,
+            });
         }
     }
     trickles
 }
 
+/// What happens once, if it does.
 pub(super) fn timeline(chance: &mut Chance, until: Span, desired: &Configuration) -> Vec<Happening> {
     let mut timeline = Vec::new();
-    let mut at = |chance: &mut Chance, action: Action| {
-        if chance.happens(250_000) {
+    let mut at = |chance: &mut Chance, fault: Fault| {
+        if chance.happens(200_000) {
+            let action = Action::Fault(fault);
             timeline.push(Happening { at: chance.span(Span::secs(60), until), action });
         }
     };
-    at(chance, Action::ExpireSessions);
-    at(chance, Action::CompactStore);
-    let reboot_after = Some(Span::secs(90));
-    at(chance, Action::CrashHosts { hosts: Hosts::Percent(100), reboot_after });
-    at(chance, Action::Partition { hosts: Hosts::Percent(100), lasting: Span::secs(100) });
-    let back = Span::secs(30);
-    at(chance, Action::RestoreStore { back });
+    at(chance, Fault::store(StoreFault::ExpireSessions));
+    at(chance, Fault::store(StoreFault::Compact));
+    let all = || Hosts::Percent(100);
+    at(chance, Fault::hosts(HostFault::Crash, all(), Span::secs(90)));
+    at(chance, Fault::hosts(HostFault::Cut, all(), Span::secs(100)));
+    at(chance, Fault { lasting: Some(Span::secs(60)), ..Fault::store(StoreFault::PowerLoss) });
+    at(chance, Fault { size: 30_000, ..Fault::store(StoreFault::Restore) });
     if let Some(service) = desired.services.first() {
-        at(chance, Action::DeleteService { service: service.name.clone() });
+        let delete = FaultKind::Service(ServiceFault::Delete);
+        at(chance, Fault::new(delete, On::Service(service.name.clone())));
     }
-    at(chance, Action::AnnotateRecords);
-    let lost = [Action::EmptyStore, Action::ReplaceStore];
-    for action in lost {
+    at(chance, Fault::store(StoreFault::Annotate));
+    for lost in [StoreFault::Empty, StoreFault::Replace] {
         if !chance.happens(100_000) {
             continue;
         }
         let when = chance.span(Span::secs(60), until);
-        timeline.push(Happening { at: when, action });
+        timeline.push(Happening { at: when, action: Action::Fault(Fault::store(lost)) });
         // What is gone is soon noticed, or only after a while.
         let noticed = chance.span(Span::secs(1), Span::secs(120));
-        timeline.push(Happening { at: Span(when.0 + noticed.0), action: Action::Apply });
+        let again = Action::Fault(Fault::store(StoreFault::Apply));
+        timeline.push(Happening { at: Span(when.0 + noticed.0), action: again });
     }
     timeline
 }

@@ -60,6 +60,7 @@ pub(super) fn class(chance: &mut Chance, hosts: u32, desired: &Configuration) ->
         memory: (memory * 3 / 2).max(chance.between(4, 16) * 1024),
         cpu_units: (cpu * 3 / 2).max(8_192),
         ports: PortRange { first: 20_000, last },
+        racks: if chance.coin() { hosts.min(number(chance.between(2, 20))) } else { 0 },
         ..HostClass::default()
     }
 }
