@@ -1,10 +1,16 @@
 //! What a scenario expects of its run, judged while it runs.
 
+mod judgement;
+mod words;
+
+pub use judgement::Judgement;
+
 use crate::check::{Book, RolloutRecord, Text};
 use crate::scenario::{Expectation, RolloutEnd, Scenario};
 use crate::stats::Stats;
 use callboard_core::machine::{Span, Time};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 /// Expectations and what is known of them so far.
 #[derive(Clone, Debug)]
@@ -16,10 +22,13 @@ pub(crate) struct Expecting {
     short: BTreeSet<Text>,
     /// Since when no service is short.
     full_since: Option<Time>,
-    broken: BTreeSet<usize>,
+    /// What broke each that is broken.
+    broken: BTreeMap<usize, String>,
     failures: Vec<(String, String)>,
     /// When each recovery was complete.
     recovered: BTreeMap<usize, Time>,
+    /// The service that came closest to having too few healthy tasks, how many it had and needed, and when.
+    least: BTreeMap<usize, (Text, u32, u32, Time)>,
 }
 
 impl Expecting {
@@ -29,9 +38,10 @@ impl Expecting {
             reached: BTreeSet::new(),
             short: BTreeSet::new(),
             full_since: None,
-            broken: BTreeSet::new(),
+            broken: BTreeMap::new(),
             failures: Vec::new(),
             recovered: BTreeMap::new(),
+            least: BTreeMap::new(),
         }
     }
 
@@ -58,7 +68,8 @@ impl Expecting {
     }
 
     fn fail(&mut self, index: usize, promise: &str, what: String) {
-        if self.broken.insert(index) {
+        if let Entry::Vacant(entry) = self.broken.entry(index) {
+            entry.insert(what.clone());
             self.failures.push((promise.into(), what));
         }
     }
@@ -100,6 +111,14 @@ impl Expecting {
                 self.reached.contains(&(index, changed.clone()))
             }
         };
+        if begun {
+            let margin = |healthy: u32, wanted: u32| i64::from(healthy) - i64::from(wanted);
+            let now_is = margin(page.healthy, wanted);
+            let closest = self.least.get(&index).map(|(_, healthy, wanted, _)| margin(*healthy, *wanted));
+            if closest.is_none_or(|closest| now_is < closest) {
+                self.least.insert(index, (changed.clone(), page.healthy, wanted, now));
+            }
+        }
         if begun && page.healthy < wanted {
             let what = format!("{changed} has {} healthy tasks, expected at least {wanted}", page.healthy);
             self.fail(index, "min_healthy", what);

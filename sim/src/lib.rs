@@ -23,6 +23,7 @@ pub mod promise;
 mod queue;
 pub mod recording;
 mod rehearsal;
+pub mod report;
 mod rng;
 mod run;
 pub mod scenario;
@@ -36,6 +37,7 @@ mod witness;
 
 pub use build::Build;
 pub use check::Violation;
+pub use expect::Judgement;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use run::{Options, Outcome, Summary, run};
 pub use scenario::{Profile, ReadError, Scenario, draw, draw_around, drawn, read};

@@ -1,6 +1,7 @@
 //! One run of a scenario, from its beginning to its verdict.
 
 use crate::check::{Text, Violation};
+use crate::expect::Judgement;
 use crate::museum::Mutant;
 use crate::recording::{Recorder, Recording};
 use crate::scenario::{Scenario, StoreKind};
@@ -52,6 +53,8 @@ pub struct Outcome {
     pub recovery: Option<Span>,
     /// What operators would have seen: the last lines.
     pub log: Vec<(Time, String)>,
+    /// What was expected, and what became of it.
+    pub expected: Vec<Judgement>,
     /// What it looked like over time, when that was asked for.
     pub recording: Option<Recording>,
 }
@@ -79,6 +82,8 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
     let events = stage.events();
     let recovery = stage.expecting.slowest_recovery();
     stage.stats.end(Time(end.0));
+    let complete = end == scenario.duration;
+    let expected = stage.expecting.judgements(&stage.court.book, &stage.stats, complete);
     let recorder = stage.witness.recorder.take();
     let recording = recorder.map(|recorder| recorder.end(Time(end.0), &stage.hosts, &stage.court.book));
     let Stage { court, stats, tidings, .. } = stage;
@@ -97,6 +102,7 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
         stats,
         recovery,
         log: tidings.into_log(),
+        expected,
         recording,
     }
 }

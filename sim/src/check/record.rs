@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// A name.
@@ -124,6 +125,16 @@ pub(crate) enum RolloutRecord {
     Running,
     Done,
     Failed { reason: String },
+}
+
+impl fmt::Display for RolloutRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RolloutRecord::Running => f.write_str("under way"),
+            RolloutRecord::Done => f.write_str("done"),
+            RolloutRecord::Failed { reason } => write!(f, "given up: {reason}"),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
