@@ -18,7 +18,7 @@ pub(super) fn figures(told: &Told<'_>) -> Markup {
         (figure(stats.moves), "moves"),
         (figure(stats.restarts), "restarts in place"),
         (figure(stats.out_of_memory), "killed for memory"),
-        (figure(stats.peak_unplaced), "without a place at most"),
+        (figure(stats.peak_unplaced.max(stats.unplaced())), "without a place at most"),
         (recovery.or(outcome.recovery).map_or("–".into(), |span| span.to_string()), "slowest recovery"),
         (figure(outcome.events), "events"),
     ];

@@ -98,7 +98,8 @@ fn draw(
         svg.rect(class, area, &title);
         if 0 < down + apart && down < row.hosts {
             // How much of the row is away is how much of its height is marked.
-            let marked = (u64::from(down + apart) * height * 10 / u64::from(row.hosts.max(1))).max(15);
+            let most = if down > 0 { height * 10 } else { height * 4 };
+            let marked = (u64::from(down + apart) * most / u64::from(row.hosts.max(1))).max(15);
             let area = (from, units(y), area.2, Tenths(marked.min(height * 10)));
             svg.rect(if down > 0 { "away" } else { "apart" }, area, &title);
         }

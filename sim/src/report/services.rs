@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::fmt::Write;
 
 /// How many services are drawn.
-const DRAWN: usize = 16;
+const DRAWN: usize = 8;
 /// How many are listed.
 const LISTED: usize = 200;
 const HEIGHT: u64 = 84;
@@ -20,8 +20,10 @@ const TOP: u64 = 6;
 pub(super) fn services(axis: &Axis, outcome: &Outcome, recording: &Recording) -> Markup {
     let mut order: Vec<(&str, &ServiceRecording)> =
         recording.services.iter().map(|(name, service)| (&**name, service)).collect();
-    let depth = |service: &ServiceRecording| {
-        service.deepest().map_or(1_000, |dip| u64::from(dip.low) * 1_000 / u64::from(dip.wanted.max(1)))
+    let share = |healthy: u32, wanted: u32| u64::from(healthy) * 1_000 / u64::from(wanted.max(1));
+    let depth = |service: &ServiceRecording| match (service.full_at, service.points.last()) {
+        (None, Some(last)) if last.wanted > 0 => share(last.healthy, last.wanted),
+        (_, _) => service.deepest().map_or(1_000, |dip| share(dip.low, dip.wanted)),
     };
     order.sort_by_key(|(name, service)| (depth(service), Reverse(service.dips.len()), *name));
     let drawn = order.len().min(DRAWN);
@@ -62,7 +64,7 @@ fn caption(service: &ServiceRecording) -> String {
         Some(dip) => {
             let until = dip.until.map_or("the end".into(), super::story::at);
             let (low, wanted, from) = (dip.low, dip.wanted, super::story::at(dip.from));
-            let times = count(dips, "time", "times");
+            let times = if dips == 1 { "once".into() } else { count(dips, "time", "times") };
             format!("short {times}; the deepest: {low} of {wanted} healthy, from {from} until {until}")
         }
     }
@@ -125,8 +127,11 @@ pub(super) fn curves(
     height: u64,
 ) {
     let most = service.points.iter().map(|point| point.wanted.max(point.healthy)).max().unwrap_or(0).max(1);
-    let y =
-        |value: u32| Tenths(top * 10 + height * 10 - u64::from(value) * (height - 4) * 10 / u64::from(most));
+    let base = base(service, most);
+    let y = |value: u32| {
+        let above = u64::from(value.saturating_sub(base));
+        Tenths(top * 10 + height * 10 - above * (height - 4) * 10 / u64::from(most - base))
+    };
     let floor = units(top + height);
     let steps: Vec<Point> = (0..columns).map(|column| service.at(column)).collect();
     svg.path("healthy", &area(axis, &steps, |point| (floor, y(point.low))), "");
@@ -137,8 +142,16 @@ pub(super) fn curves(
         svg.path("min", &stairs(axis, &steps, |point| y(point.min)), "");
     }
     svg.text("tick end", (units(LEFT - 6), Tenths(y(most).0 + 35)), &figure(u64::from(most)));
-    svg.text("tick end", (units(LEFT - 6), floor), "0");
+    svg.text("tick end", (units(LEFT - 6), floor), &figure(u64::from(base)));
     dips(svg, axis, service, top, height);
+}
+
+/// Gives the number that the floor of a drawing stands for: where little goes missing of much, one must look closely.
+fn base(service: &ServiceRecording, most: u32) -> u32 {
+    let lows = service.dips.iter().map(|dip| dip.low.min(dip.min));
+    let mins = service.points.iter().filter(|point| point.min > 0).map(|point| point.min);
+    let least = lows.chain(mins).min().unwrap_or(0);
+    if least > most / 2 { least - (most - least).min(least) / 4 - 1 } else { 0 }
 }
 
 /// Lays words over the times in which a service was short.

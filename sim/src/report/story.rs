@@ -124,10 +124,11 @@ fn capital(text: &str) -> String {
 
 fn sentence(happened: &Happened, aftermath: &Aftermath) -> String {
     let mut text = capital_first(&happened.what);
-    if happened.hosts > 0 && u64::from(happened.hosts) > happened.named.len() as u64 {
-        text.push_str(&format!(" ({} hosts)", figure(u64::from(happened.hosts))));
-    } else if !happened.named.is_empty() && !happened.named.iter().all(|name| text.contains(&**name)) {
-        text.push_str(&format!(" ({})", names(&happened.named, happened.named.len() as u64)));
+    let hosts = u64::from(happened.hosts);
+    let said = text.contains(&count(hosts, "host", "hosts"))
+        || !happened.named.is_empty() && happened.named.iter().all(|name| text.contains(&**name));
+    if hosts > 0 && !said {
+        text.push_str(&format!(" ({})", names(&happened.named, hosts)));
     }
     if happened.tasks_lost > 0 {
         text.push_str(&format!(": {} lost", was(happened.tasks_lost, "task", "tasks")));
