@@ -35,9 +35,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// What an agent is told at its start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// What this host has; names the host.
     pub registration: Registration,
@@ -58,7 +59,7 @@ pub struct Settings {
 }
 
 /// What happens to an agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// The time it asked for has come.
     Wake,
@@ -76,7 +77,7 @@ pub enum Input {
 }
 
 /// What an agent wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// Ask the store.
     Store(Request),
@@ -91,7 +92,7 @@ pub enum Effect {
 }
 
 /// The agent of one host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Agent {
     settings: Settings,
     at: Places,
@@ -137,7 +138,7 @@ pub struct Agent {
 }
 
 /// Keys and prefixes of one host, made once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Places {
     host: String,
     tasks: String,

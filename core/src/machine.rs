@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::{Add, Sub};
+use serde::{Deserialize, Serialize};
 
 /// Decides what to do, given all that happened so far.
 ///
@@ -25,7 +26,7 @@ pub trait Machine {
 }
 
 /// Says why a machine asked to be woken: when one wakes too often, the reason tells who asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Wake {
     /// A burst of changes has been collected and can be planned at once.
     Plan,
@@ -46,7 +47,7 @@ pub enum Wake {
 }
 
 /// A moment, in milliseconds of one process's monotonic clock. Two processes' times cannot be compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time(pub u64);
 
 impl Time {

@@ -9,6 +9,7 @@ use crate::store::{Change, Listing, Reply, Request, Revision};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// How long an answer may take before the request counts as lost.
 pub const REPLY_DEADLINE: Span = Span::secs(15);
@@ -21,14 +22,14 @@ const RETRY_FIRST: Span = Span(250);
 const RETRY_MAX: Span = Span::secs(15);
 
 /// A copy of some prefixes of the store, kept true.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Mirror {
     feeds: BTreeMap<String, Feed>,
     /// Spreads the retries and re-lists of many machines over time.
     salt: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Feed {
     state: FeedState,
     /// All up to here has been passed on.
@@ -43,7 +44,7 @@ struct Feed {
     listings: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum FeedState {
     /// Waits until then to list.
     Waiting { until: Time },

@@ -22,7 +22,7 @@ pub const SCHEMA: u64 = 1;
 const BEGINNING: &str = "{\"schema\":1,";
 
 /// Why a record cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unreadable {
     /// It is of a newer major version: to be left alone by everybody who does not know that version.
     Newer(u64),
@@ -100,7 +100,7 @@ pub fn write<T: Serialize>(record: &T) -> String {
 }
 
 /// Fields of a record, and of the objects in it, that this version does not know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unknown {
     fields: BTreeMap<String, Value>,
     inside: BTreeMap<String, Unknown>,

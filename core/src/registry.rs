@@ -8,9 +8,10 @@ use crate::work::{Run, Spec};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// What is asked. Each is answered by its reply, or by none when it is lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Enter a run, with its checks, in the place of what is said of it.
     Register(Arc<Spec>),
@@ -38,7 +39,7 @@ pub enum Request {
 }
 
 /// What is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Answers `Register`; `Err` when it may not have been entered.
     Registered(Run, Result<(), String>),

@@ -36,10 +36,11 @@ use alloc::vec::Vec;
 use batch::Batch;
 use brake::Brake;
 use round::Round;
+use serde::{Deserialize, Serialize};
 use writes::Writes;
 
 /// What a scheduler is told at its start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Looks after clusters that name this scheduler.
     pub name: Name,
@@ -52,7 +53,7 @@ pub struct Settings {
 }
 
 /// What happens to a scheduler.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// The time it asked for has come.
     Wake,
@@ -63,7 +64,7 @@ pub enum Input {
 }
 
 /// What a scheduler wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// Ask the store.
     Store(Request),
@@ -72,7 +73,7 @@ pub enum Effect {
 }
 
 /// A scheduler process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scheduler {
     settings: Settings,
     world: World,
@@ -91,7 +92,7 @@ pub struct Scheduler {
     closed: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Tenure {
     revision: Revision,
     /// The world has caught up with the store as of this tenure's beginning.

@@ -8,6 +8,7 @@ use crate::mirror::{REPLY_DEADLINE, hash, mix, retry_delay};
 use crate::store::{Reply, Request, SessionId};
 use alloc::string::String;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// The most renewals a second that a fleet shall ask of its store: about a twentieth of what a small one can do.
 pub const RENEWALS_PER_SECOND_MAX: u64 = 100;
@@ -23,7 +24,7 @@ pub const fn ttl_of_fleet(ttl: Span, sessions: u64) -> Span {
 }
 
 /// One session, kept alive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     name: String,
     ttl: Span,
@@ -33,7 +34,7 @@ pub struct Session {
     salt: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum State {
     /// Opens one then.
     Waiting { until: Time },

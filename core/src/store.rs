@@ -20,7 +20,7 @@ pub struct Revision(pub u64);
 pub struct SessionId(pub String);
 
 /// Numbers the transactions of one machine, so that it can tell their outcomes apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WriteId(pub u64);
 
 /// One key as the store holds it. Values are JSON text.
@@ -37,7 +37,7 @@ pub struct Entry {
 }
 
 /// Everything under a prefix at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     /// The store's revision when the listing was taken; a watch continues after it.
     pub revision: Revision,
@@ -46,7 +46,7 @@ pub struct Listing {
 }
 
 /// What happened to one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// The key was written.
     Put(Entry),
@@ -80,7 +80,7 @@ impl Change {
 }
 
 /// A condition of a transaction: all must hold, or nothing is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Guard {
     /// The lock `key` is still held by `session`, and still in the tenure that began at `tenure`.
     Held {
@@ -116,7 +116,7 @@ impl Guard {
 }
 
 /// One write of a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// Writes the key; under a session, it vanishes when the session ends.
     Put {
@@ -146,7 +146,7 @@ impl Op {
 
 /// A guarded transaction: all of `ops` or none. Each key appears at most once in `ops`, and each key of `ops` also has
 /// a guard of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Txn {
     /// Conditions.
     pub guards: Vec<Guard>,
@@ -234,7 +234,7 @@ impl Txn {
 }
 
 /// What became of a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It is in the store, at this revision.
     Committed(Revision),
@@ -245,7 +245,7 @@ pub enum Outcome {
 }
 
 /// Why a store refused a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// The lock guard failed: the tenure is over.
     LockLost,
@@ -269,7 +269,7 @@ impl fmt::Display for Refusal {
 }
 
 /// A machine's request to its store. Each is answered by one [`Reply`], or by none when it is lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Opens a session that ends when it is not renewed for `ttl`.
     OpenSession {
@@ -306,7 +306,7 @@ pub enum Request {
 }
 
 /// A store's answer to a machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// A session was opened, or could not be.
     SessionOpened(Result<SessionId, String>),

@@ -5,9 +5,10 @@ use crate::machine::Span;
 use crate::model::{Generation, Name, Version};
 use alloc::string::String;
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// Something worth telling an operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Note {
     /// A task was given to a host.
     Placed {
@@ -137,7 +138,7 @@ pub enum Note {
 }
 
 /// Why a task was ordered to stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopReason {
     /// The service is to run fewer tasks.
     ScaleDown,

@@ -41,7 +41,7 @@ impl Spec {
 }
 
 /// An agent's order. Each is answered by its report, or by none when it is lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Tell everything of ours that exists on this machine.
     Inspect,
@@ -68,7 +68,7 @@ pub enum Order {
 }
 
 /// What an executor found on the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// What it was started from.
     pub spec: Arc<Spec>,
@@ -88,7 +88,7 @@ pub struct Exit {
 }
 
 /// What came of an order, or happened by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
     /// Answers `Inspect`; `Err` when the executor cannot tell, which is no evidence that nothing runs.
     Inspected(Result<Vec<Found>, String>),

@@ -24,9 +24,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// All a scheduler knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct World {
     /// Clusters.
     pub clusters: BTreeMap<Name, Arc<Cluster>>,
@@ -97,7 +98,7 @@ pub struct World {
 pub type Load = (u64, usize);
 
 /// Something that time alone changes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Timer {
     /// A task may have been healthy for long enough, or not healthy for too long.
     Task(Name),
@@ -110,7 +111,7 @@ pub(crate) enum Timer {
 }
 
 /// Why some tasks of a service are not placed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocked {
     /// How many.
     pub missing: u32,
@@ -119,7 +120,7 @@ pub struct Blocked {
 }
 
 /// Memory of a service that failed on a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Avoided {
     /// Not placed there before.
     pub until: Time,

@@ -3,8 +3,9 @@
 //! **Invariant:** every life of a process has its own idea of what time it is, so that nothing can compare two.
 
 use crate::clock::Clock;
+use crate::journal::{Recorded, Tape};
 use crate::rng::Chance;
-use callboard_core::agent::{Agent, Effect, Input, Settings};
+use callboard_core::agent::{Agent, Settings};
 use callboard_core::machine::{Machine, Span, Time};
 use callboard_core::scheduler::{self, Scheduler};
 
@@ -17,6 +18,8 @@ pub(crate) struct Clocked<M> {
     armed: Option<Time>,
     /// When it was last stepped by a wake.
     woken: Option<Time>,
+    /// What it went through lately, where that is taken down.
+    tape: Option<Tape>,
 }
 
 /// The agent of a host.
@@ -27,10 +30,6 @@ pub(crate) type SchedulerMachine = Clocked<Scheduler>;
 impl Clocked<Agent> {
     pub(crate) fn new(settings: Settings, now: Time, ppm: i32, chance: &mut Chance) -> AgentProcess {
         Clocked::around(Agent::new(settings), now, ppm, chance)
-    }
-
-    pub(crate) fn step(&mut self, now: Time, input: Input) -> Vec<Effect> {
-        self.machine.step(self.clock.shows(now), input)
     }
 }
 
@@ -43,16 +42,29 @@ impl Clocked<Scheduler> {
     ) -> SchedulerMachine {
         Clocked::around(Scheduler::new(settings), now, ppm, chance)
     }
+}
 
-    pub(crate) fn step(&mut self, now: Time, input: scheduler::Input) -> Vec<scheduler::Effect> {
-        self.machine.step(self.clock.shows(now), input)
+impl<M: Recorded> Clocked<M> {
+    pub(crate) fn step(&mut self, now: Time, input: M::Input) -> Vec<M::Effect> {
+        let local = self.clock.shows(now);
+        let taken_down = self.tape.is_some().then(|| input.clone());
+        let effects = self.machine.step(local, input);
+        if let (Some(tape), Some(input)) = (&mut self.tape, taken_down) {
+            tape.add::<M>(local, input, &effects);
+        }
+        effects
+    }
+
+    /// Plays again what was taken down, and goes on from what was written of the machine.
+    pub(crate) fn turn_tape(&mut self, now: Time) {
+        self.tape.get_or_insert_default().turn(&mut self.machine, self.clock.shows(now));
     }
 }
 
 impl<M: Machine> Clocked<M> {
     fn around(machine: M, now: Time, ppm: i32, chance: &mut Chance) -> Clocked<M> {
         let clock = Clock::new(now, Time(chance.below(1_000_000_000)), ppm);
-        Clocked { machine, clock, armed: None, woken: None }
+        Clocked { machine, clock, armed: None, woken: None, tape: None }
     }
 
     /// Gives the wake that must be planned now, if none that is planned serves.

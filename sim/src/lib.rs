@@ -17,6 +17,7 @@ mod clock;
 mod event;
 mod expect;
 mod host;
+pub mod journal;
 mod link;
 pub mod museum;
 pub mod promise;

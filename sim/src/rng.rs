@@ -22,6 +22,8 @@ pub(crate) enum Stream {
     SchedulerNet(u32),
     /// What happens on a host: how long starts and stops take, what a build does.
     Host(u32),
+    /// When journals are played.
+    Tapes,
 }
 
 impl Stream {
@@ -33,6 +35,7 @@ impl Stream {
             Stream::AgentNet(index) => (3, index),
             Stream::SchedulerNet(index) => (4, index),
             Stream::Host(index) => (5, index),
+            Stream::Tapes => (6, 0),
         };
         (kind << 32) | u64::from(index)
     }

@@ -4,6 +4,7 @@ use crate::check::{Text, Violation};
 use crate::expect::Judgement;
 use crate::museum::Mutant;
 use crate::recording::{Recorder, Recording};
+use crate::rng::{Chance, Stream};
 use crate::scenario::{Scenario, StoreKind};
 use crate::stage::Stage;
 use crate::stats::Stats;
@@ -22,6 +23,9 @@ pub struct Options {
     pub until: Option<Span>,
     /// Keeps what the run looked like over time.
     pub record: bool,
+    /// Keeps a journal of every machine, plays it now and then, and goes on from what it says the machine's state is. That
+    /// changes nothing but the time it takes.
+    pub journals: bool,
 }
 
 /// How a run went.
@@ -75,6 +79,7 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
     let end = options.until.map_or(scenario.duration, |until| until.min(scenario.duration));
     let mut stage = Stage::new(Arc::clone(&scenario), seed, mutant);
     stage.witness.recorder = options.record.then(|| Box::new(Recorder::new(end)));
+    stage.tapes = options.journals.then(|| Chance::new(seed, Stream::Tapes));
     stage.run_until(Time(end.0));
     if end == scenario.duration {
         stage.end();

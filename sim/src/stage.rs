@@ -58,6 +58,8 @@ pub(crate) struct Stage {
     /// What makes the way to the store and back worse than it always is, until when, and how much.
     worse: Vec<(Time, WayFault, u64)>,
     mutant: Option<Mutant>,
+    /// When journals of the machines are played, where any are kept.
+    pub(crate) tapes: Option<Chance>,
     /// When lapsed sessions are looked for next.
     expiry: Option<Time>,
     /// From when on nothing goes wrong any more, as far as is known.

@@ -8,20 +8,21 @@ use crate::store::{Entry, Listing, Request, Revision};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// The longest pause between two reads of a key that somebody waits for.
 pub(super) const URGENT: Span = Span::secs(5);
 /// The longest pause between two reads of a key that will hardly change.
 pub(super) const PATIENT: Span = Span::secs(60);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Fetches {
     /// By key.
     asked: BTreeMap<String, Fetch>,
     salt: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Fetch {
     /// When it is asked for, or counts as lost.
     until: Time,

@@ -11,9 +11,10 @@ use crate::model::{Health, Name, ServiceState};
 use crate::store::{Entry, Revision};
 use alloc::collections::BTreeSet;
 use alloc::format;
+use serde::{Deserialize, Serialize};
 
 /// How far the question got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Gate {
     /// Not asked.
     Unasked,

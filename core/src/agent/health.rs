@@ -14,6 +14,7 @@ use crate::registry::Request;
 use crate::work::{Order, Run, Spec};
 use alloc::format;
 use alloc::string::{String, ToString};
+use serde::{Deserialize, Serialize};
 
 /// What a probe may take beyond its timeout before it counts as failed.
 const PATIENCE: Span = Span::secs(5);
@@ -22,7 +23,7 @@ const FIRST_WITHIN: u64 = 1000;
 const INTERVAL_MIN: Span = Span(100);
 
 /// Where a result comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Source {
     /// From one probe.
     Probe,
@@ -33,7 +34,7 @@ enum Source {
 }
 
 /// How one check of one start is getting on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Probing {
     /// When it is made next; for a ttl check, when the silence has lasted too long.
     next: Time,

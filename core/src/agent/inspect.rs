@@ -13,6 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// How long the executors may take to tell.
 const DEADLINE: Span = Span::secs(30);
@@ -20,7 +21,7 @@ const DEADLINE: Span = Span::secs(30);
 const UNFIT_AFTER: u32 = 3;
 
 /// How far the inspection got.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Inspection {
     done: bool,
     /// When it is asked for, or counts as lost.

@@ -12,9 +12,10 @@ use crate::why::Note;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use serde::{Deserialize, Serialize};
 
 /// One record of this host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Issued {
     /// When the key was last written.
     pub(super) revision: Revision,

@@ -6,13 +6,14 @@ use crate::machine::{Span, Time};
 use crate::model::Health;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// What stopping everything may take beyond the longest grace.
 const PATIENCE: Span = Span::secs(10);
 /// How long the last words may take.
 const LAST_WORDS: Span = Span::secs(2);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Leaving {
     /// Stops that are not answered by then are not waited for.
     until: Time,

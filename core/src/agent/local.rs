@@ -9,12 +9,13 @@ use crate::work::{Run, Spec};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// How long a task of an unknown definition may take to end.
 const GRACE_UNKNOWN: Span = Span::secs(10);
 
 /// One task on this host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Local {
     /// The record it follows, as last accepted.
     pub(super) task: Arc<Task>,
@@ -49,7 +50,7 @@ pub(super) struct Local {
 }
 
 /// How far the present start got.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum State {
     /// Nothing was started yet.
     Waiting,
@@ -70,7 +71,7 @@ pub(super) enum State {
 }
 
 /// A live run that another one has taken the place of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Relic {
     pub(super) grace: Span,
     pub(super) port: Option<u16>,

@@ -14,6 +14,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use core::cmp::Reverse;
+use serde::{Deserialize, Serialize};
 
 const INTERVAL: Span = Span::secs(5);
 const DEADLINE: Span = Span::secs(15);
@@ -24,7 +25,7 @@ const WISH_PATIENCE: Span = Span::secs(120);
 /// How old what was said may get while the truth is another, but not by much.
 const USAGE_MAX_AGE: Span = Span::secs(60);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Gauge {
     /// When it is measured, or the measurement counts as lost.
     until: Time,

@@ -13,9 +13,10 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use serde::{Deserialize, Serialize};
 
 /// What the store holds of what was said of a task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
     pub(super) revision: Revision,
     /// `None` when it cannot be read.

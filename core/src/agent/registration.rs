@@ -15,6 +15,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// From one listing to the next: a registry that has forgotten is put right within this.
 const LISTED_EVERY: Span = Span::secs(60);
@@ -24,7 +25,7 @@ const PATIENCE: Span = Span::secs(10);
 const STOP_WAITS: Span = Span::secs(2);
 
 /// What is known of the registry.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Registrations {
     /// What it holds, as far as it said.
     held: BTreeMap<Run, Arc<Spec>>,
@@ -37,7 +38,7 @@ pub(super) struct Registrations {
 }
 
 /// A run on its way into the registry or out of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Pending {
     /// What is to be entered; `None` when it is to be taken out.
     spec: Option<Arc<Spec>>,

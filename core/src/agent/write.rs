@@ -14,11 +14,12 @@ use crate::store::{
 use crate::why::Note;
 use alloc::string::String;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// How long changes are collected before they are written.
 const WRITE_DELAY: Span = Span(50);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Writer {
     /// Numbers the transactions.
     last: WriteId,
@@ -41,7 +42,7 @@ pub(super) struct Writer {
     salt: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct InFlight {
     write: WriteId,
     until: Time,

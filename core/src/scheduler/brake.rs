@@ -9,9 +9,10 @@ use crate::why::Note;
 use crate::world::{Presence, Timer, World};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// Paces the giving up of hosts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Brake {
     /// When the last allowance was computed.
     counted: Time,

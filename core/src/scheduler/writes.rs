@@ -12,9 +12,10 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// The transaction in flight and the keys in doubt.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Writes {
     next: u64,
     in_flight: Option<InFlight>,
@@ -26,7 +27,7 @@ pub(super) struct Writes {
     pause: Option<Time>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct InFlight {
     write: WriteId,
     ops: Vec<Op>,
@@ -36,7 +37,7 @@ struct InFlight {
 }
 
 /// What a transaction is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Purpose {
     /// Takes a cluster's lock.
     Lock(Name),

@@ -3,12 +3,13 @@
 use super::Class;
 use crate::model::{Name, Version};
 use alloc::collections::{BTreeMap, BTreeSet};
+use serde::{Deserialize, Serialize};
 
 /// Cluster and service.
 pub type GroupKey = (Name, Name);
 
 /// The tasks of one service in one cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// Ids by version and class; no set is empty.
     pub classes: BTreeMap<(Version, Class), BTreeSet<Name>>,

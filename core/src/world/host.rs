@@ -10,9 +10,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// All that is known of a host.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostView {
     /// What it has; `None` when only others speak of it.
     pub registration: Option<Arc<Registration>>,
@@ -47,7 +48,7 @@ pub struct HostView {
 }
 
 /// Whether a host is heard of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Presence {
     /// Its agent is alive.
     Ready,
@@ -62,7 +63,7 @@ pub enum Presence {
 }
 
 /// A sum of claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     /// MiB.
     pub memory: u64,

@@ -6,9 +6,10 @@ use crate::machine::Time;
 use crate::model::{Desired, Health, Name, Phase, Status, Task};
 use crate::record;
 use alloc::sync::Arc;
+use serde::{Deserialize, Serialize};
 
 /// A task record and what follows from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskView {
     /// The record.
     pub task: Arc<Task>,
@@ -26,7 +27,7 @@ pub struct TaskView {
 }
 
 /// What a task amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// Shall run; its agent has not brought it up yet.
     Starting,

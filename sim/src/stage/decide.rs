@@ -4,6 +4,7 @@
 use super::Stage;
 use crate::check::Text;
 use crate::event::{Event, Process, Role};
+use crate::rng::Chance;
 use crate::scenario::HostFault;
 use callboard_core::agent;
 use callboard_core::registry;
@@ -87,6 +88,9 @@ impl Stage {
         self.carry_out(process, &name, unasked);
         for input in inputs {
             let Some(agent) = &mut self.hosts[process.at()].agent else { return };
+            if turns(&mut self.tapes) {
+                agent.turn_tape(now);
+            }
             let mut effects = agent.step(now, input);
             let store_id = agent.machine.store_id().cloned();
             let host = &mut self.hosts[process.at()];
@@ -121,6 +125,9 @@ impl Stage {
         };
         for input in inputs {
             let Some(machine) = &mut self.schedulers[process.at()].machine else { return };
+            if turns(&mut self.tapes) {
+                machine.turn_tape(now);
+            }
             let mut effects = machine.step(now, input);
             if let Some(mutant) = &mut self.mutant {
                 effects = mutant.scheduler_does(now, effects);
@@ -205,6 +212,14 @@ impl Stage {
         let host = &self.hosts[host as usize];
         self.court.registry(&host.registration.host, &host.registry.held);
     }
+}
+
+/// How often a machine's tape is turned, in a million steps.
+const TURNS: u32 = 20_000;
+
+/// Draws whether a machine's tape is turned now, where machines have any.
+fn turns(tapes: &mut Option<Chance>) -> bool {
+    tapes.as_mut().is_some_and(|chance| chance.happens(TURNS))
 }
 
 /// Tells whether what is asked may change what a registry holds.

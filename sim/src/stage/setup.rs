@@ -95,6 +95,7 @@ impl Stage {
             wishes: Vec::new(),
             worse: Vec::new(),
             mutant,
+            tapes: None,
             expiry: None,
             calm_from: Time(scenario.calm_from().0),
             stale: 0,
