@@ -57,6 +57,7 @@ pub(crate) fn start(part: &AgentPart, count: u32, ground: &Ground<'_>) -> Result
             None,
             Arc::clone(ground.events),
             None,
+            None,
         );
         drivers.spawn(async move {
             tokio::time::sleep(APART * number).await;

@@ -13,6 +13,7 @@ mod drive;
 mod events;
 mod hollow;
 mod host;
+mod journal;
 mod names;
 mod plan;
 mod problem;

@@ -7,6 +7,7 @@ use crate::drive::{AgentDriver, Clock, SchedulerDriver, Told};
 use crate::events::Events;
 use crate::hollow;
 use crate::host::{self, HostArgs};
+use crate::journal::Place;
 use crate::storage::Opened;
 use anyhow::{Context, Result};
 use callboard_backends::{ConsulRegistry, ConsulSettings, Store};
@@ -39,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) bind: SocketAddr,
     pub(crate) insecure: bool,
     pub(crate) token_file: Option<PathBuf>,
+    /// Where the machines' journals are kept.
+    pub(crate) journal: Option<Place>,
 }
 
 /// What an agent is to be.
@@ -100,6 +103,7 @@ impl Process {
                     clock,
                     Arc::clone(&store),
                     Arc::clone(&events),
+                    parts.journal.clone(),
                 );
                 (Some(question), Some(tokio::spawn(driver.run())))
             }
@@ -107,8 +111,8 @@ impl Process {
         };
         let started = match &parts.agent {
             Some(part) => {
-                let ground =
-                    Ground { clock, store: &store, consul: consul.as_ref(), events: &events, address };
+                let (consul, journal) = (consul.as_ref(), parts.journal.as_ref());
+                let ground = Ground { clock, store: &store, consul, events: &events, address, journal };
                 Some(match part.hollow {
                     Some(count) => hollow::start(part, count, &ground)?,
                     None => start_agent(part, &ground)?,
@@ -277,6 +281,7 @@ pub(crate) struct Ground<'a> {
     consul: Option<&'a ConsulSettings>,
     pub(crate) events: &'a Arc<Events>,
     address: SocketAddr,
+    journal: Option<&'a Place>,
 }
 
 impl Ground<'_> {
@@ -337,6 +342,7 @@ fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
         registry,
         Arc::clone(ground.events),
         Some(data_dir.seen_file()),
+        ground.journal.cloned(),
     );
     let locals = [(host, LocalAgent { told, executor, hollow: false })].into();
     Ok(Started { locals, driver: tokio::spawn(driver.run()) })

@@ -63,9 +63,9 @@ pub struct Record<I> {
     /// What came.
     #[serde(rename = "i")]
     pub input: I,
-    /// What it led to.
+    /// What it led to; `None` when the machine broke down over it.
     #[serde(rename = "e")]
-    pub effects: Vec<Mark>,
+    pub effects: Option<Vec<Mark>>,
 }
 
 /// What is kept of an effect.
@@ -137,9 +137,15 @@ pub fn begin<M: Recorded>(machine: &M, first: u64, at: Time, unix_ms: u64) -> Ve
     bytes
 }
 
-/// Adds a step to a segment.
-pub fn add<M: Recorded>(bytes: &mut Vec<u8>, number: u64, at: Time, input: M::Input, effects: &[M::Effect]) {
-    let effects = effects.iter().map(mark::<M>).collect();
+/// Adds a step to a segment; no effects stand for a machine that broke down.
+pub fn add<M: Recorded>(
+    bytes: &mut Vec<u8>,
+    number: u64,
+    at: Time,
+    input: M::Input,
+    effects: Option<&[M::Effect]>,
+) {
+    let effects = effects.map(|effects| effects.iter().map(mark::<M>).collect());
     frame::write(bytes, &Record { number, at, input, effects });
 }
 
@@ -171,7 +177,7 @@ impl Tape {
     /// Takes a step down.
     pub(crate) fn add<M: Recorded>(&mut self, at: Time, input: M::Input, effects: &[M::Effect]) {
         if !self.bytes.is_empty() {
-            add::<M>(&mut self.bytes, self.steps, at, input, effects);
+            add::<M>(&mut self.bytes, self.steps, at, input, Some(effects));
             self.steps += 1;
         }
     }

@@ -6,6 +6,7 @@ use super::out;
 use crate::data_dir::{self, DataDir};
 use crate::events::Events;
 use crate::host::HostArgs;
+use crate::journal::JournalArgs;
 use crate::names;
 use crate::process::{AgentPart, Parts, Process, SchedulerPart};
 use crate::storage::{self, Opened, StoreArgs};
@@ -87,6 +88,8 @@ pub(crate) struct DevArgs {
     api: ApiArgs,
     #[command(flatten)]
     host: HostArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
 }
 
 /// Run a scheduler and the agent of this host in one process
@@ -103,6 +106,8 @@ pub(crate) struct CombinedArgs {
     scheduler: SchedulerOptions,
     #[command(flatten)]
     api: ApiArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
 }
 
 /// Run the agent of this host: it starts and stops the tasks that a scheduler issues to it, and watches their health
@@ -117,6 +122,8 @@ pub(crate) struct AgentArgs {
     agent: AgentOptions,
     #[command(flatten)]
     api: ApiArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
     /// Run so many hollow agents instead, of hosts NAME-0 and so on: real traffic with the store, pretended tasks
     ///
     /// For trying out how a store and a scheduler bear a fleet. Tasks of any kind start at once, pass every check and are
@@ -138,6 +145,8 @@ pub(crate) struct SchedulerArgs {
     scheduler: SchedulerOptions,
     #[command(flatten)]
     api: ApiArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
 }
 
 /// In `dev` a restart shall not wait long for its own former self to be over.
@@ -165,6 +174,7 @@ pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> 
         bind: args.api.bind,
         insecure: args.api.insecure_bind,
         token_file: token_file.map(Path::to_owned),
+        journal: args.journal.place(Some(&dir), 2),
     };
     let process = Process::start(parts).await?;
     greet(&process, &dir, args.api.bind);
@@ -243,22 +253,25 @@ fn scheduler_part(options: &SchedulerOptions) -> Result<SchedulerPart> {
 pub(crate) async fn combined(args: CombinedArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
     let stop_tasks = args.agent.stop_tasks;
+    let journal = args.journal.place(Some(&args.agent.data_dir), 2);
     let agent = Some(agent_part(args.agent, None)?);
     let parts = parts("combined", args.store.open().await?, agent, scheduler, &args.api, token_file);
-    serve(parts, stop_tasks).await
+    serve(Parts { journal, ..parts }, stop_tasks).await
 }
 
 pub(crate) async fn agent(args: AgentArgs, token_file: Option<&Path>) -> Result<()> {
     let stop_tasks = args.agent.stop_tasks;
+    let journal = args.journal.place(Some(&args.agent.data_dir), 1);
     let agent = Some(agent_part(args.agent, args.hollow)?);
     let parts = parts("agent", args.store.open().await?, agent, None, &args.api, token_file);
-    serve(parts, stop_tasks).await
+    serve(Parts { journal, ..parts }, stop_tasks).await
 }
 
 pub(crate) async fn scheduler(args: SchedulerArgs, token_file: Option<&Path>) -> Result<()> {
     let scheduler = Some(scheduler_part(&args.scheduler)?);
+    let journal = args.journal.place(None, 1);
     let parts = parts("scheduler", args.store.open().await?, None, scheduler, &args.api, token_file);
-    serve(parts, false).await
+    serve(Parts { journal, ..parts }, false).await
 }
 
 fn parts(
@@ -270,7 +283,8 @@ fn parts(
     token_file: Option<&Path>,
 ) -> Parts {
     let token_file = token_file.map(Path::to_owned);
-    Parts { role, store, agent, scheduler, bind: api.bind, insecure: api.insecure_bind, token_file }
+    let (bind, insecure) = (api.bind, api.insecure_bind);
+    Parts { role, store, agent, scheduler, bind, insecure, token_file, journal: None }
 }
 
 async fn serve(parts: Parts, stop_tasks: bool) -> Result<()> {

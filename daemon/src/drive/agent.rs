@@ -4,6 +4,7 @@ use super::Clock;
 use super::store::Line;
 use crate::data_dir::{self, Seen};
 use crate::events::Events;
+use crate::journal::{self, Journal, Place};
 use callboard_backends::{ConsulRegistry, Store};
 use callboard_core::agent::{Agent, Effect, Input, Settings};
 use callboard_core::machine::Machine;
@@ -35,6 +36,7 @@ pub(crate) enum Told {
 /// The agent machine and its lines to the world.
 pub(crate) struct AgentDriver {
     machine: Agent,
+    journal: Option<Journal<Agent>>,
     clock: Clock,
     events: Arc<Events>,
     executor: Arc<dyn Executor>,
@@ -59,6 +61,7 @@ impl AgentDriver {
         registry: Option<Arc<ConsulRegistry>>,
         events: Arc<Events>,
         seen_file: Option<PathBuf>,
+        journal: Option<Place>,
     ) -> (AgentDriver, UnboundedSender<Told>) {
         let (line, replies) = Line::new(store);
         let (sender, told) = unbounded_channel();
@@ -70,6 +73,7 @@ impl AgentDriver {
         }
         let driver = AgentDriver {
             machine,
+            journal: journal.map(Journal::begin),
             clock,
             events,
             executor,
@@ -105,7 +109,7 @@ impl AgentDriver {
 
     fn step(&mut self, input: Input) -> ControlFlow<()> {
         let mut flow = ControlFlow::Continue(());
-        for effect in self.machine.step(self.clock.now(), input) {
+        for effect in journal::step(&mut self.journal, &mut self.machine, self.clock.now(), input) {
             match effect {
                 Effect::Store(request) => self.line.send(request),
                 Effect::Work(order) => {

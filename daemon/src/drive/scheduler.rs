@@ -3,6 +3,7 @@
 use super::Clock;
 use super::store::Line;
 use crate::events::Events;
+use crate::journal::{self, Journal, Place};
 use callboard_backends::Store;
 use callboard_core::machine::Machine;
 use callboard_core::scheduler::{Effect, Input, Scheduler, Settings};
@@ -50,6 +51,7 @@ impl Question {
 /// The scheduler machine and its lines to the world.
 pub(crate) struct SchedulerDriver {
     machine: Scheduler,
+    journal: Option<Journal<Scheduler>>,
     clock: Clock,
     events: Arc<Events>,
     line: Line,
@@ -64,11 +66,13 @@ impl SchedulerDriver {
         clock: Clock,
         store: Arc<dyn Store>,
         events: Arc<Events>,
+        journal: Option<Place>,
     ) -> (SchedulerDriver, Question) {
         let (line, replies) = Line::new(store);
         let (sender, told) = unbounded_channel();
         let machine = Scheduler::new(settings);
-        (SchedulerDriver { machine, clock, events, line, replies, told }, Question { told: sender })
+        let journal = journal.map(Journal::begin);
+        (SchedulerDriver { machine, journal, clock, events, line, replies, told }, Question { told: sender })
     }
 
     /// Runs until told to end.
@@ -92,7 +96,7 @@ impl SchedulerDriver {
     }
 
     fn step(&mut self, input: Input) {
-        for effect in self.machine.step(self.clock.now(), input) {
+        for effect in journal::step(&mut self.journal, &mut self.machine, self.clock.now(), input) {
             match effect {
                 Effect::Store(request) => self.line.send(request),
                 Effect::Note(note) => self.events.note("scheduler", &note),

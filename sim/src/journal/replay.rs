@@ -6,6 +6,10 @@ use callboard_core::agent::Agent;
 use callboard_core::machine::Time;
 use callboard_core::scheduler::Scheduler;
 use serde::Serialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What is said of a step from which the machine did not return.
+const BROKE_DOWN: &str = "the machine broke down, which is a defect";
 
 /// A segment played again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -107,21 +111,19 @@ fn play<M: Recorded>(bytes: &[u8], header: Header, from: Time, until: Time) -> R
             return Ok(Replay { header, steps, difference, torn_bytes: 0 });
         }
         let shown = record.at >= from;
-        let (input, input_again) = (M::heard(&record.input), record.input);
-        let got: Vec<Mark> = machine.step(record.at, input_again).iter().map(mark::<M>).collect();
-        let (number, at_ms) = (record.number, record.at.0);
-        difference = differs(&record.effects, &got).map(|effect| Difference {
-            number,
-            at_ms,
-            input: input.clone(),
-            effect,
-            then: record.effects.get(effect).map(|mark| mark.1.clone()),
-            now: got.get(effect).map(|mark| mark.1.clone()),
+        let (number, at, input) = (record.number, record.at, M::heard(&record.input));
+        let got = catch_unwind(AssertUnwindSafe(|| machine.step(at, record.input)));
+        let got: Option<Vec<Mark>> = got.ok().map(|effects| effects.iter().map(mark::<M>).collect());
+        let broke_down = got.is_none();
+        difference = differs(record.effects.as_deref(), got.as_deref()).map(|(effect, then, now)| {
+            Difference { number, at_ms: at.0, input: input.clone(), effect, then, now }
         });
+        let effects =
+            got.map_or_else(|| vec![BROKE_DOWN.into()], |got| got.into_iter().map(|mark| mark.1).collect());
         if shown || difference.is_some() {
-            steps.push(Step { number, at_ms, input, effects: got.into_iter().map(|mark| mark.1).collect() });
+            steps.push(Step { number, at_ms: at.0, input, effects });
         }
-        if difference.is_some() {
+        if difference.is_some() || broke_down {
             break;
         }
     }
@@ -129,9 +131,19 @@ fn play<M: Recorded>(bytes: &[u8], header: Header, from: Time, until: Time) -> R
     Ok(Replay { header, steps, difference, torn_bytes })
 }
 
-/// Gives the index of the first effect that is not the same.
-fn differs(then: &[Mark], now: &[Mark]) -> Option<usize> {
-    let both = then.iter().zip(now);
-    let same = both.take_while(|(then, now)| then == now).count();
-    (same < then.len().max(now.len())).then_some(same)
+/// Gives the index of the first effect that is not the same, what it was, and what it is.
+fn differs(then: Option<&[Mark]>, now: Option<&[Mark]>) -> Option<(usize, Option<String>, Option<String>)> {
+    let (then, now) = match (then, now) {
+        (Some(then), Some(now)) => (then, now),
+        (None, None) => return None,
+        (Some(then), None) => {
+            return Some((0, then.first().map(|mark| mark.1.clone()), Some(BROKE_DOWN.into())));
+        }
+        (None, Some(now)) => {
+            return Some((0, Some(BROKE_DOWN.into()), now.first().map(|mark| mark.1.clone())));
+        }
+    };
+    let same = then.iter().zip(now).take_while(|(then, now)| then == now).count();
+    let words = |marks: &[Mark]| marks.get(same).map(|mark| mark.1.clone());
+    (same < then.len().max(now.len())).then(|| (same, words(then), words(now)))
 }

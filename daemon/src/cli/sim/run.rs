@@ -63,6 +63,7 @@ pub(super) fn run(args: &RunArgs, format: Format) -> Result<()> {
 fn takes(args: &RunArgs, scenario: Scenario) -> Vec<Take> {
     let scenario = Arc::new(scenario);
     let seeds = args.seeds.unwrap_or(Seeds::Count(1)).from(args.seed.unwrap_or(scenario.seed));
-    let options = |seed| Options { hosts: args.hosts, seed: Some(seed), until: args.until, ..Options::default() };
+    let options =
+        |seed| Options { hosts: args.hosts, seed: Some(seed), until: args.until, ..Options::default() };
     seeds.map(|seed| Take { scenario: Arc::clone(&scenario), options: options(seed) }).collect()
 }
