@@ -162,9 +162,11 @@ impl Agent {
             usage: Key::Usage(name.clone()).path(),
         };
         let prefixes = [at.host.clone(), at.tasks.clone(), at.status.clone()];
+        let mut mirror = Mirror::new(prefixes, &name);
+        mirror.know(settings.seen);
         Agent {
             session: Session::new(&name, settings.ttl),
-            mirror: Mirror::new(prefixes, &name),
+            mirror,
             own: BTreeMap::new(),
             stored: BTreeMap::new(),
             issued: BTreeMap::new(),

@@ -1,6 +1,10 @@
 //! How a machine keeps a true copy of parts of the store: list, watch what follows, list again when a watch ends or falls
 //! silent. What the copy *means* is the machine's business; this decides when to ask for what, and which answers count.
 //!
+//! A store that is behind what it said before was put back, or is another one. An answer may be behind as well, if it was
+//! on its way for long: so one that is older than what was known when it was asked for is asked for once more, and
+//! believed when the next one is, too.
+//!
 //! **Invariant:** changes of one prefix are passed on in the order of their revisions, none twice; after any doubt comes
 //! a whole listing.
 
@@ -34,6 +38,10 @@ struct Feed {
     state: FeedState,
     /// All up to here has been passed on.
     revision: Revision,
+    /// The store has said, of whatever, that it is up to here.
+    known: Revision,
+    /// The last listing was older than what was known when it was asked for.
+    suspect: bool,
     /// A listing older than this does not do.
     wanted: Revision,
     /// Listed at least once.
@@ -48,8 +56,8 @@ struct Feed {
 enum FeedState {
     /// Waits until then to list.
     Waiting { until: Time },
-    /// Listing; counts as lost after the deadline.
-    Listing { until: Time },
+    /// Listing; counts as lost after the deadline. So much was known when it was asked for.
+    Listing { until: Time, known: Revision },
     /// Watching; listed again then, or when it has been silent for too long.
     Watching { until: Time, heard: Time },
 }
@@ -85,6 +93,8 @@ impl Mirror {
         let feed = Feed {
             state: FeedState::Waiting { until: Time(0) },
             revision: Revision(0),
+            known: Revision(0),
+            suspect: false,
             wanted: Revision(0),
             filled: false,
             failures: 0,
@@ -92,6 +102,13 @@ impl Mirror {
         };
         let feeds = prefixes.into_iter().map(|prefix| (prefix, feed.clone())).collect();
         Mirror { feeds, salt: hash(name) }
+    }
+
+    /// Takes note that the store is at this revision at least.
+    pub fn know(&mut self, revision: Revision) {
+        for feed in self.feeds.values_mut() {
+            feed.known = feed.known.max(revision);
+        }
     }
 
     /// Tells whether every prefix has been listed at least once.
@@ -142,7 +159,7 @@ impl Mirror {
                 continue;
             }
             feed.listings += 1;
-            feed.state = FeedState::Listing { until: now + REPLY_DEADLINE };
+            feed.state = FeedState::Listing { until: now + REPLY_DEADLINE, known: feed.known };
             out.push(Request::List { prefix: prefix.clone() });
         }
     }
@@ -179,9 +196,7 @@ impl Mirror {
     ) -> Option<News> {
         let salt = self.salt;
         let feed = self.feeds.get_mut(prefix)?;
-        if !matches!(feed.state, FeedState::Listing { .. }) {
-            return None;
-        }
+        let FeedState::Listing { known, .. } = feed.state else { return None };
         let listing = match result {
             Ok(listing) => listing,
             Err(why) => {
@@ -189,17 +204,24 @@ impl Mirror {
                 return Some(News::Trouble { prefix: prefix.into(), why: why.clone() });
             }
         };
-        let went_back = listing.revision < feed.revision;
+        let went_back = listing.revision < known;
+        if went_back && !core::mem::replace(&mut feed.suspect, true) {
+            feed.state = FeedState::Waiting { until: now };
+            return None;
+        }
         if listing.revision < feed.wanted && !went_back {
             feed.state = FeedState::Waiting { until: now };
             return None;
         }
         feed.wanted = Revision(0);
+        feed.suspect = false;
         feed.revision = listing.revision;
+        feed.known = if went_back { listing.revision } else { feed.known.max(listing.revision) };
         feed.filled = true;
         let jitter = Span(mix(salt, feed.listings) % (RELIST_INTERVAL.0 / 4));
         feed.state = FeedState::Watching { until: now + RELIST_INTERVAL + jitter, heard: now };
         out.push(Request::Watch { prefix: prefix.into(), after: listing.revision });
+        self.know(listing.revision);
         Some(News::Listed { prefix: prefix.into(), listing: listing.clone(), went_back })
     }
 
@@ -217,6 +239,7 @@ impl Mirror {
             return None;
         }
         feed.revision = revision;
+        self.know(revision);
         (!changes.is_empty()).then(|| News::Changed(changes.to_vec()))
     }
 }
@@ -224,7 +247,7 @@ impl Mirror {
 impl Feed {
     fn due(&self) -> Time {
         match self.state {
-            FeedState::Waiting { until } | FeedState::Listing { until } => until,
+            FeedState::Waiting { until } | FeedState::Listing { until, .. } => until,
             FeedState::Watching { until, heard } => until.min(heard + SILENCE_MAX),
         }
     }

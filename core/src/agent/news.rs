@@ -60,8 +60,6 @@ impl Agent {
             self.troubled = false;
             self.note(Note::Store { what: format!("{prefix} can be followed again") });
         }
-        // What came before this process is not known to the mirror.
-        let went_back = went_back || listing.revision < self.seen;
         if self.writer.doubt(went_back, listing.revision) {
             self.note(Note::Store {
                 what: format!(

@@ -190,6 +190,7 @@ impl Agent {
                 self.writer.told = None;
                 self.writer.due = Some(now);
                 self.seen = self.seen.max(*revision);
+                self.mirror.know(*revision);
                 self.committed(*revision, done.ops);
             }
             Outcome::Refused(Refusal::LockLost) => {

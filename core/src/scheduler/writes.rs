@@ -172,6 +172,7 @@ impl Scheduler {
         out: &mut Vec<Effect>,
     ) {
         self.writes.failures = 0;
+        self.mirror.know(revision);
         self.world.confirm(&sent.ops, revision);
         out.extend(sent.notes.into_iter().map(Effect::Note));
         match sent.purpose {
