@@ -18,6 +18,7 @@ mod names;
 mod plan;
 mod problem;
 mod process;
+mod rehearse;
 mod settings;
 mod storage;
 mod views;

@@ -1,40 +1,32 @@
 //! What an apply would do: the change to the configuration is computed as for an apply, and then tried by the simulator
 //! on a copy of what is stored. Nothing is written.
 
-use crate::change::{self, Write};
+use crate::change;
 use crate::problem::Problem;
+use crate::rehearse::{Live, key_and_value};
 use crate::views::Planned;
-use crate::write::Desired;
 use callboard_backends::Store;
 use callboard_core::config::{Configuration, Sourced};
-use callboard_core::keys;
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
-use callboard_core::store::Entry;
-use callboard_sim::{Rehearsal, rehearse};
+use callboard_sim::{Proposal, Rehearsal, rehearse};
 
 /// How far into the future is looked at most, in pretended time.
 const HORIZON: Span = Span::secs(2 * 3600);
 
 /// Rehearses an apply.
 pub(crate) async fn plan(store: &dyn Store, wanted: &Sourced<Configuration>) -> Result<Planned, Problem> {
-    let desired = Desired::fetch(store).await?;
+    let live = Live::fetch(store).await?;
+    let desired = live.desired();
     let writes = desired.writes(wanted)?;
     let applied = change::summary(&desired.stored, &writes);
     if applied.changes.iter().all(|change| change.change == "unchanged") {
         let outcome = Some("nothing would change".into());
         return Ok(Planned { applied, outcome, ..Planned::default() });
     }
-    let mut entries: Vec<Entry> = desired.stored.into_values().collect();
-    for prefix in [keys::STATE, keys::HOSTS, keys::STATUS, keys::SCHEDULERS] {
-        entries.extend(store.list(prefix).await.map_err(Problem::away)?.entries);
-    }
-    let keys_written = writes.into_iter().map(|write| match write {
-        Write::Put(key, value) => (key.path(), Some(value)),
-        Write::Delete(key) => (key.path(), None),
-    });
-    let keys_written = keys_written.collect();
-    let rehearsed = tokio::task::spawn_blocking(move || rehearse(entries, keys_written, HORIZON));
+    let change = writes.into_iter().map(key_and_value).collect();
+    let proposal = Proposal { change, until: HORIZON, ..Proposal::default() };
+    let rehearsed = tokio::task::spawn_blocking(move || rehearse(&live.entries, &proposal, 0));
     let rehearsal = rehearsed.await.map_err(|error| {
         Problem::failed(format!("the rehearsal broke down: {error}"))
             .hint("this is a defect; `callboard apply --dry-run` tells at least what would change in the configuration")

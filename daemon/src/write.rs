@@ -3,16 +3,18 @@
 
 use crate::change::{self, Stored, Write, put};
 use crate::problem::{Body, Kind, Problem};
+use crate::rehearse::fingerprint;
 use crate::views::Applied;
 use callboard_backends::Store;
 use callboard_core::config::{self, Configuration, Delete, Mistake, Sourced};
 use callboard_core::keys::{self, Key};
 use callboard_core::model::{Cluster, HostConfig, Name, Service, TaskDefinition, Version};
 use callboard_core::record;
-use callboard_core::store::{Outcome, Refusal};
+use callboard_core::store::{Entry, Outcome, Refusal};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often a change is computed anew before it is given up.
@@ -86,6 +88,12 @@ impl Desired {
         Ok(Desired::of(stored))
     }
 
+    /// Finds it among all that is stored.
+    pub(crate) fn among(entries: &[Entry]) -> Desired {
+        let config = entries.iter().filter(|entry| entry.key.starts_with(keys::CONFIG));
+        Desired::of(config.map(|entry| (entry.key.clone(), entry.clone())).collect())
+    }
+
     fn of(stored: Stored) -> Desired {
         let mut desired = Desired {
             clusters: BTreeMap::new(),
@@ -139,6 +147,16 @@ impl Desired {
         change::writes(&wanted.value, &self.stored)
     }
 
+    /// Makes the write that drains a host, or takes that back.
+    pub(crate) fn drained(&self, host: &str, draining: bool) -> Result<Write, Problem> {
+        let name: Name = host.into();
+        let config = match self.hosts.get(&name) {
+            Some(config) => HostConfig { draining, ..HostConfig::clone(config) },
+            None => HostConfig { name: name.clone(), draining, reserved_ports: Vec::new() },
+        };
+        put(&self.stored, Key::HostConfig(name), &config)
+    }
+
     fn service(&self, name: &str) -> Result<Service, Problem> {
         if let Some(found) = self.services.get(name) {
             return Ok(Service::clone(found));
@@ -160,13 +178,25 @@ fn insert<K: Ord, T: DeserializeOwned>(map: &mut BTreeMap<K, Arc<T>>, key: K, va
     }
 }
 
-/// Makes what is stored as the configuration says; `dry` only tells what that would change.
+/// Makes what is stored as the configuration says; `dry` only tells what that would change. Nothing is written when the
+/// stored configuration has another fingerprint than the one given.
 pub(crate) async fn apply(
     store: &dyn Store,
     wanted: &Sourced<Configuration>,
     dry: bool,
+    on: Option<&str>,
 ) -> Result<Applied, Problem> {
-    commit(store, dry, |desired| desired.writes(wanted)).await
+    let tried = AtomicBool::new(false);
+    commit(store, dry, |desired| {
+        // What a first try wrote of it, and nobody else, is no reason to stop halfway.
+        let first = !tried.swap(true, Ordering::Relaxed);
+        if first && on.is_some_and(|on| on != fingerprint(desired.stored.values())) {
+            return Err(Problem::new(Kind::Conflict, "the configuration was changed since it was rehearsed")
+                .hint("nothing was applied; rehearse again: `callboard apply --rehearse` does both"));
+        }
+        desired.writes(wanted)
+    })
+    .await
 }
 
 /// Changes one service.
@@ -187,13 +217,10 @@ pub(crate) async fn edit_service(
 pub(crate) async fn drain(store: &dyn Store, host: &str, draining: bool) -> Result<Applied, Problem> {
     let known = store.list(&keys::host(host)).await.map_err(Problem::away)?;
     commit(store, false, |desired| {
-        let name: Name = host.into();
-        let config = match desired.hosts.get(&name) {
-            Some(config) => HostConfig { draining, ..HostConfig::clone(config) },
-            None if known.entries.is_empty() => return Err(Problem::unknown("host", host, "hosts")),
-            None => HostConfig { name: name.clone(), draining, reserved_ports: Vec::new() },
-        };
-        Ok(vec![put(&desired.stored, Key::HostConfig(name), &config)?])
+        if known.entries.is_empty() && !desired.hosts.contains_key(host) {
+            return Err(Problem::unknown("host", host, "hosts"));
+        }
+        Ok(vec![desired.drained(host, draining)?])
     })
     .await
 }

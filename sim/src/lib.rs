@@ -39,7 +39,7 @@ mod witness;
 pub use build::Build;
 pub use check::Violation;
 pub use expect::Judgement;
-pub use rehearsal::{Rehearsal, rehearse};
+pub use rehearsal::{Mishaps, Proposal, Rehearsal, rehearse};
 pub use run::{Options, Outcome, Summary, run};
 pub use scenario::{Profile, ReadError, Scenario, draw, draw_around, drawn, read};
 pub use sometimes::{POINTS, Sometimes};

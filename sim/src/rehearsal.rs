@@ -1,15 +1,40 @@
-//! Trying a change on a copy of a live cluster before it is made: the scheduler and the agents decide as they would, builds
-//! are sound, and nothing goes wrong.
+//! Trying a change on a copy of a live cluster before it is made: the scheduler and the agents decide as they would, and
+//! goes wrong what is asked for. The checkers of the simulator look on.
 
-use crate::scenario::{Scenario, StoreManners};
+mod mishaps;
+
+pub use mishaps::Mishaps;
+
+use crate::build::Build;
+use crate::check::Violation;
+use crate::rng::{Chance, Stream};
+use crate::scenario::{FaultKind, Happening, HostFault, Hosts, Scenario, StoreManners};
 use crate::stage::Stage;
 use callboard_core::config::Configuration;
+use callboard_core::keys::Key;
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::Name;
+use callboard_core::model::{Cluster, Name};
 use callboard_core::store::Entry;
 use callboard_core::why::Note;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// What is tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proposal {
+    /// Keys to write; `None` deletes.
+    pub change: Vec<(String, Option<String>)>,
+    /// Hosts that fail for good after the change.
+    pub lose: Vec<Name>,
+    /// How long after the change; `None`: within five minutes, drawn from the seed.
+    pub lose_after: Option<Span>,
+    /// How versions behave that are not what the state makes believe.
+    pub assume: Vec<Build>,
+    /// What goes wrong beside it.
+    pub mishaps: Mishaps,
+    /// How long at most is looked at what comes of it.
+    pub until: Span,
+}
 
 /// What a change leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,70 +47,134 @@ pub struct Rehearsal {
     pub blocked: Vec<(Name, u32, String)>,
     /// Rollouts that failed, and why.
     pub failed: Vec<(Name, String)>,
+    /// Healthy tasks of each service before the change.
+    pub before: BTreeMap<Name, u32>,
     /// Healthy tasks of each service at the end.
     pub healthy: BTreeMap<Name, u32>,
-    /// The fewest healthy tasks that each service had on the way.
+    /// The fewest healthy tasks that each service had on the way; of one that is new, since it was complete.
     pub least_healthy: BTreeMap<Name, u32>,
     /// How long the last change of issued state came after the change that was tried.
     pub settled_after: Span,
     /// True when it was still changing things at the end.
     pub unsettled: bool,
+    /// Promises that were broken.
+    pub violations: Vec<Violation>,
+    /// What happened after the change, in words, with the time since.
+    pub story: Vec<(Span, String)>,
 }
 
+/// Within what time after a change hosts are lost.
+pub(crate) const LOSE_WITHIN: Span = Span::secs(300);
 /// How long the copy is left alone before the change, so that everybody knows everything.
 const WARM_UP: Time = Time(60_000);
 /// How long nothing must change for the copy to count as settled.
 const QUIET: Span = Span::secs(90);
+/// How long after the last mishap everything must be well again.
+const SETTLE: Span = Span::secs(60);
 
-/// Tries a change of keys (`None` deletes) on a copy of a store, for at most so long.
+/// Tries a change on a copy of a store.
 #[must_use]
-pub fn rehearse(entries: Vec<Entry>, change: Vec<(String, Option<String>)>, until: Span) -> Rehearsal {
-    let mut stage = Stage::bare(Arc::new(nothing_wrong(until)), 0, None);
+pub fn rehearse(entries: &[Entry], proposal: &Proposal, seed: u64) -> Rehearsal {
+    let scenario = Arc::new(scenario(entries, proposal, seed));
+    let calm_from = Time(scenario.calm_from().0);
+    let mut stage = Stage::bare(scenario, seed, None);
     stage.tidings.keep_notes();
-    stage.adopt(entries, 0);
+    stage.adopt(entries.to_vec(), seed);
+    stage.plan();
     stage.run_until(WARM_UP);
     // What happened until now is not the change's doing.
     let _before = stage.tidings.take_notes();
-    for page in stage.court.book.services.values_mut() {
+    let mut before = BTreeMap::new();
+    for (name, page) in &mut stage.court.book.services {
         page.least = page.healthy;
+        let min = page.record.as_ref().map_or(0, |record| record.min);
+        before.insert(name.clone(), Before { healthy: page.healthy, min });
     }
-    stage.change(change);
-    let end = WARM_UP + until;
+    stage.change(proposal.change.clone());
+    let quiet = if proposal.lose.is_empty() { QUIET } else { Span(QUIET.0 + 2 * longest_grace(entries).0) };
+    let end = WARM_UP + proposal.until;
+    let mut notes = Vec::new();
+    let mut settled = false;
     while stage.step_until(end) {
-        let last = stage.tidings.last_state_change().max(WARM_UP);
-        if stage.now().since(last) > QUIET {
+        let now = stage.now();
+        notes.extend(stage.tidings.take_notes().into_iter().map(|note| (now.since(WARM_UP), note)));
+        let last = stage.tidings.last_state_change().max(WARM_UP).max(calm_from);
+        settled = now.since(last) > quiet;
+        if settled {
             break;
         }
     }
-    report(&mut stage)
+    if settled {
+        stage.end();
+    }
+    report(stage, &before, notes, !settled)
 }
 
-fn nothing_wrong(until: Span) -> Scenario {
+/// A service before the change.
+struct Before {
+    healthy: u32,
+    min: u32,
+}
+
+fn scenario(entries: &[Entry], proposal: &Proposal, seed: u64) -> Scenario {
+    let mut chance = Chance::new(seed, Stream::World);
+    let mut timeline = Vec::new();
+    if !proposal.lose.is_empty() {
+        let after = proposal.lose_after.unwrap_or_else(|| chance.span(Span(0), LOSE_WITHIN));
+        let crash = FaultKind::Host(HostFault::Crash);
+        let action = mishaps::fault(crash, Hosts::Named(proposal.lose.clone()), None);
+        timeline.push(Happening { at: Span(WARM_UP.0 + after.0), action });
+    }
+    let hosts = hosts(entries);
+    let window = (Span(WARM_UP.0), Span(WARM_UP.0 + proposal.until.0));
+    timeline.extend(proposal.mishaps.draw(&hosts, window, &mut chance));
+    timeline.sort_by_key(|happening| happening.at);
     Scenario {
         name: "rehearsal".into(),
         description: String::new(),
         teaches: String::new(),
         file: String::new(),
-        seed: 0,
-        duration: Span(WARM_UP.0 + until.0),
-        settle: Span::secs(60),
+        seed,
+        duration: Span(WARM_UP.0 + proposal.until.0),
+        settle: SETTLE,
         fleet: Vec::new(),
         schedulers: 1,
         ttl: Span::secs(15),
         desired: Configuration::default(),
-        builds: Vec::new(),
+        builds: proposal.assume.clone(),
         store: StoreManners::default(),
         registry: None,
-        timeline: Vec::new(),
+        timeline,
         trickle: Vec::new(),
         expect: Vec::new(),
     }
 }
 
-fn report(stage: &mut Stage) -> Rehearsal {
-    let mut rehearsal = Rehearsal::default();
+/// Names the hosts that are alive.
+fn hosts(entries: &[Entry]) -> Vec<Name> {
+    let keys = entries.iter().filter_map(|entry| Key::parse(&entry.key));
+    let alive: BTreeSet<Name> =
+        keys.filter_map(|key| if let Key::Alive(host) = key { Some(host) } else { None }).collect();
+    alive.into_iter().collect()
+}
+
+/// Gives the longest time for which a cluster waits before it gives a silent host up.
+fn longest_grace(entries: &[Entry]) -> Span {
+    let clusters = entries.iter().filter(|entry| matches!(Key::parse(&entry.key), Some(Key::Cluster(_))));
+    let graces = clusters.filter_map(|entry| serde_json::from_str::<Cluster>(&entry.value).ok());
+    graces.map(|cluster| cluster.host_grace).max().unwrap_or_default()
+}
+
+fn report(
+    stage: Stage,
+    before: &BTreeMap<Name, Before>,
+    notes: Vec<(Span, Note)>,
+    unsettled: bool,
+) -> Rehearsal {
+    let mut rehearsal = Rehearsal { unsettled, ..Rehearsal::default() };
     let mut blocked: BTreeMap<Name, String> = BTreeMap::new();
-    for note in stage.tidings.take_notes() {
+    for (after, note) in notes {
+        rehearsal.story.push((after, note.to_string()));
         match note {
             Note::Placed { id, host, .. } => rehearsal.started.push((id, host)),
             Note::StopOrdered { id, host, why, .. } => rehearsal.stopped.push((id, host, why.to_string())),
@@ -108,19 +197,34 @@ fn report(stage: &mut Stage) -> Rehearsal {
             | Note::BadRecord { .. } => {}
         }
     }
-    for (service, page) in &stage.court.book.services {
+    rehearsal.settled_after = stage.tidings.last_state_change().since(WARM_UP);
+    let seed = stage.scenario.seed;
+    let Stage { court, stats, .. } = stage;
+    let mut short = Vec::new();
+    for (service, page) in &court.book.services {
         let Some(record) = &page.record else { continue };
+        let earlier = before.get(service);
+        let least = match earlier {
+            Some(_) => page.least,
+            None => stats.services.get(service).and_then(|stats| stats.least_healthy).unwrap_or(0),
+        };
+        rehearsal.before.insert(service.clone(), earlier.map_or(0, |earlier| earlier.healthy));
         rehearsal.healthy.insert(service.clone(), page.healthy);
-        rehearsal.least_healthy.insert(service.clone(), page.least);
+        rehearsal.least_healthy.insert(service.clone(), least);
         let issued = u32::try_from(page.issued.len()).unwrap_or(u32::MAX);
         let missing = record.target().saturating_sub(issued);
         if missing > 0 {
             let why = blocked.get(service).cloned().unwrap_or_default();
             rehearsal.blocked.push((service.clone(), missing, why));
         }
+        // What had its least number before shall keep it; what is stopped has none to keep.
+        let min = earlier.map_or(0, |earlier| earlier.min.min(record.min).min(record.target()));
+        if earlier.is_some_and(|earlier| earlier.healthy >= min) && least < min {
+            let what = format!("{service} had {least} healthy tasks, and its min is {min}");
+            short.push(Violation { promise: "min".into(), at: Span(0), what, seed });
+        }
     }
-    let last = stage.tidings.last_state_change();
-    rehearsal.settled_after = last.since(WARM_UP);
-    rehearsal.unsettled = stage.now().since(last.max(WARM_UP)) <= QUIET;
+    rehearsal.violations = court.verdict();
+    rehearsal.violations.append(&mut short);
     rehearsal
 }

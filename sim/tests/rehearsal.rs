@@ -2,7 +2,7 @@
 
 use callboard_core::machine::Span;
 use callboard_core::store::{Entry, Revision};
-use callboard_sim::{Rehearsal, rehearse};
+use callboard_sim::{Build, Mishaps, Proposal, Rehearsal, rehearse};
 use serde_json::{Value, json};
 
 fn entry(key: &str, value: &Value) -> Entry {
@@ -13,7 +13,8 @@ fn entry(key: &str, value: &Value) -> Entry {
 fn live(memory: u64) -> Vec<Entry> {
     let definition = |version: u32| {
         json!({"name": "web", "version": version, "memory": memory, "provide_port": true,
-            "containers": [{"name": "web", "type": "bash", "executor": {"start": ["exec serve"]}}]})
+            "containers": [{"name": "web", "type": "bash", "executor": {"start": ["exec serve"]}}],
+            "checks": [{"tcp": "127.0.0.1", "add_provided_port": true, "interval": "1s", "timeout": "1s"}]})
     };
     let mut entries = vec![
         entry("config/clusters/main", &json!({"name": "main", "services": ["web"]})),
@@ -57,7 +58,57 @@ fn service(version: u32, desired: u32) -> Value {
 }
 
 fn try_out(entries: Vec<Entry>, key: &str, value: Option<Value>) -> Rehearsal {
-    rehearse(entries, vec![(key.into(), value.map(|value| value.to_string()))], Span::secs(900))
+    let change = vec![(key.into(), value.map(|value| value.to_string()))];
+    rehearse(&entries, &Proposal { change, ..proposal() }, 0)
+}
+
+fn proposal() -> Proposal {
+    Proposal { until: Span::secs(3600), ..Proposal::default() }
+}
+
+fn roll() -> Vec<(String, Option<String>)> {
+    vec![("config/services/web".into(), Some(service(2, 2).to_string()))]
+}
+
+fn promises(rehearsal: &Rehearsal) -> Vec<&str> {
+    rehearsal.violations.iter().map(|broken| broken.promise.as_str()).collect()
+}
+
+#[test]
+fn a_bad_version_is_given_up_and_costs_no_healthy_task() {
+    let bad = Build { healthy_after: None, ..Build::sound("web".into(), 2) };
+    for seed in 0..20 {
+        let tried = Proposal { change: roll(), assume: vec![bad.clone()], ..proposal() };
+        let rehearsal = rehearse(&live(100), &tried, seed);
+        assert_eq!(rehearsal.failed.len(), 1, "{rehearsal:?}");
+        assert_eq!((rehearsal.least_healthy["web"], promises(&rehearsal)), (2, vec![]), "{rehearsal:?}");
+    }
+}
+
+#[test]
+fn a_lost_host_is_replaced_and_what_is_missed_has_a_name() {
+    let lose = |hosts: &[&str]| {
+        let lose = hosts.iter().map(|host| (*host).into()).collect();
+        rehearse(&live(100), &Proposal { lose, ..proposal() }, 3)
+    };
+    let one = lose(&["h1"]);
+    assert_eq!((one.healthy["web"], one.least_healthy["web"], promises(&one)), (2, 1, vec![]), "{one:?}");
+    let both = lose(&["h1", "h2"]);
+    assert_eq!((both.least_healthy["web"], promises(&both)), (0, vec!["min"]), "{both:?}");
+}
+
+#[test]
+fn the_same_seed_goes_wrong_in_the_same_way() {
+    let rough = |seed| {
+        rehearse(&live(100), &Proposal { mishaps: Mishaps::Rough, change: roll(), ..proposal() }, seed)
+    };
+    let different = (0..20).filter(|seed| rough(*seed).story != rough(0).story).count();
+    assert!(different > 0);
+    for seed in 0..20 {
+        let rehearsal = rough(seed);
+        assert_eq!(rehearsal, rough(seed));
+        assert!(promises(&rehearsal).iter().all(|promise| *promise == "min"), "{:?}", rehearsal.violations);
+    }
 }
 
 #[test]

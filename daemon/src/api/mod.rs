@@ -112,6 +112,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/clusters/{name}", delete(write::delete_cluster))
         .route("/v1/task_definitions/{name}/{version}", delete(write::delete_definition))
         .route("/v1/config", get(read::config))
+        .route("/v1/state", get(read::state))
         .route("/v1/events", get(events::events))
         .route("/v1/explain/{name}", get(explain::explain))
         .route("/v1/apply", post(write::apply))

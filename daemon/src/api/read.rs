@@ -4,6 +4,7 @@ use super::Api;
 use super::events::query;
 use crate::names;
 use crate::problem::{Kind, Problem};
+use crate::rehearse::Live;
 use crate::views::{self, HostView, Overview, ServiceView, TaskView};
 use crate::write::Desired;
 use axum::extract::rejection::QueryRejection;
@@ -82,6 +83,11 @@ pub(super) async fn host(State(api): Shared, Path(name): Path<String>) -> Result
     let name = names::check("host", &name)?;
     let found = views::hosts(&api.board().await?).into_iter().find(|host| host.name == name);
     found.map(Json).ok_or_else(|| Problem::unknown("host", name, "hosts"))
+}
+
+/// Gives all that the store holds for Callboard, at one revision.
+pub(super) async fn state(State(api): Shared) -> Result<Json<Live>, Problem> {
+    Live::fetch(&*api.store).await.map(Json)
 }
 
 /// Gives the desired state in the form of a configuration file.

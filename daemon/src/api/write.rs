@@ -33,6 +33,8 @@ pub(crate) const FILES: &str = "application/vnd.callboard.files+json";
 pub(super) struct How {
     /// Only tell what would change.
     dry_run: Option<String>,
+    /// Only when the stored configuration has this fingerprint.
+    on: Option<String>,
 }
 
 pub(super) async fn apply(
@@ -41,9 +43,9 @@ pub(super) async fn apply(
     headers: HeaderMap,
     body: Sent,
 ) -> Done {
-    let dry = is_set(query(how)?.dry_run.as_deref());
+    let How { dry_run, on } = query(how)?;
     let wanted = configuration(&headers, &received(body)?)?;
-    write::apply(&*api.store, &wanted, dry).await.map(Json)
+    write::apply(&*api.store, &wanted, is_set(dry_run.as_deref()), on.as_deref()).await.map(Json)
 }
 
 pub(super) async fn plan(

@@ -3,6 +3,7 @@
 use super::Files;
 use super::client::Client;
 use super::out::{self, Format};
+use super::rehearse::before_apply;
 use super::wait::{self, WaitArgs};
 use crate::api::FILES;
 use crate::problem::{Kind, Problem};
@@ -34,6 +35,10 @@ pub(crate) struct ApplyArgs {
     /// Only tell what would change in the configuration; `callboard plan` also tells what would happen to tasks
     #[arg(long)]
     dry_run: bool,
+    /// Rehearse it first, as `callboard rehearse` does, and apply only what comes to a good end; exit code 5 when somebody
+    /// changed the configuration meanwhile
+    #[arg(long, conflicts_with = "dry_run")]
+    rehearse: bool,
 }
 
 /// Show what apply would do: objects that change, tasks that would start, move and stop, and where; nothing is written
@@ -47,9 +52,13 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) async fn apply(client: &Client, args: &ApplyArgs, format: Format) -> Result<()> {
-    let path = if args.dry_run { "/v1/apply?dry_run=true" } else { "/v1/apply" };
+    let path = match (args.dry_run, args.rehearse) {
+        (true, _) => "/v1/apply?dry_run=true".to_owned(),
+        (false, true) => format!("/v1/apply?on={}", before_apply(client, &args.files.files, format).await?),
+        (false, false) => "/v1/apply".to_owned(),
+    };
     let applied: Applied =
-        client.send_json(Method::POST, path, Some((FILES, sent(&args.files.files)?))).await?;
+        client.send_json(Method::POST, &path, Some((FILES, sent(&args.files.files)?))).await?;
     tell(&applied, format)?;
     if args.dry_run {
         out::message("nothing was written");

@@ -193,7 +193,7 @@ async fn apply_files(
     process: &Process,
     wanted: &callboard_core::config::Sourced<callboard_core::config::Configuration>,
 ) -> Result<()> {
-    let applied = write::apply(process.store(), wanted, false).await?;
+    let applied = write::apply(process.store(), wanted, false, None).await?;
     for change in applied.changes.iter().filter(|change| change.change != "unchanged") {
         process.events().say(super::apply::change_line(change));
     }

@@ -10,6 +10,7 @@ mod events;
 mod explain;
 mod logs;
 pub(crate) mod out;
+mod rehearse;
 mod show;
 mod sim;
 mod wait;
@@ -105,6 +106,7 @@ enum Command {
     Scheduler(daemon::SchedulerArgs),
     Apply(apply::ApplyArgs),
     Plan(apply::PlanArgs),
+    Rehearse(Box<rehearse::RehearseArgs>),
     /// Show everything at a glance: clusters and who schedules them, services, tasks, hosts, records that are damaged
     Status,
     Services(show::ServicesArgs),
@@ -186,6 +188,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Scheduler(args) => daemon::scheduler(args, token_file).await,
         Command::Apply(args) => apply::apply(&client()?, &args, format).await,
         Command::Plan(args) => apply::plan(&client()?, &args, format).await,
+        Command::Rehearse(args) => rehearse::rehearse(client, *args, format).await,
         Command::Status => show::status(&client()?, format).await,
         Command::Services(args) => show::services(&client()?, &args, format).await,
         Command::Tasks(args) => show::tasks(&client()?, &args, format).await,

@@ -6,7 +6,7 @@ use crate::event::{Event, Undo};
 use crate::host::{Host, Outward, Proc, ProcState};
 use callboard_core::keys::Key;
 use callboard_core::machine::Time;
-use callboard_core::model::{Desired, Name, Registration, Status, Task, TaskDefinition};
+use callboard_core::model::{Desired, Health, Name, Registration, Status, Task, TaskDefinition};
 use callboard_core::store::{Entry, Revision};
 use callboard_core::work::Spec;
 use serde::de::DeserializeOwned;
@@ -64,14 +64,16 @@ impl Stage {
         if !live || task.desired != Desired::Run || !self.hosts[index as usize].up {
             return;
         }
-        let build = Build::sound(task.task_name.clone(), task.version);
+        let key = (task.task_name.clone(), task.version);
+        let build = self.builds.get(&key).cloned().unwrap_or_else(|| Build::sound(key.0, key.1));
+        let healthy = status.health == Health::Healthy;
         let spec = Spec { task, definition: definition.clone(), attempt: status.attempt };
         let host = &mut self.hosts[index as usize];
         let pid = host.next_pid();
         let mut proc = Proc::new(pid, Arc::new(spec), build);
-        (proc.state, proc.healthy) = (ProcState::Live, true);
+        (proc.state, proc.healthy) = (ProcState::Live, healthy);
         host.procs.push(proc);
-        self.outward(index, vec![Outward::Born(pid), Outward::Health(pid, true)]);
+        self.outward(index, vec![Outward::Born(pid), Outward::Health(pid, healthy)]);
     }
 
     /// Lets a user change keys.

@@ -118,7 +118,8 @@ impl Stage {
         }
     }
 
-    fn plan(&mut self) {
+    /// Plans all that will happen.
+    pub(crate) fn plan(&mut self) {
         for (index, happening) in self.scenario.timeline.iter().enumerate() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             self.queue.push(Time(happening.at.0), Event::Script(index));
