@@ -67,9 +67,29 @@ pub const PROMISES: &[Promise] = &[
     promise("L2", "then nothing changes any more", Checked("quiet")),
     promise("L3", "no cluster is without a lock holder for long", Checked("vacancy")),
     promise("L4", "tasks of a failed host are replaced", Checked("replacement")),
+    promise("L5", "a rollout comes to an end", Checked("rollout")),
     promise("L6", "what is drained becomes empty", Checked("drain")),
+    promise("L7", "a stop comes to its end", Checked("stopping")),
+    promise("L8", "what waits for a place gets it soon after there is one", Checked("waiting")),
     promise("L9", "what a machine believes is what the store holds", Checked("views")),
+    promise(
+        "L10",
+        "what was given up while a host was away is sorted out when it is back",
+        Checked("reunion"),
+    ),
+    promise("L11", "nothing is left of what was deleted", Checked("garbage")),
+    promise("L12", "what is issued to a host is started there soon, whatever else fails", Checked("prompt")),
+    promise("L13", "what ended by itself is started again, and a new version at once", Checked("prompt")),
+    promise(
+        "L14",
+        "a process may end after any step it takes",
+        Elsewhere("schedulers and agents are killed after every single effect"),
+    ),
     promise("L15", "no task is restarted because the store was away", Checked("outage")),
+    promise("L16", "a store that cannot do what it is asked is not asked more for it", Checked("traffic")),
+    promise("L17", "when it can again, all soon ask as little as ever", Checked("traffic")),
+    promise("L19", "what is in doubt is read once", Checked("reread")),
+    promise("L20", "what is said of hosts and tasks is how they fare", Checked("freshness")),
 ];
 
 #[cfg(test)]

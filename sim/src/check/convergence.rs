@@ -1,7 +1,7 @@
 //! L1: once nothing goes wrong any more, every service has as many healthy tasks as it shall have.
 
 use super::record::RolloutRecord;
-use super::{Check, End, Findings};
+use super::{Check, End, Findings, room};
 
 /// Counts at the end.
 #[derive(Clone)]
@@ -12,6 +12,7 @@ impl Check for Convergence {
         if end.calm < end.settle {
             return;
         }
+        let is_overbooked = room::is_overbooked(end.book, &end.fit_hosts);
         for (name, page) in &end.book.services {
             let target = match &page.record {
                 Some(record) if end.book.is_wanted(name) => {
@@ -32,6 +33,15 @@ impl Check for Convergence {
             });
             let floor = page.record.as_ref().map_or(0, |record| record.floor());
             let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&page.healthy);
+            // Users may want more than there is.
+            let is_short = page.healthy < target && is_overbooked;
+            if is_short
+                && page.record.as_ref().is_none_or(|record| {
+                    room::host_for(end.book, &record.task_name, record.task_version).is_none()
+                })
+            {
+                continue;
+            }
             if page.healthy != target && !extra && !is_slow {
                 found.blame(
                     "L1",

@@ -13,6 +13,8 @@ pub(crate) struct Rollouts {
     since: BTreeMap<Text, Time>,
 }
 
+/// How often a task is tried before it is given up.
+const RESTARTS: u64 = 6;
 /// How long one task may take: to become healthy or be given up, to have been so for long enough, and to make room.
 const A_TASK: Span = Span::secs(120);
 
@@ -45,7 +47,10 @@ impl Check for Rollouts {
                 continue;
             }
             let lasting = end.book.now.since((*since).max(end.book.calm_from));
-            let bound = Span(A_TASK.0 * u64::from(record.target().div_ceil(record.parallel()) + 1));
+            // What is healthy by turns is given up only when all its restarts came to nothing.
+            let version = (record.task_name.clone(), record.task_version);
+            let turns = if end.unsound.binary_search(&version).is_ok() { RESTARTS } else { 1 };
+            let bound = Span(A_TASK.0 * turns * u64::from(record.target().div_ceil(record.parallel()) + 1));
             if lasting > bound {
                 let what = format!(
                     "the rollout of {service} version {} has gone on for {lasting}",

@@ -1,4 +1,5 @@
-//! Whether some host could take one more task of a service, as far as the store and the rules for placement say.
+//! Whether some host could take one more task of a service, as far as the store and the rules for placement say; and
+//! whether all could take what is wanted.
 
 use super::Book;
 use super::book::HostPage;
@@ -36,4 +37,27 @@ pub(super) fn host_for<'a>(book: &'a Book, task: &Text, version: u32) -> Option<
         settled && welcome && able && roomy && port
     };
     book.hosts.iter().find(|(host, page)| fits(host, page)).map(|(host, _)| host)
+}
+
+/// Tells whether all that users want needs more than these hosts have.
+pub(super) fn is_overbooked(book: &Book, hosts: &[Text]) -> bool {
+    let mut wanted = (0, 0, 0);
+    for (_, page) in book.services.iter().filter(|(name, _)| book.is_wanted(name)) {
+        let Some(record) = &page.record else { continue };
+        let Some(definition) = book.definitions.get(&(record.task_name.clone(), record.task_version)) else {
+            continue;
+        };
+        // One more, so that a version can be replaced.
+        let count = u64::from(record.target()) + 1;
+        wanted.0 += definition.memory * count;
+        wanted.1 += definition.cpu_units * count;
+        wanted.2 += u64::from(definition.provide_port) * count;
+    }
+    let has =
+        hosts.iter().filter_map(|host| book.hosts.get(host)).filter(|page| page.draining_since.is_none());
+    let there = has.filter_map(|page| page.registration.as_ref()).fold((0, 0, 0), |sum, has| {
+        let ports = u64::from(has.ports.last.saturating_sub(has.ports.first)) + 1;
+        (sum.0 + has.memory, sum.1 + has.cpu_units, sum.2 + ports)
+    });
+    wanted.0 > there.0 || wanted.1 > there.1 || wanted.2 > there.2
 }
