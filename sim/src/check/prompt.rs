@@ -79,6 +79,10 @@ impl Check for Prompt {
         }
     }
 
+    fn born(&mut self, _book: &Book, host: &Text, id: &Text, alive: &Alive, _found: &mut Findings) {
+        self.waits.remove(&(host.clone(), id.clone(), alive.generation));
+    }
+
     fn gone(
         &mut self,
         book: &Book,
