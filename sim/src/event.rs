@@ -111,6 +111,8 @@ pub(crate) enum Undo {
     Heal(Role, u32),
     /// A clock goes right again.
     Steady(Role, u32),
+    /// Junk is mended.
+    Mend,
     /// The way to the store is no worse than it always is.
     Clear,
     /// A scheduler is started again.

@@ -57,6 +57,8 @@ pub(crate) struct Stage {
     wishes: Vec<(String, Wish)>,
     /// What makes the way to the store and back worse than it always is, until when, and how much.
     worse: Vec<(Time, WayFault, u64)>,
+    /// What somebody wrote by hand and will mend.
+    junk: Vec<stranger::Junk>,
     mutant: Option<Mutant>,
     /// When journals of the machines are played, where any are kept.
     pub(crate) tapes: Option<Chance>,
@@ -243,6 +245,7 @@ impl Stage {
             }
             Undo::Heal(role, index) => self.heal(role, index),
             Undo::Steady(role, index) => self.set_clock(role, index as usize, 0),
+            Undo::Mend => self.mend_junk(),
             Undo::Clear => self.way_changed(),
             Undo::StartScheduler(index) => self.start_scheduler(index),
             Undo::Undrain(host) => self.drain(host, false),

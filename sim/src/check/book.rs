@@ -34,6 +34,10 @@ pub(crate) struct Book {
     pub(crate) meant: BTreeMap<Text, Text>,
     /// When the store last lost something: it was put back or emptied.
     pub(crate) amnesia: Option<Time>,
+    /// Somebody wrote by hand what only machines may write.
+    pub(crate) meddled: bool,
+    /// Where something stands that is no record.
+    pub(crate) junk: BTreeSet<String>,
     /// How slowly news may travel: whoever acts on what was true this long ago acts in good faith.
     pub(crate) lag: Span,
 }
@@ -146,6 +150,7 @@ impl Book {
         };
         let place = Place::of(key);
         let text = value.map(|entry| entry.value.as_str());
+        let is_task = matches!(place, Place::Task(_) | Place::Twin { .. });
         let mut write = Write::of(place.clone(), change);
         match place {
             Place::Task(id) => {
@@ -197,6 +202,11 @@ impl Book {
             | Place::Alive(_)
             | Place::Usage(_)
             | Place::Other => self.put_rest(place, text),
+        }
+        if is_task && text.is_some() && write.task_after.is_none() {
+            self.junk.insert(key.into());
+        } else if is_task && !self.junk.is_empty() {
+            self.junk.remove(key);
         }
         write
     }

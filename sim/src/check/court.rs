@@ -90,9 +90,14 @@ impl Court {
 
     pub(crate) fn committed(&mut self, by: By, txn: Option<&Txn>, changes: &[Change]) -> Vec<Write> {
         let writes: Vec<Write> = changes.iter().map(|change| self.book.take(change)).collect();
+        let (before, is_stranger) = (self.findings.list.len(), by == By::Stranger);
         let seen = Seen { book: &self.book, by, txn, writes: &writes };
         for check in &mut self.checks {
             check.committed(&seen, &mut self.findings);
+        }
+        if is_stranger {
+            // Strangers have promised nothing.
+            self.findings.list.truncate(before);
         }
         writes
     }
@@ -104,6 +109,12 @@ impl Court {
             self.book.take(&Change::Put(entry.clone()));
         }
         self.fault(&Fault::Amnesia);
+    }
+
+    /// Takes in that somebody has written by hand what only machines may write: what was known may be lost.
+    pub(crate) fn meddled(&mut self) {
+        self.book.amnesia = Some(self.book.now);
+        self.book.meddled = true;
     }
 
     pub(crate) fn ordered(&mut self, host: &Text, order: &Order) {

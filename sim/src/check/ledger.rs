@@ -10,7 +10,8 @@ pub(crate) struct Ledgers;
 
 impl Check for Ledgers {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
-        if seen.by != By::Scheduler {
+        // What somebody issued by hand, or took away, is in no ledger.
+        if seen.by != By::Scheduler || seen.book.meddled {
             return;
         }
         for host in super::capacity::touched(seen) {

@@ -35,6 +35,11 @@ impl Check for Upgrade {
                     found.blame("S36", format!("{key} is of a newer version, and was written"));
                 }
             }
+            if seen.by == By::Stranger && !has_field {
+                // With one of its two records, a task's other one lost what it went by.
+                let id = key.rsplit('/').next();
+                self.annotated.retain(|other| other.rsplit('/').next() != id);
+            }
             let is_newer = value.as_ref().and_then(|value| value["schema"].as_u64()).is_some_and(|it| it > 1);
             for (set, belongs) in [(&mut self.annotated, has_field), (&mut self.newer, is_newer)] {
                 if belongs {

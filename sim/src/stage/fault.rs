@@ -223,6 +223,9 @@ impl Stage {
     /// Lets the registry of a machine answer nothing for a while.
     pub(super) fn registry_away(&mut self, host: u32, lasting: Span) -> bool {
         let until = self.now() + lasting;
+        if self.scenario.registry.is_none() {
+            return false;
+        }
         let registry = &mut self.hosts[host as usize].registry;
         registry.away_until = registry.away_until.max(until);
         self.calm_from = self.calm_from.max(until);
@@ -231,6 +234,9 @@ impl Stage {
 
     /// Lets the registry of a machine lose all it holds.
     pub(super) fn registry_forgets(&mut self, host: u32) -> bool {
+        if self.scenario.registry.is_none() {
+            return false;
+        }
         self.hosts[host as usize].registry.held.clear();
         self.calm_from = self.calm_from.max(self.now());
         self.registry_changed(host);

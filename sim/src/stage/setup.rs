@@ -94,6 +94,7 @@ impl Stage {
             drips: drips.map(|index| Chance::new(seed, Stream::Trickle(index))).collect(),
             wishes: Vec::new(),
             worse: Vec::new(),
+            junk: Vec::new(),
             mutant,
             tapes: None,
             expiry: None,

@@ -3,10 +3,20 @@
 
 use super::Stage;
 use crate::check::By;
-use callboard_core::machine::Span;
+use crate::event::{Event, Undo};
+use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Guard, Op, Outcome, Txn};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// Something that is no record, and what was there before.
+#[derive(Clone, Debug)]
+pub(super) struct Junk {
+    until: Time,
+    key: String,
+    value: String,
+    before: Option<String>,
+}
 
 impl Stage {
     /// Adds a field that nobody here knows to all that was issued.
@@ -25,8 +35,8 @@ impl Stage {
         });
     }
 
-    /// Writes junk over a record, or beside it under the key of another host.
-    pub(super) fn write_junk(&mut self) {
+    /// Writes junk over a record, or beside it, which somebody mends after a while, if anybody does.
+    pub(super) fn write_junk(&mut self, lasting: Option<Span>) {
         // What says that somebody is there belongs to a session, and no hand can write it.
         let is_session = |key: &str| key.ends_with("/alive") || key.starts_with("schedulers/");
         let all = self.store.memory.entries("").filter(|entry| !is_session(&entry.key));
@@ -43,7 +53,27 @@ impl Stage {
             // The right words in the wrong place.
             _ => (format!("{key}-copy"), value.clone()),
         };
+        let before = self.store.memory.get(&key).map(|entry| entry.value.clone());
+        if let Some(lasting) = lasting {
+            let until = self.now() + lasting;
+            self.junk.push(Junk { until, key: key.clone(), value: junk.clone(), before });
+            self.queue.push(until, Event::Undo(Undo::Mend));
+        }
         self.write_by_hand(vec![(key, Some(junk))]);
+    }
+
+    /// Mends what junk still stands: what users wrote is as it was, all else is taken away.
+    pub(super) fn mend_junk(&mut self) {
+        let now = self.now();
+        let (over, left): (Vec<Junk>, _) =
+            std::mem::take(&mut self.junk).into_iter().partition(|junk| junk.until <= now);
+        self.junk = left;
+        for Junk { key, value, before, .. } in over {
+            if self.store.memory.get(&key).is_some_and(|entry| entry.value == value) {
+                let is_users = key.starts_with("config/");
+                self.write_by_hand(vec![(key, before.filter(|_| is_users))]);
+            }
+        }
     }
 
     /// Takes one of the two records of a task away.
@@ -99,6 +129,7 @@ impl Stage {
         }
         let (_, deliveries) = self.store.memory.commit(&txn);
         self.publish(By::Stranger, Some(&txn), deliveries);
+        self.court.meddled();
         self.store_trouble(Span(0));
     }
 

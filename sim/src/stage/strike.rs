@@ -133,7 +133,7 @@ impl Stage {
             }
             StoreFault::Apply => self.write_desired(),
             StoreFault::Annotate => self.annotate(),
-            StoreFault::Junk => self.write_junk(),
+            StoreFault::Junk => self.write_junk(lasting),
             StoreFault::HalvePair => self.halve_pair(),
             StoreFault::Foreign => self.issue_nonsense(),
         }

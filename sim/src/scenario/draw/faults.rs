@@ -224,6 +224,10 @@ pub(super) fn timeline(chance: &mut Chance, until: Span, desired: &Configuration
         at(chance, Fault::new(delete, On::Service(service.name.clone())));
     }
     at(chance, Fault::store(StoreFault::Annotate));
+    let by_hand = [StoreFault::Junk, StoreFault::HalvePair, StoreFault::Foreign];
+    let drawn = by_hand[usize::try_from(chance.below(3)).unwrap_or(0)];
+    let lasting = (drawn == StoreFault::Junk).then(|| chance.span(Span::secs(1), Span::secs(120)));
+    at(chance, Fault { lasting, ..Fault::store(drawn) });
     for lost in [StoreFault::Empty, StoreFault::Replace] {
         if !chance.happens(100_000) {
             continue;

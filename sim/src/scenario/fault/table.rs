@@ -134,7 +134,7 @@ pub const TABLE: &[Row] = &[
     store(Store::Replace, "replace_store", "another, empty store takes the place of the first"),
     store(Store::Apply, "apply", "users apply their whole configuration again"),
     store(Store::Annotate, "annotate_records", "a later version adds a field to every issued record"),
-    store(Store::Junk, "write_junk", "somebody writes junk into the store"),
+    store(Store::Junk, "write_junk", "somebody writes junk into the store").or_never("lasting"),
     store(Store::HalvePair, "halve_pair", "somebody takes one of the two records of a task away"),
     store(Store::Foreign, "foreign_scheduler", "another program issues what no scheduler may"),
     way(Way::LoseRequests, "lose_requests", "requests to the store get lost")
