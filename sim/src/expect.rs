@@ -1,16 +1,18 @@
 //! What a scenario expects of its run, judged while it runs.
 
+mod delays;
 mod judgement;
 mod words;
 
 pub use judgement::Judgement;
 
 use crate::check::{Book, RolloutRecord, Text};
-use crate::scenario::{Expectation, RolloutEnd, Scenario};
+use crate::scenario::{Delay, Expectation, RolloutEnd, Scenario};
 use crate::stats::Stats;
 use callboard_core::machine::{Span, Time};
-use std::collections::BTreeSet;
+use delays::Delays;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, VecDeque};
 
 /// Expectations and what is known of them so far.
 #[derive(Clone, Debug)]
@@ -29,7 +31,17 @@ pub(crate) struct Expecting {
     recovered: BTreeMap<usize, Time>,
     /// The service that came closest to having too few healthy tasks, how many it had and needed, and when.
     least: BTreeMap<usize, (Text, u32, u32, Time)>,
+    /// When the last fault is over, as far as the scenario plans them.
+    calm_from: Span,
+    /// What each service shall have, has issued and has healthy.
+    counts: BTreeMap<Text, [u32; 3]>,
+    /// How long tasks wait to be issued, and to be healthy.
+    delays: [Delays; 2],
+    /// When the moves of the last hour were.
+    moves: VecDeque<Time>,
 }
+
+const HOUR: Span = Span::secs(3600);
 
 impl Expecting {
     pub(crate) fn new(scenario: &Scenario) -> Expecting {
@@ -42,18 +54,27 @@ impl Expecting {
             failures: Vec::new(),
             recovered: BTreeMap::new(),
             least: BTreeMap::new(),
+            calm_from: scenario.calm_from(),
+            counts: BTreeMap::new(),
+            delays: [Delays::default(), Delays::default()],
+            moves: VecDeque::new(),
         }
     }
 
     /// Gives the moments at which expectations must be looked at.
     pub(crate) fn moments(&self) -> Vec<(u32, Span)> {
+        let calm_from = self.calm_from;
         let at = |expectation: &Expectation| match expectation {
             Expectation::HealthyBy { at, .. } | Expectation::DrainedBy { at } => Some(*at),
             Expectation::MinHealthy { from, .. } => *from,
-            Expectation::RecoveredWithin { after, within } => Some(Span(after.0 + within.0)),
+            Expectation::RecoveredWithin { after, within } => {
+                Some(Span(after.unwrap_or(calm_from).0 + within.0))
+            }
             Expectation::Rollout { by, .. } => *by,
             Expectation::MovesAtMost { .. }
             | Expectation::MovesAtLeast { .. }
+            | Expectation::MovesPerHour { .. }
+            | Expectation::DelayBelow { .. }
             | Expectation::UnplacedAtMost { .. }
             | Expectation::RestartsAtMost { .. }
             | Expectation::OutOfMemoryAtMost { .. }
@@ -84,8 +105,40 @@ impl Expecting {
         } else if self.short.remove(service) && self.short.is_empty() {
             self.full_since = Some(now);
         }
+        let (issued, healthy) = (u32::try_from(page.issued.len()).unwrap_or(u32::MAX), page.healthy);
+        self.count(now, service, [target, issued, healthy]);
         for index in 0..self.expectations.len() {
             self.judge_min(now, book, index, service);
+        }
+    }
+
+    /// Takes in how many tasks a service shall have, has issued and has healthy.
+    fn count(&mut self, now: Time, service: &Text, counts: [u32; 3]) {
+        let expected = |it: &Expectation| matches!(it, Expectation::DelayBelow { .. });
+        if !self.expectations.iter().any(expected) {
+            return;
+        }
+        let before = self.counts.insert(service.clone(), counts).unwrap_or_default();
+        for (index, delays) in self.delays.iter_mut().enumerate() {
+            let waiting = u64::from(counts[0].saturating_sub(counts[index + 1]));
+            let came = u64::from(counts[index + 1].saturating_sub(before[index + 1]));
+            delays.now_wait(now, service, waiting, came);
+        }
+    }
+
+    /// Takes in that a task is moved.
+    pub(crate) fn moved(&mut self, now: Time) {
+        self.moves.push_back(now);
+        while self.moves.front().is_some_and(|at| now.since(*at) >= HOUR) {
+            self.moves.pop_front();
+        }
+        let within = self.moves.len() as u64;
+        for index in 0..self.expectations.len() {
+            let Expectation::MovesPerHour { count } = self.expectations[index] else { continue };
+            if within > count {
+                let what = format!("{within} tasks were moved within an hour, expected at most {count}");
+                self.fail(index, "moves_per_hour", what);
+            }
         }
     }
 
@@ -149,10 +202,9 @@ impl Expecting {
                 if self.short.is_empty() {
                     self.recovered.insert(index, self.full_since.unwrap_or_default());
                 } else {
-                    let what = format!(
-                        "{} services have too few healthy tasks {within} after {after}",
-                        self.short.len()
-                    );
+                    let after = after.unwrap_or(self.calm_from);
+                    let count = self.short.len();
+                    let what = format!("{count} services have too few healthy tasks {within} after {after}");
                     self.fail(index, "recovered_within", what);
                 }
             }
@@ -160,6 +212,8 @@ impl Expecting {
             Expectation::DrainedBy { .. } => self.judge_drained(index, book),
             Expectation::MovesAtMost { .. }
             | Expectation::MovesAtLeast { .. }
+            | Expectation::MovesPerHour { .. }
+            | Expectation::DelayBelow { .. }
             | Expectation::UnplacedAtMost { .. }
             | Expectation::RestartsAtMost { .. }
             | Expectation::OutOfMemoryAtMost { .. }
@@ -190,7 +244,7 @@ impl Expecting {
     }
 
     /// Judges what only the end can show.
-    pub(crate) fn end(&mut self, _now: Time, book: &Book, stats: &Stats) {
+    pub(crate) fn end(&mut self, now: Time, book: &Book, stats: &Stats) {
         for index in 0..self.expectations.len() {
             match self.expectations[index].clone() {
                 Expectation::MovesAtMost { count } => {
@@ -201,6 +255,9 @@ impl Expecting {
                         let what = format!("{} tasks were moved, expected at least {count}", stats.moves);
                         self.fail(index, "moves_at_least", what);
                     }
+                }
+                Expectation::DelayBelow { percent, of, below } => {
+                    self.judge_delay(now, index, percent, of, below)
                 }
                 Expectation::UnplacedAtMost { count } => {
                     self.at_most(index, "unplaced_at_most", stats.unplaced(), count);
@@ -222,11 +279,28 @@ impl Expecting {
                     self.judge_rollout(index, book, &service, state)
                 }
                 Expectation::Rollout { .. }
+                | Expectation::MovesPerHour { .. }
                 | Expectation::MinHealthy { .. }
                 | Expectation::HealthyBy { .. }
                 | Expectation::RecoveredWithin { .. }
                 | Expectation::DrainedBy { .. } => {}
             }
+        }
+    }
+
+    fn delays(&self, of: Delay) -> &Delays {
+        match of {
+            Delay::Placement => &self.delays[0],
+            Delay::Healthy => &self.delays[1],
+        }
+    }
+
+    fn judge_delay(&mut self, now: Time, index: usize, percent: u32, of: Delay, below: Span) {
+        if let Some(took) = self.delays(of).percentile(now, percent).filter(|took| *took >= below) {
+            let what = format!(
+                "{percent} in a hundred tasks waited for {of} up to {took}, expected less than {below}"
+            );
+            self.fail(index, "delay_below", what);
         }
     }
 
@@ -240,7 +314,7 @@ impl Expecting {
     pub(crate) fn slowest_recovery(&self) -> Option<Span> {
         let took = self.recovered.iter().filter_map(|(index, at)| {
             let Expectation::RecoveredWithin { after, .. } = &self.expectations[*index] else { return None };
-            Some(Span(at.0.saturating_sub(after.0)))
+            Some(Span(at.0.saturating_sub(after.unwrap_or(self.calm_from).0)))
         });
         took.max()
     }

@@ -78,11 +78,16 @@ pub(crate) enum Outward {
     MachineDown,
 }
 
+/// Gives what a machine has in all that has this much for tasks, MiB.
+fn total(memory: u64) -> u64 {
+    memory + memory / 16
+}
+
 impl Host {
     pub(crate) fn new(index: u32, registration: Registration, seed: u64) -> Host {
         Host {
             index,
-            memory_total: registration.memory + registration.memory / 16,
+            memory_total: total(registration.memory),
             registration,
             boot: 0,
             up: true,
@@ -101,6 +106,14 @@ impl Host {
             chance: Chance::new(seed, Stream::Host(index)),
             net: Chance::new(seed, Stream::AgentNet(index)),
         }
+    }
+
+    /// Gives it another size, of which its next agent tells.
+    pub(crate) fn resize(&mut self, memory: Option<u64>, cpu_units: Option<u64>) {
+        let registration = &mut self.registration;
+        registration.memory = memory.unwrap_or(registration.memory);
+        registration.cpu_units = cpu_units.unwrap_or(registration.cpu_units);
+        self.memory_total = total(registration.memory);
     }
 
     /// Gives the name.

@@ -41,7 +41,7 @@ pub use check::Violation;
 pub use expect::Judgement;
 pub use rehearsal::{Mishaps, Proposal, Rehearsal, rehearse};
 pub use run::{Options, Outcome, Summary, run};
-pub use scenario::{Profile, ReadError, Scenario, draw, draw_around, drawn, read};
+pub use scenario::{Profile, ReadError, Scenario, draw, draw_around, drawn, read, read_with};
 pub use sometimes::{POINTS, Sometimes};
 pub use stats::{ServiceStats, Stats};
 pub use trial::{Seen, Trial};

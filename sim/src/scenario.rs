@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** plain data. The same scenario, seed and number of hosts are the same run.
 
+mod configuration;
 mod draw;
 mod expectations;
 mod fault;
@@ -12,20 +13,27 @@ mod happenings;
 mod hosts;
 mod kinds;
 mod manners;
+mod phrases;
 mod read;
+mod rows;
+mod schema;
+mod set;
+mod traces;
 mod tree;
 mod words;
 mod write;
 
 pub use draw::{Profile, draw, draw_around, drawn};
-pub use expectations::{Expectation, RolloutEnd};
+pub use expectations::{Delay, Expectation, RolloutEnd};
 pub use fault::{
     Fault, FaultKind, HostFault, Lasts, On, Row, SchedulerFault, ServiceFault, Size, StoreFault, TABLE,
     WayFault,
 };
+pub(crate) use generate::{arriving, cluster};
 pub use hosts::{HostClass, Hosts};
 pub use manners::{StoreKind, StoreManners};
-pub use read::{ReadError, read};
+pub use read::{Load, ReadError, read, read_with};
+pub use schema::schema;
 pub use write::write;
 
 use crate::build::Build;
@@ -103,6 +111,30 @@ pub enum Action {
         /// The new values.
         set: ServiceChange,
     },
+    /// A user writes a service with a task definition of its own, and adds it to a cluster.
+    AddService {
+        /// The service, and the task definition.
+        service: Name,
+        /// The cluster.
+        cluster: Name,
+        /// How many tasks it has.
+        tasks: u32,
+        /// What each reserves, MiB.
+        memory: u64,
+        /// What each reserves of a processor, 1024 a core.
+        cpu_units: u64,
+    },
+    /// Machines are switched off, and come back with another size.
+    ResizeHosts {
+        /// Which.
+        hosts: Hosts,
+        /// Memory for tasks, MiB; `None`: as before.
+        memory: Option<u64>,
+        /// Processor share for tasks, 1024 a core; `None`: as before.
+        cpu_units: Option<u64>,
+        /// When they come back.
+        reboot_after: Span,
+    },
     /// Something goes wrong, or a user does something that has no more to it.
     Fault(Fault),
 }
@@ -167,7 +199,7 @@ impl Scenario {
     pub(crate) fn worst_store(&self) -> StoreManners {
         let once = self.timeline.iter().filter_map(|happening| match &happening.action {
             Action::Fault(fault) => Some((fault.kind, fault.size)),
-            Action::SetService { .. } => None,
+            Action::SetService { .. } | Action::AddService { .. } | Action::ResizeHosts { .. } => None,
         });
         let again = self.trickle.iter().map(|trickle| (trickle.fault, trickle.fault.row().size.left_out()));
         let mut worst = self.store.clone();
@@ -208,7 +240,8 @@ impl Action {
     #[must_use]
     pub fn lasts(&self) -> Span {
         match self {
-            Action::SetService { .. } => Span(0),
+            Action::SetService { .. } | Action::AddService { .. } => Span(0),
+            Action::ResizeHosts { reboot_after, .. } => *reboot_after,
             Action::Fault(fault) => fault.lasting.unwrap_or_default(),
         }
     }
@@ -216,7 +249,8 @@ impl Action {
     /// Tells whether a user does it; anything else goes wrong by itself.
     pub(crate) fn is_by_user(&self) -> bool {
         match self {
-            Action::SetService { .. } => true,
+            Action::SetService { .. } | Action::AddService { .. } => true,
+            Action::ResizeHosts { .. } => false,
             Action::Fault(fault) => fault.kind.is_by_user(),
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct Stage {
     pub(crate) court: Court,
     pub(crate) stats: Stats,
     pub(crate) expecting: Expecting,
+    /// The clusters of services that appeared.
+    arrived: BTreeMap<Name, Name>,
     pub(crate) tidings: Tidings,
     pub(crate) witness: Witness,
     by_name: BTreeMap<Name, u32>,
@@ -96,6 +98,10 @@ pub(crate) enum Wish {
     Delete,
     /// Change fields of the service that is written there.
     Set(ServiceChange),
+    /// Add a service to the cluster that is written there, or to a new one.
+    Enlist(Name),
+    /// Take a service off the cluster that is written there.
+    Strike(Name),
 }
 
 impl Stage {

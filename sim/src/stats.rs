@@ -74,7 +74,9 @@ impl Stats {
         self.exits += u64::from(!ordered);
     }
 
-    pub(crate) fn noted(&mut self, note: &Note) {
+    /// Takes in what was noted; tells whether a task is moved.
+    pub(crate) fn noted(&mut self, note: &Note) -> bool {
+        let moves = self.moves;
         self.sometimes.noted(note);
         match note {
             Note::StopOrdered { why, .. } => {
@@ -99,6 +101,7 @@ impl Stats {
             | Note::Store { .. }
             | Note::BadRecord { .. } => {}
         }
+        self.moves > moves
     }
 
     /// Takes in that a service has another number of tasks, issued or healthy, or shall have.

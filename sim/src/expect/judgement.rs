@@ -48,9 +48,16 @@ impl Expecting {
             }
             Expectation::RecoveredWithin { after, .. } => {
                 let at = self.recovered.get(&index)?;
+                let after = after.unwrap_or(self.calm_from);
                 Some(format!("after {}", Span(at.0.saturating_sub(after.0))))
             }
-            Expectation::MovesAtMost { .. } | Expectation::MovesAtLeast { .. } => {
+            Expectation::DelayBelow { percent, of, .. } => {
+                let took = self.delays(*of).percentile(book.now, *percent)?;
+                Some(format!("{percent} in a hundred waited {took} at most"))
+            }
+            Expectation::MovesAtMost { .. }
+            | Expectation::MovesAtLeast { .. }
+            | Expectation::MovesPerHour { .. } => {
                 Some(format!("{} moves", stats.moves))
             }
             Expectation::UnplacedAtMost { .. } => Some(format!("{} at the end", stats.unplaced())),

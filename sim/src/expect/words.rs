@@ -19,9 +19,14 @@ impl fmt::Display for Expectation {
                 write!(f, "{} has {many} healthy tasks at {at}", whose(service))
             }
             Expectation::RecoveredWithin { after, within } => {
-                write!(f, "all services are complete again within {within} after {after}")
+                write!(f, "all services are complete again within {within} after ")?;
+                after.map_or_else(|| f.write_str("the last fault"), |after| write!(f, "{after}"))
             }
             Expectation::MovesAtMost { count } => write!(f, "at most {count} tasks are moved"),
+            Expectation::MovesPerHour { count } => write!(f, "at most {count} tasks are moved in any hour"),
+            Expectation::DelayBelow { percent, of, below } => {
+                write!(f, "{percent} in a hundred tasks wait for {of} less than {below}")
+            }
             Expectation::MovesAtLeast { count } => write!(f, "at least {count} tasks are moved"),
             Expectation::Rollout { service, state, by } => {
                 let end = match state {

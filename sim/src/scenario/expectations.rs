@@ -1,12 +1,14 @@
-//! What may be expected of a run, and how a scenario says so: an object with one field, which names the expectation.
+//! What may be expected of a run, and how a scenario says so: by a short text, or by an object with one field, which names
+//! the expectation and holds all that can be said of it.
 
 use super::form::{self, Form, Kind, Shape};
 use super::kinds::{Choice, Number, SERVICE, TIME};
 use super::read::Known;
-use super::tree;
-use callboard_core::config::{Item, Node};
+use super::{phrases, tree};
+use callboard_core::config::{Item, Node, Value};
 use callboard_core::machine::Span;
 use callboard_core::model::{Name, Version};
+use std::fmt;
 
 /// What is expected of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +35,8 @@ pub enum Expectation {
     },
     /// Every service has all its healthy tasks again so soon after a time.
     RecoveredWithin {
-        /// After when.
-        after: Span,
+        /// After when; `None`: after the last fault is over.
+        after: Option<Span>,
         /// How soon.
         within: Span,
     },
@@ -47,6 +49,20 @@ pub enum Expectation {
     MovesAtLeast {
         /// How many.
         count: u64,
+    },
+    /// At most so many tasks are moved in any one hour.
+    MovesPerHour {
+        /// How many.
+        count: u64,
+    },
+    /// Such a share of all tasks waits less than this.
+    DelayBelow {
+        /// How many in a hundred.
+        percent: u32,
+        /// For what they wait.
+        of: Delay,
+        /// How long.
+        below: Span,
     },
     /// A rollout ends so.
     Rollout {
@@ -86,6 +102,24 @@ pub enum Expectation {
     },
 }
 
+/// What a task waits for once it is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    /// To be issued to a host.
+    Placement,
+    /// To be healthy.
+    Healthy,
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Delay::Placement => "placement",
+            Delay::Healthy => "healthy",
+        })
+    }
+}
+
 /// How a rollout may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolloutEnd {
@@ -95,19 +129,22 @@ pub enum RolloutEnd {
     Failed,
 }
 
+const DELAYS: [(&str, Delay); 2] = [("placement", Delay::Placement), ("healthy", Delay::Healthy)];
 const ENDS: [(&str, RolloutEnd); 2] = [("done", RolloutEnd::Done), ("failed", RolloutEnd::Failed)];
 
 /// What may be expected: the word for it, and what it is like when all is left out that can be.
-fn words() -> [(&'static str, Expectation); 11] {
+fn words() -> [(&'static str, Expectation); 13] {
     let (at, service) = (Span(0), || Name::from(""));
     [
         ("min_healthy", Expectation::MinHealthy { service: None, at_least: None, from: None, until: None }),
         ("healthy_by", Expectation::HealthyBy { service: None, count: None, at }),
-        ("recovered_within", Expectation::RecoveredWithin { after: at, within: at }),
+        ("recovered_within", Expectation::RecoveredWithin { after: None, within: at }),
         ("rollout", Expectation::Rollout { service: service(), state: RolloutEnd::Done, by: None }),
         ("version_at_end", Expectation::VersionAtEnd { service: service(), version: 1 }),
         ("drained_by", Expectation::DrainedBy { at }),
         ("moves_at_most", Expectation::MovesAtMost { count: 0 }),
+        ("moves_per_hour", Expectation::MovesPerHour { count: 0 }),
+        ("delay_below", Expectation::DelayBelow { percent: 99, of: Delay::Placement, below: at }),
         ("moves_at_least", Expectation::MovesAtLeast { count: 0 }),
         ("unplaced_at_most", Expectation::UnplacedAtMost { count: 0 }),
         ("restarts_at_most", Expectation::RestartsAtMost { count: 0 }),
@@ -115,13 +152,16 @@ fn words() -> [(&'static str, Expectation); 11] {
     ]
 }
 
-/// One entry: an object with one field, which names the expectation.
+/// One entry: a short text, or an object with one field, which names the expectation.
 pub(super) struct Entry;
 
 impl Kind for Entry {
     type Value = Expectation;
 
-    fn read(&self, item: &Item<'_>, known: &Known) -> Option<Expectation> {
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<Expectation> {
+        if item.node().is_some_and(|node| matches!(node.value, Value::Scalar { .. })) {
+            return phrases::read(item, known);
+        }
         item.object(|fields| {
             let mut found = Vec::new();
             for (word, basis) in words() {
@@ -136,6 +176,9 @@ impl Kind for Entry {
     }
 
     fn write(&self, expectation: &Expectation) -> Node {
+        if let Some(text) = phrases::write(expectation) {
+            return tree::text(text);
+        }
         let word = words().into_iter().find(|(_, basis)| *basis == expectation.basis()).map(|(word, _)| word);
         tree::object([(word.unwrap_or_default(), expectation.write())])
     }
@@ -149,7 +192,9 @@ impl Kind for Entry {
                 ("additionalProperties", tree::plain(false)),
             ])
         });
-        tree::object([("oneOf", tree::list(each))])
+        let texts = tree::list(phrases::forms().map(tree::text));
+        let text = tree::object([("type", tree::text("string")), ("examples", texts)]);
+        tree::object([("anyOf", tree::list([text].into_iter().chain(each)))])
     }
 }
 
@@ -160,18 +205,20 @@ impl Expectation {
             Expectation::DrainedBy { at } => Some(Alone::Time(at)),
             Expectation::MovesAtMost { count }
             | Expectation::MovesAtLeast { count }
+            | Expectation::MovesPerHour { count }
             | Expectation::UnplacedAtMost { count }
             | Expectation::RestartsAtMost { count }
             | Expectation::OutOfMemoryAtMost { count } => Some(Alone::Count(count)),
             Expectation::MinHealthy { .. }
             | Expectation::HealthyBy { .. }
             | Expectation::RecoveredWithin { .. }
+            | Expectation::DelayBelow { .. }
             | Expectation::Rollout { .. }
             | Expectation::VersionAtEnd { .. } => None,
         }
     }
 
-    fn read(mut self, item: &Item<'_>, known: &Known) -> Option<Expectation> {
+    fn read(mut self, item: &Item<'_>, known: &Known<'_>) -> Option<Expectation> {
         match self.alone() {
             Some(Alone::Time(at)) => *at = TIME.read(item, known)?,
             Some(Alone::Count(count)) => *count = COUNT.read(item, known)?,
@@ -228,8 +275,13 @@ impl Shape for Expectation {
                 form.must("at", "When.", &TIME, at);
             }
             Expectation::RecoveredWithin { after, within } => {
-                form.must("after", "After when.", &TIME, after);
+                form.maybe("after", "After when; left out, after the last fault is over.", &TIME, after);
                 form.must("within", "How soon after that.", &TIME, within);
+            }
+            Expectation::DelayBelow { percent, of, below } => {
+                form.may("percent", "How many tasks in a hundred.", &Number(1, 99), percent);
+                form.must("of", "What they wait for once they are wanted.", &Choice(&DELAYS), of);
+                form.must("below", "How long.", &TIME, below);
             }
             Expectation::Rollout { service, state, by } => {
                 form.must("service", "Which.", &SERVICE, service);
@@ -243,6 +295,7 @@ impl Shape for Expectation {
             Expectation::DrainedBy { .. }
             | Expectation::MovesAtMost { .. }
             | Expectation::MovesAtLeast { .. }
+            | Expectation::MovesPerHour { .. }
             | Expectation::UnplacedAtMost { .. }
             | Expectation::RestartsAtMost { .. }
             | Expectation::OutOfMemoryAtMost { .. } => {}

@@ -8,6 +8,7 @@ use super::kinds::{
     Between, Choice, Duration, Flag, Labels, Lines, List, Named, Number, Object, PPM, SOME, TASK, TIME, Text,
     Word,
 };
+use super::traces::{self, ArrivalRow, Curve, EventRow, Fleet, Rows};
 use super::{FaultKind, HostClass, HostFault, RegistryManners, Scenario, StoreManners, Trickle};
 use crate::build::Build;
 use callboard_core::machine::Span;
@@ -57,14 +58,19 @@ impl Scenario {
             "How long before the end the last fault is over; what must happen in the end is then checked.";
         form.may("settle", says, &SOME, &mut self.settle);
         let says = "The machines, in classes of machines that are alike.";
-        form.must("fleet", says, &List(Object(HostClass::default())), &mut self.fleet);
+        form.must("fleet", says, &Fleet, &mut self.fleet);
+        let mut events = None;
+        let says = "A CSV file of what happens to machines: those that are added, removed or updated.";
+        form.maybe("host_events", says, &Rows(EventRow::default()), &mut events);
+        let mut arrivals = None;
+        let says = "A CSV file of services that appear, and are deleted after a while.";
+        form.maybe("arrivals", says, &Rows(ArrivalRow::default()), &mut arrivals);
+        self.timeline.extend(traces::host_events(events.unwrap_or_default(), &mut self.fleet));
+        self.timeline.extend(traces::arrivals(arrivals.unwrap_or_default()));
         let mut generate = Vec::new();
         let says = "Services that are alike, for fleets too large to write down.";
         form.may("generate", says, &List(Object(Generate::default())), &mut generate);
         generate.iter().for_each(|generate: &Generate| generate.add_to(&mut self.desired));
-        if self.fleet.is_empty() {
-            form.wrong("a scenario without machines", "a list `fleet` of at least one class of machines");
-        }
     }
 
     /// Names the fields that refer to others.
@@ -78,7 +84,10 @@ impl Scenario {
         form.may("store", "How the store behaves all the time.", &super::manners::Store, &mut self.store);
         let says = "How the registry of each machine behaves all the time; left out, there are none.";
         form.maybe("registry", says, &Object(RegistryManners::default()), &mut self.registry);
+        // What came from files is there already; what the file itself says goes first.
+        let of_files = if form.known().is_some() { std::mem::take(&mut self.timeline) } else { Vec::new() };
         form.may("timeline", "What happens once.", &List(Entry), &mut self.timeline);
+        self.timeline.extend(of_files);
         let says = "What happens again and again, at random times.";
         form.may("trickle", says, &List(Object(Trickle::default())), &mut self.trickle);
         let says = "What is expected of the run.";
@@ -94,7 +103,15 @@ impl Shape for HostClass {
     fn form(&mut self, form: &mut Form<'_, '_>) {
         let says = "Names the machines: `<prefix>0001` and so on.";
         form.may("prefix", says, &Text("the beginning of host names"), &mut self.prefix);
-        form.may("count", "How many machines.", &Number(1, 100_000), &mut self.count);
+        let says = "Names the first of the machines one by one.";
+        form.may("names", says, &List(Named), &mut self.names);
+        let is_given = form.known().is_none() && self.count as usize != self.names.len();
+        let mut count = is_given.then_some(self.count);
+        let says = "How many machines; left out, as many as have names, or 3.";
+        form.maybe("count", says, &Number(1, 100_000), &mut count);
+        let named = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        let default = if named == 0 { HostClass::default().count } else { named };
+        self.count = count.unwrap_or(default);
         form.may("memory", "Memory for tasks, MiB.", &Number(1, 16_777_216), &mut self.memory);
         let says = "Processor share for tasks, 1024 a core.";
         form.may("cpu_units", says, &Number(1, 1_048_576), &mut self.cpu_units);
@@ -198,14 +215,8 @@ impl Shape for Build {
         form.may("memory_percent", says, &Number(0, 1_000), &mut self.memory_percent);
         let says = "Memory that it takes more every minute, MiB.";
         form.may("leak_mib_per_minute", says, &Number(0, 1_048_576), &mut self.leak_mib_per_minute);
-        let points = List(Object(Point::default()));
-        let mut curve: Vec<Point> =
-            self.memory_curve.iter().map(|(after, mib)| Point { after: *after, mib: *mib }).collect();
-        let says =
-            "Memory that it takes beside that, as points of time since its start; straight between them.";
-        form.may("memory_curve", says, &points, &mut curve);
-        self.memory_curve = curve.into_iter().map(|point| (point.after, point.mib)).collect();
-        self.memory_curve.sort_by_key(|(after, _)| *after);
+        let says = "Memory that it takes beside that: points of time since its start, straight between them; or a CSV file.";
+        form.may("memory_curve", says, &Curve, &mut self.memory_curve);
         form.may("memory_repeats", "The curve begins again at its end.", &Flag, &mut self.memory_repeats);
         let says = "Poison: kills its agent so long after its start, and itself; left out, never.";
         form.maybe("kills_agent_after", says, &TIME, &mut self.kills_agent_after);
@@ -216,24 +227,6 @@ impl Shape for Build {
         let says =
             "The share of hosts on which it misbehaves as described, in percent; elsewhere it is sound.";
         form.may("on_hosts_percent", says, &Number(0, 100), &mut self.on_hosts_percent);
-    }
-}
-
-/// A point of a curve of memory.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Point {
-    after: Span,
-    mib: u64,
-}
-
-impl Shape for Point {
-    fn basis(&self) -> Point {
-        Point::default()
-    }
-
-    fn form(&mut self, form: &mut Form<'_, '_>) {
-        form.must("after", "How long after the start.", &TIME, &mut self.after);
-        form.must("mib", "How much.", &Number(0, 16_777_216), &mut self.mib);
     }
 }
 

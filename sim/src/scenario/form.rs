@@ -20,7 +20,7 @@ pub(super) trait Kind {
     /// What it is once it is read.
     type Value: Clone + PartialEq;
     /// Reads it; notes why it cannot be read.
-    fn read(&self, item: &Item<'_>, known: &Known) -> Option<Self::Value>;
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<Self::Value>;
     /// Writes it.
     fn write(&self, value: &Self::Value) -> Node;
     /// Describes it, as JSON Schema does.
@@ -37,7 +37,7 @@ pub(super) enum Form<'f, 'a> {
         /// Where from.
         fields: &'f mut Fields<'a>,
         /// What they may refer to.
-        known: &'f Known,
+        known: &'f Known<'f>,
     },
     /// They are written, all of them.
     Write {
@@ -50,8 +50,8 @@ pub(super) enum Form<'f, 'a> {
         properties: Vec<(&'static str, Node)>,
         /// Those that must be there.
         required: Vec<&'static str>,
-        /// Sets of fields of which exactly one must be there.
-        one_of: Vec<&'static str>,
+        /// Ways of saying the same, of which exactly one must be used: each by one field at least.
+        one_of: Vec<&'static [&'static str]>,
     },
 }
 
@@ -117,11 +117,18 @@ impl Form<'_, '_> {
         }
     }
 
-    /// Says that exactly one of these fields must be there; the caller has seen whether it is.
-    pub(super) fn exactly_one(&mut self, names: &[&'static str], is_so: bool, problem: &str, allowed: &str) {
+    /// Says that exactly one of these ways must be used, each by one of its fields at least; the caller has seen whether
+    /// it is so.
+    pub(super) fn exactly_one(
+        &mut self,
+        ways: &[&'static [&'static str]],
+        is_so: bool,
+        problem: &str,
+        allowed: &str,
+    ) {
         match self {
             Form::Read { fields, .. } if !is_so => fields.wrong(problem, allowed, ""),
-            Form::Describe { one_of, .. } => one_of.extend(names),
+            Form::Describe { one_of, .. } => one_of.extend(ways),
             Form::Read { .. } | Form::Write { .. } => {}
         }
     }
@@ -145,6 +152,14 @@ impl Form<'_, '_> {
         Form::Describe { properties: Vec::new(), required: Vec::new(), one_of: Vec::new() }
     }
 
+    /// Gives the names of the fields that were named.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        match self {
+            Form::Describe { properties, .. } => properties.iter().map(|(name, _)| *name).collect(),
+            Form::Read { .. } | Form::Write { .. } => Vec::new(),
+        }
+    }
+
     /// Gives the description of an object, all fields of which were named.
     pub(super) fn described(self) -> Node {
         let Form::Describe { properties, required, one_of } = self else { return tree::nothing() };
@@ -155,14 +170,18 @@ impl Form<'_, '_> {
             schema = tree::with(schema, [("required", names(required))]);
         }
         if !one_of.is_empty() {
-            let each = one_of.into_iter().map(|name| tree::object([("required", names(vec![name]))]));
+            let there = |name: &&'static str| tree::object([("required", names(vec![*name]))]);
+            let each = one_of.into_iter().map(|way| match way {
+                [name] => there(name),
+                names => tree::object([("anyOf", tree::list(names.iter().map(there)))]),
+            });
             schema = tree::with(schema, [("oneOf", tree::list(each))]);
         }
         tree::with(schema, [("additionalProperties", tree::plain(false))])
     }
 
     /// Gives what fields may refer to, when they are read.
-    pub(super) fn known(&self) -> Option<&Known> {
+    pub(super) fn known(&self) -> Option<&Known<'_>> {
         match self {
             Form::Read { known, .. } => Some(known),
             Form::Write { .. } | Form::Describe { .. } => None,
@@ -176,7 +195,7 @@ pub(super) fn described(says: &str, kind: Node) -> Node {
 }
 
 /// Reads an object: whatever is left out is as in `basis`.
-pub(super) fn read<T: Shape>(basis: T, item: &Item<'_>, known: &Known) -> Option<T> {
+pub(super) fn read<T: Shape>(basis: T, item: &Item<'_>, known: &Known<'_>) -> Option<T> {
     item.object(|fields| {
         let mut value = basis;
         value.form(&mut Form::Read { fields, known });

@@ -38,6 +38,21 @@ pub(crate) struct Generate {
 /// Policies by name.
 pub(crate) const POLICIES: [(&str, Policy); 2] = [("spread", Policy::Spread), ("binpack", Policy::Binpack)];
 
+/// Makes a cluster without services.
+pub(crate) fn cluster(name: Name) -> Cluster {
+    let (scheduler, policy, host_grace) = ("default".into(), Policy::Spread, Span::secs(30));
+    Cluster { name, scheduler, services: Vec::new(), policy, host_grace }
+}
+
+/// Gives the records of a service that appears in the course of a scenario, and of its task definition, in JSON.
+pub(crate) fn arriving(name: &Name, tasks: u32, (memory, cpu_units): (u64, u64)) -> (String, String) {
+    let (min, max) = (tasks * 9 / 10, tasks + (tasks / 10).max(1));
+    let generate = Generate { tasks, min, max, memory, cpu_units, ..Generate::default() };
+    let json = |text: serde_json::Result<String>| text.unwrap_or_default();
+    let (service, definition) = (generate.service(name), generate.definition(name, 1));
+    (json(serde_json::to_string(&service)), json(serde_json::to_string(&definition)))
+}
+
 impl Default for Generate {
     fn default() -> Generate {
         Generate {
@@ -70,13 +85,10 @@ impl Generate {
         }
         match desired.clusters.iter_mut().find(|cluster| cluster.name == self.cluster) {
             Some(cluster) => cluster.services.extend(names),
-            None => desired.clusters.push(Cluster {
-                name: self.cluster.clone(),
-                scheduler: "default".into(),
-                services: names,
-                policy: self.policy,
-                host_grace: Span::secs(30),
-            }),
+            None => {
+                let policy = self.policy;
+                desired.clusters.push(Cluster { services: names, policy, ..cluster(self.cluster.clone()) });
+            }
         }
     }
 

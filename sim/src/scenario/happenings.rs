@@ -1,12 +1,13 @@
 //! The entries of a scenario's timeline: `at`, `do`, and what that needs.
 
 use super::form::{self, Form, Kind, Shape};
-use super::kinds::{Constant, Flag, HOST, Labels, List, Number, SERVICE, TIME, Text};
+use super::kinds::{Constant, Flag, HOST, Labels, List, Named, Number, SERVICE, TIME, Text};
 use super::read::Known;
 use super::{Action, Fault, FaultKind, Happening, Hosts, Lasts, On, ServiceChange, Size, TABLE, tree};
-use callboard_core::config::{Item, Node};
+use callboard_core::config::{Item, Node, Value};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
+use std::collections::BTreeSet;
 
 /// What can happen: the word for it, what it is, and what it is like when all is left out that can be.
 fn verbs() -> Vec<(&'static str, &'static str, Action)> {
@@ -20,16 +21,48 @@ fn verbs() -> Vec<(&'static str, &'static str, Action)> {
         };
         (row.name, row.words, Action::Fault(Fault::new(row.kind, on)))
     });
-    [("set_service", "a user changes fields of a service", set_service)].into_iter().chain(faults).collect()
+    let add_service = Action::AddService {
+        service: Name::from(""),
+        cluster: "arrivals".into(),
+        tasks: 1,
+        memory: 0,
+        cpu_units: 0,
+    };
+    let (hosts, memory, cpu_units, reboot_after) = (Hosts::Count(0), None, None, Span::secs(60));
+    let resize_hosts = Action::ResizeHosts { hosts, memory, cpu_units, reboot_after };
+    let others = [
+        ("set_service", "a user changes fields of a service", set_service),
+        ("add_service", "a user writes a new service with a task definition of its own", add_service),
+        ("resize_hosts", "switched off, and back with another size", resize_hosts),
+    ];
+    others.into_iter().chain(faults).collect()
+}
+
+/// Lists the services that appear in the course of a scenario, as the timeline of its file names them.
+pub(super) fn arriving(tree: &Node) -> BTreeSet<Name> {
+    let field = |node: &Node, name: &str| match &node.value {
+        Value::Map(entries) => entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node.clone()),
+        Value::Null | Value::Scalar { .. } | Value::Seq(_) => None,
+    };
+    let text = |node: Node| match node.value {
+        Value::Scalar { text, .. } => Some(text),
+        Value::Null | Value::Seq(_) | Value::Map(_) => None,
+    };
+    let Some(Value::Seq(entries)) = field(tree, "timeline").map(|timeline| timeline.value) else {
+        return BTreeSet::new();
+    };
+    let adds = |entry: &&Node| field(entry, "do").and_then(text).as_deref() == Some("add_service");
+    entries
+        .iter()
+        .filter(adds)
+        .filter_map(|entry| Some(field(entry, "service").and_then(text)?.into()))
+        .collect()
 }
 
 /// Tells whether two actions are told by the same word.
 fn same_verb(one: &Action, other: &Action) -> bool {
-    let kind = |action: &Action| match action {
-        Action::SetService { .. } => None,
-        Action::Fault(fault) => Some(fault.kind),
-    };
-    kind(one) == kind(other)
+    let kind = |action: &Action| if let Action::Fault(fault) = action { Some(fault.kind) } else { None };
+    std::mem::discriminant(one) == std::mem::discriminant(other) && kind(one) == kind(other)
 }
 
 /// One entry.
@@ -38,7 +71,7 @@ pub(super) struct Entry;
 impl Kind for Entry {
     type Value = Happening;
 
-    fn read(&self, item: &Item<'_>, known: &Known) -> Option<Happening> {
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<Happening> {
         item.object(|fields| {
             let at = TIME.read(&fields.required("at"), known);
             let verbs = verbs();
@@ -88,6 +121,21 @@ impl Shape for Action {
             Action::SetService { service, set } => {
                 form.must("service", "Which.", &SERVICE, service);
                 set.form(form);
+            }
+            Action::AddService { service, cluster, tasks, memory, cpu_units } => {
+                form.must("service", "Its name, and that of the task definition.", &Named, service);
+                form.may("cluster", "The cluster.", &Named, cluster);
+                form.may("tasks", "How many tasks it has.", &Number(1, 100_000), tasks);
+                form.may("memory", "What each reserves, MiB.", &Number(0, 1_048_576), memory);
+                let says = "What each reserves of a processor, 1024 a core.";
+                form.may("cpu_units", says, &Number(0, 1_048_576), cpu_units);
+            }
+            Action::ResizeHosts { hosts, memory, cpu_units, reboot_after } => {
+                hosts.form(form);
+                form.maybe("memory", "Memory for tasks from then on, MiB.", &Number(1, 16_777_216), memory);
+                let says = "Processor share for tasks from then on, 1024 a core.";
+                form.maybe("cpu_units", says, &Number(1, 1_048_576), cpu_units);
+                form.may("reboot_after", "When they come back.", &TIME, reboot_after);
             }
             Action::Fault(fault) => fault.form(form),
         }
@@ -193,7 +241,7 @@ impl Hosts {
         let is_one = ways.iter().filter(|given| **given).count() == 1;
         let allowed = "one of count, percent, prefix, names, labels, each, or running with count";
         form.exactly_one(
-            &["count", "running", "percent", "prefix", "names", "labels", "each"],
+            &[&["count", "running"], &["percent"], &["prefix"], &["names"], &["labels"], &["each"]],
             is_one,
             "which machines?",
             allowed,

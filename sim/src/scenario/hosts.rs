@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct HostClass {
     /// Names its machines: `<prefix>0001` and so on.
     pub prefix: String,
+    /// Names the first of its machines one by one.
+    pub names: Vec<Name>,
     /// How many.
     pub count: u32,
     /// Memory for tasks, MiB; the machine has a sixteenth more for itself.
@@ -30,6 +32,7 @@ impl Default for HostClass {
     fn default() -> HostClass {
         HostClass {
             prefix: "host-".into(),
+            names: Vec::new(),
             count: 3,
             memory: 16_384,
             cpu_units: 8_192,
@@ -43,22 +46,33 @@ impl Default for HostClass {
 }
 
 impl HostClass {
-    /// Describes each of its machines, counted from 1.
+    /// Describes each of its machines: those with names of their own, and the others, counted from 1.
     pub(crate) fn registrations(&self) -> impl Iterator<Item = Registration> + '_ {
-        (1..=self.count).map(|number| {
-            let host: Name = format!("{}{number:04}", self.prefix).into();
-            Registration {
-                address: format!("{host}.invalid"),
-                host,
-                memory: self.memory,
-                cpu_units: self.cpu_units,
-                ports: self.ports,
-                executors: self.executors.clone(),
-                labels: self.labels_of(number),
-                agent_version: "sim".into(),
-                api: None,
-            }
+        let counted = (1..).map(|number| format!("{}{number:04}", self.prefix).into());
+        let names = self.names.iter().cloned().chain(counted);
+        (1..=self.count).zip(names).map(|(number, host): (u32, Name)| Registration {
+            address: format!("{host}.invalid"),
+            host,
+            memory: self.memory,
+            cpu_units: self.cpu_units,
+            ports: self.ports,
+            executors: self.executors.clone(),
+            labels: self.labels_of(number),
+            agent_version: "sim".into(),
+            api: None,
         })
+    }
+
+    /// Adds a machine with a name of its own to machines that all have such names.
+    pub(super) fn add(&mut self, name: Name) {
+        self.names.push(name);
+        self.count += 1;
+    }
+
+    /// Tells whether it is of machines with names of their own, of this size and without labels.
+    pub(super) fn is_of(&self, memory: u64, cpu_units: u64) -> bool {
+        let named = self.names.len() == self.count as usize;
+        named && self.memory == memory && self.cpu_units == cpu_units && self.labels.is_empty()
     }
 }
 

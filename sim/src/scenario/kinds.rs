@@ -30,7 +30,7 @@ where
 {
     type Value = T;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<T> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<T> {
         item.number(RangeInclusive::new(self.0, self.1))
     }
 
@@ -50,7 +50,7 @@ pub(super) struct Duration(pub(super) Span, pub(super) Span);
 impl Kind for Duration {
     type Value = Span;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<Span> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<Span> {
         item.span(self.0..=self.1)
     }
 
@@ -87,7 +87,7 @@ pub(super) struct Between;
 impl Kind for Between {
     type Value = (Span, Span);
 
-    fn read(&self, item: &Item<'_>, known: &Known) -> Option<(Span, Span)> {
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<(Span, Span)> {
         if item.node().is_some_and(|node| matches!(node.value, Value::Scalar { .. })) {
             return TIME.read(item, known).map(|span| (span, span));
         }
@@ -118,7 +118,7 @@ pub(super) struct Flag;
 impl Kind for Flag {
     type Value = bool;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<bool> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<bool> {
         item.flag()
     }
 
@@ -137,7 +137,7 @@ pub(super) struct Text(pub(super) &'static str);
 impl Kind for Text {
     type Value = String;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<String> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<String> {
         item.text(self.0).map(String::from)
     }
 
@@ -156,7 +156,7 @@ pub(super) struct Lines(pub(super) &'static str);
 impl Kind for Lines {
     type Value = String;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<String> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<String> {
         item.lines(self.0).map(|text| text.trim().to_string())
     }
 
@@ -175,7 +175,7 @@ pub(super) struct Named;
 impl Kind for Named {
     type Value = Name;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<Name> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<Name> {
         item.name()
     }
 
@@ -194,7 +194,7 @@ pub(super) struct Reference(What);
 impl Kind for Reference {
     type Value = Name;
 
-    fn read(&self, item: &Item<'_>, known: &Known) -> Option<Name> {
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<Name> {
         known_name(item, self.0, known)
     }
 
@@ -213,7 +213,7 @@ pub(super) struct Choice<T: 'static>(pub(super) &'static [(&'static str, T)]);
 impl<T: Copy + PartialEq> Kind for Choice<T> {
     type Value = T;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<T> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<T> {
         item.choice(self.0)
     }
 
@@ -233,7 +233,7 @@ pub(super) struct Word(pub(super) &'static [(&'static str, &'static str)]);
 impl Kind for Word {
     type Value = String;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<String> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<String> {
         item.choice(self.0).map(String::from)
     }
 
@@ -252,7 +252,7 @@ pub(super) struct Labels;
 impl Kind for Labels {
     type Value = BTreeMap<String, String>;
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<BTreeMap<String, String>> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<BTreeMap<String, String>> {
         let entries = item.entries().into_iter();
         Some(
             entries
@@ -277,7 +277,7 @@ pub(super) struct List<K>(pub(super) K);
 impl<K: Kind> Kind for List<K> {
     type Value = Vec<K::Value>;
 
-    fn read(&self, item: &Item<'_>, known: &Known) -> Option<Vec<K::Value>> {
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<Vec<K::Value>> {
         Some(item.items().iter().filter_map(|item| self.0.read(item, known)).collect())
     }
 
@@ -296,7 +296,7 @@ pub(super) struct Object<T>(pub(super) T);
 impl<T: Shape> Kind for Object<T> {
     type Value = T;
 
-    fn read(&self, item: &Item<'_>, known: &Known) -> Option<T> {
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<T> {
         form::read(self.0.clone(), item, known)
     }
 
@@ -315,7 +315,7 @@ pub(super) struct Constant(pub(super) &'static str);
 impl Kind for Constant {
     type Value = ();
 
-    fn read(&self, item: &Item<'_>, _known: &Known) -> Option<()> {
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
         item.choice(&[(self.0, ())])
     }
 
@@ -325,5 +325,30 @@ impl Kind for Constant {
 
     fn describe(&self) -> Node {
         tree::object([("const", tree::text(self.0))])
+    }
+}
+
+/// A time: a duration, or a whole number of seconds.
+pub(super) struct Moment;
+
+impl Kind for Moment {
+    type Value = Span;
+
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<Span> {
+        let text = item.node().and_then(|node| match &node.value {
+            Value::Scalar { text, .. } => Some(text.as_str()),
+            Value::Null | Value::Seq(_) | Value::Map(_) => None,
+        });
+        let is_number = text.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        if is_number { item.number(0..=YEAR.0 / 1000).map(Span::secs) } else { TIME.read(item, known) }
+    }
+
+    fn write(&self, value: &Span) -> Node {
+        TIME.write(value)
+    }
+
+    fn describe(&self) -> Node {
+        let seconds = Number(0, YEAR.0 / 1000).describe();
+        tree::object([("anyOf", tree::list([TIME.describe(), seconds]))])
     }
 }

@@ -206,7 +206,7 @@ pub(super) struct Store;
 impl Kind for Store {
     type Value = StoreManners;
 
-    fn read(&self, item: &Item<'_>, known: &Known) -> Option<StoreManners> {
+    fn read(&self, item: &Item<'_>, known: &Known<'_>) -> Option<StoreManners> {
         if item.node().is_some_and(|node| matches!(node.value, Value::Scalar { .. })) {
             return item.choice(&KINDS).map(StoreManners::of);
         }

@@ -63,7 +63,8 @@ pub(super) fn of(value: &impl Serialize) -> Node {
     tree
 }
 
-fn unplace(tree: &mut Node) {
+/// Forgets where it all was written.
+pub(super) fn unplace(tree: &mut Node) {
     (tree.line, tree.column) = (0, 0);
     match &mut tree.value {
         Value::Seq(nodes) => nodes.iter_mut().for_each(unplace),
@@ -92,6 +93,11 @@ pub(super) fn yaml(tree: &Node) -> String {
         out.push_str(&part);
     }
     out
+}
+
+/// Prints a tree as JSON.
+pub(super) fn json(tree: &Node) -> String {
+    serde_json::to_string_pretty(&Bare(tree)).unwrap_or_default() + "\n"
 }
 
 /// A tree as it is.

@@ -29,6 +29,14 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::SetService { service, set } => write!(f, "a user sets {service}: {set}"),
+            Action::AddService { service, tasks, .. } => {
+                write!(f, "a user adds {service} with {tasks} tasks")
+            }
+            Action::ResizeHosts { hosts, memory, cpu_units, reboot_after } => {
+                write!(f, "{hosts}: off for {reboot_after}, and back with another size")?;
+                memory.map_or(Ok(()), |memory| write!(f, ", {memory} MiB"))?;
+                cpu_units.map_or(Ok(()), |cpu_units| write!(f, ", {cpu_units} cpu units"))
+            }
             Action::Fault(fault) => fault.fmt(f),
         }
     }

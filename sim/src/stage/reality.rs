@@ -76,7 +76,9 @@ impl Stage {
 
     /// Takes what a machine says to the operator.
     pub(super) fn note(&mut self, host: Option<&Text>, note: Note) {
-        self.stats.noted(&note);
+        if self.stats.noted(&note) {
+            self.expecting.moved(self.queue.now());
+        }
         self.witness.noted(self.queue.now(), host, &note);
         self.tidings.noted(self.queue.now(), host, note);
     }

@@ -19,6 +19,15 @@ impl Stage {
             Action::SetService { service, set } => {
                 self.wish(Key::Service(service.clone()).path(), Wish::Set(set.clone()));
             }
+            Action::AddService { service, cluster, tasks, memory, cpu_units } => {
+                self.add_service(service, cluster, *tasks, (*memory, *cpu_units));
+            }
+            Action::ResizeHosts { hosts, memory, cpu_units, reboot_after } => {
+                for host in self.choose(hosts) {
+                    self.crash(host, Some(*reboot_after));
+                    self.hosts[host as usize].resize(*memory, *cpu_units);
+                }
+            }
             Action::Fault(fault) => self.strike(fault),
         }
     }

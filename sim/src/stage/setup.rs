@@ -86,6 +86,7 @@ impl Stage {
             court: Court::new(seed, (lag, stale), outlives),
             stats: Stats::default(),
             expecting: Expecting::new(&scenario),
+            arrived: BTreeMap::new(),
             tidings: Tidings::default(),
             witness: Witness::default(),
             by_name: BTreeMap::new(),

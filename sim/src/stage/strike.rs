@@ -98,7 +98,12 @@ impl Stage {
     pub(super) fn strike_service(&mut self, kind: ServiceFault, service: &Name) {
         let key = Key::Service(service.clone()).path();
         match kind {
-            ServiceFault::Delete => self.wish(key, Wish::Delete),
+            ServiceFault::Delete => {
+                self.wish(key, Wish::Delete);
+                if let Some(cluster) = self.arrived.remove(service) {
+                    self.wish(Key::Cluster(cluster).path(), Wish::Strike(service.clone()));
+                }
+            }
             ServiceFault::Corrupt => self.wish(key, Wish::Put("{\"desired\": ".into())),
             ServiceFault::Renew => self.renew(service),
             ServiceFault::Roll | ServiceFault::Scale => self.change_a_service(kind, service),

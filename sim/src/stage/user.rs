@@ -3,10 +3,22 @@
 use super::{Stage, Wish};
 use crate::check::By;
 use crate::event::Event;
+use crate::scenario::{arriving, cluster};
+use callboard_core::keys::Key;
 use callboard_core::machine::Span;
-use callboard_core::store::{Guard, Op, Outcome, Txn};
+use callboard_core::model::{Cluster, Name};
+use callboard_core::store::{Entry, Guard, Op, Outcome, Txn};
 
 impl Stage {
+    /// Lets a user write a service that was not there before, and add it to a cluster.
+    pub(super) fn add_service(&mut self, service: &Name, cluster: &Name, tasks: u32, needs: (u64, u64)) {
+        let (record, definition) = arriving(service, tasks, needs);
+        self.arrived.insert(service.clone(), cluster.clone());
+        self.wish(Key::Definition(service.clone(), 1).path(), Wish::Put(definition));
+        self.wish(Key::Service(service.clone()).path(), Wish::Put(record));
+        self.wish(Key::Cluster(cluster.clone()).path(), Wish::Enlist(service.clone()));
+    }
+
     /// Takes a user's wish and grants it as soon as the store takes writes.
     pub(super) fn wish(&mut self, key: String, wish: Wish) {
         self.wishes.push((key, wish));
@@ -33,8 +45,16 @@ impl Stage {
                     Some(value) => put(value),
                     None => continue,
                 },
+                (Wish::Enlist(service), found) => match enlisted(&key, found.as_ref(), service) {
+                    Some(value) => put(value),
+                    None => continue,
+                },
+                (Wish::Strike(service), Some(entry)) => match struck(&entry.value, &service) {
+                    Some(value) => put(value),
+                    None => continue,
+                },
                 (Wish::Delete, Some(_)) => Op::Delete { key },
-                (Wish::Delete | Wish::Set(_), None) => continue,
+                (Wish::Delete | Wish::Set(_) | Wish::Strike(_), None) => continue,
             };
             let txn = Txn { guards: vec![guard], ops: vec![op] };
             let (outcome, deliveries) = self.store.memory.commit(&txn);
@@ -42,4 +62,23 @@ impl Stage {
             self.publish(By::User, Some(&txn), deliveries);
         }
     }
+}
+
+/// Writes the record of a cluster with one service more; `None` when it cannot be read.
+fn enlisted(key: &str, found: Option<&Entry>, service: Name) -> Option<String> {
+    let mut cluster: Cluster = match found {
+        Some(entry) => serde_json::from_str(&entry.value).ok()?,
+        None => cluster(key.rsplit('/').next()?.into()),
+    };
+    if !cluster.services.contains(&service) {
+        cluster.services.push(service);
+    }
+    serde_json::to_string(&cluster).ok()
+}
+
+/// Writes the record of a cluster with one service less; `None` when it cannot be read.
+fn struck(record: &str, service: &Name) -> Option<String> {
+    let mut cluster: Cluster = serde_json::from_str(record).ok()?;
+    cluster.services.retain(|listed| listed != service);
+    serde_json::to_string(&cluster).ok()
 }

@@ -1,0 +1,197 @@
+//! The fields of an ordinary configuration, for the schema of scenario files, which may hold one. They are read by the core,
+//! not from here; a test sees that both know the same fields.
+
+use super::form::{Form, Kind};
+use super::kinds::{Choice, Duration, Flag, Lines, List, Named, Number, TIME, Text, Word};
+use super::read::Known;
+use super::{generate, tree};
+use callboard_core::config::{Item, Node};
+use callboard_core::machine::Span;
+use callboard_core::model::{Policy, RestartPolicy};
+
+/// What is only described.
+struct Described(fn(&mut Form<'_, '_>));
+
+impl Kind for Described {
+    type Value = ();
+
+    fn read(&self, _item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
+        None
+    }
+
+    fn write(&self, (): &()) -> Node {
+        tree::nothing()
+    }
+
+    fn describe(&self) -> Node {
+        let mut form = Form::description();
+        (self.0)(&mut form);
+        form.described()
+    }
+}
+
+/// Words of the user's.
+const WORD: Text = Text("a text");
+const WORDS: List<Lines> = List(Lines("a text"));
+const DAY: Duration = Duration(Span(0), Span::secs(24 * 3600));
+
+/// Names the sections of a configuration.
+pub(super) fn sections(form: &mut Form<'_, '_>) {
+    let mut section = |name, says, fields| form.maybe(name, says, &List(Described(fields)), &mut None);
+    section("clusters", "Groups of services, each looked after by one scheduler.", cluster);
+    section("services", "How many tasks of which task definition shall run.", service);
+    section("task_definitions", "What tasks run and need; one version never changes.", definition);
+    section("hosts", "What users say of hosts.", host);
+}
+
+fn cluster(form: &mut Form<'_, '_>) {
+    form.must("name", "Unique among clusters.", &Named, &mut "".into());
+    form.may("scheduler", "The scheduler that looks after it.", &Named, &mut "default".into());
+    form.may("services", "Services that it runs.", &List(Named), &mut Vec::new());
+    form.may("policy", "How hosts are chosen.", &Choice(&generate::POLICIES), &mut Policy::Spread);
+    let says = "How long a host may be silent before its tasks are replaced.";
+    form.may("host_grace", says, &DAY, &mut Span::secs(30));
+}
+
+fn service(form: &mut Form<'_, '_>) {
+    let many = Number(0, 100_000_u32);
+    form.must("name", "Unique among services.", &Named, &mut "".into());
+    form.must("task_name", "The task definition to run.", &Named, &mut "".into());
+    form.must("task_version", "Its version.", &Number(1, i32::MAX.unsigned_abs()), &mut 1);
+    form.must("desired", "How many tasks shall run.", &many, &mut 1);
+    form.must("min", "How many must stay healthy.", &many, &mut 0);
+    form.must("max", "How many may be issued, those of an update included.", &Number(0, 200_000_u32), &mut 2);
+    let says = "How many tasks of a new version may be on their way at once; left out, a tenth of `desired`.";
+    form.maybe("max_parallel", says, &Number(1, 100_000_u32), &mut None);
+    let says = "How long a task of a new version must have been healthy before an old one goes.";
+    form.may("min_healthy_time", says, &DAY, &mut Span::secs(10));
+    let says = "How long a task of a new version may take to become healthy.";
+    form.may("healthy_deadline", says, &DAY, &mut Span::secs(60));
+    form.may("stopped", "No task shall run, `desired` is remembered.", &Flag, &mut false);
+    form.may("retry", "Grows to try a failed rollout again.", &Number(0, u32::MAX), &mut 0);
+}
+
+fn definition(form: &mut Form<'_, '_>) {
+    form.must("name", "Unique among task definitions.", &Named, &mut "".into());
+    form.must("version", "From 1.", &Number(1, i32::MAX.unsigned_abs()), &mut 1);
+    form.may("provide_port", "The scheduler chooses a port from the host's.", &Flag, &mut false);
+    form.maybe("port", "A fixed port.", &Number(0, u16::MAX), &mut None);
+    form.may("tags", "Handed to service discovery.", &List(WORD), &mut Vec::new());
+    let says = "Memory reserved on the host, MiB; 0 reserves none and sets no limit.";
+    form.may("memory", says, &Number(0, 16_777_216_u64), &mut 0);
+    let says = "Processor share reserved on the host, 1024 a core; 0 reserves none and sets no limit.";
+    form.may("cpu_units", says, &Number(0, 1_048_576_u64), &mut 0);
+    form.may("priority", "The less important are moved first.", &Number(0, 100_u32), &mut 50);
+    let says = "How long a task may take to end after it was asked to, before it is killed.";
+    form.may("kill_timeout", says, &DAY, &mut Span::secs(10));
+    form.maybe("restart", "What happens when a task ends by itself.", &Described(restart), &mut None);
+    form.must("containers", "What runs, in order.", &List(Described(container)), &mut Vec::new());
+    let says = "All must pass for the task to be healthy; without any it is while it runs.";
+    form.maybe("checks", says, &List(Described(check)), &mut None);
+}
+
+fn restart(form: &mut Form<'_, '_>) {
+    let policy = RestartPolicy::default();
+    let says = "Restarts in place before the task counts as failed on this host.";
+    form.may("attempts", says, &Number(0, 1_000), &mut policy.attempts.clone());
+    form.may("delay", "The first delay.", &DAY, &mut policy.delay.clone());
+    form.may("max_delay", "The largest delay.", &DAY, &mut policy.max_delay.clone());
+    let says = "How long a task must have run for its earlier failures to be forgotten.";
+    form.may("reset_after", says, &DAY, &mut policy.reset_after.clone());
+    let says = "How long a task that was started may be unhealthy before it is restarted.";
+    form.may("unhealthy_after", says, &DAY, &mut policy.unhealthy_after.clone());
+}
+
+fn container(form: &mut Form<'_, '_>) {
+    form.must("name", "Unique within the task definition.", &Named, &mut "".into());
+    form.may("setup", "Shell commands run before it is started.", &WORDS, &mut Vec::new());
+    let types = Word(&[("docker", "docker"), ("bash", "bash")]);
+    form.must("type", "What runs it.", &types, &mut String::new());
+    form.must("executor", "Its settings.", &Settings, &mut ());
+}
+
+/// The settings of one executor or another.
+struct Settings;
+
+impl Kind for Settings {
+    type Value = ();
+
+    fn read(&self, _item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
+        None
+    }
+
+    fn write(&self, (): &()) -> Node {
+        tree::nothing()
+    }
+
+    fn describe(&self) -> Node {
+        let either = [Described(docker), Described(bash)].map(|settings| settings.describe());
+        tree::object([("anyOf", tree::list(either))])
+    }
+}
+
+fn docker(form: &mut Form<'_, '_>) {
+    form.maybe("name", "Shown by docker.", &WORD, &mut None);
+    form.must("image", "The image, by tag or digest.", &WORD, &mut String::new());
+    form.maybe("cmd", "Command and arguments.", &WORDS, &mut None);
+    form.maybe("entry", "The entry point.", &WORD, &mut None);
+    let says = "The port inside of the container that the task's port is mapped to.";
+    form.maybe("container_port", says, &Number(1, u16::MAX), &mut None);
+    form.maybe("ports", "Further ports, `host:container`.", &List(WORD), &mut None);
+    form.maybe("env", "Environment, `NAME=value`.", &WORDS, &mut None);
+    form.maybe("work_dir", "The work directory inside of the container.", &WORD, &mut None);
+    form.maybe("volumes", "Volumes, `host:container`.", &List(WORD), &mut None);
+    form.maybe("flags", "Further flags of `docker run`.", &List(WORD), &mut None);
+}
+
+fn bash(form: &mut Form<'_, '_>) {
+    form.must("start", "Commands that make up the running task.", &WORDS, &mut Vec::new());
+    form.maybe("stop", "Commands run to stop it.", &WORDS, &mut None);
+    form.maybe("env", "Environment, `NAME=value`.", &WORDS, &mut None);
+    form.maybe("artifact", "A URL to download before set-up.", &WORD, &mut None);
+    form.maybe("checksum", "The artifact's SHA-256.", &WORD, &mut None);
+    form.maybe("download_dir", "Where the artifact goes.", &WORD, &mut None);
+}
+
+fn check(form: &mut Form<'_, '_>) {
+    form.maybe("name", "Shown to operators.", &WORD, &mut None);
+    form.maybe("add_provided_port", "Appends the task's port to the address.", &Flag, &mut None);
+    form.maybe("http", "A URL to get.", &WORD, &mut None);
+    form.maybe("tcp", "Where to connect to.", &WORD, &mut None);
+    form.maybe("script", "A command to run.", &Lines("a command"), &mut None);
+    form.maybe("ttl", "How long the task may be silent.", &TIME, &mut None);
+    form.exactly_one(&[&["http"], &["tcp"], &["script"], &["ttl"]], true, "", "");
+    form.maybe("header", "Headers of the request.", &Headers, &mut None);
+    form.may("interval", "Time from one check to the next.", &DAY, &mut Span::secs(10));
+    form.may("timeout", "Time after which a check counts as failed.", &DAY, &mut Span::secs(5));
+    form.maybe("deregister_critical_service_after", "Accepted, and of no effect.", &TIME, &mut None);
+    let hundred = Number(1, 100_u32);
+    form.may("success_threshold", "Passes in a row that make it healthy.", &hundred, &mut 1);
+    form.may("failure_threshold", "Failures in a row that make it unhealthy.", &hundred, &mut 3);
+}
+
+/// Lists of texts by names of the user's own.
+struct Headers;
+
+impl Kind for Headers {
+    type Value = ();
+
+    fn read(&self, _item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
+        None
+    }
+
+    fn write(&self, (): &()) -> Node {
+        tree::nothing()
+    }
+
+    fn describe(&self) -> Node {
+        tree::object([("type", tree::text("object")), ("additionalProperties", List(WORD).describe())])
+    }
+}
+
+fn host(form: &mut Form<'_, '_>) {
+    form.must("name", "The host.", &Named, &mut "".into());
+    form.may("draining", "No task shall run here.", &Flag, &mut false);
+    let says = "Ports that the scheduler never gives away here.";
+    form.may("reserved_ports", says, &List(Number(1, u16::MAX)), &mut Vec::new());
+}
