@@ -133,6 +133,7 @@ fn scenario(entries: &[Entry], proposal: &Proposal, seed: u64) -> Scenario {
         name: "rehearsal".into(),
         description: String::new(),
         teaches: String::new(),
+        sets: Vec::new(),
         file: String::new(),
         seed,
         duration: Span(WARM_UP.0 + proposal.until.0),

@@ -35,6 +35,8 @@ pub struct Outcome {
     pub scenario: String,
     /// The file it came from; empty when it came from none.
     pub file: String,
+    /// The fields of it that were set from outside.
+    pub sets: Vec<String>,
     /// The seed.
     pub seed: u64,
     /// How many machines.
@@ -96,6 +98,7 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
     Outcome {
         scenario: scenario.name.clone(),
         file: scenario.file.clone(),
+        sets: scenario.sets.clone(),
         seed,
         hosts: scenario.hosts(),
         store: scenario.store.kind,
@@ -117,7 +120,9 @@ impl Outcome {
     #[must_use]
     pub fn command(&self) -> String {
         let file = if self.file.is_empty() { self.scenario.as_str() } else { self.file.as_str() };
-        format!("callboard sim run {file} --hosts {} --seed {}", self.hosts, self.seed)
+        let sets: String =
+            self.sets.iter().map(|set| format!(" --set '{}'", set.replace('\'', "'\\''"))).collect();
+        format!("callboard sim run {file}{sets} --hosts {} --seed {}", self.hosts, self.seed)
     }
 
     /// Gives what a person wants to read of it.

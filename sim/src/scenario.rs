@@ -13,6 +13,7 @@ mod happenings;
 mod hosts;
 mod kinds;
 mod manners;
+mod pack;
 mod phrases;
 mod read;
 mod rows;
@@ -32,6 +33,7 @@ pub use fault::{
 pub(crate) use generate::{arriving, cluster};
 pub use hosts::{HostClass, Hosts};
 pub use manners::{StoreKind, StoreManners};
+pub use pack::{pack, packed};
 pub use read::{Load, ReadError, read, read_with};
 pub use schema::schema;
 pub use write::write;
@@ -52,6 +54,8 @@ pub struct Scenario {
     pub teaches: String,
     /// The file it came from, as it was named; shown in the command that reproduces a run.
     pub file: String,
+    /// The fields that were set from outside, likewise.
+    pub sets: Vec<String>,
     /// The seed, unless the user gives another.
     pub seed: u64,
     /// How much time passes.

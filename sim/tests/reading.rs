@@ -54,7 +54,7 @@ fn mistakes_are_told() {
     check(
         "expects: [{min_healthy: {}}]",
         &["it.yml:5: expects: unknown field, expected clusters, services, task_definitions, hosts, name, \
-           description, teaches, seed, duration, settle, fleet, generate, schedulers, ttl, builds, store, registry, \
+           description, teaches, seed, duration, settle, fleet, host_events, arrivals, generate, schedulers, ttl, builds, store, registry, \
            timeline, trickle or expect; did you mean \"expect\"?"],
     );
 }
@@ -63,8 +63,7 @@ fn mistakes_are_told() {
 fn what_can_go_wrong_is_listed() {
     let text = format!("{GOOD}timeline: [{{at: 1m, do: crash_host, percent: 10}}]\n");
     let error = read("it.yml", text.as_bytes()).unwrap_err().to_string();
-    let begin =
-        "it.yml:5: timeline[0].do: found \"crash_host\", expected set_service, crash_hosts, reboot_hosts,";
+    let begin = "it.yml:5: timeline[0].do: found \"crash_host\", expected set_service, add_service, resize_hosts, crash_hosts,";
     assert!(error.starts_with(begin), "{error}");
     assert!(error.ends_with("; did you mean \"crash_hosts\"?"), "{error}");
 }

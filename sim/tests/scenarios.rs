@@ -1,19 +1,22 @@
 //! Every scenario that is shipped is as its author expected, and the same at each run.
 
-use callboard_sim::{Options, Scenario, read, run};
+use callboard_sim::{Options, Scenario, read_with, run};
 use std::path::{Path, PathBuf};
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scenarios");
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yml"));
     files.sort();
     files
 }
 
 fn scenario(path: &Path) -> Scenario {
     let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-    read(&name, &std::fs::read(path).expect("a file")).unwrap_or_else(|error| panic!("{error}"))
+    let load = |file: &str| std::fs::read(path.with_file_name(file)).map_err(|error| error.to_string());
+    let read = read_with(&name, &std::fs::read(path).expect("a file"), &[], &load);
+    read.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]

@@ -57,9 +57,7 @@ impl Expecting {
             }
             Expectation::MovesAtMost { .. }
             | Expectation::MovesAtLeast { .. }
-            | Expectation::MovesPerHour { .. } => {
-                Some(format!("{} moves", stats.moves))
-            }
+            | Expectation::MovesPerHour { .. } => Some(format!("{} moves", stats.moves)),
             Expectation::UnplacedAtMost { .. } => Some(format!("{} at the end", stats.unplaced())),
             Expectation::RestartsAtMost { .. } => Some(format!("{} restarts", stats.restarts)),
             Expectation::OutOfMemoryAtMost { .. } => Some(format!("{} killed", stats.out_of_memory)),

@@ -19,8 +19,8 @@ impl fmt::Display for Expectation {
                 write!(f, "{} has {many} healthy tasks at {at}", whose(service))
             }
             Expectation::RecoveredWithin { after, within } => {
-                write!(f, "all services are complete again within {within} after ")?;
-                after.map_or_else(|| f.write_str("the last fault"), |after| write!(f, "{after}"))
+                let after = after.map_or("the last fault".into(), |after| after.to_string());
+                write!(f, "all services are complete again within {within} after {after}")
             }
             Expectation::MovesAtMost { count } => write!(f, "at most {count} tasks are moved"),
             Expectation::MovesPerHour { count } => write!(f, "at most {count} tasks are moved in any hour"),

@@ -122,6 +122,7 @@ fn world(
         name: format!("{profile}-{seed}"),
         description: "drawn from its seed".into(),
         teaches: String::new(),
+        sets: Vec::new(),
         file: String::new(),
         seed,
         duration: size.duration,

@@ -24,6 +24,7 @@ impl Default for Scenario {
             description: String::new(),
             teaches: String::new(),
             file: String::new(),
+            sets: Vec::new(),
             seed: 1,
             duration: Span::secs(600),
             settle: Span::secs(300),

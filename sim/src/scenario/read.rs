@@ -123,7 +123,8 @@ pub fn read_with(file: &str, bytes: &[u8], sets: &[String], load: Load<'_>) -> R
     let fail = |mistakes: Vec<Mistake>| ReadError { mistakes };
     let mut tree = config::parse(file, bytes).map_err(fail)?;
     let set = super::set::all(&mut tree, sets).map_err(fail)?;
-    read_tree(file, &tree, load).map_err(|mistakes| fail(set.blame(mistakes)))
+    let read = read_tree(file, &tree, load).map_err(|mistakes| fail(set.blame(mistakes)))?;
+    Ok(Scenario { sets: sets.to_vec(), ..read })
 }
 
 fn read_tree(file: &str, tree: &Node, load: Load<'_>) -> Result<Scenario, Vec<Mistake>> {

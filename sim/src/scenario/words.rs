@@ -1,6 +1,7 @@
 //! What happens in a scenario, in words: for logs, reports and replays.
 
-use super::{Action, Hosts, ServiceChange};
+use super::{Action, Hosts, ServiceChange, Trickle};
+use callboard_core::machine::Span;
 use std::fmt;
 
 impl fmt::Display for Hosts {
@@ -22,6 +23,14 @@ impl fmt::Display for Hosts {
             Hosts::Running { service, count: 1 } => write!(f, "one host that runs {service}"),
             Hosts::Running { service, count } => write!(f, "{count} hosts that run {service}"),
         }
+    }
+}
+
+impl fmt::Display for Trickle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Trickle { fault, per_hour, from, until, lasting: (least, most), .. } = self;
+        write!(f, "{per_hour} an hour from {from} until {until}: {}", fault.row().words)?;
+        if *most > Span(0) { write!(f, ", for {least} to {most}") } else { Ok(()) }
     }
 }
 

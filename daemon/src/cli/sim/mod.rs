@@ -1,5 +1,6 @@
 //! Rehearses in the simulator: what can be said after `callboard sim`, a file a command.
 
+mod pack;
 mod run;
 mod source;
 mod takes;
@@ -13,6 +14,11 @@ use callboard_sim::{Options, Profile, draw};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum SimCommand {
     Run(run::RunArgs),
+    /// List the scenarios that are shipped, each with what it teaches; they can be run by name
+    List,
+    Show(pack::ShowArgs),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
     /// Print the fingerprint of tiny worlds, one for each seed: the same on every machine
     #[command(hide = true)]
     Hash {
@@ -26,6 +32,12 @@ pub(crate) enum SimCommand {
 pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
     match command {
         SimCommand::Run(args) => run::run(args, format),
+        SimCommand::List => pack::list(format),
+        SimCommand::Show(args) => pack::show(args, format),
+        SimCommand::Schema => {
+            pack::print_schema();
+            Ok(())
+        }
         SimCommand::Hash { worlds } => {
             for seed in 0..*worlds {
                 let outcome = callboard_sim::run(&draw(Profile::Tiny, seed), &Options::default());

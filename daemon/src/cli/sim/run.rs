@@ -1,6 +1,6 @@
 //! `callboard sim run`: scenarios, each with one seed or with many.
 
-use super::source::scenario;
+use super::source::{Sets, scenario_with};
 use super::takes::{Seeds, Take, play};
 use super::verdict::Verdicts;
 use crate::cli::out::Format;
@@ -21,11 +21,14 @@ use std::sync::Arc;
 #[command(after_help = "Examples:\n  callboard sim run examples/scenarios/*.yml\n  \
     callboard sim run examples/scenarios/bad-build.yml --hosts 1000 --seed 7\n  \
     callboard sim run examples/scenarios/bad-build.yml --seeds 100 --junit result.xml\n  \
+    callboard sim run bad-build --set store=etcd --set duration=30m\n  \
     callboard sim run tiny-7")]
 pub(crate) struct RunArgs {
-    /// Scenario files; `tiny-7` is no file but the tiny world that seed 7 draws; likewise small, medium, large, huge
+    /// Scenario files, or names of scenarios that are shipped, see `callboard sim list`; `tiny-7` is no file but the tiny world that seed 7 draws; likewise small, medium, large, huge
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    sets: Sets,
     /// How many hosts, instead of what the scenario says
     #[arg(long, value_name = "NUMBER")]
     hosts: Option<usize>,
@@ -47,7 +50,7 @@ pub(crate) struct RunArgs {
 pub(super) fn run(args: &RunArgs, format: Format) -> Result<()> {
     // All files are read before the first is run: a run may take long, and a typing mistake shall not wait for it.
     let scenarios: Vec<Scenario> =
-        args.files.iter().map(|path| scenario(path)).collect::<Result<_, Problem>>()?;
+        args.files.iter().map(|path| scenario_with(path, &args.sets)).collect::<Result<_, Problem>>()?;
     let takes: Vec<Take> = scenarios.into_iter().flat_map(|scenario| takes(args, scenario)).collect();
     let mut verdicts = Verdicts::new(format, takes.len() == 1);
     play(&takes, |played| {

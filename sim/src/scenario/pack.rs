@@ -1,0 +1,50 @@
+//! The scenarios that are shipped: they are in the program itself, so that they can be run by name anywhere.
+
+use super::{ReadError, Scenario, read_with};
+
+macro_rules! pack {
+    ($($file:literal,)*) => {
+        [$(($file, include_str!(concat!("../../../examples/scenarios/", $file)))),*]
+    };
+}
+
+/// The files, by name.
+const FILES: &[(&str, &str)] = &pack![
+    "b01-bad-build-is-no-outage.yml",
+    "b02-host-failure-is-noticed.yml",
+    "b03-memory-pressure-moves-tasks.yml",
+    "b04-drain-of-a-known-host.yml",
+    "b05-bounds-hold-while-rolling.yml",
+    "b06-changes-need-no-poll.yml",
+    "b07-ports-are-given-once.yml",
+    "b08-a-late-plan-is-refused.yml",
+    "b09-bad-hosts-are-remembered.yml",
+    "b10-no-checks-no-restarts.yml",
+    "b11-every-instance-is-checked.yml",
+    "b13-neighbours-are-not-touched.yml",
+    "bad-build.yml",
+    "high-memory.yml",
+    "host-failure.yml",
+    "large.yml",
+    "network-split.yml",
+    "registry.yml",
+    "store-outage.yml",
+    "trickle.yml",
+];
+
+/// Lists the names of the scenarios that are shipped.
+pub fn pack() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter_map(|(file, _)| file.strip_suffix(".yml"))
+}
+
+/// Reads a scenario that is shipped, after some of its fields were set; `None`: there is none of that name.
+///
+/// # Errors
+/// Tells of mistakes in what is set.
+#[must_use]
+pub fn packed(name: &str, sets: &[String]) -> Option<Result<Scenario, ReadError>> {
+    let find = |file: &str| FILES.iter().find(|(name, _)| *name == file).map(|(_, text)| text.as_bytes());
+    let bytes = find(&format!("{name}.yml"))?;
+    let load = |file: &str| find(file).map(<[u8]>::to_vec).ok_or_else(|| "there is no such file".to_string());
+    Some(read_with(name, bytes, sets, &load))
+}
