@@ -6,7 +6,7 @@ mod mishaps;
 pub use mishaps::Mishaps;
 
 use crate::build::Build;
-use crate::check::Violation;
+use crate::check::{Book, Violation};
 use crate::rng::{Chance, Stream};
 use crate::scenario::{FaultKind, Happening, HostFault, Hosts, Scenario, StoreManners};
 use crate::stage::Stage;
@@ -104,7 +104,8 @@ pub fn rehearse(entries: &[Entry], proposal: &Proposal, seed: u64) -> Rehearsal 
             break;
         }
     }
-    if settled {
+    // Where something waits for room, the end is not as it shall be, and that is said as what it is.
+    if settled && missing(&stage.court.book).next().is_none() {
         stage.end();
     }
     report(stage, &before, notes, !settled)
@@ -166,6 +167,15 @@ fn longest_grace(entries: &[Entry]) -> Span {
     graces.map(|cluster| cluster.host_grace).max().unwrap_or_default()
 }
 
+/// Gives the services of which some tasks are issued nowhere, and how many.
+fn missing(book: &Book) -> impl Iterator<Item = (&Name, u32)> {
+    book.services.iter().filter_map(|(service, page)| {
+        let issued = u32::try_from(page.issued.len()).unwrap_or(u32::MAX);
+        let short = page.record.as_ref()?.target().saturating_sub(issued);
+        (short > 0).then_some((service, short))
+    })
+}
+
 fn report(
     stage: Stage,
     before: &BTreeMap<Name, Before>,
@@ -201,6 +211,10 @@ fn report(
     rehearsal.settled_after = stage.tidings.last_state_change().since(WARM_UP);
     let seed = stage.scenario.seed;
     let Stage { court, stats, .. } = stage;
+    for (service, missing) in missing(&court.book) {
+        let why = blocked.get(service).cloned().unwrap_or_default();
+        rehearsal.blocked.push((service.clone(), missing, why));
+    }
     let mut short = Vec::new();
     for (service, page) in &court.book.services {
         let Some(record) = &page.record else { continue };
@@ -212,12 +226,6 @@ fn report(
         rehearsal.before.insert(service.clone(), earlier.map_or(0, |earlier| earlier.healthy));
         rehearsal.healthy.insert(service.clone(), page.healthy);
         rehearsal.least_healthy.insert(service.clone(), least);
-        let issued = u32::try_from(page.issued.len()).unwrap_or(u32::MAX);
-        let missing = record.target().saturating_sub(issued);
-        if missing > 0 {
-            let why = blocked.get(service).cloned().unwrap_or_default();
-            rehearsal.blocked.push((service.clone(), missing, why));
-        }
         // What had its least number before shall keep it; what is stopped has none to keep.
         let min = earlier.map_or(0, |earlier| earlier.min.min(record.min).min(record.target()));
         if earlier.is_some_and(|earlier| earlier.healthy >= min) && least < min {

@@ -9,6 +9,7 @@ mod files;
 mod hollow;
 mod instances;
 mod processes;
+mod rehearse;
 mod rollout;
 mod running;
 mod settings;

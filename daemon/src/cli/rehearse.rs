@@ -126,7 +126,12 @@ pub(crate) async fn rehearse(
     } else {
         show(&forecast)?;
     }
-    answer(&forecast)
+    answer(&forecast)?;
+    out::message(&format!(
+        "every promise is kept with each of {} seeds; nothing was written",
+        forecast.seeds
+    ));
+    Ok(())
 }
 
 /// Rehearses an apply of these files with all as it usually is, and shows what comes of it. Gives the fingerprint of the
@@ -143,9 +148,9 @@ pub(crate) async fn before_apply(client: &Client, files: &[PathBuf], format: For
     let forecast = play(live, Some(&wanted), question).await?;
     if format == Format::Table {
         show(&forecast)?;
-        out::line("");
     }
     answer(&forecast).context("nothing was applied")?;
+    out::message(&format!("every promise is kept with each of {} seeds; applying it", forecast.seeds));
     Ok(fingerprint)
 }
 
@@ -250,7 +255,6 @@ fn answer(forecast: &Forecast) -> Result<()> {
     let worst = forecast.broken.iter().chain(&forecast.failed).chain(&forecast.waits).next();
     let seeds = forecast.seeds;
     if forecast.passed {
-        out::message(&format!("every promise is kept with each of {seeds} seeds; nothing was written"));
         return Ok(());
     }
     let what = match (forecast.broken.len(), worst) {

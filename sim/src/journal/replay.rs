@@ -105,7 +105,7 @@ fn play<M: Recorded>(bytes: &[u8], header: Header, from: Time, until: Time) -> R
     let mut machine: M = value(state).map_err(unlike)?;
     let mut steps = Vec::new();
     let mut difference = None;
-    while let Some(frame) = frames.next() {
+    for frame in frames.by_ref() {
         let record: Record<M::Input> = value(frame).map_err(unlike)?;
         if record.at > until {
             return Ok(Replay { header, steps, difference, torn_bytes: 0 });

@@ -6,7 +6,10 @@ use crate::event::{Event, Undo};
 use crate::host::{Host, Outward, Proc, ProcState};
 use callboard_core::keys::Key;
 use callboard_core::machine::Time;
-use callboard_core::model::{Desired, Health, Name, Registration, Status, Task, TaskDefinition};
+use callboard_core::model::{
+    Desired, Health, Name, Registration, Rollout, Service, ServiceState, Status, Task, TaskDefinition,
+    Version,
+};
 use callboard_core::store::{Entry, Revision};
 use callboard_core::work::Spec;
 use serde::de::DeserializeOwned;
@@ -21,6 +24,8 @@ struct Told {
     definitions: BTreeMap<(Name, u32), Arc<TaskDefinition>>,
     statuses: BTreeMap<(Name, Name), Status>,
     tasks: Vec<Task>,
+    services: Vec<Service>,
+    states: BTreeMap<Name, ServiceState>,
 }
 
 impl Stage {
@@ -49,6 +54,10 @@ impl Stage {
                 self.queue.push(Time(u64::from(index % 1_000)), Event::Undo(Undo::StartAgent(index)));
             }
         }
+        for (task, version) in told.failing() {
+            let bad = Build { healthy_after: None, ..Build::sound(task.clone(), version) };
+            self.builds.entry((task, version)).or_insert(bad);
+        }
         for task in std::mem::take(&mut told.tasks) {
             self.believe(&told, task);
         }
@@ -66,7 +75,7 @@ impl Stage {
         }
         let key = (task.task_name.clone(), task.version);
         let build = self.builds.get(&key).cloned().unwrap_or_else(|| Build::sound(key.0, key.1));
-        let healthy = status.health == Health::Healthy;
+        let healthy = build.is_sound();
         let spec = Spec { task, definition: definition.clone(), attempt: status.attempt };
         let host = &mut self.hosts[index as usize];
         let pid = host.next_pid();
@@ -85,6 +94,29 @@ impl Stage {
 }
 
 impl Told {
+    /// Gives the versions that do not work: their rollout was given up, or they run and are healthy nowhere.
+    fn failing(&self) -> BTreeSet<(Name, Version)> {
+        let state = |service: &Service| self.states.get(&service.name);
+        let given_up = self.services.iter().filter_map(|service| {
+            let state = state(service).filter(|state| matches!(state.rollout, Rollout::Failed { .. }))?;
+            Some((service.task_name.clone(), state.version))
+        });
+        let mut failing: BTreeSet<(Name, Version)> = given_up.collect();
+        let mut healthy = BTreeSet::new();
+        for task in &self.tasks {
+            let status = self.statuses.get(&(task.host.clone(), task.id.clone()));
+            let Some(status) = status.filter(|status| status.generation == task.generation) else { continue };
+            let version = (task.task_name.clone(), task.version);
+            match status.health {
+                Health::Healthy => healthy.insert(version),
+                Health::Unhealthy => failing.insert(version),
+                Health::Unknown => status.attempt > 0 && failing.insert(version),
+            };
+        }
+        failing.retain(|version| !healthy.contains(version));
+        failing
+    }
+
     fn take(&mut self, entry: &Entry) {
         let Some(key) = Key::parse(&entry.key) else { return };
         match key {
@@ -97,12 +129,12 @@ impl Told {
             }
             Key::Status(host, id) => self.statuses.extend(parse(entry).map(|it| ((host, id), it))),
             Key::Task(_) => self.tasks.extend(parse::<Task>(entry)),
+            Key::Service(_) => self.services.extend(parse::<Service>(entry)),
+            Key::ServiceState(service) => self.states.extend(parse(entry).map(|it| (service, it))),
             Key::Cluster(_)
-            | Key::Service(_)
             | Key::HostConfig(_)
             | Key::HostTask(..)
             | Key::Ledger(_)
-            | Key::ServiceState(_)
             | Key::Lock(_)
             | Key::Usage(_)
             | Key::Move(..)
