@@ -24,6 +24,7 @@ pub mod promise;
 mod queue;
 pub mod recording;
 mod rehearsal;
+pub mod replay;
 pub mod report;
 mod rng;
 mod run;
@@ -33,6 +34,7 @@ mod sometimes;
 mod stage;
 mod stats;
 mod store;
+mod trace;
 mod trial;
 mod witness;
 

@@ -53,7 +53,9 @@ pub fn report(runs: &[Told<'_>]) -> String {
             }
             body {
                 @if order.len() > 1 { (index(&order, &title)) }
-                @for (number, told) in order.iter().enumerate() { (section(number, told)) }
+                @for (number, told) in order.iter().enumerate().filter(|(_, told)| is_shown(told)) {
+                    (section(number, told))
+                }
                 footer { "Written by callboard sim. The same scenario and seed give this very page again." }
             }
         }
@@ -73,6 +75,11 @@ fn badge(passed: bool) -> Markup {
     }
 }
 
+/// Tells whether a run has a part of its own: it failed, or what it looked like over time was kept.
+fn is_shown(told: &Told<'_>) -> bool {
+    !told.outcome.passed || told.outcome.recording.is_some()
+}
+
 /// Lists all runs, where there are several.
 fn index(order: &[&Told<'_>], title: &str) -> Markup {
     html! {
@@ -87,7 +94,10 @@ fn index(order: &[&Told<'_>], title: &str) -> Markup {
                     @for (number, told) in order.iter().enumerate() {
                         @let outcome = told.outcome;
                         tr {
-                            td { a href=(format!("#run-{number}")) { (outcome.scenario) } }
+                            td {
+                                @if is_shown(told) { a href=(format!("#run-{number}")) { (outcome.scenario) } }
+                                @else { (outcome.scenario) }
+                            }
                             td { (outcome.seed) }
                             td { (badge(outcome.passed)) }
                             td { (broken(outcome).join(", ")) }

@@ -8,6 +8,7 @@ mod drip;
 mod fault;
 mod network;
 mod reality;
+mod said;
 mod script;
 mod setup;
 mod stranger;
@@ -124,6 +125,9 @@ impl Stage {
         let now = self.queue.now();
         if let Some(recorder) = self.witness.recorder.as_mut().filter(|recorder| recorder.looks(now)) {
             recorder.look(now, &self.hosts, &self.court.book);
+        }
+        if self.witness.trace.is_some() && self.deferred(&event).is_none() {
+            self.told_of(&event);
         }
         self.court.at(now);
         self.happen(event);

@@ -2,10 +2,12 @@
 //!
 //! **Invariant:** nothing here changes what happens, and when nobody wants to know, nothing is done.
 
-use crate::check::{Book, Text};
+use crate::check::{Book, Text, Write};
 use crate::recording::Recorder;
+use crate::trace::Trace;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::Name;
+use callboard_core::store::Change;
 use callboard_core::why::Note;
 
 /// Those who want to know.
@@ -13,6 +15,8 @@ use callboard_core::why::Note;
 pub(crate) struct Witness {
     /// Sums up.
     pub(crate) recorder: Option<Box<Recorder>>,
+    /// Leaves nothing out.
+    pub(crate) trace: Option<Box<Trace>>,
 }
 
 impl Witness {
@@ -21,14 +25,19 @@ impl Witness {
         if let Some(recorder) = &mut self.recorder {
             recorder.begins(now, what.to_string(), lasting, by_user);
         }
+        if let Some(trace) = &mut self.trace {
+            trace.begins(what.to_string());
+        }
     }
 
     /// Tells which hosts are hit by what just began.
     pub(crate) fn hits<'a>(&mut self, hosts: impl Iterator<Item = &'a Name>) {
-        if let Some(recorder) = &mut self.recorder {
-            let hosts: Vec<Name> = hosts.cloned().collect();
-            recorder.hits(&hosts);
+        if self.recorder.is_none() && self.trace.is_none() {
+            return;
         }
+        let hosts: Vec<Name> = hosts.cloned().collect();
+        self.recorder.iter_mut().for_each(|recorder| recorder.hits(&hosts));
+        self.trace.iter_mut().for_each(|trace| trace.hits(&hosts));
     }
 
     /// Tells that the beginning of what began is over.
@@ -56,6 +65,30 @@ impl Witness {
     pub(crate) fn noted(&mut self, now: Time, host: Option<&Text>, note: &Note) {
         if let Some(recorder) = &mut self.recorder {
             recorder.noted(now, host, note);
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.noted(host, note);
+        }
+    }
+
+    /// Tells that an agent gave an order about a task.
+    pub(crate) fn ordered(&mut self, host: &Name, task: &Name, what: &str) {
+        if let Some(trace) = &mut self.trace {
+            trace.ordered(host, task, what);
+        }
+    }
+
+    /// Tells what became of a process.
+    pub(crate) fn process(&mut self, host: &Name, task: &Name, service: Option<&Name>, what: &str) {
+        if let Some(trace) = &mut self.trace {
+            trace.process(host, task, service, what);
+        }
+    }
+
+    /// Tells what was committed.
+    pub(crate) fn committed(&mut self, changes: &[Change], writes: &[Write]) {
+        if let Some(trace) = &mut self.trace {
+            trace.committed(changes, writes);
         }
     }
 }

@@ -172,6 +172,9 @@ impl Stage {
         let now = self.now();
         if !matches!(order, Order::Check { .. } | Order::Measure) {
             self.tidings.ordered(now, name, &order);
+            if let Some((task, what)) = concerned(&order) {
+                self.witness.ordered(name, &task, what);
+            }
             self.court.ordered(name, &order);
         }
         let builds = &self.builds;
@@ -220,6 +223,16 @@ const TURNS: u32 = 20_000;
 /// Draws whether a machine's tape is turned now, where machines have any.
 fn turns(tapes: &mut Option<Chance>) -> bool {
     tapes.as_mut().is_some_and(|chance| chance.happens(TURNS))
+}
+
+/// Gives the task that an order is about, and what is to be done.
+fn concerned(order: &Order) -> Option<(Text, &'static str)> {
+    match order {
+        Order::Start(spec) => Some((spec.task.id.clone(), "start")),
+        Order::Stop { run, .. } => Some((run.id.clone(), "stop")),
+        Order::Remove(run) => Some((run.id.clone(), "forget")),
+        Order::Inspect | Order::Check { .. } | Order::Measure => None,
+    }
 }
 
 /// Tells whether what is asked may change what a registry holds.

@@ -118,6 +118,7 @@ impl Stage {
             if delivery.watcher == self.store.witness {
                 self.tidings.committed(now, &delivery);
                 let writes = self.court.committed(by.clone(), txn, &delivery.changes);
+                self.witness.committed(&delivery.changes, &writes);
                 self.took(&writes);
                 continue;
             }

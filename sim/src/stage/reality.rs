@@ -31,6 +31,7 @@ impl Stage {
                     let id = proc.run.id.clone();
                     self.stats.born(proc.run.attempt);
                     proc.build.faults().for_each(|name| self.stats.hit(name));
+                    self.witness.process(&name, &id, Some(&proc.spec.task.service.clone()), "lives");
                     self.court.born(&name, &id, alive);
                 }
                 Outward::Gone(proc) => {
@@ -48,6 +49,8 @@ impl Stage {
                     }
                     self.stats.gone(proc.stops > 0);
                     self.witness.gone(proc.stops > 0);
+                    let what = if proc.stops > 0 { "has stopped" } else { "is dead" };
+                    self.witness.process(&name, &proc.run.id, Some(&proc.spec.task.service), what);
                     self.court.gone(&name, &proc.run.id, proc.pid, proc.stops > 0);
                 }
                 Outward::Health(pid, healthy) => {
@@ -68,6 +71,7 @@ impl Stage {
     }
 
     fn healthy(&mut self, now: Time, host: &Text, id: &Text, service: &Text, pid: u32, healthy: bool) {
+        self.witness.process(host, id, Some(service), if healthy { "is healthy" } else { "is not healthy" });
         self.court.health(host, id, service, pid, healthy);
         self.stats.service_changed(now, &self.court.book, service);
         self.witness.service_changed(now, &self.court.book, service);

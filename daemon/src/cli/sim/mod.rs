@@ -1,6 +1,9 @@
 //! Rehearses in the simulator: what can be said after `callboard sim`, a file a command.
 
+mod look;
 mod pack;
+mod page;
+mod replay;
 mod run;
 mod source;
 mod takes;
@@ -19,6 +22,7 @@ pub(crate) enum SimCommand {
     Show(pack::ShowArgs),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
+    Replay(replay::ReplayArgs),
     /// Print the fingerprint of tiny worlds, one for each seed: the same on every machine
     #[command(hide = true)]
     Hash {
@@ -38,6 +42,7 @@ pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
             pack::print_schema();
             Ok(())
         }
+        SimCommand::Replay(args) => replay::replay(args, format),
         SimCommand::Hash { worlds } => {
             for seed in 0..*worlds {
                 let outcome = callboard_sim::run(&draw(Profile::Tiny, seed), &Options::default());

@@ -1,5 +1,6 @@
 //! `callboard sim run`: scenarios, each with one seed or with many.
 
+use super::page::Page;
 use super::source::{Sets, scenario_with};
 use super::takes::{Seeds, Take, play};
 use super::verdict::Verdicts;
@@ -44,6 +45,9 @@ pub(crate) struct RunArgs {
     /// Also write the results as JUnit XML, a test case a run
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Also write a page about the runs, HTML that needs no network: what happened, what it cost, and why
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// Runs all that is named and says how it went.
@@ -53,12 +57,19 @@ pub(super) fn run(args: &RunArgs, format: Format) -> Result<()> {
         args.files.iter().map(|path| scenario_with(path, &args.sets)).collect::<Result<_, Problem>>()?;
     let takes: Vec<Take> = scenarios.into_iter().flat_map(|scenario| takes(args, scenario)).collect();
     let mut verdicts = Verdicts::new(format, takes.len() == 1);
+    let (mut page, mut taken) = (Page::default(), takes.iter());
     play(&takes, |played| {
         verdicts.take(&played);
+        if let Some(take) = taken.next().filter(|_| args.report.is_some()) {
+            page.keep(&take.scenario, &played.outcome);
+        }
         ControlFlow::Continue(())
     });
     if let Some(path) = &args.junit {
         verdicts.write_junit(path)?;
+    }
+    if let Some(path) = &args.report {
+        page.write(path)?;
     }
     verdicts.end()
 }
@@ -66,7 +77,12 @@ pub(super) fn run(args: &RunArgs, format: Format) -> Result<()> {
 fn takes(args: &RunArgs, scenario: Scenario) -> Vec<Take> {
     let scenario = Arc::new(scenario);
     let seeds = args.seeds.unwrap_or(Seeds::Count(1)).from(args.seed.unwrap_or(scenario.seed));
-    let options =
-        |seed| Options { hosts: args.hosts, seed: Some(seed), until: args.until, ..Options::default() };
+    let options = |seed| Options {
+        hosts: args.hosts,
+        seed: Some(seed),
+        until: args.until,
+        record: args.report.is_some(),
+        ..Options::default()
+    };
     seeds.map(|seed| Take { scenario: Arc::clone(&scenario), options: options(seed) }).collect()
 }
