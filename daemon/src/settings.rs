@@ -34,7 +34,12 @@ pub(crate) struct Setting {
 /// # Errors
 /// What clap says of the command line, or what is wrong with the file.
 pub(crate) fn matches(command: &Command, arguments: &[OsString]) -> anyhow::Result<(ArgMatches, File)> {
-    let command = command.clone().mut_args(without_empty).mut_subcommands(|sub| each(sub, &without_empty));
+    let mut command =
+        command.clone().mut_args(without_empty).mut_subcommands(|sub| each(sub, &without_empty));
+    if has_its_own(&command, arguments) {
+        // There `--config` is not a file with settings, and so the variable for such a file does not count.
+        command = command.mut_arg("config", |arg| arg.env(Resettable::Reset));
+    }
     let file = match path(&command, arguments) {
         Some(path) => File::read(&path, &all(&command))?,
         None => File::default(),
@@ -101,7 +106,24 @@ fn without_empty(arg: Arg) -> Arg {
 fn path(command: &Command, arguments: &[OsString]) -> Option<std::path::PathBuf> {
     // Whatever is wrong is said by the second reading.
     let matches = command.clone().ignore_errors(true).try_get_matches_from(arguments).ok()?;
+    if has_its_own(command, arguments) {
+        return None;
+    }
     deepest(&matches).get_one::<std::path::PathBuf>("config").cloned()
+}
+
+/// Tells whether what is asked for has an option `--config` of its own.
+fn has_its_own(command: &Command, arguments: &[OsString]) -> bool {
+    let Ok(matches) = command.clone().ignore_errors(true).try_get_matches_from(arguments) else {
+        return false;
+    };
+    let (mut command, mut matches) = (command, &matches);
+    let mut depth = 0;
+    while let Some((name, inner)) = matches.subcommand() {
+        let Some(sub) = command.find_subcommand(name) else { return false };
+        (command, matches, depth) = (sub, inner, depth + 1);
+    }
+    depth > 0 && command.get_arguments().any(|arg| arg.get_id() == "config")
 }
 
 fn deepest(matches: &ArgMatches) -> &ArgMatches {

@@ -9,9 +9,11 @@ mod edit;
 mod exhibits;
 mod mutant;
 mod schedulers;
+mod table;
 
 pub use exhibits::{Bug, Exhibit, FoundBy, exhibits};
 pub(crate) use mutant::Mutant;
+pub use table::{Catches, Row, row};
 
 use crate::run::{Options, Outcome, run, run_with};
 

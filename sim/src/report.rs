@@ -133,7 +133,7 @@ fn section(number: usize, told: &Told<'_>) -> Markup {
             @if !told.scenario.description.is_empty() { p.lead { (told.scenario.description) } }
             @if !outcome.violations.is_empty() { (violations(outcome)) }
             (story::story(told))
-            p.again { "To see it again: " code { (outcome.command()) } }
+            p.again { "To see it again: " code { (&outcome.again) } }
             (facts::figures(told))
             @if let Some(recording) = recording { (over_time(told, recording)) }
             (facts::expectations(outcome))

@@ -5,11 +5,13 @@ use crate::expect::Judgement;
 use crate::museum::Mutant;
 use crate::recording::{Recorder, Recording};
 use crate::rng::{Chance, Stream};
-use crate::scenario::{Scenario, StoreKind};
+use crate::scenario::{Happening, Scenario, StoreKind};
 use crate::stage::Stage;
 use crate::stats::Stats;
 use callboard_core::machine::{Span, Time};
+use std::any::Any;
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 /// What the user may choose beside the scenario.
@@ -57,6 +59,10 @@ pub struct Outcome {
     pub stats: Stats,
     /// How long the slowest recovery that was asked for took.
     pub recovery: Option<Span>,
+    /// The command that does the same again.
+    pub again: String,
+    /// What went wrong by chance, one by one, as a timeline could say it.
+    pub struck: Vec<Happening>,
     /// What operators would have seen: the last lines.
     pub log: Vec<(Time, String)>,
     /// What was expected, and what became of it.
@@ -79,21 +85,38 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
         Some(_) | None => scenario.clone(),
     });
     let end = options.until.map_or(scenario.duration, |until| until.min(scenario.duration));
-    let mut stage = Stage::new(Arc::clone(&scenario), seed, mutant);
+    let mut stage = Stage::new(scenario, seed, mutant);
     stage.witness.recorder = options.record.then(|| Box::new(Recorder::new(end)));
     stage.tapes = options.journals.then(|| Chance::new(seed, Stream::Tapes));
-    stage.run_until(Time(end.0));
-    if end == scenario.duration {
-        stage.end();
+    finish(stage, seed, Time(end.0))
+}
+
+/// Gives when a run is over.
+pub(crate) fn end_of(scenario: &Scenario) -> Time {
+    Time(scenario.duration.0)
+}
+
+/// Lets a run go on to its end, and gives its verdict.
+pub(crate) fn finish(mut stage: Stage, seed: u64, end: Time) -> Outcome {
+    let scenario = Arc::clone(&stage.scenario);
+    // A machine that finds one of its own rules broken stops at once, and with it the run: that is a verdict, too.
+    let played = panic::catch_unwind(AssertUnwindSafe(|| {
+        stage.run_until(end);
+        if end == end_of(&scenario) {
+            stage.end();
+        }
+    }));
+    if let Err(said) = played {
+        stage.court.blame("assert", said_by(said.as_ref()));
     }
     let events = stage.events();
     let recovery = stage.expecting.slowest_recovery();
-    stage.stats.end(Time(end.0));
-    let complete = end == scenario.duration;
+    stage.stats.end(end);
+    let complete = end == end_of(&scenario);
     let expected = stage.expecting.judgements(&stage.court.book, &stage.stats, complete);
     let recorder = stage.witness.recorder.take();
-    let recording = recorder.map(|recorder| recorder.end(Time(end.0), &stage.hosts, &stage.court.book));
-    let Stage { court, stats, tidings, .. } = stage;
+    let recording = recorder.map(|recorder| recorder.end(end, &stage.hosts, &stage.court.book));
+    let Stage { court, stats, tidings, struck, .. } = stage;
     let violations = court.verdict();
     Outcome {
         scenario: scenario.name.clone(),
@@ -106,25 +129,31 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
         violations,
         hash: tidings.hash(),
         events,
-        simulated: end,
+        simulated: Span(end.0),
         stats,
         recovery,
+        again: again(&scenario, &format!("run {{}} --hosts {} --seed {seed}", scenario.hosts())),
+        struck,
         log: tidings.into_log(),
         expected,
         recording,
     }
 }
 
-impl Outcome {
-    /// Gives the command that does the same again.
-    #[must_use]
-    pub fn command(&self) -> String {
-        let file = if self.file.is_empty() { self.scenario.as_str() } else { self.file.as_str() };
-        let sets: String =
-            self.sets.iter().map(|set| format!(" --set '{}'", set.replace('\'', "'\\''"))).collect();
-        format!("callboard sim run {file}{sets} --hosts {} --seed {}", self.hosts, self.seed)
-    }
+/// Gives the command of the simulator that says such a thing of a scenario.
+pub(crate) fn again(scenario: &Scenario, said: &str) -> String {
+    let file = if scenario.file.is_empty() { &scenario.name } else { &scenario.file };
+    let sets = scenario.sets.iter().map(|set| format!(" --set '{}'", set.replace('\'', "'\\''")));
+    format!("callboard sim {}{}", said.replacen("{}", file, 1), sets.collect::<String>())
+}
 
+/// Gives what a broken assertion said.
+fn said_by(said: &(dyn Any + Send)) -> String {
+    let text = said.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| said.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a rule was broken".into())
+}
+
+impl Outcome {
     /// Gives what a person wants to read of it.
     #[must_use]
     pub fn summary(&self) -> Summary<'_> {
@@ -175,7 +204,7 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "  {violation}")?;
         }
         if !outcome.passed {
-            writeln!(f, "  again: {}", outcome.command())?;
+            writeln!(f, "  again: {}", outcome.again)?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod hosts;
 mod kinds;
 mod manners;
 mod pack;
+mod parts;
 mod phrases;
 mod read;
 mod rows;

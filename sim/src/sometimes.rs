@@ -108,6 +108,12 @@ impl Sometimes {
         }
     }
 
+    /// Gives how often a point was reached.
+    #[must_use]
+    pub fn count(&self, point: &str) -> u64 {
+        self.counts.get(point).copied().unwrap_or_default()
+    }
+
     /// Gives the points that were reached fewer times than this.
     #[must_use]
     pub fn missing(&self, at_least: u64) -> Vec<&'static str> {

@@ -3,6 +3,8 @@
 //! **Invariant:** whatever happens, happens as an event; nothing here reads a clock or draws from anything but the seed.
 
 mod adopt;
+mod branch;
+mod crash;
 mod decide;
 mod drip;
 mod fault;
@@ -26,7 +28,7 @@ use crate::link::Link;
 use crate::museum::Mutant;
 use crate::queue::Queue;
 use crate::rng::Chance;
-use crate::scenario::{Scenario, ServiceChange, WayFault};
+use crate::scenario::{Happening, Scenario, ServiceChange, WayFault};
 use crate::stats::Stats;
 use crate::store::SimStore;
 use crate::witness::Witness;
@@ -35,6 +37,9 @@ use callboard_core::model::{Name, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidings::Tidings;
+
+pub use crash::CrashPoint;
+use crash::Deeds;
 
 /// Everything that exists in a run.
 #[derive(Clone)]
@@ -50,6 +55,9 @@ pub(crate) struct Stage {
     /// The clusters of services that appeared.
     arrived: BTreeMap<Name, Name>,
     pub(crate) tidings: Tidings,
+    pub(crate) deeds: Deeds,
+    /// What went wrong by chance so far.
+    pub(crate) struck: Vec<Happening>,
     pub(crate) witness: Witness,
     by_name: BTreeMap<Name, u32>,
     builds: BTreeMap<(Name, Version), Build>,

@@ -2,6 +2,7 @@
 //! driver it decides nothing.
 
 use super::Stage;
+use super::crash::Fate;
 use crate::check::Text;
 use crate::event::{Event, Process, Role};
 use crate::rng::Chance;
@@ -107,12 +108,19 @@ impl Stage {
 
     fn carry_out(&mut self, process: Process, name: &Text, effects: Vec<agent::Effect>) {
         for effect in effects {
+            let fate = self.fate_of(&effect);
+            if fate == Fate::DiesFirst {
+                return self.dies(process);
+            }
             match effect {
                 agent::Effect::Store(request) => self.send(process, request),
                 agent::Effect::Work(order) => self.order(process, name, order),
                 agent::Effect::Registry(request) => self.inquire(process, name, request),
                 agent::Effect::Note(note) => self.note(Some(name), note),
                 agent::Effect::Exit => {}
+            }
+            if fate == Fate::DiesThen {
+                return self.dies(process);
             }
         }
     }
@@ -134,7 +142,14 @@ impl Stage {
             }
             for effect in effects {
                 match effect {
-                    scheduler::Effect::Store(request) => self.send(process, request),
+                    scheduler::Effect::Store(request) => match self.deeds.next() {
+                        Fate::LivesOn => self.send(process, request),
+                        Fate::DiesFirst => return self.dies(process),
+                        Fate::DiesThen => {
+                            self.send(process, request);
+                            return self.dies(process);
+                        }
+                    },
                     scheduler::Effect::Note(note) => {
                         self.count_locks(process, &note);
                         self.note(None, note);

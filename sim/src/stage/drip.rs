@@ -2,7 +2,7 @@
 
 use super::Stage;
 use crate::event::Event;
-use crate::scenario::{FaultKind, Lasts};
+use crate::scenario::{Action, Fault, FaultKind, Happening, Hosts, Lasts, On};
 use callboard_core::machine::{Span, Time};
 
 impl Stage {
@@ -25,25 +25,27 @@ impl Stage {
         let lasting = chance.span(trickle.lasting.0, trickle.lasting.1);
         let drawn = chance.below(self.hosts.len() as u64);
         let host = u32::try_from(drawn).unwrap_or(0);
-        let (kind, size, each) = (trickle.fault, trickle.fault.row().size.left_out(), trickle.each.clone());
+        let (kind, each) = (trickle.fault, trickle.each.clone());
         let lasting = (kind.row().lasts != Lasts::AtOnce).then_some(lasting);
-        let name = self.hosts[host as usize].registration.host.clone();
-        let what = kind.words(&name, lasting);
-        self.witness.begins(now, &what, lasting.unwrap_or_default(), kind.is_by_user());
-        match kind {
-            FaultKind::Host(kind) => {
+        let on = match kind {
+            FaultKind::Host(_) => {
                 let hosts = each.map_or_else(|| vec![host], |label| self.alike(host, &label));
-                hosts.into_iter().for_each(|host| self.strike_host(kind, host, lasting, size));
+                let name = |host: u32| self.hosts[host as usize].registration.host.clone();
+                On::Hosts(Hosts::Named(hosts.into_iter().map(name).collect()))
             }
-            FaultKind::Scheduler(kind) => self.strike_scheduler(kind, lasting, size),
-            FaultKind::Service(kind) => {
+            FaultKind::Scheduler(_) => On::Schedulers(1),
+            FaultKind::Service(_) => {
                 let services = &self.scenario.desired.services;
                 let drawn = self.drips[index as usize].below(services.len() as u64);
-                let service = services.get(usize::try_from(drawn).unwrap_or(0)).map(|it| it.name.clone());
-                service.iter().for_each(|service| self.strike_service(kind, service));
+                let service = services.get(usize::try_from(drawn).unwrap_or(0));
+                let Some(service) = service else { return };
+                On::Service(service.name.clone())
             }
-            FaultKind::Store(kind) => self.strike_store(kind, lasting, size),
-            FaultKind::Way(kind) => self.strike_way(kind, lasting, size),
-        }
+            FaultKind::Store(_) | FaultKind::Way(_) => On::All,
+        };
+        let fault = Fault { kind, on, lasting, size: kind.row().size.left_out() };
+        self.witness.begins(now, &fault, fault.lasting.unwrap_or_default(), kind.is_by_user());
+        self.strike(&fault);
+        self.struck.push(Happening { at: Span(now.0), action: Action::Fault(fault) });
     }
 }

@@ -266,8 +266,14 @@ impl Stage {
 
     /// Kills a scheduler, the one that holds the most locks unless it is dead already.
     pub(super) fn kill_scheduler(&mut self, restart_after: Option<Span>) -> bool {
+        let leader = self.leader();
+        leader.into_iter().for_each(|index| self.end_scheduler(index, restart_after));
+        leader.is_some()
+    }
+
+    /// Kills a scheduler.
+    pub(super) fn end_scheduler(&mut self, index: usize, restart_after: Option<Span>) {
         let until = self.now() + restart_after.unwrap_or_default();
-        let Some(index) = self.leader() else { return false };
         let process = &mut self.schedulers[index];
         let name = process.name();
         process.machine = None;
@@ -278,7 +284,6 @@ impl Stage {
         if restart_after.is_some() {
             self.queue.push(until, Event::Undo(Undo::StartScheduler(name.index)));
         }
-        true
     }
 
     /// Lets the scheduler that holds the most locks stand still, plans in hand.

@@ -1,6 +1,6 @@
 //! The beginning of a run: machines are switched on, users have written what they want, and what will happen is planned.
 
-use super::{SchedulerProcess, Stage, Tidings, Wish};
+use super::{Deeds, SchedulerProcess, Stage, Tidings, Wish};
 use crate::build::Build;
 use crate::check::Court;
 use crate::event::{Event, Undo};
@@ -88,6 +88,8 @@ impl Stage {
             expecting: Expecting::new(&scenario),
             arrived: BTreeMap::new(),
             tidings: Tidings::default(),
+            deeds: Deeds::default(),
+            struck: Vec::new(),
             witness: Witness::default(),
             by_name: BTreeMap::new(),
             builds: builds(&scenario),

@@ -37,7 +37,7 @@ impl Stage {
     }
 
     /// Lets something happen to a machine.
-    pub(super) fn strike_host(&mut self, kind: HostFault, host: u32, lasting: Option<Span>, size: u64) {
+    fn strike_host(&mut self, kind: HostFault, host: u32, lasting: Option<Span>, size: u64) {
         let span = lasting.unwrap_or_default();
         let hit = match kind {
             HostFault::Crash => self.crash(host, lasting),
@@ -78,7 +78,7 @@ impl Stage {
     }
 
     /// Lets something happen to the scheduler that holds the most locks.
-    pub(super) fn strike_scheduler(&mut self, kind: SchedulerFault, lasting: Option<Span>, size: u64) {
+    fn strike_scheduler(&mut self, kind: SchedulerFault, lasting: Option<Span>, size: u64) {
         let span = lasting.unwrap_or_default();
         let hit = match kind {
             SchedulerFault::Kill => self.kill_scheduler(lasting),
@@ -95,7 +95,7 @@ impl Stage {
     }
 
     /// Lets something happen to a service or its records.
-    pub(super) fn strike_service(&mut self, kind: ServiceFault, service: &Name) {
+    fn strike_service(&mut self, kind: ServiceFault, service: &Name) {
         let key = Key::Service(service.clone()).path();
         match kind {
             ServiceFault::Delete => {
@@ -112,7 +112,7 @@ impl Stage {
     }
 
     /// Lets something happen to the store, or to everybody.
-    pub(super) fn strike_store(&mut self, kind: StoreFault, lasting: Option<Span>, size: u64) {
+    fn strike_store(&mut self, kind: StoreFault, lasting: Option<Span>, size: u64) {
         let (now, span) = (self.now(), lasting.unwrap_or_default());
         match kind {
             StoreFault::PowerLoss => self.power_loss(span),
@@ -146,7 +146,7 @@ impl Stage {
     }
 
     /// Makes the way to the store and back worse for a while.
-    pub(super) fn strike_way(&mut self, kind: WayFault, lasting: Option<Span>, ppm: u64) {
+    fn strike_way(&mut self, kind: WayFault, lasting: Option<Span>, ppm: u64) {
         let until = self.now() + lasting.unwrap_or_default();
         self.worse.push((until, kind, ppm));
         self.queue.push(until, Event::Undo(Undo::Clear));

@@ -1,41 +1,55 @@
 //! Rehearses in the simulator: what can be said after `callboard sim`, a file a command.
 
+mod branch;
+mod crash_points;
+mod fuzz;
 mod look;
+mod museum;
 mod pack;
 mod page;
 mod replay;
 mod run;
+mod shrink;
 mod source;
 mod takes;
+mod tally;
 mod verdict;
+mod verify;
+mod what;
 
-use super::out::{self, Format};
+use super::out::Format;
 use anyhow::Result;
-use callboard_sim::{Options, Profile, draw};
 
 /// Rehearse failures in the simulator: thousands of hosts, in pretended time, with the scheduler that runs in production
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum SimCommand {
     Run(run::RunArgs),
+    Fuzz(fuzz::FuzzArgs),
+    Shrink(shrink::ShrinkArgs),
+    Verify(verify::VerifyArgs),
+    CrashPoints(crash_points::CrashArgs),
+    Branch(branch::BranchArgs),
+    Museum(museum::MuseumArgs),
     /// List the scenarios that are shipped, each with what it teaches; they can be run by name
     List,
     Show(pack::ShowArgs),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
     Replay(replay::ReplayArgs),
-    /// Print the fingerprint of tiny worlds, one for each seed: the same on every machine
     #[command(hide = true)]
-    Hash {
-        /// How many
-        #[arg(long, default_value_t = 3)]
-        worlds: u64,
-    },
+    Fingerprint(verify::FingerprintArgs),
 }
 
 /// Carries out a command of the simulator.
 pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
     match command {
         SimCommand::Run(args) => run::run(args, format),
+        SimCommand::Fuzz(args) => fuzz::run(args, format),
+        SimCommand::Shrink(args) => shrink::run(args, format),
+        SimCommand::Verify(args) => verify::verify(args, format),
+        SimCommand::CrashPoints(args) => crash_points::run(args, format),
+        SimCommand::Branch(args) => branch::run(args, format),
+        SimCommand::Museum(args) => museum::run(args, format),
         SimCommand::List => pack::list(format),
         SimCommand::Show(args) => pack::show(args, format),
         SimCommand::Schema => {
@@ -43,12 +57,6 @@ pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
             Ok(())
         }
         SimCommand::Replay(args) => replay::replay(args, format),
-        SimCommand::Hash { worlds } => {
-            for seed in 0..*worlds {
-                let outcome = callboard_sim::run(&draw(Profile::Tiny, seed), &Options::default());
-                out::line(&format!("{seed} {:016x}", outcome.hash));
-            }
-            Ok(())
-        }
+        SimCommand::Fingerprint(args) => verify::fingerprint(args),
     }
 }

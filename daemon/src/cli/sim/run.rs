@@ -1,17 +1,13 @@
 //! `callboard sim run`: scenarios, each with one seed or with many.
 
 use super::page::Page;
-use super::source::{Sets, scenario_with};
-use super::takes::{Seeds, Take, play};
+use super::takes::play;
 use super::verdict::Verdicts;
+use super::what::WhatArgs;
 use crate::cli::out::Format;
-use crate::problem::Problem;
 use anyhow::Result;
-use callboard_core::machine::Span;
-use callboard_sim::{Options, Scenario};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Run scenarios: what must never happen and what must happen in the end is checked at every step
 ///
@@ -25,23 +21,8 @@ use std::sync::Arc;
     callboard sim run bad-build --set store=etcd --set duration=30m\n  \
     callboard sim run tiny-7")]
 pub(crate) struct RunArgs {
-    /// Scenario files, or names of scenarios that are shipped, see `callboard sim list`; `tiny-7` is no file but the tiny world that seed 7 draws; likewise small, medium, large, huge
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
     #[command(flatten)]
-    sets: Sets,
-    /// How many hosts, instead of what the scenario says
-    #[arg(long, value_name = "NUMBER")]
-    hosts: Option<usize>,
-    /// The seed that everything random is drawn from, instead of the scenario's own
-    #[arg(long, value_name = "NUMBER")]
-    seed: Option<u64>,
-    /// Run each scenario with this many seeds, from --seed or the scenario's own on, or with those from A to before B
-    #[arg(long, value_name = "NUMBER|A..B", value_parser = Seeds::parse)]
-    seeds: Option<Seeds>,
-    /// End then, in pretended time, if that is before the scenario's end; nothing is said about the end in that case
-    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
-    until: Option<Span>,
+    what: WhatArgs,
     /// Also write the results as JUnit XML, a test case a run
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -52,10 +33,8 @@ pub(crate) struct RunArgs {
 
 /// Runs all that is named and says how it went.
 pub(super) fn run(args: &RunArgs, format: Format) -> Result<()> {
-    // All files are read before the first is run: a run may take long, and a typing mistake shall not wait for it.
-    let scenarios: Vec<Scenario> =
-        args.files.iter().map(|path| scenario_with(path, &args.sets)).collect::<Result<_, Problem>>()?;
-    let takes: Vec<Take> = scenarios.into_iter().flat_map(|scenario| takes(args, scenario)).collect();
+    let mut takes = args.what.takes()?;
+    takes.iter_mut().for_each(|take| take.options.record = args.report.is_some());
     let mut verdicts = Verdicts::new(format, takes.len() == 1);
     let (mut page, mut taken) = (Page::default(), takes.iter());
     play(&takes, |played| {
@@ -72,17 +51,4 @@ pub(super) fn run(args: &RunArgs, format: Format) -> Result<()> {
         page.write(path)?;
     }
     verdicts.end()
-}
-
-fn takes(args: &RunArgs, scenario: Scenario) -> Vec<Take> {
-    let scenario = Arc::new(scenario);
-    let seeds = args.seeds.unwrap_or(Seeds::Count(1)).from(args.seed.unwrap_or(scenario.seed));
-    let options = |seed| Options {
-        hosts: args.hosts,
-        seed: Some(seed),
-        until: args.until,
-        record: args.report.is_some(),
-        ..Options::default()
-    };
-    seeds.map(|seed| Take { scenario: Arc::clone(&scenario), options: options(seed) }).collect()
 }

@@ -3,7 +3,7 @@
 use callboard_sim::search::{cores, in_order};
 use callboard_sim::{Options, Outcome, Scenario, run};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,38 +18,6 @@ pub(super) struct Played {
     pub(super) outcome: Outcome,
     /// How long it took, on the clock of this machine.
     pub(super) took: Duration,
-}
-
-/// Which seeds are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seeds {
-    /// So many, from where one begins.
-    Count(u64),
-    /// From the first to before the last.
-    Between(u64, u64),
-}
-
-impl Seeds {
-    /// Reads `100`, or `A..B`.
-    pub(super) fn parse(text: &str) -> Result<Seeds, String> {
-        let number = |text: &str| text.parse::<u64>().ok();
-        let seeds = match text.split_once("..") {
-            Some((first, end)) => number(first).zip(number(end)).map(|(a, b)| Seeds::Between(a, b)),
-            None => number(text).map(Seeds::Count),
-        };
-        let some = seeds.filter(|seeds| !seeds.from(0).is_empty());
-        some.ok_or_else(|| {
-            "expected how many, as in 100, or from where to before where, as in 500..600".into()
-        })
-    }
-
-    /// Gives the seeds, those that are only counted from `first` on.
-    pub(super) fn from(self, first: u64) -> Range<u64> {
-        match self {
-            Seeds::Count(count) => first..first.saturating_add(count),
-            Seeds::Between(first, end) => first..end,
-        }
-    }
 }
 
 impl Take {
@@ -90,18 +58,4 @@ pub(super) fn progress(count: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos} of {len}, {per_sec}, {eta} to go {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Seeds;
-
-    #[test]
-    fn seeds_are_counted_or_named() {
-        for (text, expect) in
-            [("3", Some(7..10)), ("5..8", Some(5..8)), ("8..5", None), ("0", None), ("x", None)]
-        {
-            assert_eq!(Seeds::parse(text).ok().map(|seeds| seeds.from(7)), expect, "{text}");
-        }
-    }
 }

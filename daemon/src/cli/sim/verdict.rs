@@ -74,7 +74,7 @@ fn in_a_line(outcome: &Outcome) -> String {
 }
 
 /// Gives everything about a run, for programs.
-fn as_json(played: &Played) -> Value {
+pub(super) fn as_json(played: &Played) -> Value {
     let outcome = &played.outcome;
     let violations: Vec<Value> = outcome
         .violations
@@ -102,7 +102,7 @@ fn as_json(played: &Played) -> Value {
         "exits": stats.exits,
         "out_of_memory": stats.out_of_memory,
         "peak_unplaced": stats.peak_unplaced,
-        "again": outcome.command(),
+        "again": outcome.again,
     })
 }
 

@@ -1,0 +1,281 @@
+//! Ways to make a scenario smaller: each pass proposes some, the boldest first. What is proposed need not make sense; what
+//! does not is dropped by whoever asked.
+//!
+//! **Invariant:** every proposal is smaller or simpler than what it was made from, so that trying them comes to an end.
+
+use crate::check::Violation;
+use crate::scenario::{Action, Happening, HostClass, Hosts, Scenario, StoreKind, StoreManners};
+use callboard_core::machine::Span;
+use callboard_core::model::Name;
+use std::collections::BTreeSet;
+
+/// Proposes scenarios that are smaller than one that breaks a promise.
+pub(super) type Pass = fn(&Scenario, &Violation) -> Vec<Scenario>;
+
+/// All of them, in the order in which they are tried: what makes runs shorter comes first.
+pub(super) const PASSES: &[Pass] =
+    &[duration, fleet, trickles, timeline, services, clusters, tasks, builds, manners, expectations, numbers];
+
+/// Ends soon after the promise was broken.
+fn duration(scenario: &Scenario, broken: &Violation) -> Vec<Scenario> {
+    let soon = Span((broken.at.0 / 1_000 + 2) * 1_000);
+    let calm = Span((scenario.calm_from().0 + scenario.settle.0) / 1_000 * 1_000 + 1_000);
+    let half = Span(scenario.duration.0 / 2_000 * 1_000);
+    let minute = Span(scenario.duration.0.saturating_sub(1) / 60_000 * 60_000);
+    let shorter = [soon, half, calm, minute].into_iter().filter(|it| it.0 > 0 && *it < scenario.duration);
+    shorter.map(|duration| Scenario { duration, ..scenario.clone() }).collect()
+}
+
+/// Has fewer hosts.
+fn fleet(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let with = |fleet: Vec<HostClass>| {
+        let mut smaller = Scenario { fleet, ..scenario.clone() };
+        forget_hosts(&mut smaller);
+        smaller
+    };
+    let mut all: Vec<Scenario> =
+        without_each(&scenario.fleet).into_iter().filter(|fleet| !fleet.is_empty()).map(with).collect();
+    for (index, class) in scenario.fleet.iter().enumerate() {
+        for count in less(class.count, 1) {
+            let mut fleet = scenario.fleet.clone();
+            fleet[index].count = count;
+            all.push(with(fleet));
+        }
+    }
+    all
+}
+
+/// Takes hosts out of the timeline that are no more.
+fn forget_hosts(scenario: &mut Scenario) {
+    let known: BTreeSet<Name> =
+        scenario.fleet.iter().flat_map(|class| class.registrations().map(|it| it.host)).collect();
+    scenario.timeline.retain_mut(|happening| match happening.action.hosts_mut() {
+        Some(Hosts::Named(names)) => {
+            names.retain(|name| known.contains(name));
+            !names.is_empty()
+        }
+        Some(Hosts::Prefix(prefix)) => known.iter().any(|name| name.starts_with(prefix.as_str())),
+        Some(
+            Hosts::Count(_) | Hosts::Percent(_) | Hosts::Labelled(_) | Hosts::Each(_) | Hosts::Running { .. },
+        )
+        | None => true,
+    });
+    scenario.desired.hosts.retain(|host| known.contains(&host.name));
+}
+
+/// Has fewer things going wrong again and again, or for a shorter time.
+fn trickles(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let fewer = without_each(&scenario.trickle);
+    let mut all: Vec<Scenario> =
+        fewer.into_iter().map(|trickle| Scenario { trickle, ..scenario.clone() }).collect();
+    for index in 0..scenario.trickle.len() {
+        let mut smaller = scenario.clone();
+        let trickle = &mut smaller.trickle[index];
+        trickle.until = Span(trickle.from.0.midpoint(trickle.until.0) / 1_000 * 1_000);
+        all.extend((trickle.until > trickle.from).then_some(smaller));
+    }
+    all
+}
+
+/// Has fewer things happening, and hosts hit by them.
+fn timeline(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let with = |timeline: Vec<Happening>| Scenario { timeline, ..scenario.clone() };
+    let mut all: Vec<Scenario> = without_each(&scenario.timeline).into_iter().map(with).collect();
+    for index in 0..scenario.timeline.len() {
+        let fewer = match scenario.timeline[index].action.hosts() {
+            Some(Hosts::Named(names)) => without_each(names).into_iter().map(Hosts::Named).collect(),
+            Some(Hosts::Count(count)) => less(*count, 1).into_iter().map(Hosts::Count).collect(),
+            Some(
+                Hosts::Percent(_)
+                | Hosts::Prefix(_)
+                | Hosts::Labelled(_)
+                | Hosts::Each(_)
+                | Hosts::Running { .. },
+            )
+            | None => Vec::new(),
+        };
+        for hosts in fewer {
+            let mut smaller = scenario.clone();
+            if let Some(some) = smaller.timeline[index].action.hosts_mut() {
+                *some = hosts;
+                all.push(smaller);
+            }
+        }
+    }
+    all
+}
+
+/// Has fewer services, and nothing that speaks of those that are gone.
+fn services(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for services in without_each(&scenario.desired.services) {
+        let mut smaller = scenario.clone();
+        smaller.desired.services = services;
+        forget_services(&mut smaller);
+        all.push(smaller);
+    }
+    all
+}
+
+fn forget_services(scenario: &mut Scenario) {
+    let known: BTreeSet<Name> =
+        scenario.desired.services.iter().map(|service| service.name.clone()).collect();
+    let tasks: BTreeSet<Name> =
+        scenario.desired.services.iter().map(|service| service.task_name.clone()).collect();
+    scenario
+        .desired
+        .clusters
+        .iter_mut()
+        .for_each(|cluster| cluster.services.retain(|name| known.contains(name)));
+    scenario.desired.clusters.retain(|cluster| !cluster.services.is_empty());
+    scenario.desired.task_definitions.retain(|definition| tasks.contains(&definition.name));
+    scenario.builds.retain(|build| tasks.contains(&build.task));
+    scenario.timeline.retain(|happening| happening.action.service().is_none_or(|name| known.contains(name)));
+}
+
+/// Has fewer clusters, with all their services.
+fn clusters(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for clusters in without_each(&scenario.desired.clusters) {
+        let mut smaller = scenario.clone();
+        let known: BTreeSet<Name> =
+            clusters.iter().flat_map(|cluster| cluster.services.iter().cloned()).collect();
+        smaller.desired.clusters = clusters;
+        smaller.desired.services.retain(|service| known.contains(&service.name));
+        forget_services(&mut smaller);
+        all.push(smaller);
+    }
+    all
+}
+
+/// Has services of fewer tasks, and less to them.
+fn tasks(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for (index, service) in scenario.desired.services.iter().enumerate() {
+        for desired in less(service.desired, 1) {
+            let mut smaller = scenario.clone();
+            let service = &mut smaller.desired.services[index];
+            let gone = service.desired - desired;
+            (service.desired, service.max) = (desired, service.max.saturating_sub(gone).max(desired));
+            service.min = service.min.min(desired);
+            all.push(smaller);
+        }
+    }
+    let used: BTreeSet<(Name, u32)> = used_versions(scenario);
+    let mut smaller = scenario.clone();
+    smaller.desired.task_definitions.retain(|it| used.contains(&(it.name.clone(), it.version)));
+    smaller.builds.retain(|build| used.contains(&(build.task.clone(), build.version)));
+    all.push(smaller);
+    all
+}
+
+/// Gives the versions that a service has or is rolled to.
+fn used_versions(scenario: &Scenario) -> BTreeSet<(Name, u32)> {
+    let services = &scenario.desired.services;
+    let task = |name: &Name| services.iter().find(|it| it.name == *name).map(|it| it.task_name.clone());
+    let rolled = scenario.timeline.iter().filter_map(|happening| {
+        let Action::SetService { service, set } = &happening.action else { return None };
+        Some((task(service)?, set.task_version?))
+    });
+    services.iter().map(|service| (service.task_name.clone(), service.task_version)).chain(rolled).collect()
+}
+
+/// Has fewer builds that are not simply sound.
+fn builds(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let fewer = without_each(&scenario.builds);
+    fewer.into_iter().map(|builds| Scenario { builds, ..scenario.clone() }).collect()
+}
+
+/// Has fewer schedulers, and a store and registries with better manners.
+fn manners(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let (now, good) = (&scenario.store, StoreManners::of(scenario.store.kind));
+    let one_better = [
+        StoreManners { latency: good.latency, ..now.clone() },
+        StoreManners { watch_delay: good.watch_delay, ..now.clone() },
+        StoreManners { lost_requests: good.lost_requests, ..now.clone() },
+        StoreManners { lost_answers: good.lost_answers, ..now.clone() },
+        StoreManners { repeated: good.repeated, ..now.clone() },
+        StoreManners { late: good.late, ..now.clone() },
+        StoreManners { deaf_watches: good.deaf_watches, ..now.clone() },
+        StoreManners { cut_watches: good.cut_watches, ..now.clone() },
+        StoreManners { lost_events: good.lost_events, ..now.clone() },
+        StoreManners { rewound_watches: good.rewound_watches, ..now.clone() },
+        StoreManners { doubled_events: good.doubled_events, ..now.clone() },
+        StoreManners { delayed_events: good.delayed_events, ..now.clone() },
+        StoreManners { reordered_events: good.reordered_events, ..now.clone() },
+        StoreManners { session_slack: good.session_slack, ..now.clone() },
+    ];
+    let stores = [StoreManners::of(StoreKind::Memory), good].into_iter().chain(one_better);
+    let mut all: Vec<Scenario> = stores.map(|store| Scenario { store, ..scenario.clone() }).collect();
+    all.push(Scenario { registry: None, ..scenario.clone() });
+    all.extend(
+        less(scenario.schedulers, 1)
+            .into_iter()
+            .map(|schedulers| Scenario { schedulers, ..scenario.clone() }),
+    );
+    all
+}
+
+/// Expects less.
+fn expectations(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    without_each(&scenario.expect).into_iter().map(|expect| Scenario { expect, ..scenario.clone() }).collect()
+}
+
+/// Has rounder numbers.
+fn numbers(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let mut all = vec![Scenario { ttl: Span::secs(15), ..scenario.clone() }];
+    for (index, happening) in scenario.timeline.iter().enumerate() {
+        for to in [60_000, 10_000, 1_000] {
+            let mut smaller = scenario.clone();
+            smaller.timeline[index].at = Span(happening.at.0 / to * to);
+            all.push(smaller);
+        }
+        for to in [10_000, 1_000] {
+            let mut smaller = scenario.clone();
+            if let Some(lasting) = smaller.timeline[index].action.lasting_mut() {
+                *lasting = Span(lasting.0 / to * to);
+                all.extend((lasting.0 > 0).then_some(smaller));
+            }
+        }
+    }
+    for index in 0..scenario.desired.task_definitions.len() {
+        let mut smaller = scenario.clone();
+        let definition = &mut smaller.desired.task_definitions[index];
+        (definition.memory, definition.cpu_units) = (0, 0);
+        all.push(smaller);
+    }
+    all
+}
+
+/// Gives the list without each of its parts: without all, each half, each quarter, and so on down to each one.
+fn without_each<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
+    let (mut all, mut size) = (Vec::new(), list.len());
+    while size > 0 {
+        for start in (0..list.len()).step_by(size) {
+            let end = (start + size).min(list.len());
+            all.push([&list[..start], &list[end..]].concat());
+        }
+        size /= 2;
+    }
+    all
+}
+
+/// Gives smaller numbers: the least, one halfway, and the next.
+fn less(number: u32, least: u32) -> Vec<u32> {
+    let mut all = vec![least, least.midpoint(number), number.saturating_sub(1)];
+    all.retain(|smaller| (least..number).contains(smaller));
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_lose_all_then_halves_then_each() {
+        assert_eq!(without_each(&[1, 2, 3]), [vec![], vec![2, 3], vec![1, 3], vec![1, 2]]);
+        assert_eq!(without_each::<u8>(&[]), Vec::<Vec<u8>>::new());
+        assert_eq!((less(9, 1), less(2, 1), less(1, 1)), (vec![1, 5, 8], vec![1], vec![]));
+    }
+}
