@@ -1,4 +1,4 @@
-//! A change is rehearsed, then made, and both are held side by side.
+//! A change is rehearsed, then made, and both are held side by side; what was done is played again from the journal.
 
 use crate::files::{Web, server};
 use crate::rollout::Sampler;
@@ -107,4 +107,18 @@ fn what_rehearses_well_is_applied() {
     let huge = show.file("huge.yml", huge.yaml());
     show.callboard(&["apply", "--rehearse", "-f", &huge]).ends(3).complains("nothing was applied");
     assert_eq!(show.service("web").expect("a service")["version"], 2);
+}
+
+#[test]
+fn what_a_daemon_did_is_played_again() {
+    let mut show = Show::start(&[]);
+    show.apply(&server(1, COUNTS, "")).ends(0);
+    // An end in the middle of everything.
+    show.kill();
+    let journal = show.data_dir().join("journal");
+    let journal = journal.to_str().expect("paths of tests are UTF-8").to_owned();
+    let played = show.callboard(&["sim", "replay", &journal]).ends(0);
+    assert!(played.out.contains("segments played: every effect as it was"), "{}", played.out);
+    assert!(played.out.contains("placed on h1"), "{}", played.out);
+    assert!(played.out.contains("agent h1"), "{}", played.out);
 }

@@ -3,6 +3,7 @@
 mod branch;
 mod crash_points;
 mod fuzz;
+mod journal;
 mod look;
 mod museum;
 mod pack;

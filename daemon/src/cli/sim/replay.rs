@@ -1,5 +1,6 @@
 //! `callboard sim replay`: a run event by event, and what was true at any moment of it.
 
+use super::journal;
 use super::look;
 use super::source::{Sets, scenario_with};
 use crate::cli::out::{self, Format};
@@ -21,9 +22,10 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:\n  callboard sim replay examples/scenarios/bad-build.yml\n  \
     callboard sim replay tiny-7 --from 2m --until 2m30s --events\n  \
     callboard sim replay tiny-7 --until 2m --state\n  \
-    callboard sim replay tiny-7 --from 2m --until 3m --diff --step")]
+    callboard sim replay tiny-7 --from 2m --until 3m --diff --step\n  \
+    callboard sim replay /var/lib/callboard/journal")]
 pub(crate) struct ReplayArgs {
-    /// A scenario file, or the name of a world that is drawn, as tiny-7
+    /// A scenario file, the name of a world that is drawn, as tiny-7, or the journal of a daemon: a directory, or one file
     file: PathBuf,
     /// How many hosts, instead of what the scenario says
     #[arg(long, value_name = "NUMBER")]
@@ -67,6 +69,11 @@ pub(crate) struct ReplayArgs {
 
 /// Follows a run.
 pub(super) fn replay(args: &ReplayArgs, format: Format) -> Result<()> {
+    let segments = journal::segments(&args.file);
+    if !segments.is_empty() {
+        let shown = journal::Shown { from: args.from, until: args.until, all: args.events };
+        return journal::replay(&segments, &shown, format);
+    }
     let scenario = scenario_with(&args.file, &args.sets)?;
     let options = Options { hosts: args.hosts, seed: args.seed, until: args.until, ..Options::default() };
     let mut replay = Replay::new(&scenario, &options);
