@@ -14,6 +14,7 @@ mod agent;
 mod build;
 mod check;
 mod clock;
+pub mod compare;
 mod event;
 mod expect;
 mod host;

@@ -154,7 +154,7 @@ impl Stage {
             Undo::Steady(Role::Scheduler, index) => {
                 format!("the clock of scheduler {index} goes right again")
             }
-            Undo::Mend => "what lasted is over".into(),
+            Undo::Mend => "the junk in the store is mended".into(),
             Undo::Clear => "the way to the store is as it always is again".into(),
             Undo::StartScheduler(index) => format!("scheduler {index} is started"),
             Undo::Undrain(host) => format!("{} is drained no longer", self.host_name(host)),

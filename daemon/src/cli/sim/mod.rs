@@ -1,6 +1,7 @@
 //! Rehearses in the simulator: what can be said after `callboard sim`, a file a command.
 
 mod branch;
+mod compare;
 mod crash_points;
 mod fuzz;
 mod journal;
@@ -37,6 +38,8 @@ pub(crate) enum SimCommand {
     /// Print the JSON Schema of scenario files, for editors
     Schema,
     Replay(replay::ReplayArgs),
+    Compare(compare::CompareArgs),
+    /// Print the fingerprint of tiny worlds, one for each seed: the same on every machine
     #[command(hide = true)]
     Fingerprint(verify::FingerprintArgs),
 }
@@ -59,5 +62,6 @@ pub(crate) fn sim(command: &SimCommand, format: Format) -> Result<()> {
         }
         SimCommand::Replay(args) => replay::replay(args, format),
         SimCommand::Fingerprint(args) => verify::fingerprint(args),
+        SimCommand::Compare(args) => compare::compare(args, format),
     }
 }
