@@ -149,3 +149,58 @@ fn the_tour_is_as_the_readme_says() {
         assert!(same(&expected, &lines), "{place}\nprinted:\n{output}\nexpected:\n{}", expected.join("\n"));
     }
 }
+
+/// A block of the page about scenarios: a file to write, or commands to run.
+enum Block {
+    File(String, String),
+    Commands(Vec<Step>),
+}
+
+/// Takes the page apart, in its order. A block that is not of commands begins with the name of its file.
+fn blocks(text: &str) -> Vec<Block> {
+    let lines: Vec<&str> = text.lines().collect();
+    let fences: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with("```")).collect();
+    let block = |fences: &[usize]| {
+        let (first, last) = (fences[0], fences[1]);
+        if lines[first] == "```console" {
+            // Empty lines in front keep the numbers of the lines.
+            let text = format!("{}{}", "\n".repeat(first), lines[first..=last].join("\n"));
+            return Block::Commands(steps(&text));
+        }
+        let name = lines[first + 1].strip_prefix("# ").expect("a block begins with the name of its file");
+        Block::File(name.to_string(), lines[first + 1..last].join("\n") + "\n")
+    };
+    fences.chunks(2).map(block).collect()
+}
+
+#[test]
+fn scenarios_are_written_as_their_page_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scenarios/README.md");
+    let blocks = blocks(&std::fs::read_to_string(path).expect("the page is there"));
+    assert!(blocks.len() > 12, "only {} blocks", blocks.len());
+    let folder = tempfile::tempdir().expect("a folder for the files");
+    for block in blocks {
+        let steps = match block {
+            Block::File(name, text) => {
+                std::fs::write(folder.path().join(name), text).expect("the file can be written");
+                continue;
+            }
+            Block::Commands(steps) => steps,
+        };
+        for step in steps {
+            let words = step.command.strip_prefix("callboard ").expect("the page uses callboard").split(' ');
+            let output = Command::new(binary()).args(words).current_dir(folder.path()).output();
+            let output = output.expect("callboard starts");
+            let told = String::from_utf8_lossy(&output.stdout);
+            let place = format!("examples/scenarios/README.md:{}: {}", step.line, step.command);
+            let whole = format!("{told}{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(output.status.code(), Some(step.code), "{place}\n{whole}");
+            let lines: Vec<&str> = told.trim_end().lines().collect();
+            assert!(
+                same(&step.expected, &lines),
+                "{place}\nprinted:\n{whole}\nexpected:\n{}",
+                step.expected.join("\n")
+            );
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Every scenario that is shipped is as its author expected, and the same at each run.
 
+use callboard_sim::scenario::{pack, packed};
 use callboard_sim::{Options, Scenario, read_with, run};
 use std::path::{Path, PathBuf};
 
@@ -52,5 +53,18 @@ fn large_scenarios_can_be_read_and_scaled() {
 fn names_are_those_of_the_files() {
     for path in files() {
         assert_eq!(scenario(&path).name, path.file_stem().unwrap().to_string_lossy());
+    }
+}
+
+/// The program holds what the folder holds, and each says what it teaches.
+#[test]
+fn all_are_shipped_and_teach_something() {
+    let folder: Vec<String> = files().iter().map(|path| scenario(path).name).collect();
+    let mut shipped: Vec<String> = pack().map(String::from).collect();
+    shipped.sort();
+    assert_eq!(shipped, folder);
+    for name in shipped {
+        let scenario = packed(&name, &[]).expect("it is shipped").unwrap_or_else(|error| panic!("{error}"));
+        assert!(scenario.teaches.len() > 20 && scenario.description.len() > 20, "{name} teaches nothing");
     }
 }

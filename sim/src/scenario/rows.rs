@@ -91,13 +91,13 @@ fn fields<R: Shape>(basis: &R) -> Vec<&'static str> {
 
 /// Puts what is wrong with a file into words.
 fn problem(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} columns, expected {expected_len}, as in the header")
-        }
-        csv::ErrorKind::Utf8 { .. } => "not UTF-8; save it as UTF-8".into(),
-        _ => format!("not CSV: {error}"),
+    if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind() {
+        return format!("{len} columns, expected {expected_len}, as in the header");
     }
+    if let csv::ErrorKind::Utf8 { .. } = error.kind() {
+        return "not UTF-8; save it as UTF-8".into();
+    }
+    format!("not CSV: {error}")
 }
 
 /// Makes an object of a row; what is empty is left out.
