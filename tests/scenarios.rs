@@ -126,3 +126,39 @@ fn a_crash_point_can_be_tried_alone() {
     assert!(output.status.success(), "{told}");
     assert!(told.trim_end().ends_with("1 passed, 0 failed"), "{told}");
 }
+
+/// What once broke a promise, made as small as it can be.
+#[test]
+fn what_broke_once_breaks_no_more() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/regressions");
+    let files = std::fs::read_dir(folder).expect("the regressions are there");
+    let mut paths: Vec<String> =
+        files.map(|file| file.expect("a file").path().to_string_lossy().into_owned()).collect();
+    paths.sort();
+    let mut arguments = vec!["sim", "run"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let output = callboard(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn many_seeds_are_told_to_build_machines() {
+    let file = std::env::temp_dir().join(format!("callboard-junit-{}.xml", std::process::id()));
+    let path = file.to_string_lossy();
+    let output = callboard(&["sim", "run", "tiny-1", "tiny-2", "--seeds", "2", "--junit", &path]);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.trim_end().ends_with("4 passed, 0 failed"), "{told}");
+    let xml = std::fs::read_to_string(&file).expect("a file with results");
+    std::fs::remove_file(&file).expect("the file can be removed");
+    assert!(xml.contains("tests=\"4\"") && xml.contains("tiny-2 seed 3"), "{xml}");
+}
+
+#[test]
+fn what_is_well_cannot_be_made_smaller() {
+    let output = callboard(&["sim", "shrink", "tiny-1"]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = callboard(&["sim", "fuzz", "--seeds", "20", "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&told["sum"]["seeds"], &told["sum"]["failed"]), (&20.into(), &0.into()), "{told}");
+    assert!(told["sum"]["reached"].as_object().is_some_and(|reached| reached.len() > 40), "{told}");
+}

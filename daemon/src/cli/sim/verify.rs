@@ -5,6 +5,8 @@ use super::what::WhatArgs;
 use crate::cli::out::{self, Format};
 use crate::problem::{Kind, Problem};
 use anyhow::{Context, Result};
+use callboard_core::mirror;
+use callboard_sim::report::{Told, report};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Lines};
 use std::ops::ControlFlow;
@@ -12,8 +14,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// Run each seed twice, in two processes, and compare: a seed must mean the same everywhere
 ///
-/// What is compared is the hash over everything that was written and ordered, the number of events, and the verdict. Exit
-/// code 3, and the first difference, when two runs of a seed are not the same.
+/// What is compared is the hash over everything that was written and ordered, the number of events, the report byte for
+/// byte, and the verdict. Exit code 3, and what differs, when two runs of a seed are not the same.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  callboard sim verify examples/scenarios/bad-build.yml --seeds 10\n  \
     callboard sim verify --profile tiny --seeds 50")]
@@ -31,12 +33,17 @@ pub(crate) struct FingerprintArgs {
 
 /// Prints what each run is known by.
 pub(super) fn fingerprint(args: &FingerprintArgs) -> Result<()> {
-    play(&args.what.takes()?, |played| {
+    let mut takes = args.what.takes()?;
+    takes.iter_mut().for_each(|take| take.options.record = true);
+    let mut taken = takes.iter();
+    play(&takes, |played| {
         let it = &played.outcome;
+        let told = taken.next().map(|take| Told { scenario: &take.scenario, outcome: it });
+        let page = mirror::hash(&report(told.as_slice()));
         let broken: Vec<&str> = it.violations.iter().map(|broken| broken.promise.as_str()).collect();
         let (seed, hash, events) = (it.seed, it.hash, it.events);
         out::line(&format!(
-            "{} seed {seed}: hash {hash:016x}, {events} events, broken: [{}]",
+            "{} seed {seed}: hash {hash:016x}, {events} events, report {page:016x}, broken: [{}]",
             it.scenario,
             broken.join(" ")
         ));
