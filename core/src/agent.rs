@@ -318,6 +318,10 @@ impl Machine for Agent {
             Input::Registry(reply) => self.hear_registry(now, reply),
             Input::Shutdown { keep } => self.shut_down(now, keep),
         }
+        if self.leaving.as_ref().is_some_and(leave::Leaving::is_over) {
+            // Whatever is due now is for the next start.
+            return core::mem::take(&mut self.out);
+        }
         self.wake(now);
         self.consider_touched(now);
         self.write(now);

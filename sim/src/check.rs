@@ -107,7 +107,11 @@ impl Seen<'_> {
         self.writes.iter().filter(|write| write.place.is_task()).filter_map(|write| {
             let after = write.task_after.as_deref()?;
             let same = write.task_before.as_ref().is_some_and(|old| old.generation == after.generation);
-            (!same).then_some(after)
+            // What somebody took away by hand is not placed anew when it is written again.
+            let key = (after.id.clone(), after.generation);
+            let issued = self.book.first_issued.get(&key);
+            let again = self.book.meddled && issued.is_some_and(|at| *at < self.book.now);
+            (!same && !again).then_some(after)
         })
     }
 

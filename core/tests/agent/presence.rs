@@ -159,6 +159,16 @@ fn an_agent_that_leaves_its_tasks_ends_at_once() {
 }
 
 #[test]
+fn an_agent_that_leaves_its_tasks_leaves_also_those_that_are_due_for_something() {
+    let mut stage = Stage::with_task("web-1");
+    // Checks, renewals and measurements are all overdue.
+    stage.now += 60_000;
+    stage.step(Input::Shutdown { keep: true });
+    assert!(stage.exited);
+    assert_eq!((stage.live().len(), stage.stops()), (1, 0));
+}
+
+#[test]
 fn an_agent_that_takes_its_tasks_along_stops_them_first() {
     let mut stage = Stage::with_task("web-1");
     stage.serve(0, 5);

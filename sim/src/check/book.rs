@@ -236,9 +236,11 @@ impl Book {
                 Some(record) => {
                     self.definitions.insert((name, version), record);
                 }
-                None => {
+                None if text.is_none() => {
                     self.definitions.remove(&(name, version));
                 }
+                // What cannot be read changes nothing.
+                None => {}
             },
             Place::HostConfig(host) => {
                 let page = self.page(&host);

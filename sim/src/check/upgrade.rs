@@ -1,10 +1,12 @@
 //! S36: what a later version wrote is safe from this one: fields that this one does not know survive when it rewrites a
 //! record, and a record of a newer major version is not touched.
 
+use super::record::TaskRecord;
 use super::{Book, By, Check, Fault, Findings, Seen};
 use callboard_core::store::Op;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Remembers which records a later version wrote.
 #[derive(Clone, Default)]
@@ -28,7 +30,8 @@ impl Check for Upgrade {
             };
             let has_field = value.as_ref().is_some_and(|value| value.get(FIELD).is_some());
             if seen.by == By::Scheduler {
-                if value.is_some() && !has_field && self.annotated.contains(key) {
+                let anew = seen.book.meddled && is_anew(seen, key);
+                if value.is_some() && !has_field && !anew && self.annotated.contains(key) {
                     found.blame("S36", format!("{key} lost a field that a later version had written"));
                 }
                 if self.newer.contains(key) {
@@ -57,4 +60,13 @@ impl Check for Upgrade {
             self.newer.clear();
         }
     }
+}
+
+/// Tells whether a record is of another placement than the one that it replaced.
+fn is_anew(seen: &Seen<'_>, key: &str) -> bool {
+    let mut writes = seen.writes.iter().filter(|write| write.key == key);
+    writes.any(|write| {
+        let generation = |task: &Option<Arc<TaskRecord>>| task.as_ref().map(|task| task.generation);
+        generation(&write.task_before) != generation(&write.task_after)
+    })
 }

@@ -44,6 +44,7 @@ impl Stage {
             FaultKind::Store(_) | FaultKind::Way(_) => On::All,
         };
         let fault = Fault { kind, on, lasting, size: kind.row().size.left_out() };
+        self.tidings.played(now, &fault);
         self.witness.begins(now, &fault, fault.lasting.unwrap_or_default(), kind.is_by_user());
         self.strike(&fault);
         self.struck.push(Happening { at: Span(now.0), action: Action::Fault(fault) });

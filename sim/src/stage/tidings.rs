@@ -3,13 +3,13 @@
 //! **Invariant:** the hash is the same on every machine and in every process; the log is bounded.
 
 use crate::check::Text;
-use crate::scenario::Action;
 use callboard_backends::memory::Delivery;
 use callboard_core::machine::Time;
 use callboard_core::store::Change;
 use callboard_core::why::Note;
 use callboard_core::work::Order;
 use std::collections::VecDeque;
+use std::fmt;
 
 /// How many lines the log keeps: the last ones.
 const LINES: usize = 2_000;
@@ -81,8 +81,8 @@ impl Tidings {
         self.notes.iter_mut().for_each(|notes| notes.push(note.clone()));
     }
 
-    pub(crate) fn played(&mut self, now: Time, action: &Action) {
-        self.line(now, format!("scenario: {action}"));
+    pub(crate) fn played(&mut self, now: Time, what: &dyn fmt::Display) {
+        self.line(now, format!("scenario: {what}"));
     }
 
     fn line(&mut self, now: Time, line: String) {
