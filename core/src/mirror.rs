@@ -308,6 +308,29 @@ mod tests {
     }
 
     #[test]
+    fn a_store_went_back_when_two_listings_are_behind_what_it_said() {
+        let listed = |mirror: &mut Mirror, revision| {
+            let mut out = Vec::new();
+            mirror.refresh(Time(0), "a/");
+            mirror.wake(Time(0), &mut out);
+            let listing = Listing { revision: Revision(revision), entries: Vec::new() };
+            let reply = Reply::Listed { prefix: "a/".into(), result: Ok(listing) };
+            match mirror.reply(Time(0), &reply, &mut out) {
+                Some(News::Listed { went_back, .. }) => Some(went_back),
+                Some(News::Changed(_) | News::Trouble { .. }) | None => None,
+            }
+        };
+        let mut mirror = Mirror::new([String::from("a/")], "m");
+        assert_eq!(listed(&mut mirror, 5), Some(false));
+        mirror.know(Revision(9));
+        assert_eq!(listed(&mut mirror, 7), None, "one answer may have been on its way for long");
+        assert_eq!(listed(&mut mirror, 9), Some(false));
+        assert_eq!(listed(&mut mirror, 7), None);
+        assert_eq!(listed(&mut mirror, 8), Some(true));
+        assert_eq!(listed(&mut mirror, 8), Some(false));
+    }
+
+    #[test]
     fn a_store_that_ends_every_watch_is_asked_less_and_less() {
         let mut mirror = Mirror::new([String::from("a/")], "m");
         let mut now = Time(0);

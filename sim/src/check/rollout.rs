@@ -5,12 +5,14 @@ use super::record::{RolloutRecord, Text};
 use super::{Check, End, Findings, Seen};
 use crate::check::Place;
 use callboard_core::machine::{Span, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Remembers since when rollouts are under way.
 #[derive(Clone, Default)]
 pub(crate) struct Rollouts {
     since: BTreeMap<Text, Time>,
+    /// Services of which something that was rolled out did its work meanwhile.
+    worked: BTreeSet<Text>,
 }
 
 /// How often a task is tried before it is given up.
@@ -21,6 +23,12 @@ const A_TASK: Span = Span::secs(120);
 impl Check for Rollouts {
     fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
         for write in seen.writes {
+            if let Place::Status { id, .. } = &write.place
+                && let Some(task) = seen.book.tasks.get(id).filter(|task| seen.book.confirmed_now(task))
+                && self.since.contains_key(&task.service)
+            {
+                self.worked.insert(task.service.clone());
+            }
             // Whatever users change begins a rollout anew as far as time is concerned.
             if let Place::Service(service) | Place::ServiceState(service) = &write.place {
                 let page = seen.book.services.get(service);
@@ -29,6 +37,7 @@ impl Check for Rollouts {
                 let is_users = matches!(write.place, Place::Service(_));
                 if !runs {
                     self.since.remove(service);
+                    self.worked.remove(service);
                 } else if is_users || !self.since.contains_key(service) {
                     self.since.insert(service.clone(), seen.book.now);
                 }
@@ -49,7 +58,8 @@ impl Check for Rollouts {
             let lasting = end.book.now.since((*since).max(end.book.calm_from));
             // What is healthy by turns is given up only when all its restarts came to nothing.
             let version = (record.task_name.clone(), record.task_version);
-            let turns = if end.unsound.binary_search(&version).is_ok() { RESTARTS } else { 1 };
+            let by_turns = self.worked.contains(service) && end.unsound.binary_search(&version).is_ok();
+            let turns = if by_turns { RESTARTS } else { 1 };
             let bound = Span(A_TASK.0 * turns * u64::from(record.target().div_ceil(record.parallel()) + 1));
             if lasting > bound {
                 let what = format!(
