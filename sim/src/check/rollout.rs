@@ -60,7 +60,11 @@ impl Check for Rollouts {
             let version = (record.task_name.clone(), record.task_version);
             let by_turns = self.worked.contains(service) && end.unsound.binary_search(&version).is_ok();
             let turns = if by_turns { RESTARTS } else { 1 };
-            let bound = Span(A_TASK.0 * turns * u64::from(record.target().div_ceil(record.parallel()) + 1));
+            let bound = Span(
+                (A_TASK.0 + end.book.lag.0)
+                    * turns
+                    * u64::from(record.target().div_ceil(record.parallel()) + 1),
+            );
             if lasting > bound {
                 let what = format!(
                     "the rollout of {service} version {} has gone on for {lasting}",
