@@ -21,7 +21,7 @@ pub(super) fn all(tree: &mut Node, sets: &[String]) -> Result<Set, Vec<Mistake>>
     for text in sets {
         match one(tree, text) {
             Ok(way) => set.ways.push((way, text.clone())),
-            Err(mistake) => mistakes.push(Mistake { file: named(text), ..mistake }),
+            Err(mistake) => mistakes.push(Mistake { file: named(text), ..*mistake }),
         }
     }
     if mistakes.is_empty() { Ok(set) } else { Err(mistakes) }
@@ -45,11 +45,10 @@ impl Set {
     }
 }
 
-fn one(tree: &mut Node, text: &str) -> Result<String, Mistake> {
-    let wrong = |problem: &str| Mistake {
-        problem: problem.into(),
-        allowed: "a field and its value, as in duration=1h".into(),
-        ..Mistake::default()
+fn one(tree: &mut Node, text: &str) -> Result<String, Box<Mistake>> {
+    let wrong = |problem: &str| {
+        let allowed = "a field and its value, as in duration=1h".into();
+        Box::new(Mistake { problem: problem.into(), allowed, ..Mistake::default() })
     };
     let (path, value) = text.split_once('=').ok_or_else(|| wrong("there is no ="))?;
     if path.split('.').any(str::is_empty) {
@@ -58,7 +57,7 @@ fn one(tree: &mut Node, text: &str) -> Result<String, Mistake> {
     let mut value = match value.trim() {
         "" => tree::nothing(),
         value => config::parse("", value.as_bytes())
-            .map_err(|found| found.into_iter().next().unwrap_or_default())?,
+            .map_err(|found| Box::new(found.into_iter().next().unwrap_or_default()))?,
     };
     tree::unplace(&mut value);
     let mut way = String::new();
@@ -71,7 +70,7 @@ fn one(tree: &mut Node, text: &str) -> Result<String, Mistake> {
 }
 
 /// Goes one step: into a field of an object, which is made when it is not there, or into an element of a list.
-fn inner<'t>(at: &'t mut Node, part: &str, way: &mut String) -> Result<&'t mut Node, Mistake> {
+fn inner<'t>(at: &'t mut Node, part: &str, way: &mut String) -> Result<&'t mut Node, Box<Mistake>> {
     if at.value == Value::Null {
         at.value = Value::Map(Vec::new());
     }
@@ -89,16 +88,16 @@ fn inner<'t>(at: &'t mut Node, part: &str, way: &mut String) -> Result<&'t mut N
             let names: Vec<Option<String>> = nodes.iter().map(name).collect();
             let named = names.iter().position(|name| name.as_deref() == Some(part));
             let index = part.parse().ok().or(named).filter(|index| *index < nodes.len());
-            let Some(index) = index else { return Err(no_element(way, part, &names)) };
+            let Some(index) = index else { return Err(Box::new(no_element(way, part, &names))) };
             way.push_str(&format!("[{index}]"));
             Ok(&mut nodes[index])
         }
-        Value::Scalar { .. } | Value::Null => Err(Mistake {
+        Value::Scalar { .. } | Value::Null => Err(Box::new(Mistake {
             path: way.clone(),
             problem: format!("one value, in which there is no \"{part}\""),
             allowed: format!("{way}=... to replace it"),
             ..Mistake::default()
-        }),
+        })),
     }
 }
 

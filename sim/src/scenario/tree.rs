@@ -105,7 +105,7 @@ struct Bare<'a>(&'a Node);
 
 impl Serialize for Bare<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        tree(self.0, serializer, |node| Bare(node))
+        tree(self.0, serializer, Bare)
     }
 }
 
@@ -121,7 +121,7 @@ impl Serialize for Laid<'_> {
                 FlowSeq(Bare(self.0)).serialize(serializer)
             }
             Value::Map(_) | Value::Seq(_) | Value::Null | Value::Scalar { .. } => {
-                tree(self.0, serializer, |node| Laid(node))
+                tree(self.0, serializer, Laid)
             }
         }
     }
