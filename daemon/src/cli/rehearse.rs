@@ -25,10 +25,9 @@ const STEPS_SHOWN: usize = 24;
 /// each service over all seeds, and which promises break with which seed. Exit code 3 when one breaks, when a rollout
 /// would be given up, or when something would wait in the end.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  callboard rehearse -f web.yml\n  callboard rehearse --drain h1 --lose rack=r3 --faults usual --seeds 200\n  \
-    callboard rehearse -f web.yml --assume web:2=never-healthy\n  callboard rehearse -f web.yml --save-state state.json"
-)]
+#[command(after_help = "Examples:\n  callboard rehearse -f web.yml\n  \
+    callboard rehearse --drain h1 --lose rack=r3 --faults usual\n  \
+    callboard rehearse -f web.yml --assume web:2=never-healthy\n  callboard rehearse -f web.yml --save-state state.json")]
 pub(crate) struct RehearseArgs {
     /// A configuration file, as for `callboard apply`; may be given several times
     #[arg(short = 'f', long = "file", value_name = "FILE", required_unless_present_any = ["drain", "lose"])]
@@ -268,7 +267,11 @@ fn answer(forecast: &Forecast) -> Result<()> {
     };
     let problem = Problem::new(Kind::No, what);
     Err(match worst {
-        Some(finding) => problem.hint(format!("the same command with `--seed {} --seeds 1` tells that story step by step; with --save-state, anybody can see it", finding.seed)),
+        Some(finding) => problem.hint(format!(
+            "the same command with `--seed {} --seeds 1` tells that story step by step; --save-state keeps what it \
+             was played on",
+            finding.seed
+        )),
         None => problem.hint("look further with --hours"),
     }
     .into())

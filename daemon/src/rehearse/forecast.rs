@@ -154,7 +154,7 @@ impl Forecast {
             for (service, missing, why) in &rehearsal.blocked {
                 let what = match why.as_str() {
                     "" => format!(
-                        "{missing} are not placed, and Callboard's own scheduler does not say why; another one may look after its cluster"
+                        "{missing} are not placed, and nobody says why: another scheduler may look after its cluster"
                     ),
                     why => format!("{missing} are not placed: {why}"),
                 };

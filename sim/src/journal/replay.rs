@@ -64,7 +64,7 @@ pub enum ReplayError {
     #[error("is of schema {0}, and this version reads {SCHEMA}; replay it with the version that wrote it")]
     Newer(u32),
     /// A value in it is not as this version has it.
-    #[error("was written by Callboard {version}, and this is {}: {why}; replay it with the version that wrote it", env!("CARGO_PKG_VERSION"))]
+    #[error("was written by Callboard {version}, and this version finds: {why}; replay it with that one")]
     Unlike {
         /// Who wrote it.
         version: String,

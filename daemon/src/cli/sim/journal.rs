@@ -108,7 +108,7 @@ fn differs(name: &str, difference: &Difference) -> Problem {
         words(then),
         words(now)
     );
-    Problem::new(Kind::No, what)
-        .at(name)
-        .hint("another version of Callboard may decide otherwise; `callboard version` of the daemon and of this command tell")
+    Problem::new(Kind::No, what).at(name).hint(
+        "another version of Callboard may decide otherwise: compare the daemon's with `callboard version`",
+    )
 }
