@@ -11,6 +11,7 @@ mod brake;
 mod campaign;
 mod filter;
 mod place;
+mod quarantine;
 mod reconcile;
 mod repair;
 mod retire;
@@ -325,6 +326,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
     let before = world.service_states.get(&key.1).cloned();
     let state = rollout::resume(before.as_deref(), &service, &key.0, batch, world);
     let mut round = Round::begin(now, world, batch, key, service, state);
+    round.blame_starts();
     round.collect();
     round.adopt();
     round.give_up_unhealthy();

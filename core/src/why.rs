@@ -159,6 +159,8 @@ pub enum StopReason {
         /// In the agent's words.
         why: String,
     },
+    /// Too many starts of its version took down a host, or the agent there.
+    Quarantined,
     /// The store had lost its record, and its service has enough others.
     Orphaned,
     /// Its host is lost.
@@ -189,6 +191,7 @@ impl StopReason {
             | StopReason::Drain
             | StopReason::MoveRequested { .. } => true,
             StopReason::NotHealthy { .. }
+            | StopReason::Quarantined
             | StopReason::Failed { .. }
             | StopReason::HostLost
             | StopReason::BadRecord { .. } => false,
@@ -204,6 +207,7 @@ impl fmt::Display for StopReason {
             StopReason::Rollout { to } => write!(f, "replaced by version {to}"),
             StopReason::NotHealthy { within } => write!(f, "not healthy within {within}"),
             StopReason::Failed { why } => write!(f, "failed: {why}"),
+            StopReason::Quarantined => f.write_str("its version is quarantined"),
             StopReason::Orphaned => f.write_str("the store had lost its record, and others take its place"),
             StopReason::HostLost => f.write_str("its host is lost"),
             StopReason::Drain => f.write_str("its host is being drained"),

@@ -3,6 +3,8 @@
 //! **Invariant:** nothing here shares code with what it checks: records are read by `record`, keys are taken apart there,
 //! and counts are kept by `book`.
 
+mod again;
+mod attribution;
 mod book;
 mod bound;
 mod brake;
@@ -14,12 +16,17 @@ mod court;
 mod doubt;
 mod drain;
 mod eligibility;
+mod emptied;
+mod ending;
 mod evidence;
 mod foreign;
 mod freshness;
 mod garbage;
 mod generation;
+mod growth;
+mod honesty;
 mod identity;
+mod isolation;
 mod ledger;
 mod lifecycle;
 mod lock;
@@ -27,11 +34,14 @@ mod orphan;
 mod outage;
 mod ownership;
 mod pair;
+mod poison;
 mod ports;
+mod prefix;
 mod prompt;
 mod quiet;
 mod record;
 mod registration;
+mod removal;
 mod replacement;
 mod reread;
 mod restart;
@@ -58,7 +68,7 @@ use callboard_core::machine::{Span, Time};
 use callboard_core::registry;
 use callboard_core::store::{Reply, Request, Txn};
 use callboard_core::work::{Order, Run};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A promise that was broken.
@@ -139,6 +149,10 @@ pub(crate) struct End<'a> {
     pub(crate) fit_hosts: Vec<Text>,
     /// Versions that do not become or stay healthy, in order.
     pub(crate) unsound: Vec<(Text, u32)>,
+    /// How many bytes each machine keeps in mind, nearly.
+    pub(crate) weights: Vec<(Process, usize)>,
+    /// Why tasks of services wait, as the schedulers say that hold their locks; `None` when nobody was asked.
+    pub(crate) reasons: Option<BTreeMap<Text, String>>,
 }
 
 /// What a fault did, for the checkers that must know.

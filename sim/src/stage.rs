@@ -3,6 +3,7 @@
 //! **Invariant:** whatever happens, happens as an event; nothing here reads a clock or draws from anything but the seed.
 
 mod adopt;
+mod ask;
 mod branch;
 mod crash;
 mod decide;
@@ -309,7 +310,8 @@ impl Stage {
             self.builds.iter().filter(|(_, build)| !build.is_sound()).map(|(key, _)| key.clone()).collect();
         unsound.sort_unstable();
         let (calm, settle) = (self.court.book.now.since(self.calm_from), self.scenario.settle);
-        self.court.end(|_| EndFacts { calm, settle, fit_hosts, unsound });
+        let (weights, reasons) = (self.weights(), Some(self.reasons()));
+        self.court.end(|_| EndFacts { calm, settle, fit_hosts, unsound, weights, reasons });
         self.expecting.end(self.court.book.now, &self.court.book, &self.stats);
         self.blame_expectations();
     }

@@ -156,6 +156,7 @@ fn word_for(why: &StopReason) -> (&'static str, bool) {
         StopReason::Rollout { .. } => ("rollout", false),
         StopReason::NotHealthy { .. } => ("not healthy", true),
         StopReason::Failed { .. } => ("failed", true),
+        StopReason::Quarantined => ("quarantined", true),
         StopReason::Orphaned => ("orphaned", true),
         StopReason::HostLost => ("host lost", true),
         StopReason::Drain => ("drain", true),

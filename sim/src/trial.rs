@@ -138,7 +138,8 @@ impl Trial {
         unsound.sort();
         let fault_at = self.fault_at;
         self.court.book.calm_from = fault_at;
-        self.court.end(|book| EndFacts { calm: book.now.since(fault_at), settle, fit_hosts, unsound });
+        let facts = |calm| EndFacts { calm, settle, fit_hosts, unsound, weights: Vec::new(), reasons: None };
+        self.court.end(|book| facts(book.now.since(fault_at)));
         self.court.verdict()
     }
 }

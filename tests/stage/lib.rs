@@ -388,6 +388,7 @@ impl Stage {
                 generation: task.generation,
                 attempt: 0,
                 failures: 0,
+                blamed: 0,
                 phase,
                 health,
                 reason: (phase == Phase::Failed).then(|| "exited with code 1".into()),

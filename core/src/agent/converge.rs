@@ -24,6 +24,8 @@ const SLOTS: usize = 4;
 pub(super) const SLOT_TIME: Span = Span::secs(30);
 /// How long a record may be missing before the operator is told.
 pub(super) const UNEXPLAINED_AFTER: Span = Span::secs(10);
+/// How long the store may take to learn of a start before it is ordered all the same.
+const TELLING_PATIENCE: Span = Span::secs(2);
 /// How long an unanswered order to start counts as under way before it is repeated.
 const START_PATIENCE: Span = Span::secs(60);
 
@@ -199,6 +201,7 @@ impl Agent {
             State::Waiting => self.try_start(now, local),
             State::Backoff { until } if *until <= now => self.try_start(now, local),
             State::Starting { again, .. } if *again <= now => self.start(now, local),
+            State::Starting { ordered: false, .. } if self.is_told(local) => self.start(now, local),
             State::Stopping { again, .. } if *again <= now => self.stop_again(now, local),
             State::Backoff { .. }
             | State::Starting { .. }
@@ -298,7 +301,9 @@ impl Agent {
             self.queue.insert(id);
             return;
         }
-        local.state = State::Starting { since: now, again: now };
+        // Where nobody can be told, nobody is.
+        let patience = if self.is_present() { TELLING_PATIENCE } else { Span(0) };
+        local.state = State::Starting { since: now, again: now + patience, ordered: false };
         local.health = Health::Unknown;
         local.unhealthy_since = None;
         local.probing.clear();
@@ -309,13 +314,23 @@ impl Agent {
         }
         local.past = before.filter(|before| *before != local.run());
         self.slots.insert(id, now);
-        self.start(now, local);
+        if patience == Span(0) {
+            self.start(now, local);
+        }
+    }
+
+    /// Tells whether the store knows that the present start is under way: should it take this agent down, that is what
+    /// the next one finds.
+    fn is_told(&self, local: &Local) -> bool {
+        let stored = self.stored.get(&local.task.id).and_then(|stored| stored.of(local));
+        stored.is_some_and(|status| (status.attempt, status.phase) == (local.attempt, Phase::Starting))
     }
 
     /// Orders the present start; repeating it is harmless.
     fn start(&mut self, now: Time, local: &mut Local) {
-        if let (State::Starting { again, .. }, Some(spec)) = (&mut local.state, &local.spec) {
+        if let (State::Starting { again, ordered, .. }, Some(spec)) = (&mut local.state, &local.spec) {
             *again = now + START_PATIENCE;
+            *ordered = true;
             self.out.push(super::Effect::Work(Order::Start(spec.clone())));
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct Local {
     pub(super) attempt: u32,
     /// Restarts since it last ran for long.
     pub(super) failures: u32,
+    /// Lives of the agent that ended while this placement was being started.
+    pub(super) blamed: u32,
     pub(super) state: State,
     pub(super) health: Health,
     pub(super) reason: Option<String>,
@@ -56,8 +58,9 @@ pub(super) enum State {
     Waiting,
     /// Nothing runs until then.
     Backoff { until: Time },
-    /// Told to start, the first time at `since`; told again at `again` if nothing is heard.
-    Starting { since: Time, again: Time },
+    /// To be started since then, which the store is told first; the order is given when it knows, or at `again`, and
+    /// given again then if nothing is heard.
+    Starting { since: Time, again: Time, ordered: bool },
     /// Its processes exist.
     Running { since: Time },
     /// Told to stop; told again at `again`.
@@ -88,6 +91,7 @@ impl Local {
             definition: None,
             attempt: 0,
             failures: 0,
+            blamed: 0,
             state: State::Waiting,
             health: Health::Unknown,
             reason: None,
@@ -150,6 +154,7 @@ impl Local {
             generation: self.task.generation,
             attempt: self.attempt,
             failures: self.failures,
+            blamed: self.blamed,
             phase: self.phase(),
             health: self.health,
             reason: self.reason.clone(),
@@ -160,7 +165,7 @@ impl Local {
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
         let own = match &self.state {
             State::Backoff { until } => Some(*until),
-            State::Starting { since, again } => {
+            State::Starting { since, again, .. } => {
                 let slot = *since + super::converge::SLOT_TIME;
                 Some(if slot > now { slot.min(*again) } else { *again })
             }

@@ -17,12 +17,15 @@ use alloc::vec::Vec;
 
 /// What a stop may take beyond the stop commands and the grace before it is repeated.
 const STOP_PATIENCE: Span = Span::secs(30);
+/// So many lives of the agent may end while it starts a placement; then it is not started here again.
+const BLAMED_MAX: u32 = 2;
 
 impl Local {
     /// Carries on from what was said of this generation before, of which nothing was found on the machine.
     pub(super) fn resume(&mut self, status: &Status) {
         self.attempt = status.attempt;
         self.failures = status.failures;
+        self.blamed = blame(status);
         self.reason.clone_from(&status.reason);
         self.health = status.health;
         match status.phase {
@@ -50,6 +53,7 @@ impl Agent {
         let found = local.attempt;
         if status.attempt == found {
             local.failures = status.failures;
+            local.blamed = blame(&status);
         }
         if status.attempt > found || (status.attempt == found && status.phase.is_over()) {
             if local.is_live() {
@@ -106,6 +110,11 @@ impl Agent {
         let why = why.clone();
         if self.relics.keys().any(|run| run.id == local.task.id) {
             return;
+        }
+        if local.blamed >= BLAMED_MAX {
+            let what = format!("its start took the agent of this host down {} times", local.blamed);
+            self.note_task(&local.task.id, format!("given up: {what}"));
+            return give_up(local, what);
         }
         if local.failures >= policy.attempts {
             let what = format!("{why}, {} restarts did not help", local.failures);
@@ -240,6 +249,14 @@ impl Agent {
         }
         self.touch(&run.id);
     }
+}
+
+/// Counts the lives of the agent that ended while a placement was being started, or had only just been, by the last
+/// word of the one before.
+fn blame(status: &Status) -> u32 {
+    let is_new = status.phase == Phase::Starting
+        || (status.phase == Phase::Running && status.health == Health::Unknown);
+    status.blamed.saturating_add(u32::from(is_new))
 }
 
 /// Says how a run ended.

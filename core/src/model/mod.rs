@@ -17,7 +17,7 @@ pub use definition::{
     RestartPolicy, TaskDefinition,
 };
 pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
-pub use service::{Rollout, Service, ServiceState};
+pub use service::{Blame, Rollout, Service, ServiceState};
 pub use task::{Claim, Desired, Health, Ledger, Phase, Status, Task};
 
 /// What tells a store from others, written once by the first scheduler that decides anything in it. Where another one is

@@ -1,8 +1,9 @@
 //! A service: how many tasks of which definition, and what the scheduler remembers of rolling it out.
 
-use super::{Name, Version, is_default};
+use super::{Generation, Name, Version, is_default};
 use crate::machine::Span;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// A configuration for running a task definition. Source: users.
@@ -91,6 +92,25 @@ pub struct ServiceState {
     /// How many tasks of `version` failed while it was rolled out.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
+    /// The starts of `version` that took down a host, or its agent. Too many, and no more of it is started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blamed: Vec<Blame>,
+}
+
+/// A placement that was being started when its host, or the agent there, went down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blame {
+    /// The host.
+    pub host: Name,
+    /// The placement.
+    pub generation: Generation,
+    /// How often that happened.
+    pub times: u32,
+    /// The host is gone since, so that nobody there can say what it was.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lost: bool,
+    /// The newest placement of all when it was noticed last.
+    pub newest: Generation,
 }
 
 /// How far a rollout got.

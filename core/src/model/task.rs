@@ -68,6 +68,9 @@ pub struct Status {
     /// How many starts in a row came to nothing; outlives the agent, so that restarting it gives nobody new patience.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
+    /// How many lives of the agent ended while it was starting this placement.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub blamed: u32,
     /// How far that start got.
     pub phase: Phase,
     /// Whether it does its work.

@@ -114,6 +114,9 @@ impl Round<'_> {
     /// Tells how many tasks of the version may be started beside those that are on their way.
     pub(crate) fn may_start(&self) -> u32 {
         let version = self.version();
+        if self.is_quarantined() {
+            return 0;
+        }
         let limit = match (self.is_hopeful(), self.state.stable) {
             (true, _) if self.rests() => 0,
             (true, _) => 1,
@@ -181,6 +184,12 @@ impl Round<'_> {
         let missing = self.missing();
         let why = match outcome {
             _ if missing == 0 => None,
+            _ if self.is_quarantined() => Some(format!(
+                "version {} is {}; apply another version, or try this one again with `callboard start {}`",
+                self.state.version,
+                self.quarantine().unwrap_or_default(),
+                self.key.1
+            )),
             Created::Enough | Created::Unplaceable if self.is_hopeful() => Some(format!(
                 "version {} failed, and no version was healthy before; it is tried again now and then, one task at a \
                  time; apply another version, or try all at once with `callboard start {}`",

@@ -112,11 +112,11 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
         }
         return true;
     }
-    // Agents ask for it before they stop what does its work, orphans too.
+    // Agents ask for it before they stop what does its work, orphans too. All that is left will be told to stop.
     if let Some(state) = state
-        && state.min != 0
+        && (state.min, state.available) != (0, 0)
     {
-        batch.put_state(world, &key.1, Some(ServiceState { min: 0, ..(*state).clone() }));
+        batch.put_state(world, &key.1, Some(ServiceState { min: 0, available: 0, ..(*state).clone() }));
     }
     if is_empty {
         return true;

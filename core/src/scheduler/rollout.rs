@@ -7,6 +7,7 @@ use crate::model::{Name, Rollout, Service, ServiceState, Version};
 use crate::why::Note;
 use crate::world::{Class, World};
 use alloc::format;
+use alloc::vec::Vec;
 
 /// Takes up what an earlier look at the service wrote down, or begins anew when the service has changed.
 pub(crate) fn resume(
@@ -26,6 +27,7 @@ pub(crate) fn resume(
         retry: service.retry,
         rollout: Rollout::Running,
         failures: 0,
+        blamed: Vec::new(),
     };
     match before {
         Some(state)
@@ -70,7 +72,7 @@ impl Round<'_> {
         let target = self.service.target();
         let version = self.service.task_version;
         let open = self.state.rollout == Rollout::Running || self.is_hopeful();
-        if !open || target == 0 || self.issued() != target {
+        if !open || target == 0 || self.issued() != target || self.quarantine().is_some() {
             return;
         }
         let mature = self.group().count(version, Class::Mature);

@@ -207,6 +207,7 @@ impl Stage {
             retry: 0,
             rollout: callboard_core::model::Rollout::Done,
             failures: 0,
+            blamed: Vec::new(),
         };
         self.put("state/services/web", &serde_json::to_string(&state).expect("plain records serialise"));
     }

@@ -40,6 +40,10 @@ pub(crate) struct Book {
     pub(crate) junk: BTreeSet<String>,
     /// How slowly news may travel: whoever acts on what was true this long ago acts in good faith.
     pub(crate) lag: Span,
+    /// Until when somebody who decides, or the store, may be unable to act.
+    pub(crate) trouble_until: Time,
+    /// Nothing that is sent gets lost or takes long by itself.
+    pub(crate) is_prompt: bool,
 }
 
 /// A live process.
@@ -383,6 +387,14 @@ impl Book {
         let issued = self.first_issued.get(&(id.clone(), alive.generation));
         let before = issued.is_some_and(|issued| self.amnesia.is_some_and(|at| *issued <= at));
         before && self.tasks.get(id).is_none_or(|task| task.generation != alive.generation)
+    }
+
+    /// Tells whether a placement lives on its host, and the store did not lose its record at some time.
+    pub(crate) fn still_lives(&self, host: &Text, task: &TaskRecord) -> bool {
+        let issued = self.first_issued.get(&(task.id.clone(), task.generation));
+        let lost = issued.is_none_or(|issued| self.amnesia.is_some_and(|at| *issued <= at));
+        let here = self.live.get(&(host.clone(), task.id.clone())).into_iter().flatten();
+        !lost && here.into_iter().any(|alive| alive.generation == task.generation)
     }
 
     /// Tells whether a service is configured, and listed by a cluster.

@@ -1,6 +1,6 @@
 //! L1: once nothing goes wrong any more, every service has as many healthy tasks as it shall have.
 
-use super::record::RolloutRecord;
+use super::record::{RolloutRecord, ServiceStateRecord};
 use super::{Check, End, Findings, room};
 
 /// Counts at the end.
@@ -31,6 +31,9 @@ impl Check for Convergence {
             let is_hopeful = page.state.as_ref().is_some_and(|state| {
                 state.stable.is_none() && matches!(state.rollout, RolloutRecord::Failed { .. })
             });
+            // What takes hosts down is not tried again before users say so.
+            let is_kept =
+                page.state.as_ref().is_some_and(ServiceStateRecord::is_quarantined) && page.healthy < target;
             let floor = page.record.as_ref().map_or(0, |record| record.floor());
             let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&page.healthy);
             // Users may want more than there is.
@@ -42,7 +45,7 @@ impl Check for Convergence {
             {
                 continue;
             }
-            if page.healthy != target && !extra && !is_slow {
+            if page.healthy != target && !extra && !is_slow && !is_kept {
                 found.blame(
                     "L1",
                     format!("{name} has {} healthy tasks at the end, shall have {target}", page.healthy),

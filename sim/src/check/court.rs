@@ -3,18 +3,19 @@
 use super::book::{Alive, Book};
 use super::record::Text;
 use super::{
-    By, Check, End, Fault, Findings, Seen, Violation, Write, bound, brake, budget, capacity, convergence,
-    copies, doubt, drain, eligibility, evidence, foreign, freshness, garbage, generation, identity, ledger,
-    lifecycle, lock, orphan, outage, ownership, pair, ports, prompt, quiet, registration, replacement,
-    reread, restart, reunion, rollout, rubbish, sending, stopping, surplus, traffic, upgrade, vacancy,
-    versions, views, waiting,
+    By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, bound, brake, budget,
+    capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, foreign, freshness,
+    garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan, outage,
+    ownership, pair, poison, ports, prefix, prompt, quiet, registration, removal, replacement, reread,
+    restart, reunion, rollout, rubbish, sending, stopping, surplus, traffic, upgrade, vacancy, versions,
+    views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
 use callboard_core::registry;
 use callboard_core::store::{Change, Entry, Reply, Request, Txn};
 use callboard_core::work::{Order, Run};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All checkers and what they share.
 #[derive(Clone)]
@@ -41,6 +42,7 @@ impl Court {
             Box::new(upgrade::Upgrade::default()),
             Box::new(quiet::Quiet::default()),
             Box::new(registration::Registrations::default()),
+            Box::new(growth::Growth::default()),
             Box::new(rollout::Rollouts::default()),
             Box::new(waiting::Waiting::default()),
             Box::new(reunion::Reunion::default()),
@@ -49,6 +51,15 @@ impl Court {
             Box::new(traffic::Traffic::default()),
             Box::new(reread::Rereading::default()),
             Box::new(freshness::Freshness),
+            Box::new(emptied::Emptied),
+            Box::new(ending::Ending::default()),
+            Box::new(attribution::Attribution::default()),
+            Box::new(prefix::Prefix),
+            Box::new(again::Again::default()),
+            Box::new(removal::Removal::default()),
+            Box::new(isolation::Isolation::default()),
+            Box::new(honesty::Honesty),
+            Box::new(poison::Poison::default()),
         ];
         checks.extend(outward(lag, outlives));
         Court::of(seed, lag, checks)
@@ -176,6 +187,9 @@ impl Court {
     }
 
     pub(crate) fn fault(&mut self, fault: &Fault) {
+        if let Fault::Trouble { until } | Fault::Outage { until } = fault {
+            self.book.trouble_until = self.book.trouble_until.max(*until);
+        }
         for check in &mut self.checks {
             check.fault(&self.book, fault);
         }
@@ -188,8 +202,8 @@ impl Court {
 
     /// Asks all checkers for what only the end shows.
     pub(crate) fn end(&mut self, end: impl FnOnce(&Book) -> EndFacts) {
-        let EndFacts { calm, settle, fit_hosts, unsound } = end(&self.book);
-        let end = End { book: &self.book, calm, settle, fit_hosts, unsound };
+        let EndFacts { calm, settle, fit_hosts, unsound, weights, reasons } = end(&self.book);
+        let end = End { book: &self.book, calm, settle, fit_hosts, unsound, weights, reasons };
         for check in &mut self.checks {
             check.end(&end, &mut self.findings);
         }
@@ -206,6 +220,8 @@ pub(crate) struct EndFacts {
     pub(crate) settle: Span,
     pub(crate) fit_hosts: Vec<Text>,
     pub(crate) unsound: Vec<(Text, u32)>,
+    pub(crate) weights: Vec<(Process, usize)>,
+    pub(crate) reasons: Option<BTreeMap<Text, String>>,
 }
 
 /// Gives the checkers that look at a store and a table of processes, and at nothing inside a machine.

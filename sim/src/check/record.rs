@@ -2,6 +2,7 @@
 //! time on purpose, so that a mistake in the core's own reading cannot hide itself.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -48,8 +49,12 @@ impl TaskRecord {
 pub(crate) struct StatusRecord {
     pub(crate) generation: u64,
     pub(crate) attempt: u32,
+    #[serde(default)]
+    pub(crate) blamed: u32,
     pub(crate) phase: Step,
     pub(crate) health: Condition,
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -79,6 +84,15 @@ impl StatusRecord {
 
     pub(crate) fn is_healthy(&self) -> bool {
         self.phase == Step::Running && self.health == Condition::Healthy
+    }
+
+    pub(crate) fn is_unhealthy(&self) -> bool {
+        self.health == Condition::Unhealthy
+    }
+
+    /// Says that its agent has given up on it.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.phase == Step::Failed
     }
 }
 
@@ -113,10 +127,26 @@ impl ServiceRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct ServiceStateRecord {
     pub(crate) cluster: Text,
+    #[serde(default)]
+    pub(crate) available: u32,
     pub(crate) version: u32,
     #[serde(default)]
     pub(crate) stable: Option<u32>,
+    #[serde(default)]
+    pub(crate) blamed: Vec<BlameRecord>,
     pub(crate) rollout: RolloutRecord,
+}
+
+impl ServiceStateRecord {
+    /// Says that too many starts of the version took something down.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.blamed.iter().map(|blame| blame.times).sum::<u32>() >= 2
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct BlameRecord {
+    pub(crate) times: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -143,7 +173,7 @@ pub(crate) struct ClusterRecord {
     pub(crate) services: Vec<Text>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct DefinitionRecord {
     #[serde(default)]
     pub(crate) port: u16,
@@ -155,27 +185,15 @@ pub(crate) struct DefinitionRecord {
     pub(crate) cpu_units: u64,
     #[serde(default)]
     pub(crate) containers: Vec<ContainerRecord>,
+    /// What tells whether a task does its work; without any, all that runs does.
     #[serde(default)]
-    pub(crate) restart: RestartRecord,
+    pub(crate) checks: Vec<IgnoredAny>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct ContainerRecord {
     #[serde(rename = "type")]
     pub(crate) kind: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(crate) struct RestartRecord {
-    pub(crate) attempts: u32,
-    pub(crate) delay: String,
-}
-
-impl Default for RestartRecord {
-    fn default() -> RestartRecord {
-        RestartRecord { attempts: 5, delay: "1s".into() }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -7,8 +7,9 @@ use callboard_core::agent::{Effect, Input};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
 use callboard_core::registry;
-use callboard_core::store::{Reply, Request};
+use callboard_core::store::{Op, Reply, Request};
 use callboard_core::work::{Exit, Order, Report, Run, Spec};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Gives what the bug makes an agent do when it hears something.
@@ -72,7 +73,7 @@ fn stop_all(host: &Text, book: &Book) -> Vec<Effect> {
     let runs = here.flat_map(|((_, id), list)| {
         list.iter().map(|alive| Run { id: id.clone(), generation: alive.generation, attempt: alive.attempt })
     });
-    runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(1) })).collect()
+    runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(10) })).collect()
 }
 
 fn is_empty(host: &Text, reply: &Reply) -> bool {
@@ -108,7 +109,27 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
                     }
                 });
             }
-            vec![Effect::Store(Request::Commit { write, txn })]
+            if mutant.bug == Bug::TrustsStarts {
+                rewrite(&mut txn, "status/", |_, status| {
+                    if status["phase"] == "running" {
+                        status["health"] = "healthy".into();
+                    }
+                });
+            }
+            if mutant.bug == Bug::StartsUntold {
+                rewrite(&mut txn, "status/", |_, status| {
+                    if status["phase"] == "starting" {
+                        status["phase"] = "pending".into();
+                    }
+                });
+            }
+            if mutant.bug == Bug::Mute {
+                rewrite(&mut txn, "status/", |_, status| status["reason"] = Value::Null);
+            }
+            if mutant.bug == Bug::Hoards {
+                txn.ops.retain(|op| !matches!(op, Op::Delete { key } if key.starts_with("status/")));
+            }
+            if txn.ops.is_empty() { Vec::new() } else { vec![Effect::Store(Request::Commit { write, txn })] }
         }
         Effect::Registry(request) => {
             inquires(mutant, host, request).into_iter().map(Effect::Registry).collect()
@@ -136,6 +157,12 @@ fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
         (Bug::StartsTwice, Order::Start(spec)) => {
             let twin = Spec { attempt: spec.attempt + 1, ..Spec::clone(&spec) };
             vec![Order::Start(spec), Order::Start(Arc::new(twin))]
+        }
+        (Bug::Impatient, Order::Stop { run, .. }) => vec![Order::Stop { run, grace: Span(0) }],
+        (Bug::InheritsAttempts, Order::Start(spec)) => {
+            let first = *mutant.generations.entry(spec.task.id.to_string()).or_insert(spec.task.generation);
+            let attempt = spec.attempt + u32::from(first != spec.task.generation);
+            vec![Order::Start(Arc::new(Spec { attempt, ..Spec::clone(&spec) }))]
         }
         (Bug::NoBackoff, Order::Start(spec)) => {
             mutant.started.insert((host.clone(), spec.run()), spec.clone());

@@ -107,6 +107,32 @@ pub enum Bug {
     OverlooksHalfStarted,
     /// A scheduler that begins leaves alone what is issued in part.
     LeavesHalfIssued,
+    /// The scheduler counts a task that it stops as one that is left, until its next transaction.
+    StopsFirst,
+    /// The agent kills what it should ask to end.
+    Impatient,
+    /// The scheduler believes that what is being stopped is gone.
+    BelievesEarly,
+    /// The scheduler plans what it has done already.
+    Repeats,
+    /// The scheduler looks at no configuration any more once it has seen rubbish there.
+    RubbishBlinds,
+    /// The agent takes a task for healthy before anybody has looked.
+    TrustsStarts,
+    /// The scheduler does not hear that services are deleted.
+    DeafToDeletes,
+    /// The agent counts the starts of a new placement where those of the one before ended.
+    InheritsAttempts,
+    /// The agent never clears away what it said of tasks that are gone.
+    Hoards,
+    /// The store is not told of starts.
+    StartsUntold,
+    /// The scheduler does not hear what starts took down.
+    ForgetsBlame,
+    /// The agent does not say why.
+    Mute,
+    /// The scheduler does not say why.
+    GivesNoReason,
 }
 
 /// A bug on show.
@@ -179,7 +205,6 @@ const UNDRAIN: &str = "timeline:
 - {at: 120s, do: set_service, service: web, desired: 6}
 - {at: 240s, do: undrain, percent: 100}";
 const CUT_SHORTLY: &str = "timeline: [{at: 90s, do: partition, running: web, count: 1, lasting: 25s}]";
-const DELETE: &str = "timeline: [{at: 60s, do: delete_service, service: web}]";
 const FIX: &str = "builds: [{task: web, version: 1, never_healthy: true}]
 timeline: [{at: 200s, do: set_service, service: web, task_version: 2}]";
 const READ_ONLY: &str = "timeline:
@@ -188,74 +213,106 @@ const READ_ONLY: &str = "timeline:
 const FAR_AWAY: &str = "store: {latency: [500ms, 500ms]}
 timeline: [{at: 60s, do: compact_store}]";
 const CROWD: &str = "timeline: [{at: 60s, do: set_service, service: bystander-001, max: 30, desired: 30}]";
+const POISON: &str = "builds: [{task: web, version: 2, kills_agent_after: 20ms}]
+timeline: [{at: 60s, do: set_service, service: web, task_version: 2}]";
+const SLOW_STOP: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
+timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
+const SLOW_DRAIN: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
+timeline: [{at: 60s, do: drain, running: web, count: 1}]";
+const RUBBISH_AND_ROLL: &str = "timeline:
+- {at: 60s, do: corrupt_service, service: bystander-001}
+- {at: 90s, do: set_service, service: web, task_version: 2}";
+const LOSS_AND_GROW: &str = "timeline:
+- {at: 60s, do: crash_hosts, running: web, count: 1}
+- {at: 90s, do: set_service, service: web, desired: 5}";
+const SHRINK: &str = "timeline: [{at: 60s, do: set_service, service: web, desired: 3}]";
+const DELETE: &str = "timeline: [{at: 60s, do: delete_service, service: web}]";
+
+/// All that is on show.
+const ALL: &[Exhibit] = &[
+    show(Bug::Unfenced, "S1", QUIET),
+    show(Bug::Blind, "S3", QUIET),
+    show(Bug::WrongKey, "S4", QUIET),
+    show(Bug::HalfPair, "S5", QUIET),
+    show(Bug::UnknownIsNo, "S6", LOSSY),
+    show(Bug::TooLarge, "S8", QUIET),
+    show(Bug::Overcommit, "S9", QUIET),
+    show(Bug::SamePort, "S10", QUIET),
+    show(Bug::PlacesOnDrained, "S11", DRAIN_AND_GROW),
+    show(Bug::PlacesUnasked, "S11", DRAIN_UNHEARD),
+    show(Bug::ExceedsMax, "S12", ROLL),
+    show(Bug::SameGeneration, "S13", REFILL),
+    show(Bug::IgnoresMin, "S14", ROLL),
+    show(Bug::StopsOnError, "S16", CUT_SOME),
+    show(Bug::StopsInOutage, "L15", OUTAGE),
+    show(Bug::ChangesInPlace, "S17", ROLL),
+    show(Bug::GhostVersion, "S18", QUIET),
+    show(Bug::RubbishIsZero, "S19", RUBBISH),
+    show(Bug::StartsTwice, "S20", QUIET),
+    show(Bug::TouchesForeign, "S22", QUIET),
+    show(Bug::SeesPhantoms, "S23", CUT),
+    show(Bug::NoBackoff, "S25", CRASHING),
+    show(Bug::GoesBackwards, "S27", QUIET),
+    show(Bug::ForgetsLedger, "ledger", QUIET),
+    show(Bug::StartsNothing, "L12", QUIET),
+    show(Bug::WantsMore, "L1", QUIET),
+    show(Bug::NeverSatisfied, "L5", QUIET),
+    show(Bug::NeverStops, "L7", STOP),
+    show(Bug::IgnoresUndrain, "L8", UNDRAIN),
+    show(Bug::DeafToReturn, "L10", CUT_SHORTLY),
+    show(Bug::NeverForgets, "L11", DELETE),
+    show(Bug::NeverRestarts, "L13", CRASHING),
+    show(Bug::IgnoresFix, "L13", FIX),
+    show(Bug::InsistsAtOnce, "L16", READ_ONLY),
+    show(Bug::PollsForEver, "L17", FAR_AWAY),
+    show(Bug::DoubtsForEver, "L19", LOSSY),
+    show(Bug::NeverReturns, "L20", CUT_SOME),
+    show(Bug::OverlooksHalfStarted, "S20", QUIET),
+    show(Bug::LeavesHalfIssued, "L8", CROWD),
+    show(Bug::NeverRests, "L2", QUIET),
+    show(Bug::NoSuccessor, "L3", SUCCESSION),
+    show(Bug::TrustsSilence, "L9", DEAF),
+    show(Bug::DeafToLoss, "L4", LOSS),
+    show(Bug::IgnoresDrain, "L6", DRAIN),
+    show(Bug::StopsRegistered, "S28", REGISTERED_STOP),
+    show(Bug::TrustsRegistry, "S28", FORGETS),
+    show(Bug::DeafToOrphans, "S21", RESTORE),
+    show(Bug::StopsForgotten, "S16", EMPTY),
+    show(Bug::TouchesNewer, "S36", NEWER),
+    show(Bug::DropsUnknown, "S36", ANNOTATE),
+    show(Bug::StopsFirst, "S7", SHRINK),
+    show(Bug::StartsUntold, "S24", QUIET),
+    show(Bug::ForgetsBlame, "S24", POISON),
+    show(Bug::LeavesOrphans, "S26", STOP),
+    show(Bug::Impatient, "S26", STOP),
+    show(Bug::BelievesEarly, "S26", SLOW_STOP),
+    show(Bug::Repeats, "S31", QUIET),
+    show(Bug::RubbishBlinds, "S33", RUBBISH_AND_ROLL),
+    show(Bug::TrustsStarts, "S34", QUIET),
+    show(Bug::DeafToLoss, "S34", LOSS_AND_GROW),
+    show(Bug::BelievesEarly, "S35", SLOW_DRAIN),
+    show(Bug::DeafToDeletes, "S37", DELETE),
+    show(Bug::InheritsAttempts, "S37", REFILL),
+    show(Bug::Hoards, "S39", REFILL),
+    show(Bug::Mute, "S40", CRASHING),
+    show(Bug::GivesNoReason, "S40", QUIET),
+];
+
+const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
+    let found_by = match (promise.as_bytes()[0], bug) {
+        (_, Bug::OverlooksHalfStarted | Bug::LeavesHalfIssued) => FoundBy::CrashPoint,
+        (_, Bug::UnknownIsNo | Bug::StopsInOutage | Bug::TrustsSilence | Bug::DeafToOrphans)
+        | (_, Bug::StopsForgotten | Bug::InsistsAtOnce | Bug::DoubtsForEver) => FoundBy::StoreFault,
+        (b'L', _) => FoundBy::Waiting,
+        (_, _) => FoundBy::Running,
+    };
+    Exhibit { bug, promise, found_by, timeline }
+}
 
 /// Lists all that is on show.
 #[must_use]
 pub fn exhibits() -> &'static [Exhibit] {
-    const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
-        let found_by = match (promise.as_bytes()[0], bug) {
-            (_, Bug::OverlooksHalfStarted | Bug::LeavesHalfIssued) => FoundBy::CrashPoint,
-            (_, Bug::UnknownIsNo | Bug::StopsInOutage | Bug::TrustsSilence | Bug::DeafToOrphans)
-            | (_, Bug::StopsForgotten | Bug::InsistsAtOnce | Bug::DoubtsForEver) => FoundBy::StoreFault,
-            (b'L', _) => FoundBy::Waiting,
-            (_, _) => FoundBy::Running,
-        };
-        Exhibit { bug, promise, found_by, timeline }
-    }
-    const ALL: [Exhibit; 51] = [
-        show(Bug::Unfenced, "S1", QUIET),
-        show(Bug::Blind, "S3", QUIET),
-        show(Bug::WrongKey, "S4", QUIET),
-        show(Bug::HalfPair, "S5", QUIET),
-        show(Bug::UnknownIsNo, "S6", LOSSY),
-        show(Bug::TooLarge, "S8", QUIET),
-        show(Bug::Overcommit, "S9", QUIET),
-        show(Bug::SamePort, "S10", QUIET),
-        show(Bug::PlacesOnDrained, "S11", DRAIN_AND_GROW),
-        show(Bug::PlacesUnasked, "S11", DRAIN_UNHEARD),
-        show(Bug::ExceedsMax, "S12", ROLL),
-        show(Bug::SameGeneration, "S13", REFILL),
-        show(Bug::IgnoresMin, "S14", ROLL),
-        show(Bug::StopsOnError, "S16", CUT_SOME),
-        show(Bug::StopsInOutage, "L15", OUTAGE),
-        show(Bug::ChangesInPlace, "S17", ROLL),
-        show(Bug::GhostVersion, "S18", QUIET),
-        show(Bug::RubbishIsZero, "S19", RUBBISH),
-        show(Bug::StartsTwice, "S20", QUIET),
-        show(Bug::LeavesOrphans, "S21", STOP),
-        show(Bug::TouchesForeign, "S22", QUIET),
-        show(Bug::SeesPhantoms, "S23", CUT),
-        show(Bug::NoBackoff, "S25", CRASHING),
-        show(Bug::GoesBackwards, "S27", QUIET),
-        show(Bug::ForgetsLedger, "ledger", QUIET),
-        show(Bug::StartsNothing, "L12", QUIET),
-        show(Bug::WantsMore, "L1", QUIET),
-        show(Bug::NeverSatisfied, "L5", QUIET),
-        show(Bug::NeverStops, "L7", STOP),
-        show(Bug::IgnoresUndrain, "L8", UNDRAIN),
-        show(Bug::DeafToReturn, "L10", CUT_SHORTLY),
-        show(Bug::NeverForgets, "L11", DELETE),
-        show(Bug::NeverRestarts, "L13", CRASHING),
-        show(Bug::IgnoresFix, "L13", FIX),
-        show(Bug::InsistsAtOnce, "L16", READ_ONLY),
-        show(Bug::PollsForEver, "L17", FAR_AWAY),
-        show(Bug::DoubtsForEver, "L19", LOSSY),
-        show(Bug::NeverReturns, "L20", CUT_SOME),
-        show(Bug::OverlooksHalfStarted, "S20", QUIET),
-        show(Bug::LeavesHalfIssued, "L8", CROWD),
-        show(Bug::NeverRests, "L2", QUIET),
-        show(Bug::NoSuccessor, "L3", SUCCESSION),
-        show(Bug::TrustsSilence, "L9", DEAF),
-        show(Bug::DeafToLoss, "L4", LOSS),
-        show(Bug::IgnoresDrain, "L6", DRAIN),
-        show(Bug::StopsRegistered, "S28", REGISTERED_STOP),
-        show(Bug::TrustsRegistry, "S28", FORGETS),
-        show(Bug::DeafToOrphans, "S21", RESTORE),
-        show(Bug::StopsForgotten, "S16", EMPTY),
-        show(Bug::TouchesNewer, "S36", NEWER),
-        show(Bug::DropsUnknown, "S36", ANNOTATE),
-    ];
-    &ALL
+    ALL
 }
 
 /// Four hosts, and a service whose tasks fill one of them and a bit of another.

@@ -51,6 +51,7 @@ pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
             if mutant.bug == Bug::DeafToReturn {
                 changes.retain(|change| is_deaf_to(&mut mutant.gone, change));
             }
+            overhear(mutant, changes);
             let loses =
                 |change: &Change| matches!(change, Change::Delete { key, .. } if key.ends_with("/alive"));
             if mutant.bug == Bug::SeesPhantoms && changes.iter().any(loses) {
@@ -85,6 +86,26 @@ fn is_deaf_to(gone: &mut BTreeSet<Text>, change: &Change) -> bool {
         }
         Change::Put(_) => !gone.contains(&key),
         Change::Delete { .. } => true,
+    }
+}
+
+/// Takes out what a scheduler does not hear of its configuration.
+fn overhear(mutant: &mut Mutant, changes: &mut Vec<Change>) {
+    if mutant.bug == Bug::DeafToDeletes {
+        changes.retain(
+            |change| !matches!(change, Change::Delete { key, .. } if key.starts_with("config/services/")),
+        );
+    }
+    if mutant.bug == Bug::RubbishBlinds {
+        let is_config = |change: &Change| change.key().starts_with("config/");
+        let is_rubbish = |change: &Change| match change {
+            Change::Put(entry) => serde_json::from_str::<Value>(&entry.value).is_err(),
+            Change::Delete { .. } => false,
+        };
+        if changes.iter().any(|change| is_config(change) && is_rubbish(change)) {
+            mutant.taken.insert("config/".into());
+        }
+        changes.retain(|change| !is_config(change) || mutant.taken.is_empty());
     }
 }
 
@@ -137,7 +158,13 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
                 fields.remove("x_later");
             }
         }),
-        (Bug::NeverRests, "state/services/web") => {
+        (Bug::ForgetsBlame, _) => rewrite_entry(entry, "status/", |status| status["blamed"] = 0.into()),
+        (Bug::BelievesEarly, _) => rewrite_entry(entry, "status/", |status| {
+            if status["phase"] == "stopping" {
+                status["phase"] = "dead".into();
+            }
+        }),
+        (Bug::NeverRests | Bug::Repeats, "state/services/web") => {
             mutant.state = Some((entry.key.clone(), entry.value.clone(), entry.revision));
         }
         _ => {}
@@ -205,6 +232,7 @@ pub(super) fn does(mutant: &mut Mutant, effect: Effect) -> Option<Effect> {
         (Bug::UnknownIsNo, true) => {
             mutant.sent.insert(write.0, txn.clone());
         }
+        (Bug::StopsFirst, _) => mutant.extra.extend(put_off(&mut txn)),
         (bug, creates) => spoil(bug, creates, &mut txn),
     }
     mutant.last = Some(Request::Commit { write, txn: txn.clone() });
@@ -248,6 +276,7 @@ fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
                 task["memory"] = 1.into();
             }
         }),
+        (Bug::GivesNoReason, _) => rewrite(txn, "state/tasks/", |_, task| task["reason"] = "".into()),
         (Bug::GhostVersion, _) => rewrite(txn, "state/tasks/", |_, task| task["version"] = 9.into()),
         (Bug::NeverForgets, _) => {
             let forgets = |op: &Op| matches!(op, Op::Delete { key } if key.starts_with("state/services/"));
@@ -258,12 +287,28 @@ fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
     }
 }
 
+/// Takes what is said of services out of a transaction that writes more than that, for a later one.
+fn put_off(txn: &mut Txn) -> Option<Txn> {
+    let is_state = |key: &str| key.starts_with("state/services/");
+    if txn.ops.iter().all(|op| is_state(op.key())) {
+        return None;
+    }
+    let mut later = txn.clone();
+    drop_keys(&mut later, |key| !is_state(key));
+    drop_keys(txn, is_state);
+    (!later.ops.is_empty()).then_some(later)
+}
+
 /// Gives what the bug makes a scheduler do of its own accord.
 pub(super) fn does_unasked(mutant: &mut Mutant, now: Time) -> Vec<Effect> {
     let mut txns = std::mem::take(&mut mutant.extra);
-    if mutant.bug == Bug::NeverRests && now.since(mutant.rested) > Span::secs(5) {
+    let restless = matches!(mutant.bug, Bug::NeverRests | Bug::Repeats);
+    if restless && now.since(mutant.rested) > Span::secs(5) {
         mutant.rested = now;
-        if let (Some(held), Some((key, value, revision))) = (mutant.held.clone(), mutant.state.clone()) {
+        if let (Some(held), Some((key, mut value, revision))) = (mutant.held.clone(), mutant.state.clone()) {
+            if mutant.bug == Bug::NeverRests {
+                value = other_failures(&value);
+            }
             let guards = vec![held, Guard::At { key: key.clone(), revision }];
             txns.push(Txn { guards, ops: vec![Op::Put { key, value, session: None }] });
         }
@@ -274,6 +319,13 @@ pub(super) fn does_unasked(mutant: &mut Mutant, now: Time) -> Vec<Effect> {
         Effect::Store(Request::Commit { write: WriteId(mutant.next_write), txn })
     };
     txns.into_iter().map(commit).chain(asks).collect()
+}
+
+/// Counts one failed task more or less in what is remembered of a service.
+fn other_failures(state: &str) -> String {
+    let mut state: Value = serde_json::from_str(state).unwrap_or_default();
+    state["failures"] = (1 - state["failures"].as_u64().unwrap_or(0).min(1)).into();
+    state.to_string()
 }
 
 /// Gives the last part of a key.

@@ -167,6 +167,7 @@ fn moves(why: &StopReason) -> bool {
         | StopReason::BadRecord { .. } => false,
         StopReason::NotHealthy { .. }
         | StopReason::Failed { .. }
+        | StopReason::Quarantined
         | StopReason::Orphaned
         | StopReason::HostLost
         | StopReason::Drain

@@ -172,6 +172,7 @@ fn stop(why: &StopReason) -> &'static str {
         StopReason::Rollout { .. } => "stop: rollout",
         StopReason::NotHealthy { .. } => "stop: not healthy",
         StopReason::Failed { .. } => "stop: failed",
+        StopReason::Quarantined => "stop: quarantined",
         StopReason::Orphaned => "stop: orphaned",
         StopReason::HostLost => "stop: host lost",
         StopReason::Drain => "stop: drain",

@@ -60,6 +60,8 @@ impl Stage {
         // A machine that notices at once looks again at once.
         let stale = Span(blind.0.max(Span::secs(60).0) + Span::secs(20).0 + ways);
         let outlives = manners.outlives(scenario.ttl);
+        let mut court = Court::new(seed, (lag, stale), outlives);
+        court.book.is_prompt = !manners.is_lossy() && ways < 1_000;
         let mut queue = Queue::new();
         queue.push(Time(0), Event::SignsOfLife);
         let schedulers = (0..scenario.schedulers).map(|index| {
@@ -83,7 +85,7 @@ impl Stage {
             hosts: Vec::new(),
             schedulers,
             store: SimStore::new(manners),
-            court: Court::new(seed, (lag, stale), outlives),
+            court,
             stats: Stats::default(),
             expecting: Expecting::new(&scenario),
             arrived: BTreeMap::new(),

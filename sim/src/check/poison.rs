@@ -1,0 +1,98 @@
+//! S24: what takes down hosts, or their agents, as it is started goes no further than to a second one. The store is told of
+//! each start before it is ordered, or could not be told.
+
+use super::record::{Place, Step, Text};
+use super::{Book, By, Check, Fault, Findings, Seen};
+use callboard_core::machine::{Span, Time};
+use callboard_core::work::Order;
+use std::collections::BTreeMap;
+
+/// Remembers what agents say that the starts of each version took down.
+#[derive(Clone, Default)]
+pub(crate) struct Poison {
+    blamed: BTreeMap<(Text, u32), Victims>,
+    /// Until when somebody somewhere cannot be heard.
+    deaf_until: Time,
+    /// The last start that the store was told of.
+    told: Option<(Time, Text, u64)>,
+}
+
+/// What was said of each placement, and when it was enough.
+#[derive(Clone, Default)]
+struct Victims {
+    times: BTreeMap<(Text, u64), u32>,
+    since: Option<Time>,
+}
+
+/// So many starts may take something down.
+const MOST: u32 = 2;
+/// How long the store may take to learn of a start.
+const PATIENCE: Span = Span::secs(2);
+
+impl Check for Poison {
+    fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        for write in seen.writes {
+            match (&write.place, &seen.by) {
+                (Place::Status { host, id }, By::Agent(_)) => self.hear(seen.book, host, id),
+                // Whatever users say of a service may mean that it is to be tried again.
+                (Place::Service(name), By::User) => self.blamed.retain(|(service, _), _| service != name),
+                (_, By::Agent(_) | By::Scheduler | By::User | By::Stranger | By::Session) => {}
+            }
+        }
+        for task in seen.created().filter(|task| !seen.book.goes_on(task)) {
+            let victims = self.blamed.get(&(task.service.clone(), task.version));
+            let since = victims.and_then(|victims| victims.since);
+            let settled = since.is_some_and(|since| seen.book.now.since(since) > seen.book.lag);
+            if settled && seen.book.trouble_until <= seen.book.now {
+                let what = format!("{} came to {}, and its version is poison", task.id, task.host);
+                found.blame("S24", what);
+            }
+        }
+    }
+
+    fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
+        let Order::Start(spec) = order else { return };
+        let run = spec.run();
+        let page = book.hosts.get(host);
+        let status = page.and_then(|page| page.statuses.get(&run.id)).map(|status| &status.record);
+        let is_told = status.is_some_and(|status| {
+            (status.generation, status.attempt, status.phase) >= (run.generation, run.attempt, Step::Starting)
+        });
+        // What is started twice at once is told of once; that it is started twice is the business of S20.
+        let start = Some((book.now, run.id.clone(), run.generation));
+        if is_told {
+            self.told = start;
+            return;
+        }
+        let present = page.is_some_and(|page| page.alive && book.now.since(page.alive_since) > PATIENCE);
+        let last = self.deaf_until.max(book.trouble_until);
+        let hears = last == Time(0) || last + Span::secs(60) <= book.now;
+        if self.told != start && present && hears && book.is_prompt {
+            found.blame("S24", format!("{} was started on {host} before the store knew", run.id));
+        }
+    }
+
+    fn fault(&mut self, _book: &Book, fault: &Fault) {
+        match fault {
+            Fault::Amnesia => self.blamed.clear(),
+            Fault::Unreachable { until, .. } => self.deaf_until = self.deaf_until.max(*until),
+            Fault::HostDown(_) | Fault::Trouble { .. } | Fault::Outage { .. } | Fault::Ended(_) => {}
+        }
+    }
+}
+
+impl Poison {
+    fn hear(&mut self, book: &Book, host: &Text, id: &Text) {
+        let page = book.hosts.get(host);
+        let status = page.and_then(|page| page.statuses.get(id)).map(|status| &status.record);
+        let Some(status) = status.filter(|status| status.blamed > 0) else { return };
+        let twin =
+            page.and_then(|page| page.twins.get(id)).filter(|twin| twin.generation == status.generation);
+        let Some(twin) = twin.filter(|twin| twin.runs()) else { return };
+        let victims = self.blamed.entry((twin.service.clone(), twin.version)).or_default();
+        victims.times.insert((host.clone(), status.generation), status.blamed);
+        if victims.since.is_none() && victims.times.values().sum::<u32>() >= MOST {
+            victims.since = Some(book.now);
+        }
+    }
+}
