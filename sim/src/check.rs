@@ -53,6 +53,7 @@ mod sending;
 mod stopping;
 mod surplus;
 mod traffic;
+mod unfit;
 mod upgrade;
 mod vacancy;
 mod versions;

@@ -251,12 +251,9 @@ impl Agent {
     }
 }
 
-/// Counts the lives of the agent that ended while a placement was being started, or had only just been, by the last
-/// word of the one before.
+/// Counts the lives of the agent that ended while a placement was being started, by the last word of the one before.
 fn blame(status: &Status) -> u32 {
-    let is_new = status.phase == Phase::Starting
-        || (status.phase == Phase::Running && status.health == Health::Unknown);
-    status.blamed.saturating_add(u32::from(is_new))
+    status.blamed.saturating_add(u32::from(status.phase == Phase::Starting))
 }
 
 /// Says how a run ended.

@@ -97,13 +97,11 @@ pub struct ServiceState {
     pub blamed: Vec<Blame>,
 }
 
-/// A placement that was being started when its host, or the agent there, went down.
+/// A host that went down, or its agent did, while it started something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blame {
     /// The host.
     pub host: Name,
-    /// The placement.
-    pub generation: Generation,
     /// How often that happened.
     pub times: u32,
     /// The host is gone since, so that nobody there can say what it was.

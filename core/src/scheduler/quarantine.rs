@@ -33,9 +33,8 @@ impl Round<'_> {
             let lost = view.class == Class::Lost && self.may_have_taken_down(view, status);
             let times = status.blamed.saturating_add(u32::from(lost));
             if times > 0 {
-                let (host, generation, newest) =
-                    (view.task.host.clone(), view.task.generation, self.world.newest);
-                found.push(Blame { host, generation, times, lost, newest });
+                let (host, newest) = (view.task.host.clone(), self.world.newest);
+                found.push(Blame { host, times, lost, newest });
             }
         }
         found.into_iter().for_each(|blame| self.blame(blame));
@@ -66,7 +65,8 @@ impl Round<'_> {
 
     fn blame(&mut self, blame: Blame) {
         let blamed = &mut self.state.blamed;
-        let same = |known: &Blame| (&known.host, known.generation) == (&blame.host, blame.generation);
+        // What was being started together went down together.
+        let same = |known: &Blame| known.host == blame.host;
         match blamed.iter().position(same) {
             Some(at) if blamed[at].times < blame.times => blamed[at] = blame,
             None if blamed.len() < BLAMED_MAX as usize => blamed.push(blame),

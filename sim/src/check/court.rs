@@ -7,8 +7,8 @@ use super::{
     capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, foreign, freshness,
     garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan, outage,
     ownership, pair, poison, ports, prefix, prompt, quiet, registration, removal, replacement, reread,
-    restart, reunion, rollout, rubbish, sending, stopping, surplus, traffic, upgrade, vacancy, versions,
-    views, waiting,
+    restart, reunion, rollout, rubbish, sending, stopping, surplus, traffic, unfit, upgrade, vacancy,
+    versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -60,6 +60,7 @@ impl Court {
             Box::new(isolation::Isolation::default()),
             Box::new(honesty::Honesty),
             Box::new(poison::Poison::default()),
+            Box::new(unfit::Unfit::default()),
         ];
         checks.extend(outward(lag, outlives));
         Court::of(seed, lag, checks)

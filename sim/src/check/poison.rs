@@ -17,10 +17,10 @@ pub(crate) struct Poison {
     told: Option<(Time, Text, u64)>,
 }
 
-/// What was said of each placement, and when it was enough.
+/// What each host said at most, and when that was enough.
 #[derive(Clone, Default)]
 struct Victims {
-    times: BTreeMap<(Text, u64), u32>,
+    times: BTreeMap<Text, u32>,
     since: Option<Time>,
 }
 
@@ -90,7 +90,8 @@ impl Poison {
             page.and_then(|page| page.twins.get(id)).filter(|twin| twin.generation == status.generation);
         let Some(twin) = twin.filter(|twin| twin.runs()) else { return };
         let victims = self.blamed.entry((twin.service.clone(), twin.version)).or_default();
-        victims.times.insert((host.clone(), status.generation), status.blamed);
+        let times = victims.times.entry(host.clone()).or_default();
+        *times = status.blamed.max(*times);
         if victims.since.is_none() && victims.times.values().sum::<u32>() >= MOST {
             victims.since = Some(book.now);
         }

@@ -36,11 +36,15 @@ impl Check for Removal {
         self.judge(book, found);
     }
 
-    fn ordered(&mut self, _book: &Book, host: &Text, order: &Order, found: &mut Findings) {
+    fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
         let Order::Start(spec) = order else { return };
         let task = &spec.task;
         let before = self.started.insert((host.clone(), task.id.clone()), task.generation);
-        if spec.attempt > 0 && before != Some(task.generation) {
+        // An agent may have ended between telling of a start and ordering it.
+        let status =
+            book.hosts.get(host).and_then(|page| page.statuses.get(&task.id)).map(|status| &status.record);
+        let told = status.filter(|status| status.generation == task.generation).map(|status| status.attempt);
+        if before != Some(task.generation) && spec.attempt > told.unwrap_or(0) {
             let what = format!("{} on {host} begins with attempt {}", task.id, spec.attempt);
             found.blame("S37", what);
         }

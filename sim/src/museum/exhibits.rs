@@ -125,6 +125,8 @@ pub enum Bug {
     InheritsAttempts,
     /// The agent never clears away what it said of tasks that are gone.
     Hoards,
+    /// The scheduler does not hear that hosts are unfit.
+    DeafToIlls,
     /// The store is not told of starts.
     StartsUntold,
     /// The scheduler does not hear what starts took down.
@@ -213,8 +215,10 @@ const READ_ONLY: &str = "timeline:
 const FAR_AWAY: &str = "store: {latency: [500ms, 500ms]}
 timeline: [{at: 60s, do: compact_store}]";
 const CROWD: &str = "timeline: [{at: 60s, do: set_service, service: bystander-001, max: 30, desired: 30}]";
-const POISON: &str = "builds: [{task: web, version: 2, kills_agent_after: 20ms}]
-timeline: [{at: 60s, do: set_service, service: web, task_version: 2}]";
+const FULL: &str = "timeline:
+- {at: 60s, do: fill_disks, running: web, count: 4, lasting: 300s}
+- {at: 120s, do: set_service, service: web, desired: 6}";
+const POISON: &str = "builds: [{task: web, version: 1, kills_agent_after: 20ms}]";
 const SLOW_STOP: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
 timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
 const SLOW_DRAIN: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
@@ -281,6 +285,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::TouchesNewer, "S36", NEWER),
     show(Bug::DropsUnknown, "S36", ANNOTATE),
     show(Bug::StopsFirst, "S7", SHRINK),
+    show(Bug::DeafToIlls, "S29", FULL),
     show(Bug::StartsUntold, "S24", QUIET),
     show(Bug::ForgetsBlame, "S24", POISON),
     show(Bug::LeavesOrphans, "S26", STOP),
