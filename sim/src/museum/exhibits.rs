@@ -129,8 +129,6 @@ pub enum Bug {
     DeafToIlls,
     /// The store is not told of starts.
     StartsUntold,
-    /// The scheduler does not hear what starts took down.
-    ForgetsBlame,
     /// The agent does not say why.
     Mute,
     /// The scheduler does not say why.
@@ -218,7 +216,6 @@ const CROWD: &str = "timeline: [{at: 60s, do: set_service, service: bystander-00
 const FULL: &str = "timeline:
 - {at: 60s, do: fill_disks, running: web, count: 4, lasting: 300s}
 - {at: 120s, do: set_service, service: web, desired: 6}";
-const POISON: &str = "builds: [{task: web, version: 1, kills_agent_after: 20ms}]";
 const SLOW_STOP: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
 timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
 const SLOW_DRAIN: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
@@ -287,7 +284,6 @@ const ALL: &[Exhibit] = &[
     show(Bug::StopsFirst, "S7", SHRINK),
     show(Bug::DeafToIlls, "S29", FULL),
     show(Bug::StartsUntold, "S24", QUIET),
-    show(Bug::ForgetsBlame, "S24", POISON),
     show(Bug::LeavesOrphans, "S26", STOP),
     show(Bug::Impatient, "S26", STOP),
     show(Bug::BelievesEarly, "S26", SLOW_STOP),

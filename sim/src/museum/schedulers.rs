@@ -161,7 +161,6 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
         (Bug::DeafToIlls, key) if key.ends_with("/usage") => {
             rewrite_entry(entry, "hosts/", |usage| usage["unfit"] = Value::Null);
         }
-        (Bug::ForgetsBlame, _) => rewrite_entry(entry, "status/", |status| status["blamed"] = 0.into()),
         (Bug::BelievesEarly, _) => rewrite_entry(entry, "status/", |status| {
             if status["phase"] == "stopping" {
                 status["phase"] = "dead".into();
