@@ -11,9 +11,9 @@ use std::ops::ControlFlow;
 
 /// Plant bugs, one at a time, and count the seeds until each is caught: what the checkers are worth
 ///
-/// Each bug is tried in its own scenario, where its own checker must catch it, and in tiny worlds drawn from seeds, where any
-/// may. Seeds are tried one after the other, and each catch ends a trial: the table has the median and the 95th percentile
-/// of the trials. Exit code 3 when a bug was not caught by its checker.
+/// Each bug is tried in its own scenario, where its own checker must catch it, and in tiny worlds drawn from seeds, where
+/// any may. Seeds are tried one after the other, and each catch ends a trial: the table has the median and the 95th
+/// percentile of the trials. Exit code 3 when a bug was not caught by its checker.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  callboard sim museum --seeds 200\n  callboard sim museum unfenced ignoresmin"

@@ -12,8 +12,7 @@ use std::sync::Arc;
 /// Which runs are meant.
 #[derive(Debug, clap::Args)]
 pub(super) struct WhatArgs {
-    /// Scenario files, or names of scenarios that are shipped, see `callboard sim list`; `tiny-7` is no file but the world of
-    /// the profile `tiny` that seed 7 draws
+    /// Scenario files, or names of shipped ones (`callboard sim list`); `tiny-7` is the tiny world that seed 7 draws
     #[arg(required_unless_present = "profile")]
     files: Vec<PathBuf>,
     /// Worlds of this size, one drawn from each seed: tiny, small, medium, large or huge
