@@ -83,6 +83,12 @@ impl Agent {
             self.identify_store(now);
         }
         for entry in &listing.entries {
+            // All that was ever written up to here is listed, or it never was: the store was put back, and has grown past
+            // what is known since.
+            let known = Key::parse(&entry.key).and_then(|key| self.known_revision(&key, &entry.key));
+            if known.is_some_and(|known| entry.revision < known && known <= listing.revision) {
+                self.take_out(&entry.key, None);
+            }
             self.take_in(entry);
         }
     }
