@@ -5,7 +5,7 @@
 
 use crate::api::LocalAgent;
 use crate::data_dir;
-use crate::drive::AgentDriver;
+use crate::drive::{AgentDriver, Kept};
 use crate::host;
 use crate::process::{AgentPart, Ground, PRESSURE_PERCENT, Started};
 use anyhow::Result;
@@ -56,8 +56,7 @@ pub(crate) fn start(part: &AgentPart, count: u32, ground: &Ground<'_>) -> Result
             Arc::clone(&executor),
             None,
             Arc::clone(ground.events),
-            None,
-            None,
+            Kept::default(),
         );
         drivers.spawn(async move {
             tokio::time::sleep(APART * number).await;

@@ -3,7 +3,7 @@
 use crate::announce::Announced;
 use crate::api::{self, Api, LocalAgent};
 use crate::data_dir::DataDir;
-use crate::drive::{AgentDriver, Clock, SchedulerDriver, Told};
+use crate::drive::{AgentDriver, Clock, Kept, SchedulerDriver, Told};
 use crate::events::Events;
 use crate::hollow;
 use crate::host::{self, HostArgs};
@@ -341,8 +341,7 @@ fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
         Arc::clone(&executor),
         registry,
         Arc::clone(ground.events),
-        Some(data_dir.seen_file()),
-        ground.journal.cloned(),
+        Kept { seen_file: Some(data_dir.seen_file()), journal: ground.journal.cloned() },
     );
     let locals = [(host, LocalAgent { told, executor, hollow: false })].into();
     Ok(Started { locals, driver: tokio::spawn(driver.run()) })

@@ -78,8 +78,8 @@ impl Replay {
         let clusters = &self.stage.court.book.clusters;
         let lists = |services: &[Arc<str>]| services.iter().any(|listed| &**listed == service);
         let cluster = clusters.iter().find(|(_, cluster)| lists(&cluster.services)).map(|(name, _)| name)?;
-        let machines = self.stage.schedulers.iter().filter_map(|process| process.machine.as_ref());
-        let machine = machines.filter(|machine| machine.machine.tenure(cluster).is_some()).last()?;
+        let mut machines = self.stage.schedulers.iter().filter_map(|process| process.machine.as_ref());
+        let machine = machines.rfind(|machine| machine.machine.tenure(cluster).is_some())?;
         let world = machine.machine.world();
         let definition = world.definition(&record.task_name, record.task_version)?;
         let key = (cluster.clone(), service.into());

@@ -50,9 +50,16 @@ pub(crate) struct AgentDriver {
     seen: watch::Sender<Seen>,
 }
 
+/// Where an agent keeps what outlives it; what has no place is not kept.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// What it has seen of the store, for the next start.
+    pub(crate) seen_file: Option<PathBuf>,
+    pub(crate) journal: Option<Place>,
+}
+
 impl AgentDriver {
-    /// Makes a driver and the way to tell it things. What it has seen of the store is kept in `seen_file`, if any.
-    /// There is a `registry` if the settings say so.
+    /// Makes a driver and the way to tell it things. There is a `registry` if the settings say so.
     pub(crate) fn new(
         settings: Settings,
         clock: Clock,
@@ -60,20 +67,19 @@ impl AgentDriver {
         executor: Arc<dyn Executor>,
         registry: Option<Arc<ConsulRegistry>>,
         events: Arc<Events>,
-        seen_file: Option<PathBuf>,
-        journal: Option<Place>,
+        kept: Kept,
     ) -> (AgentDriver, UnboundedSender<Told>) {
         let (line, replies) = Line::new(store);
         let (sender, told) = unbounded_channel();
         let machine = Agent::new(settings);
         let (reports, registered) = (unbounded_channel(), unbounded_channel());
         let (seen, changed) = watch::channel(seen_by(&machine));
-        if let Some(file) = seen_file {
+        if let Some(file) = kept.seen_file {
             drop(tokio::spawn(keep_seen(changed, file)));
         }
         let driver = AgentDriver {
             machine,
-            journal: journal.map(Journal::begin),
+            journal: kept.journal.map(Journal::begin),
             clock,
             events,
             executor,

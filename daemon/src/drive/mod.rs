@@ -7,7 +7,7 @@ mod agent;
 mod scheduler;
 mod store;
 
-pub(crate) use agent::{AgentDriver, Told};
+pub(crate) use agent::{AgentDriver, Kept, Told};
 pub(crate) use scheduler::{Question, SchedulerDriver};
 
 use callboard_core::machine::{Time, Wake};

@@ -22,7 +22,7 @@ fn read(text: &str) -> Result<Sourced<Configuration>, Problem> {
 
 async fn stored() -> MemoryStore {
     let store = MemoryStore::new(Memory::default());
-    apply(&store, &read(HELLO).unwrap(), false).await.unwrap();
+    apply(&store, &read(HELLO).unwrap(), false, None).await.unwrap();
     store
 }
 
@@ -41,7 +41,7 @@ fn mistakes_say_where_and_what_next() {
 #[tokio::test]
 async fn applying_twice_changes_nothing() {
     let store = stored().await;
-    let again = apply(&store, &read(HELLO).unwrap(), false).await.unwrap();
+    let again = apply(&store, &read(HELLO).unwrap(), false, None).await.unwrap();
     assert_eq!(
         told(&again),
         ["task_definitions/web/1 unchanged", "services/web unchanged", "clusters/default unchanged"]
@@ -52,7 +52,7 @@ async fn applying_twice_changes_nothing() {
 #[tokio::test]
 async fn a_dry_run_writes_nothing() {
     let store = MemoryStore::new(Memory::default());
-    let applied = apply(&store, &read(HELLO).unwrap(), true).await.unwrap();
+    let applied = apply(&store, &read(HELLO).unwrap(), true, None).await.unwrap();
     assert_eq!(told(&applied).len(), 3);
     assert_eq!(store.list("").await.unwrap().entries, []);
 }
@@ -62,9 +62,9 @@ async fn references_are_checked_against_what_is_stored() {
     let store = stored().await;
     let service =
         "services:\n  - { name: api, task_name: web, task_version: 2, desired: 1, min: 0, max: 2 }\n";
-    let problem = apply(&store, &read(service).unwrap(), false).await.unwrap_err();
+    let problem = apply(&store, &read(service).unwrap(), false, None).await.unwrap_err();
     assert_eq!(problem.kind, Kind::Invalid);
-    apply(&store, &read(&service.replace("version: 2", "version: 1")).unwrap(), false).await.unwrap();
+    apply(&store, &read(&service.replace("version: 2", "version: 1")).unwrap(), false, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -94,9 +94,9 @@ async fn only_known_hosts_are_drained() {
     let store = stored().await;
     assert_eq!(drain(&store, "h1", true).await.unwrap_err().kind, Kind::NotFound);
     let hosts = "hosts:\n  - { name: h1, reserved_ports: [22] }\n";
-    apply(&store, &read(hosts).unwrap(), false).await.unwrap();
+    apply(&store, &read(hosts).unwrap(), false, None).await.unwrap();
     let drained = drain(&store, "h1", true).await.unwrap();
     assert_eq!(drained.changes[0].fields, ["draining: default → true"]);
-    let again = apply(&store, &read(hosts).unwrap(), false).await.unwrap();
+    let again = apply(&store, &read(hosts).unwrap(), false, None).await.unwrap();
     assert_eq!(told(&again), ["hosts/h1 unchanged"]);
 }

@@ -35,7 +35,7 @@ impl Snapshot {
     /// Says what is otherwise in a later one, keys first.
     #[must_use]
     pub fn differences(&self, later: &Snapshot) -> Vec<String> {
-        let mut said = compared(&self.keys, &later.keys, |key, before, after| difference(key, before, after));
+        let mut said = compared(&self.keys, &later.keys, difference);
         said.extend(compared(&self.processes, &later.processes, |process, before, after| {
             match (before, after) {
                 (_, None) => format!("{process} is gone"),
