@@ -301,9 +301,7 @@ impl Agent {
             self.queue.insert(id);
             return;
         }
-        // Where nobody can be told, nobody is.
-        let patience = if self.is_present() { TELLING_PATIENCE } else { Span(0) };
-        local.state = State::Starting { since: now, again: now + patience, ordered: false };
+        local.state = State::Starting { since: now, again: now + TELLING_PATIENCE, ordered: false };
         local.health = Health::Unknown;
         local.unhealthy_since = None;
         local.probing.clear();
@@ -314,9 +312,6 @@ impl Agent {
         }
         local.past = before.filter(|before| *before != local.run());
         self.slots.insert(id, now);
-        if patience == Span(0) {
-            self.start(now, local);
-        }
     }
 
     /// Tells whether the store knows that the present start is under way: should it take this agent down, that is what

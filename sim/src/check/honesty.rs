@@ -29,7 +29,7 @@ impl Check for Honesty {
             let (issued, target) = (page.issued.len(), record.target() as usize);
             let Some(reasons) = &end.reasons else { return };
             let reason = reasons.get(service);
-            if end.calm >= end.settle && issued < target && reason.is_none() {
+            if end.calm >= end.settle && issued.max(page.healthy as usize) < target && reason.is_none() {
                 found.blame(
                     "S40",
                     format!("{issued} of {target} tasks of {service} are issued, and nobody says why"),

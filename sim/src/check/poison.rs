@@ -72,11 +72,13 @@ impl Check for Poison {
         }
     }
 
-    fn fault(&mut self, _book: &Book, fault: &Fault) {
+    fn fault(&mut self, book: &Book, fault: &Fault) {
         match fault {
             Fault::Amnesia => self.blamed.clear(),
             Fault::Unreachable { until, .. } => self.deaf_until = self.deaf_until.max(*until),
-            Fault::HostDown(_) | Fault::Trouble { .. } | Fault::Outage { .. } | Fault::Ended(_) => {}
+            // Whoever takes its place is not heard at once.
+            Fault::Ended(_) => self.deaf_until = self.deaf_until.max(book.now),
+            Fault::HostDown(_) | Fault::Trouble { .. } | Fault::Outage { .. } => {}
         }
     }
 }
