@@ -31,6 +31,7 @@ use crate::session::Session;
 use crate::store::{Entry, Reply, Request, Revision};
 use crate::why::Note;
 use crate::work::{Order, Report, Run};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -105,7 +106,7 @@ pub struct Agent {
     /// What was issued to this host.
     issued: BTreeMap<Name, issued::Issued>,
     /// What is on this host.
-    locals: BTreeMap<Name, local::Local>,
+    locals: BTreeMap<Name, Box<local::Local>>,
     /// Live runs that others have taken the place of.
     relics: BTreeMap<Run, local::Relic>,
     definitions: BTreeMap<(Name, Version), Arc<TaskDefinition>>,
@@ -282,10 +283,7 @@ impl Agent {
         {
             let id = id.clone();
             self.timers.pop_first();
-            if let Some(local) = self.locals.get_mut(&id) {
-                local.due = None;
-            }
-            self.touched.insert(id);
+            self.attend(now, id);
         }
         self.wake_writer(now);
         let mut requests = Vec::new();

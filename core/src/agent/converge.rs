@@ -13,6 +13,7 @@ use crate::model::{Desired, Health, Ledger, Name, Phase, Task};
 use crate::store::{Entry, Revision};
 use crate::why::Note;
 use crate::work::{Order, Spec};
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -55,14 +56,14 @@ impl Agent {
     }
 
     fn consider(&mut self, now: Time, id: &Name) {
-        let Some(mut local) = self.locals.remove(id).or_else(|| self.accept(id)) else {
+        let Some(mut local) = self.locals.remove(id).or_else(|| self.accept(id).map(Box::new)) else {
             if self.stored.contains_key(id) && !self.issued.contains_key(id) {
                 self.writer.unsaid.insert(id.clone());
             }
             return;
         };
         let was_healthy = local.health;
-        self.probe(now, &mut local);
+        local.probe(now, self.settings.registry, &mut self.out);
         if self.is_ready() {
             self.merge(now, &mut local);
         }
@@ -75,23 +76,18 @@ impl Agent {
         self.show(now, &mut local);
         self.tell_health(&local, was_healthy);
         self.review_orphan(&local);
-        if let Some(due) = local.due.take() {
-            self.timers.remove(&(due, id.clone()));
-        }
         if !matches!(local.state, State::Starting { .. }) {
             self.slots.remove(id);
         }
         if kept {
-            // A moment that has passed already would wake the agent for ever.
-            let due = local.next_due(now).map(|due| due.max(now + Span(1)));
-            self.timers.extend(due.map(|due| (due, id.clone())));
-            local.due = due;
+            local.plan(now, &mut self.timers);
             if self.stored.get(id).and_then(|stored| stored.of(&local)) != Some(&local.status()) {
                 self.writer.unsaid.insert(id.clone());
             }
             self.locals.insert(id.clone(), local);
         } else {
-            self.forget(local);
+            local.unplan(&mut self.timers);
+            self.forget(*local);
         }
     }
 
@@ -335,8 +331,8 @@ impl Agent {
         let relic =
             self.relics.iter().find(|(_, relic)| relic.port == Some(port)).map(|(run, _)| run.id.clone());
         let holds =
-            |other: &&Local| other.task.port == Some(port) && other.holds_port() && other.task.id != task.id;
-        self.locals.values().find(holds).map(|other| other.task.id.clone()).or(relic)
+            |other: &Local| other.task.port == Some(port) && other.holds_port() && other.task.id != task.id;
+        self.locals.values().find(|other| holds(other)).map(|other| other.task.id.clone()).or(relic)
     }
 
     /// Gives the definition of a task, or asks for it and says so.
@@ -411,7 +407,7 @@ impl Agent {
         self.queue.remove(&id);
         let name = (local.task.task_name.clone(), local.task.version);
         let used = |other: &Local| (&other.task.task_name, other.task.version) == (&name.0, name.1);
-        if !self.locals.values().any(used) {
+        if !self.locals.values().any(|other| used(other)) {
             self.definitions.remove(&name);
         }
         self.writer.unsaid.insert(id.clone());

@@ -8,12 +8,13 @@ use super::local::{Local, State};
 use super::{Agent, Effect};
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix};
-use crate::model::{Health, Probe};
+use crate::model::{Health, Name, Probe};
 use crate::record::shorten;
 use crate::registry::Request;
 use crate::work::{Order, Run, Spec};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// What a probe may take beyond its timeout before it counts as failed.
@@ -131,64 +132,20 @@ impl Local {
 }
 
 impl Agent {
-    /// Makes the checks of a task that are due.
-    pub(super) fn probe(&mut self, now: Time, local: &mut Local) {
-        if !matches!(local.state, State::Running { .. }) {
-            return;
-        }
-        for index in 0..local.probing.len() {
-            if local.probing[index].due() > now {
-                continue;
-            }
-            let Some(probe) =
-                local.definition.as_ref().and_then(|of| of.checks.get(index)).map(|of| &of.probe)
-            else {
-                continue;
-            };
-            match probe {
-                Probe::Ttl { ttl } => {
-                    local.probing[index].next = now + (*ttl).max(INTERVAL_MIN);
-                    let silence = format!("no report for {ttl}");
-                    local.count(now, index, Err(silence), Source::Probe);
-                    self.tell(local, index);
-                }
-                Probe::Http { interval, timeout, .. }
-                | Probe::Tcp { interval, timeout, .. }
-                | Probe::Script { interval, timeout, .. } => {
-                    let (interval, timeout) = ((*interval).max(INTERVAL_MIN), *timeout);
-                    if local.probing[index].deadline.take().is_some() {
-                        let silence =
-                            format!("no result within {}", Span(timeout.0.saturating_add(PATIENCE.0)));
-                        local.count(now, index, Err(silence), Source::Silence);
-                    }
-                    local.probing[index].next = now + interval;
-                    local.probing[index].deadline = Some(now + timeout + PATIENCE);
-                    self.make(local, index);
-                }
-            }
-        }
-    }
-
-    /// Makes a check, or asks the registry what came of it.
-    fn make(&mut self, local: &Local, index: usize) {
-        let Some(spec) = &local.spec else { return };
-        if self.settings.registry && is_made_by_registry(spec, index) {
-            self.out.push(Effect::Registry(Request::Ask { run: local.run(), check: index }));
-        } else {
-            self.order(Order::Check { spec: spec.clone(), check: index });
-        }
-    }
-
-    /// Shows others what is believed of a check that the agent makes itself.
-    fn tell(&mut self, local: &Local, index: usize) {
-        let is_own = local.spec.as_ref().is_some_and(|spec| !is_made_by_registry(spec, index));
-        let Some(probing) = local.probing.get(index).filter(|_| self.settings.registry && is_own) else {
+    /// Looks at a task because time has passed. One that is steady only has its checks made.
+    pub(super) fn attend(&mut self, now: Time, id: Name) {
+        let Some(local) = self.locals.get_mut(&id) else {
+            self.touched.insert(id);
             return;
         };
-        if let Some(passing) = probing.passing {
-            let result = if passing { Ok(()) } else { Err(probing.error.clone().unwrap_or_default()) };
-            self.out.push(Effect::Registry(Request::Tell { run: local.run(), check: index, result }));
+        local.due = None;
+        if local.is_steady() {
+            local.probe(now, self.settings.registry, &mut self.out);
+            if local.is_steady() {
+                return local.plan(now, &mut self.timers);
+            }
         }
+        self.touched.insert(id);
     }
 
     /// Takes the result of a check.
@@ -216,16 +173,81 @@ impl Agent {
         result: Result<(), String>,
         source: Source,
     ) {
-        let Some(mut local) = self.locals.remove(&run.id) else { return };
-        if local.take_result(now, run, index, result, source) {
-            self.tell(&local, index);
+        let Some(local) = self.locals.get_mut(&run.id) else { return };
+        let was_steady = local.is_steady();
+        if !local.take_result(now, run, index, result, source) {
+            return;
+        }
+        local.tell(index, self.settings.registry, &mut self.out);
+        if was_steady && local.is_steady() {
+            local.plan(now, &mut self.timers);
+        } else {
             self.touch(&run.id);
         }
-        self.locals.insert(run.id.clone(), local);
     }
 }
 
 impl Local {
+    /// Makes the checks that are due.
+    pub(super) fn probe(&mut self, now: Time, registry: bool, out: &mut Vec<Effect>) {
+        if !matches!(self.state, State::Running { .. }) {
+            return;
+        }
+        for index in 0..self.probing.len() {
+            if self.probing[index].due() > now {
+                continue;
+            }
+            let Some(probe) =
+                self.definition.as_ref().and_then(|of| of.checks.get(index)).map(|of| &of.probe)
+            else {
+                continue;
+            };
+            match probe {
+                Probe::Ttl { ttl } => {
+                    self.probing[index].next = now + (*ttl).max(INTERVAL_MIN);
+                    let silence = format!("no report for {ttl}");
+                    self.count(now, index, Err(silence), Source::Probe);
+                    self.tell(index, registry, out);
+                }
+                Probe::Http { interval, timeout, .. }
+                | Probe::Tcp { interval, timeout, .. }
+                | Probe::Script { interval, timeout, .. } => {
+                    let (interval, timeout) = ((*interval).max(INTERVAL_MIN), *timeout);
+                    if self.probing[index].deadline.take().is_some() {
+                        let silence =
+                            format!("no result within {}", Span(timeout.0.saturating_add(PATIENCE.0)));
+                        self.count(now, index, Err(silence), Source::Silence);
+                    }
+                    self.probing[index].next = now + interval;
+                    self.probing[index].deadline = Some(now + timeout + PATIENCE);
+                    self.make(index, registry, out);
+                }
+            }
+        }
+    }
+
+    /// Makes a check, or asks the registry what came of it.
+    fn make(&self, index: usize, registry: bool, out: &mut Vec<Effect>) {
+        let Some(spec) = &self.spec else { return };
+        if registry && is_made_by_registry(spec, index) {
+            out.push(Effect::Registry(Request::Ask { run: self.run(), check: index }));
+        } else {
+            out.push(Effect::Work(Order::Check { spec: spec.clone(), check: index }));
+        }
+    }
+
+    /// Shows others what is believed of a check that the agent makes itself.
+    fn tell(&self, index: usize, registry: bool, out: &mut Vec<Effect>) {
+        let is_own = self.spec.as_ref().is_some_and(|spec| !is_made_by_registry(spec, index));
+        let Some(probing) = self.probing.get(index).filter(|_| registry && is_own) else {
+            return;
+        };
+        if let Some(passing) = probing.passing {
+            let result = if passing { Ok(()) } else { Err(probing.error.clone().unwrap_or_default()) };
+            out.push(Effect::Registry(Request::Tell { run: self.run(), check: index, result }));
+        }
+    }
+
     /// Takes the result of a check into account, if it is about the present start and was waited for.
     fn take_result(
         &mut self,

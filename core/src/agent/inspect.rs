@@ -8,6 +8,7 @@ use crate::machine::{Span, Time};
 use crate::mirror::retry_delay;
 use crate::model::Name;
 use crate::work::{Exit, Found, Order, Report, Run};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -51,11 +52,11 @@ impl Inspection {
 
 impl Agent {
     pub(super) fn wake_inspection(&mut self, now: Time) {
-        let salt = crate::mirror::hash(self.name());
-        let inspection = &mut self.inspection;
-        if inspection.done || inspection.until > now {
+        if self.inspection.done || self.inspection.until > now {
             return;
         }
+        let salt = crate::mirror::hash(self.name());
+        let inspection = &mut self.inspection;
         if inspection.asked {
             inspection.fail(now, salt, "the executors do not answer");
         } else {
@@ -141,7 +142,7 @@ impl Agent {
                 Some(_) => self.order(Order::Remove(run)),
             }
         }
-        self.locals.insert(local.task.id.clone(), local);
+        self.locals.insert(local.task.id.clone(), Box::new(local));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::{Desired, Health, Name, Phase, Task};
 use crate::record;
 use crate::store::{Entry, Revision};
 use crate::why::Note;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -110,7 +111,7 @@ impl Agent {
             reason: Some(format!("its record is damaged: {why}")),
             ..Local::new(Arc::new(Task { id: id.clone(), ..task }))
         };
-        self.locals.insert(id.clone(), local);
+        self.locals.insert(id.clone(), Box::new(local));
     }
 }
 

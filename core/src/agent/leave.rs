@@ -38,8 +38,11 @@ impl Agent {
             return self.depart(now);
         }
         if self.leaving.is_none() {
-            let graces =
-                self.locals.values().map(Local::grace).chain(self.relics.values().map(|relic| relic.grace));
+            let graces = self
+                .locals
+                .values()
+                .map(|local| local.grace())
+                .chain(self.relics.values().map(|relic| relic.grace));
             let until = now + graces.max().unwrap_or_default() + PATIENCE;
             self.leaving = Some(Leaving { until, last_words: None, over: false });
             self.touch_all();
@@ -70,7 +73,7 @@ impl Agent {
 
     /// Ends when all is done, or has taken too long.
     pub(super) fn leave(&mut self, now: Time) {
-        let live = !self.relics.is_empty() || self.locals.values().any(Local::is_live);
+        let live = !self.relics.is_empty() || self.locals.values().any(|local| local.is_live());
         let is_idle = self.writer.is_idle() || self.tenure().is_none();
         let Some(leaving) = &mut self.leaving else { return };
         if leaving.last_words.is_none() && (!live || leaving.until <= now) {

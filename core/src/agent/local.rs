@@ -4,8 +4,9 @@
 use super::gate::Gate;
 use super::health::Probing;
 use crate::machine::{Span, Time};
-use crate::model::{Generation, Health, Phase, Status, Task, TaskDefinition};
+use crate::model::{Generation, Health, Name, Phase, Status, Task, TaskDefinition};
 use crate::work::{Run, Spec};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -158,6 +159,35 @@ impl Local {
             phase: self.phase(),
             health: self.health,
             reason: self.reason.clone(),
+        }
+    }
+
+    /// Tells whether it runs and does its work, and nothing about it is in doubt or under way: until something else
+    /// happens, there is nothing to do but to make its checks.
+    pub(super) fn is_steady(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+            && self.health == Health::Healthy
+            && self.failures == 0
+            && self.unhealthy_since.is_none()
+            && self.accepted
+            && !self.unmerged
+            && !self.suspended
+            && self.unexplained.is_none()
+            && self.gate == Gate::Unasked
+    }
+
+    /// Has it looked at again when time alone will have changed something.
+    pub(super) fn plan(&mut self, now: Time, timers: &mut BTreeSet<(Time, Name)>) {
+        self.unplan(timers);
+        // A moment that has passed already would wake the agent for ever.
+        self.due = self.next_due(now).map(|due| due.max(now + Span(1)));
+        timers.extend(self.due.map(|due| (due, self.task.id.clone())));
+    }
+
+    /// Has it no longer looked at by time alone.
+    pub(super) fn unplan(&mut self, timers: &mut BTreeSet<(Time, Name)>) {
+        if let Some(due) = self.due.take() {
+            timers.remove(&(due, self.task.id.clone()));
         }
     }
 
