@@ -6,7 +6,7 @@ mod mishaps;
 pub use mishaps::Mishaps;
 
 use crate::build::Build;
-use crate::check::{Book, Violation};
+use crate::check::{Book, RolloutRecord, Violation};
 use crate::rng::{Chance, Stream};
 use crate::scenario::{FaultKind, Happening, HostFault, Hosts, Scenario, StoreManners};
 use crate::stage::Stage;
@@ -167,11 +167,19 @@ fn longest_grace(entries: &[Entry]) -> Span {
     graces.map(|cluster| cluster.host_grace).max().unwrap_or_default()
 }
 
-/// Gives the services of which some tasks are issued nowhere, and how many.
+/// Gives the services of which some tasks are issued nowhere, and how many. A task of a version that shall be replaced is
+/// none of those that are wanted, unless the rollout was given up.
 fn missing(book: &Book) -> impl Iterator<Item = (&Name, u32)> {
     book.services.iter().filter_map(|(service, page)| {
-        let issued = u32::try_from(page.issued.len()).unwrap_or(u32::MAX);
-        let short = page.record.as_ref()?.target().saturating_sub(issued);
+        let record = page.record.as_ref()?;
+        let is_given_up = page.state.as_ref().is_some_and(|state| {
+            state.version == record.task_version && matches!(state.rollout, RolloutRecord::Failed { .. })
+        });
+        let is_wanted = |id: &&Name| {
+            is_given_up || book.tasks.get(*id).is_some_and(|task| task.version == record.task_version)
+        };
+        let issued = u32::try_from(page.issued.iter().filter(is_wanted).count()).unwrap_or(u32::MAX);
+        let short = record.target().saturating_sub(issued);
         (short > 0).then_some((service, short))
     })
 }
