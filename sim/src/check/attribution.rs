@@ -1,15 +1,20 @@
 //! S34: what is said of a task's health was seen on that start of that placement, and on no other; and a host that is not
 //! heard of has no healthy tasks.
 
-use super::record::{Place, Text};
-use super::{Alive, Book, By, Check, Findings, Seen};
+use super::record::{Place, TaskRecord, Text};
+use super::{Alive, Book, By, Check, Fault, Findings, Seen, Write};
+use callboard_core::machine::Time;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Remembers which starts have done their work at some time.
+/// Remembers which starts have done their work at some time, and whose records were spoilt.
 #[derive(Clone, Default)]
 pub(crate) struct Attribution {
     /// The last start of each placement that is no more.
     gone: BTreeMap<(Text, Text), Start>,
+    /// Tasks whose records somebody once spoilt or took away by hand: what last stood there, and when that was last
+    /// touched. A record that cannot be read does not take the place of one that could, and news take their time.
+    spoilt: BTreeMap<Text, (Arc<TaskRecord>, Time)>,
 }
 
 /// Generation, attempt, and whether it ever did its work.
@@ -18,9 +23,14 @@ type Start = (u64, u32, bool);
 impl Check for Attribution {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for write in seen.writes {
+            if let Place::Task(id) = &write.place {
+                self.keep_spoilt(seen, id, write);
+            }
+        }
+        for write in seen.writes {
             match (&write.place, &seen.by) {
                 (Place::Status { host, id }, By::Agent(_)) => self.judge_word(seen.book, host, id, found),
-                (Place::ServiceState(service), By::Scheduler) => judge_count(seen.book, service, found),
+                (Place::ServiceState(service), By::Scheduler) => self.judge_count(seen.book, service, found),
                 (_, By::Agent(_) | By::Scheduler | By::User | By::Stranger | By::Session) => {}
             }
         }
@@ -38,9 +48,50 @@ impl Check for Attribution {
         let start = (alive.generation, alive.attempt, has_worked(alive));
         self.gone.insert((host.clone(), id.clone()), start);
     }
+
+    fn fault(&mut self, book: &Book, fault: &Fault) {
+        // A store may be put back to when it was spoilt.
+        if matches!(fault, Fault::Amnesia) {
+            self.spoilt.retain(|id, _| book.junk.contains(&path(id)));
+        }
+    }
 }
 
 impl Attribution {
+    fn keep_spoilt(&mut self, seen: &Seen<'_>, id: &Text, write: &Write) {
+        if write.task_after.is_none() && seen.by == By::Scheduler {
+            self.spoilt.remove(id);
+            return;
+        }
+        let known = self.spoilt.get(id).map(|(task, _)| task);
+        let is_concerned = known.is_some() || write.task_after.is_none();
+        let last = write.task_after.as_ref().or(write.task_before.as_ref()).or(known);
+        if let Some(task) = last.filter(|_| is_concerned).cloned() {
+            self.spoilt.insert(id.clone(), (task, seen.book.now));
+        }
+    }
+
+    /// A scheduler says how many tasks of a service do their work.
+    fn judge_count(&self, book: &Book, service: &Text, found: &mut Findings) {
+        let state = book.services.get(service).and_then(|page| page.state.as_ref());
+        let Some(available) = state.map(|state| state.available as usize) else { return };
+        if available == 0 {
+            return;
+        }
+        let spoilt = self.spoilt.values().filter(|(task, at)| {
+            let stands = book.junk.contains(&path(&task.id));
+            let is_spoilt = stands || book.now.since(*at) <= book.lag;
+            task.service == *service && is_spoilt && !book.tasks.contains_key(&task.id)
+        });
+        let known = book.tasks_of(service).chain(spoilt.map(|(task, _)| task));
+        let confirmed = known.filter(|task| book.confirmed(task)).count();
+        if confirmed < available {
+            let what =
+                format!("{available} tasks of {service} count as healthy, {confirmed} are known to be");
+            found.blame("S34", what);
+        }
+    }
+
     fn judge_word(&self, book: &Book, host: &Text, id: &Text, found: &mut Findings) {
         let status = book.hosts.get(host).and_then(|page| page.statuses.get(id));
         let Some(status) = status.map(|status| &status.record).filter(|status| status.is_healthy()) else {
@@ -65,19 +116,12 @@ impl Attribution {
     }
 }
 
+/// The key of a task's own record.
+fn path(id: &Text) -> String {
+    format!("state/tasks/_/{id}")
+}
+
 /// Tells whether a process has been healthy at some time.
 fn has_worked(alive: &Alive) -> bool {
     alive.healthy || alive.healthy_since > alive.since
-}
-
-/// A scheduler says how many tasks of a service do their work.
-fn judge_count(book: &Book, service: &Text, found: &mut Findings) {
-    let state = book.services.get(service).and_then(|page| page.state.as_ref());
-    let Some(available) = state.map(|state| state.available as usize) else { return };
-    let confirmed = || book.tasks_of(service).filter(|task| book.confirmed(task)).count();
-    if available > 0 && confirmed() < available {
-        let what =
-            format!("{available} tasks of {service} count as healthy, {} are known to be", confirmed());
-        found.blame("S34", what);
-    }
 }

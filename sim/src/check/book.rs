@@ -450,6 +450,7 @@ impl Book {
         self.clusters.clear();
         self.definitions.clear();
         self.locks.clear();
+        self.junk.clear();
         self.services.clear();
         for (name, healthy) in truth {
             self.services.entry(name).or_default().healthy = healthy;

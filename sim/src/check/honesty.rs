@@ -1,7 +1,8 @@
 //! S40: whatever waits, is told to stop, or has failed, says why.
 
-use super::record::{Place, Text};
-use super::{Book, By, Check, End, Findings, Seen};
+use super::record::{Place, RolloutRecord, Text};
+use super::{Book, By, Check, End, Findings, Seen, ServicePage};
+use callboard_core::machine::Span;
 
 /// Looks at the reasons that are written down, and at the end at those that a scheduler tells when asked.
 #[derive(Clone)]
@@ -29,7 +30,11 @@ impl Check for Honesty {
             let (issued, target) = (page.issued.len(), record.target() as usize);
             let Some(reasons) = &end.reasons else { return };
             let reason = reasons.get(service);
-            if end.calm >= end.settle && issued.max(page.healthy as usize) < target && reason.is_none() {
+            if end.calm >= end.settle
+                && issued.max(page.healthy as usize) < target
+                && reason.is_none()
+                && !waits_its_turn(end.book, page)
+            {
                 found.blame(
                     "S40",
                     format!("{issued} of {target} tasks of {service} are issued, and nobody says why"),
@@ -40,6 +45,20 @@ impl Check for Honesty {
             }
         }
     }
+}
+
+/// Tells whether a rollout says what the missing wait for: a version that has not worked before comes step by step, and as
+/// many of its tasks as may be are on their way, each with a status that says how far it is.
+fn waits_its_turn(book: &Book, page: &ServicePage) -> bool {
+    let (Some(record), Some(state)) = (&page.record, &page.state) else { return false };
+    let version = record.task_version;
+    let on_trial = state.version == version && state.stable.is_some_and(|stable| stable != version);
+    let proven = |since| book.now.since(since) > Span(record.proof().0 + book.lag.0);
+    let on_the_way = page.issued.iter().filter_map(|id| book.tasks.get(id)).filter(|task| {
+        let healthy_since = book.status(task).and_then(|status| status.healthy_since);
+        task.version == version && !healthy_since.is_some_and(proven)
+    });
+    state.rollout == RolloutRecord::Running && on_trial && on_the_way.count() >= record.parallel() as usize
 }
 
 fn judge_word(book: &Book, host: &Text, id: &Text, found: &mut Findings) {

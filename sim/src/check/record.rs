@@ -1,6 +1,7 @@
 //! What stands in the store, read by the checkers in their own way: field names and shapes are written down here a second
 //! time on purpose, so that a mistake in the core's own reading cannot hide itself.
 
+use callboard_core::machine::Span;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
@@ -107,6 +108,8 @@ pub(crate) struct ServiceRecord {
     #[serde(default)]
     pub(crate) max_parallel: Option<u32>,
     #[serde(default)]
+    pub(crate) min_healthy_time: Option<Span>,
+    #[serde(default)]
     pub(crate) stopped: bool,
 }
 
@@ -117,6 +120,11 @@ impl ServiceRecord {
 
     pub(crate) fn floor(&self) -> u32 {
         if self.stopped { 0 } else { self.min }
+    }
+
+    /// How long a task of a new version must have done its work before the next may come.
+    pub(crate) fn proof(&self) -> Span {
+        self.min_healthy_time.unwrap_or(Span::secs(10))
     }
 
     pub(crate) fn parallel(&self) -> u32 {

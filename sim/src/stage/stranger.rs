@@ -137,18 +137,22 @@ impl Stage {
         if !self.store.takes_writes(self.now()) {
             return;
         }
-        // Both keys of a task are written at once; they end alike, and nothing else does.
-        let mut txns: BTreeMap<String, Txn> = BTreeMap::new();
+        // Both keys of a task are written at once, or none where one cannot be read; they end alike, and nothing else does.
+        let mut txns: BTreeMap<String, Option<Txn>> = BTreeMap::new();
         for entry in self.store.memory.entries(prefix) {
-            let Ok(mut record) = serde_json::from_str::<Value>(&entry.value) else { continue };
-            change(&mut record);
             let kind = if entry.key.starts_with("state/tasks/") { "task" } else { entry.key.as_str() };
             let last = entry.key.rsplit('/').next().unwrap_or_default();
-            let txn = txns.entry(format!("{kind} {last}")).or_default();
+            let txn = txns.entry(format!("{kind} {last}")).or_insert_with(|| Some(Txn::default()));
+            let Ok(mut record) = serde_json::from_str::<Value>(&entry.value) else {
+                *txn = None;
+                continue;
+            };
+            let Some(txn) = txn else { continue };
+            change(&mut record);
             txn.guards.push(Guard::At { key: entry.key.clone(), revision: entry.revision });
             txn.ops.push(Op::Put { key: entry.key.clone(), value: record.to_string(), session: None });
         }
-        for txn in txns.into_values() {
+        for txn in txns.into_values().flatten() {
             let (outcome, deliveries) = self.store.memory.commit(&txn);
             debug_assert!(matches!(outcome, Outcome::Committed(_)), "a stranger was refused: {outcome:?}");
             self.publish(By::Stranger, Some(&txn), deliveries);
