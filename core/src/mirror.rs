@@ -209,8 +209,9 @@ impl Mirror {
             feed.state = FeedState::Waiting { until: now };
             return None;
         }
+        // A store that was emptied may never come to it: it is asked less and less often.
         if listing.revision < feed.wanted && !went_back {
-            feed.state = FeedState::Waiting { until: now };
+            feed.back_off(now, salt);
             return None;
         }
         feed.wanted = Revision(0);
@@ -289,21 +290,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_revision_that_never_comes_is_not_waited_for_for_ever() {
+    fn a_revision_that_never_comes_is_asked_for_less_and_less_and_not_for_ever() {
         let mut mirror = Mirror::new([String::from("a/")], "m");
-        let listed = |mirror: &mut Mirror, revision| {
+        let listed = |mirror: &mut Mirror, now, revision| {
             let mut out = Vec::new();
-            mirror.wake(Time(0), &mut out);
+            mirror.wake(now, &mut out);
             let listing = Listing { revision: Revision(revision), entries: Vec::new() };
             let reply = Reply::Listed { prefix: "a/".into(), result: Ok(listing) };
-            mirror.reply(Time(0), &reply, &mut out).is_some()
+            mirror.reply(now, &reply, &mut out).is_some()
         };
-        assert!(listed(&mut mirror, 1));
-        mirror.catch_up(Time(0), "a/", Revision(108));
-        assert!(!listed(&mut mirror, 5));
+        let mut now = Time(0);
+        assert!(listed(&mut mirror, now, 1));
+        mirror.catch_up(now, "a/", Revision(108));
+        let mut pause = Span(0);
+        for _ in 0..8 {
+            now = now + pause;
+            assert!(!listed(&mut mirror, now, 5));
+            pause = mirror.wake_at().map_or(Span(0), |at| at.since(now));
+        }
+        assert!(pause >= Span::secs(7), "{pause}");
         assert!(!mirror.is_caught_up());
         mirror.settle_for(Revision(0));
-        assert!(listed(&mut mirror, 5));
+        assert!(listed(&mut mirror, now + pause, 5));
         assert!(mirror.is_caught_up());
     }
 
