@@ -85,7 +85,7 @@ impl Batch {
         }
         self.write(world, &own, None);
         self.write(world, &twin, None);
-        self.claim(world, task, LedgerChange::Remove(claim_of(task)));
+        self.claim(world, task, LedgerChange::Remove);
         world.drop_twin(&task.host, &task.id);
         world.drop_task(&task.id);
         self.notes.push(Note::Removed { id: task.id.clone(), host: task.host.clone() });
@@ -116,7 +116,7 @@ impl Batch {
     pub(crate) fn adopt_task(&mut self, now: Time, world: &mut World, task: &Task) {
         self.rely_on(world, &Key::Orphan(task.host.clone(), task.id.clone()));
         if let Some(older) = world.tasks.get(&task.id).map(|view| view.task.clone()) {
-            self.claim(world, &older, LedgerChange::Remove(claim_of(&older)));
+            self.claim(world, &older, LedgerChange::Remove);
         }
         let reason = ADOPTED.into();
         self.create_task(now, world, Task { reason, tenure: self.tenure.0, ..task.clone() });
@@ -126,7 +126,7 @@ impl Batch {
     pub(crate) fn create_task(&mut self, now: Time, world: &mut World, task: Task) {
         self.rely_on(world, &Key::Alive(task.host.clone()));
         self.rely_on(world, &Key::HostConfig(task.host.clone()));
-        self.claim(world, &task, LedgerChange::Add(claim_of(&task)));
+        self.claim(world, &task, LedgerChange::Add);
         self.put_task(now, world, task);
     }
 
@@ -228,7 +228,7 @@ impl Batch {
     }
 
     fn claim(&mut self, world: &mut World, task: &Task, change: LedgerChange) {
-        let ledger: Ledger = world.ledger_with(&task.host, &task.cluster, &change);
+        let ledger: Ledger = world.ledger_with(task, change);
         self.put(world, &Key::Ledger(task.host.clone()), &ledger);
         world.put_ledger(&task.host, Some(Arc::new(ledger)));
     }

@@ -235,34 +235,51 @@ impl World {
         }
     }
 
-    /// Adds a claim to a cluster's line of a host's ledger, or takes it away.
+    /// Adds what a task needs to its cluster's line of its host's ledger, or takes it away. What other records hold stays
+    /// held: one that somebody else issued is in no ledger, and may have a port of another.
     #[must_use]
-    pub(crate) fn ledger_with(&self, host: &Name, cluster: &Name, change: &LedgerChange) -> Ledger {
+    pub(crate) fn ledger_with(&self, task: &Task, change: LedgerChange) -> Ledger {
         let mut ledger =
-            self.hosts.get(host).and_then(|host| host.ledger.as_deref()).cloned().unwrap_or_default();
-        let line = ledger.clusters.entry(cluster.clone()).or_default();
+            self.hosts.get(&task.host).and_then(|host| host.ledger.as_deref()).cloned().unwrap_or_default();
+        let line = ledger.clusters.entry(task.cluster.clone()).or_default();
         match change {
-            LedgerChange::Add(claim) => {
-                line.memory = line.memory.saturating_add(claim.memory);
-                line.cpu_units = line.cpu_units.saturating_add(claim.cpu_units);
-                line.ports.extend(claim.ports.iter().copied());
+            LedgerChange::Add => {
+                line.memory = line.memory.saturating_add(task.memory);
+                line.cpu_units = line.cpu_units.saturating_add(task.cpu_units);
+                line.ports.extend(task.port);
                 line.ports.sort_unstable();
+                line.ports.dedup();
             }
-            LedgerChange::Remove(claim) => {
-                line.memory = line.memory.saturating_sub(claim.memory);
-                line.cpu_units = line.cpu_units.saturating_sub(claim.cpu_units);
-                line.ports.retain(|port| !claim.ports.contains(port));
+            LedgerChange::Remove => {
+                let rest = self.held_beside(task);
+                line.memory = line.memory.saturating_sub(task.memory).max(rest.memory);
+                line.cpu_units = line.cpu_units.saturating_sub(task.cpu_units).max(rest.cpu_units);
+                line.ports.retain(|port| Some(*port) != task.port || rest.ports.contains(port));
             }
         }
         if *line == Claim::default() {
-            ledger.clusters.remove(cluster);
+            ledger.clusters.remove(&task.cluster);
         }
         ledger
+    }
+
+    /// Sums up what the other records of a task's cluster hold of its host.
+    fn held_beside(&self, task: &Task) -> Room {
+        let mut held = Room::default();
+        let ids = self.hosts.get(&task.host).into_iter().flat_map(|host| &host.tasks);
+        let others = ids.filter(|id| **id != task.id).filter_map(|id| self.tasks.get(id));
+        for other in others.map(|view| &view.task).filter(|other| other.cluster == task.cluster) {
+            held.memory = held.memory.saturating_add(other.memory);
+            held.cpu_units = held.cpu_units.saturating_add(other.cpu_units);
+            held.ports.extend(other.port);
+        }
+        held
     }
 }
 
 /// A change of a cluster's line in a ledger.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum LedgerChange {
-    Add(Claim),
-    Remove(Claim),
+    Add,
+    Remove,
 }
