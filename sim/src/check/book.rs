@@ -40,6 +40,8 @@ pub(crate) struct Book {
     pub(crate) junk: BTreeSet<String>,
     /// How slowly news may travel: whoever acts on what was true this long ago acts in good faith.
     pub(crate) lag: Span,
+    /// How much longer whoever writes now may have heard of nothing.
+    pub(crate) blindness: Span,
     /// Until when somebody who decides, or the store, may be unable to act.
     pub(crate) trouble_until: Time,
     /// Nothing that is sent gets lost or takes long by itself.
@@ -350,13 +352,18 @@ impl Book {
         (status.record.generation == task.generation).then_some(status)
     }
 
+    /// Gives how old the news may be on which whoever writes now acts in good faith.
+    pub(crate) fn ignorance(&self) -> Span {
+        Span(self.lag.0 + self.blindness.0)
+    }
+
     /// Tells whether a placement is confirmed healthy, or was a moment ago.
     pub(crate) fn confirmed(&self, task: &TaskRecord) -> bool {
         let Some(page) = self.hosts.get(&task.host) else { return false };
-        let present = page.alive || self.now.since(page.alive_since) <= self.lag;
+        let present = page.alive || self.now.since(page.alive_since) <= self.ignorance();
         let healthy = self.status(task).is_some_and(|status| {
             status.record.is_healthy()
-                || status.healthy_until.is_some_and(|at| self.now.since(at) <= self.lag)
+                || status.healthy_until.is_some_and(|at| self.now.since(at) <= self.ignorance())
         });
         present && healthy
     }
@@ -371,7 +378,7 @@ impl Book {
     pub(crate) fn surely_confirmed(&self, task: &TaskRecord) -> bool {
         let since = self.hosts.get(&task.host).map(|page| page.alive_since);
         let healthy_since = self.status(task).and_then(|status| status.healthy_since);
-        let long = |since: Option<Time>| since.is_some_and(|since| self.now.since(since) > self.lag);
+        let long = |since: Option<Time>| since.is_some_and(|since| self.now.since(since) > self.ignorance());
         self.confirmed_now(task) && long(since) && long(healthy_since)
     }
 

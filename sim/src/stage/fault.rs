@@ -122,9 +122,10 @@ impl Stage {
 
     /// Cuts an agent off from the store for a while.
     pub(super) fn cut(&mut self, host: u32, lasting: Span, direction: Direction) -> bool {
-        let until = self.now() + lasting;
+        let now = self.now();
+        let until = now + lasting;
         let machine = &mut self.hosts[host as usize];
-        machine.link.cut(direction, until);
+        machine.link.cut(direction, now, until);
         let process = machine.agent_name();
         self.calm_from = self.calm_from.max(until);
         self.shut_ears(process, until);
@@ -147,9 +148,10 @@ impl Stage {
 
     /// Cuts the scheduler that holds the most locks off from the store for a while.
     pub(super) fn cut_scheduler(&mut self, lasting: Span, direction: Direction) -> bool {
-        let until = self.now() + lasting;
+        let now = self.now();
+        let until = now + lasting;
         let Some(index) = self.leader() else { return false };
-        self.schedulers[index].link.cut(direction, until);
+        self.schedulers[index].link.cut(direction, now, until);
         let name = self.schedulers[index].name();
         self.shut_ears(name, until);
         self.scheduler_trouble(until);

@@ -95,7 +95,9 @@ impl Stage {
             Role::Agent => By::Agent(self.hosts[from.at()].registration.host.clone()),
             Role::Scheduler => By::Scheduler,
         };
+        self.court.book.blindness = self.link(from).blindness(now);
         self.publish(by, served.committed.as_ref(), served.deliveries);
+        self.court.book.blindness = Span(0);
         self.arm_expiry();
         if !answered {
             return;
