@@ -1,3 +1,5 @@
+//! A journal on a disk: its bounds, its torn tails, and a disk that takes nothing.
+
 use super::*;
 use callboard_core::machine::Span;
 use callboard_core::scheduler::{Input, Scheduler, Settings};

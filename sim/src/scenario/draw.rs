@@ -1,5 +1,5 @@
-//! Worlds drawn from a seed: a fleet, services, and some of all that can go wrong. Which kinds of faults can happen at all is
-//! drawn first, each with one chance in two, since bugs hide behind faults that other faults prevent.
+//! Worlds drawn from a seed: a fleet, services, and some of all that can go wrong. Which kinds of faults can happen at
+//! all is drawn first, each with one chance in two, since bugs hide behind faults that other faults prevent.
 //!
 //! **Invariant:** a profile and a seed are a world, and its name says both: `tiny-7`.
 

@@ -1,6 +1,6 @@
 //! Writes scenarios as files that people can read: whatever can be left out is, and what belongs together is on one line.
 //!
-//! **Invariant:** what is written is read back as the same scenario, but for the name of the file and what was set from outside.
+//! **Invariant:** what is written is read back as the same scenario, but for the file's name and what was set from outside.
 
 use super::Scenario;
 use super::form::{self, Form};

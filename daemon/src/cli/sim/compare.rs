@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Compare two scenarios, two settings of one, or the results of two versions, over the same seeds
 ///
-/// A and B are scenarios, or both are files that `sim run -o json` wrote. A difference is marked when it is more than chance:
+/// A and B are scenarios, or both are files that `sim run -o json` wrote. A difference is marked if it is more than chance:
 /// when the seeds that have more and those that have less are further apart than coins would fall. With one seed the first
 /// decision that differs is shown. Exit code 3 when B breaks something with a seed with which A does not.
 #[derive(Debug, clap::Args)]
