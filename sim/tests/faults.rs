@@ -171,11 +171,11 @@ timeline: [{{at: 2m, do: set_service, service: web-001, task_version: 2}}]"
         );
         outcome(&more, 1_200)
     };
-    let curve = rolled("memory_curve: [{after: 0s, mib: 0}, {after: 20s, mib: 5000}, {after: 40s, mib: 0}]");
+    let curve = rolled("memory_curve: [{time: 0s, mib: 0}, {time: 20s, mib: 5000}, {time: 40s, mib: 0}]");
     assert!(curve.stats.out_of_memory > 0, "{}", curve.summary());
-    let spike = rolled("memory_curve: [{after: 0s, mib: 0}, {after: 20s, mib: 3000}, {after: 40s, mib: 0}]");
+    let spike = rolled("memory_curve: [{time: 0s, mib: 0}, {time: 20s, mib: 3000}, {time: 40s, mib: 0}]");
     assert_eq!(spike.stats.out_of_memory, 0, "{}", spike.summary());
-    let limited = rolled("limited: true, memory_curve: [{after: 20s, mib: 0}, {after: 30s, mib: 300}]");
+    let limited = rolled("limited: true, memory_curve: [{time: 20s, mib: 0}, {time: 30s, mib: 300}]");
     assert!(limited.stats.exits > 0 && limited.stats.out_of_memory == 0, "{}", limited.summary());
     for (poison, name) in
         [("kills_agent_after", "build: kills its agent"), ("kills_host_after", "build: kills its machine")]

@@ -3,7 +3,7 @@
 use callboard_sim::{Options, Profile, Sometimes, draw, run};
 
 /// How many worlds are drawn.
-const WORLDS: u64 = 400;
+const WORLDS: u64 = 2_000;
 /// How often each point must be reached in them.
 const AT_LEAST: u64 = 1;
 

@@ -191,13 +191,13 @@ fn blocked(why: &str) -> Option<&'static str> {
         ("which is max", "blocked: max"),
         ("tried again now and then", "blocked: hopeful"),
         ("what still runs", "blocked: recalling"),
+        ("lost", "blocked: lost"),
         ("avoided", "blocked: avoided"),
         ("of free memory", "blocked: memory"),
         ("draining", "blocked: draining"),
         ("unfit", "blocked: unfit or pressed"),
         ("out of memory", "blocked: unfit or pressed"),
         ("not heard of", "blocked: not heard of"),
-        ("lost", "blocked: lost"),
     ];
     by_word(why, &points)
 }
