@@ -131,9 +131,11 @@ impl Build {
     /// Gives when it takes more than this, KiB, after its start, if it ever does.
     pub(crate) fn exceeds(&self, room: u64) -> Option<Span> {
         let mut age = Span(0);
-        // A curve that repeats tells all it has to tell in its first turn, but for what leaks.
+        let turn = self.memory_curve.last().map_or(Span(0), |(at, _)| *at);
+        let leak = i64::try_from(self.leak_mib_per_minute * 1024).unwrap_or(i64::MAX);
         for bend in self.memory_curve.iter().map(|(at, _)| *at).chain([Span(u64::MAX / 2)]) {
-            let (has, growth) = (self.extra_kib(age), self.growth(age));
+            // A curve that repeats tells all it has to tell in its first turn, but for what leaks.
+            let (has, growth) = (self.extra_kib(age), if age < turn { self.growth(age) } else { leak });
             if has > room {
                 return Some(age);
             }
