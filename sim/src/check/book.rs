@@ -416,7 +416,14 @@ impl Book {
     /// Tells whether a record is one that is written again, of a placement that runs already.
     pub(crate) fn goes_on(&self, task: &TaskRecord) -> bool {
         let lives = self.live.get(&(task.host.clone(), task.id.clone())).into_iter().flatten();
-        self.amnesia.is_some() && lives.into_iter().any(|alive| alive.generation == task.generation)
+        let twice = self.amnesia.is_some() || self.meddled;
+        twice && lives.into_iter().any(|alive| alive.generation == task.generation)
+    }
+
+    /// Counts the tasks of a service over whose records junk stands: they are what they were before.
+    pub(crate) fn unreadable_of(&self, service: &Text) -> usize {
+        let ids = self.junk.iter().filter_map(|key| key.strip_prefix("state/tasks/_/"));
+        ids.filter(|id| self.meant.get(*id) == Some(service)).count()
     }
 
     /// Tells whether a cluster that lists a service has a scheduler.

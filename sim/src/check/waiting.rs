@@ -28,7 +28,7 @@ impl Waiting {
         let record = page.record.as_ref().filter(|_| book.is_wanted(service));
         let target = record.map_or(0, |record| record.target()) as usize;
         let of_version = |version| book.tasks_of(service).any(|task| task.runs() && task.version == version);
-        if page.issued.len() < target {
+        if page.issued.len() + book.unreadable_of(service) < target {
             self.short.entry(service.clone()).or_insert(book.now);
         } else {
             self.short.remove(service);

@@ -78,7 +78,7 @@ impl Sometimes {
             Note::RolloutStarted { .. } => Some("rollout: started"),
             Note::RolloutDone { .. } => Some("rollout: done"),
             Note::RolloutFailed { .. } => Some("rollout: failed"),
-            Note::Blocked { why, .. } => blocked(why),
+            Note::Blocked { why, .. } => return self.blocked(why),
             Note::HostSuspect { .. } => Some("host: suspect"),
             Note::HostLost { .. } => Some("host: lost"),
             Note::HostReady { .. } => Some("host: ready"),
@@ -92,6 +92,23 @@ impl Sometimes {
             Note::Removed { .. } => None,
         };
         point.into_iter().for_each(|point| self.reach(point));
+    }
+
+    /// Takes in all that keeps a task from its place.
+    fn blocked(&mut self, why: &str) {
+        let points = [
+            ("which is max", "blocked: max"),
+            ("tried again now and then", "blocked: hopeful"),
+            ("what still runs", "blocked: recalling"),
+            ("lost", "blocked: lost"),
+            ("avoided", "blocked: avoided"),
+            ("of free memory", "blocked: memory"),
+            ("draining", "blocked: draining"),
+            ("unfit", "blocked: unfit or pressed"),
+            ("out of memory", "blocked: unfit or pressed"),
+            ("not heard of", "blocked: not heard of"),
+        ];
+        points.iter().filter(|(word, _)| why.contains(word)).for_each(|(_, point)| self.reach(point));
     }
 
     /// Takes in what a machine hears from the store.
@@ -184,22 +201,6 @@ fn stop(why: &StopReason) -> &'static str {
 /// Gives the point of the first of these words that is said.
 fn by_word(said: &str, points: &[(&str, &'static str)]) -> Option<&'static str> {
     points.iter().find(|(word, _)| said.contains(word)).map(|(_, point)| *point)
-}
-
-fn blocked(why: &str) -> Option<&'static str> {
-    let points = [
-        ("which is max", "blocked: max"),
-        ("tried again now and then", "blocked: hopeful"),
-        ("what still runs", "blocked: recalling"),
-        ("lost", "blocked: lost"),
-        ("avoided", "blocked: avoided"),
-        ("of free memory", "blocked: memory"),
-        ("draining", "blocked: draining"),
-        ("unfit", "blocked: unfit or pressed"),
-        ("out of memory", "blocked: unfit or pressed"),
-        ("not heard of", "blocked: not heard of"),
-    ];
-    by_word(why, &points)
 }
 
 fn task(what: &str) -> Option<&'static str> {

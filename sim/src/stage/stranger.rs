@@ -128,8 +128,8 @@ impl Stage {
             });
         }
         let (_, deliveries) = self.store.memory.commit(&txn);
-        self.publish(By::Stranger, Some(&txn), deliveries);
         self.court.meddled();
+        self.publish(By::Stranger, Some(&txn), deliveries);
         self.store_trouble(Span(0));
     }
 
