@@ -76,23 +76,9 @@ impl Live {
 
     /// Describes its hosts.
     fn registrations(&self) -> BTreeMap<Name, Registration> {
-        let records = self.entries.iter().filter_map(|entry| match Key::parse(&entry.key)? {
-            Key::Registration(host) => Some((host, serde_json::from_str(&entry.value).ok()?)),
-            Key::Cluster(_)
-            | Key::Service(_)
-            | Key::Definition(..)
-            | Key::HostConfig(_)
-            | Key::Task(_)
-            | Key::HostTask(..)
-            | Key::Ledger(_)
-            | Key::ServiceState(_)
-            | Key::Lock(_)
-            | Key::Alive(_)
-            | Key::Usage(_)
-            | Key::Status(..)
-            | Key::Move(..)
-            | Key::Orphan(..)
-            | Key::StoreId => None,
+        let records = self.entries.iter().filter_map(|entry| {
+            let Some(Key::Registration(host)) = Key::parse(&entry.key) else { return None };
+            Some((host, serde_json::from_str(&entry.value).ok()?))
         });
         records.collect()
     }
