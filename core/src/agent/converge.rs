@@ -197,7 +197,7 @@ impl Agent {
             State::Waiting => self.try_start(now, local),
             State::Backoff { until } if *until <= now => self.try_start(now, local),
             State::Starting { again, .. } if *again <= now => self.start(now, local),
-            State::Starting { ordered: false, .. } if self.is_told(local) => self.start(now, local),
+            State::Starting { orders: 0, .. } if self.is_told(local) => self.start(now, local),
             State::Stopping { again, .. } if *again <= now => self.stop_again(now, local),
             State::Backoff { .. }
             | State::Starting { .. }
@@ -297,7 +297,7 @@ impl Agent {
             self.queue.insert(id);
             return;
         }
-        local.state = State::Starting { since: now, again: now + TELLING_PATIENCE, ordered: false };
+        local.state = State::Starting { since: now, again: now + TELLING_PATIENCE, orders: 0 };
         local.health = Health::Unknown;
         local.unhealthy_since = None;
         local.probing.clear();
@@ -319,9 +319,9 @@ impl Agent {
 
     /// Orders the present start; repeating it is harmless.
     fn start(&mut self, now: Time, local: &mut Local) {
-        if let (State::Starting { again, ordered, .. }, Some(spec)) = (&mut local.state, &local.spec) {
+        if let (State::Starting { again, orders, .. }, Some(spec)) = (&mut local.state, &local.spec) {
             *again = now + START_PATIENCE;
-            *ordered = true;
+            *orders = orders.saturating_add(1);
             self.out.push(super::Effect::Work(Order::Start(spec.clone())));
         }
     }

@@ -60,8 +60,8 @@ pub(super) enum State {
     /// Nothing runs until then.
     Backoff { until: Time },
     /// To be started since then, which the store is told first; the order is given when it knows, or at `again`, and
-    /// given again then if nothing is heard.
-    Starting { since: Time, again: Time, ordered: bool },
+    /// given again then if nothing is heard. So many orders were given.
+    Starting { since: Time, again: Time, orders: u32 },
     /// Its processes exist.
     Running { since: Time },
     /// Told to stop; told again at `again`.

@@ -211,7 +211,13 @@ impl Agent {
                 local.begin_checks(now);
                 self.note_task(&run.id, "running");
             }
-            (State::Starting { .. } | State::Stopping { .. }, Err(why)) => {
+            (State::Starting { orders: 2.., .. }, Err(why)) => {
+                // That this order failed says nothing of those before it.
+                let mut local = local.clone();
+                self.stop(now, &mut local, format!("not started: {}", shorten(&why, 200)));
+                self.locals.insert(run.id.clone(), local);
+            }
+            (State::Starting { .. }, Err(why)) => {
                 local.state = State::Ended { why: format!("not started: {}", shorten(&why, 200)) };
             }
             (

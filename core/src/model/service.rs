@@ -92,7 +92,8 @@ pub struct ServiceState {
     /// How many tasks of `version` failed while it was rolled out.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
-    /// The starts of `version` that took down a host, or its agent. Too many, and no more of it is started.
+    /// The starts of `version`, and of `stable`, that took down a host, or its agent. Too many of a version, and no more of
+    /// it is started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blamed: Vec<Blame>,
 }
@@ -102,6 +103,9 @@ pub struct ServiceState {
 pub struct Blame {
     /// The host.
     pub host: Name,
+    /// What it started.
+    #[serde(default)]
+    pub version: Version,
     /// How often that happened.
     pub times: u32,
     /// The host is gone since, so that nobody there can say what it was.

@@ -5,7 +5,7 @@
 //! **Invariant:** what is not told to have been under way when its host went down is not blamed.
 
 use super::round::Round;
-use crate::model::{Blame, Health, Name, Phase, Rollout, Status};
+use crate::model::{Blame, Health, Name, Phase, Rollout, Status, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{Class, Presence, TaskView};
 use alloc::format;
@@ -20,11 +20,28 @@ impl Round<'_> {
     /// Hosts that are lost together say less than one that is lost after the next: of those only what was placed since
     /// the last was noticed counts, and only until the host is back and speaks for itself.
     pub(crate) fn blame_starts(&mut self) {
-        let was_quarantined = self.quarantine().is_some();
+        let (wanted, stable) = (self.state.version, self.state.stable.filter(|of| *of != self.state.version));
+        let was_quarantined = self.quarantine(wanted).is_some();
         let world = &*self.world;
         let is_gone = |host: &Name| world.hosts.get(host).is_none_or(|host| host.presence == Presence::Lost);
-        self.state.blamed.retain(|blame| !blame.lost || is_gone(&blame.host));
-        let version = self.state.version;
+        self.state.blamed.retain(|blame| {
+            let is_of_use = blame.version == wanted || Some(blame.version) == stable;
+            is_of_use && (!blame.lost || is_gone(&blame.host))
+        });
+        for version in stable.into_iter().chain([wanted]) {
+            self.blame_version(version);
+        }
+        if stable.is_some_and(|stable| self.quarantine(stable).is_some()) {
+            stable.into_iter().for_each(|stable| self.stop_poison(stable));
+        }
+        match self.quarantine(wanted) {
+            Some(reason) => self.contain(reason),
+            None if was_quarantined => self.state.rollout = Rollout::Running,
+            None => {}
+        }
+    }
+
+    fn blame_version(&mut self, version: Version) {
         let said = [Class::Starting, Class::Unhealthy, Class::Failed, Class::Over];
         let mut found: Vec<Blame> = Vec::new();
         for id in said.iter().chain([&Class::Lost]).flat_map(|class| self.group().of(version, *class)) {
@@ -34,22 +51,18 @@ impl Round<'_> {
             let times = status.blamed.saturating_add(u32::from(lost));
             if times > 0 {
                 let (host, newest) = (view.task.host.clone(), self.world.newest);
-                found.push(Blame { host, times, lost, newest });
+                found.push(Blame { host, version, times, lost, newest });
             }
         }
         found.into_iter().for_each(|blame| self.blame(blame));
-        match self.quarantine() {
-            Some(reason) => self.contain(reason),
-            None if was_quarantined => self.state.rollout = Rollout::Running,
-            None => {}
-        }
     }
 
     /// Tells whether a lost host may have been lost because this was started there.
     fn may_have_taken_down(&self, view: &TaskView, status: &Status) -> bool {
         let new = status.phase == Phase::Starting
             || (status.phase == Phase::Running && status.health == Health::Unknown);
-        let later = self.state.blamed.iter().all(|blame| blame.newest < view.task.generation);
+        let mut of_version = self.state.blamed.iter().filter(|blame| blame.version == view.task.version);
+        let later = of_version.all(|blame| blame.newest < view.task.generation);
         new && !view.proven && later
     }
 
@@ -60,44 +73,38 @@ impl Round<'_> {
             self.batch.notes.push(Note::RolloutFailed { service, version, why });
             self.state.rollout = rollout;
         }
-        self.stop_poison();
+        self.stop_poison(self.state.version);
     }
 
     fn blame(&mut self, blame: Blame) {
         let blamed = &mut self.state.blamed;
+        let known = blamed.iter().filter(|known| known.version == blame.version).count();
         // What was being started together went down together.
-        let same = |known: &Blame| known.host == blame.host;
+        let same = |known: &Blame| (&known.host, known.version) == (&blame.host, blame.version);
         match blamed.iter().position(same) {
             Some(at) if blamed[at].times < blame.times => blamed[at] = blame,
-            None if blamed.len() < BLAMED_MAX as usize => blamed.push(blame),
+            None if known < BLAMED_MAX as usize => blamed.push(blame),
             Some(_) | None => {}
         }
     }
 
-    /// Says why nothing of the version that was wanted last is started, if that is so.
-    pub(crate) fn quarantine(&self) -> Option<String> {
-        let blamed = &self.state.blamed;
-        let times = blamed.iter().fold(0, |sum: u32, blame| sum.saturating_add(blame.times));
+    /// Says why nothing of a version is started, if that is so.
+    pub(crate) fn quarantine(&self, version: Version) -> Option<String> {
+        let blamed = || self.state.blamed.iter().filter(|blame| blame.version == version);
+        let times = blamed().fold(0, |sum: u32, blame| sum.saturating_add(blame.times));
         if times < BLAMED_MAX {
             return None;
         }
-        let mut hosts: Vec<&str> = blamed.iter().map(|blame| &*blame.host).collect();
-        hosts.dedup();
+        let hosts: Vec<&str> = blamed().map(|blame| &*blame.host).collect();
         Some(format!(
             "quarantined: its start took down a host or its agent {times} times ({})",
             hosts.join(", ")
         ))
     }
 
-    /// Tells whether the version that shall run is in quarantine.
-    pub(crate) fn is_quarantined(&self) -> bool {
-        self.version() == self.state.version && self.quarantine().is_some()
-    }
-
-    /// Stops what is still being started, or about to be.
-    fn stop_poison(&mut self) {
+    /// Stops what is still being started of a version, or about to be.
+    fn stop_poison(&mut self, version: Version) {
         let idle = [Class::Starting, Class::Unhealthy];
-        let version = self.state.version;
         let ids: Vec<Name> =
             idle.iter().flat_map(|class| self.group().of(version, *class).cloned()).collect();
         for id in ids {

@@ -114,7 +114,7 @@ impl Round<'_> {
     /// Tells how many tasks of the version may be started beside those that are on their way.
     pub(crate) fn may_start(&self) -> u32 {
         let version = self.version();
-        if self.is_quarantined() {
+        if self.quarantine(version).is_some() {
             return 0;
         }
         let limit = match (self.is_hopeful(), self.state.stable) {
@@ -182,29 +182,28 @@ impl Round<'_> {
     /// Says why tasks are missing, where time and the tasks on their way will not help.
     fn tell_blocked(&mut self, outcome: Created) {
         let missing = self.missing();
-        let why = match outcome {
+        let (version, quarantine) = (self.version(), self.quarantine(self.version()));
+        let why = match (outcome, quarantine) {
             _ if missing == 0 => None,
-            _ if self.is_quarantined() => Some(format!(
-                "version {} is {}; apply another version, or try this one again with `callboard start {}`",
-                self.state.version,
-                self.quarantine().unwrap_or_default(),
+            (_, Some(why)) => Some(format!(
+                "version {version} is {why}; apply another version, or try this one again with `callboard start {}`",
                 self.key.1
             )),
-            Created::Enough | Created::Unplaceable if self.is_hopeful() => Some(format!(
+            (Created::Enough | Created::Unplaceable, None) if self.is_hopeful() => Some(format!(
                 "version {} failed, and no version was healthy before; it is tried again now and then, one task at a \
                  time; apply another version, or try all at once with `callboard start {}`",
                 self.state.version, self.key.1
             )),
-            Created::Enough => None,
-            Created::Recalling => Some(adopt::RECALLING.to_string()),
-            Created::AtMax if self.available() > self.floor() => None,
-            Created::AtMax => Some(format!(
+            (Created::Enough, None) => None,
+            (Created::Recalling, None) => Some(adopt::RECALLING.to_string()),
+            (Created::AtMax, None) if self.available() > self.floor() => None,
+            (Created::AtMax, None) => Some(format!(
                 "{} tasks are issued, which is max, and {} of min {} are available, so none may be stopped to make room",
                 self.issued(),
                 self.available(),
                 self.floor()
             )),
-            Created::Unplaceable => match self.definition() {
+            (Created::Unplaceable, None) => match self.definition() {
                 Some(definition) => {
                     let blocked = place::blocked(self.world, self.now, &self.key.1, &definition, missing);
                     Some(format!("{}{}", blocked.why, self.why_stuck()))

@@ -69,11 +69,7 @@ impl Round<'_> {
         let (Some(task), Some(definition)) = (self.task(id), self.definition()) else { return false };
         let Some(host) = self.world.hosts.get(&task.host) else { return false };
         let mut without = host.clone();
-        without.held.memory = without.held.memory.saturating_sub(task.memory);
-        without.held.cpu_units = without.held.cpu_units.saturating_sub(task.cpu_units);
-        if let Some(port) = task.port {
-            without.held.ports.remove(&port);
-        }
+        without.give_back(&task);
         let next = Candidate { service: &self.key.1, definition: &definition };
         next.obstacle(self.world, self.now, &task.host, &without).is_none()
     }

@@ -72,7 +72,7 @@ impl Round<'_> {
         let target = self.service.target();
         let version = self.service.task_version;
         let open = self.state.rollout == Rollout::Running || self.is_hopeful();
-        if !open || target == 0 || self.issued() != target || self.quarantine().is_some() {
+        if !open || target == 0 || self.issued() != target || self.quarantine(version).is_some() {
             return;
         }
         let mature = self.group().count(version, Class::Mature);

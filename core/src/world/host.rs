@@ -39,6 +39,9 @@ pub struct HostView {
     pub given_up: bool,
     /// What is held of it, summed over clusters.
     pub held: Room,
+    /// The memory and processor share of all tasks issued to it, modulo 2^64, so that adding and taking away is exact. What
+    /// others than schedulers issued is in no ledger.
+    pub(crate) issued: (u64, u64),
     /// Copies of task records here without the record itself: fingerprints and values.
     pub(crate) strays: BTreeMap<Name, (u64, String)>,
     /// What its ledger weighs, nearly.
@@ -77,9 +80,38 @@ impl HostView {
     /// Gives the memory and processor share that nobody holds.
     #[must_use]
     pub fn free(&self) -> (u64, u64) {
+        let (memory, cpu_units) = self.taken();
         self.registration.as_ref().map_or((0, 0), |has| {
-            (has.memory.saturating_sub(self.held.memory), has.cpu_units.saturating_sub(self.held.cpu_units))
+            (has.memory.saturating_sub(memory), has.cpu_units.saturating_sub(cpu_units))
         })
+    }
+
+    fn taken(&self) -> (u64, u64) {
+        (self.held.memory.max(self.issued.0), self.held.cpu_units.max(self.issued.1))
+    }
+
+    /// Takes away what a task has here.
+    pub(crate) fn give_back(&mut self, task: &Task) {
+        self.held.memory = self.held.memory.saturating_sub(task.memory);
+        self.held.cpu_units = self.held.cpu_units.saturating_sub(task.cpu_units);
+        if let Some(port) = task.port {
+            self.held.ports.remove(&port);
+        }
+        self.release(task);
+    }
+
+    /// Counts a task that is issued to it.
+    pub(crate) fn engage(&mut self, task: &Task) {
+        self.tasks.insert(task.id.clone());
+        let (memory, cpu_units) = self.issued;
+        self.issued = (memory.wrapping_add(task.memory), cpu_units.wrapping_add(task.cpu_units));
+    }
+
+    /// Counts a task no longer.
+    pub(crate) fn release(&mut self, task: &Task) {
+        self.tasks.remove(&task.id);
+        let (memory, cpu_units) = self.issued;
+        self.issued = (memory.wrapping_sub(task.memory), cpu_units.wrapping_sub(task.cpu_units));
     }
 
     /// Tells whether its memory is so nearly used up that nothing new shall come.
@@ -98,7 +130,8 @@ impl HostView {
             && self.usage.as_ref().is_none_or(|usage| usage.unfit.is_none())
             && !self.is_pressed();
         let share = |held: u64, of: u64| held.saturating_mul(1000) / of.max(1);
-        let fullest = share(self.held.memory, has.memory).max(share(self.held.cpu_units, has.cpu_units));
+        let (memory, cpu_units) = self.taken();
+        let fullest = share(memory, has.memory).max(share(cpu_units, has.cpu_units));
         open.then_some((fullest, self.tasks.len()))
     }
 }

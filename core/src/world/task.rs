@@ -83,7 +83,7 @@ impl World {
         let key = (task.cluster.clone(), task.service.clone());
         let group = self.groups.entry(key).or_default();
         group.settle(&task.host, task.version, task.instance);
-        self.host_entry(&task.host).tasks.insert(id.clone());
+        self.host_entry(&task.host).engage(&task);
         self.expect_host(now, &task.host);
         let mut class = self.classify(&task);
         if class == Class::Healthy && before.as_ref().is_some_and(|old| old.class == Class::Mature) {
@@ -271,7 +271,7 @@ impl World {
             group.unsettle(&task.host, task.version, task.instance);
         }
         if let Some(host) = self.hosts.get_mut(&task.host) {
-            host.tasks.remove(id);
+            host.release(task);
         }
         Some(view)
     }

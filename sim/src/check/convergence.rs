@@ -1,11 +1,15 @@
 //! L1: once nothing goes wrong any more, every service has as many healthy tasks as it shall have.
 
-use super::record::{RolloutRecord, ServiceStateRecord};
-use super::{Check, End, Findings, room};
+use super::record::{RolloutRecord, ServiceRecord, ServiceStateRecord};
+use super::{Book, Check, End, Findings, ServicePage, room};
+use callboard_core::machine::Span;
 
 /// Counts at the end.
 #[derive(Clone)]
 pub(crate) struct Convergence;
+
+/// How long one task may take until the next may come: a rollout in which none came for longer has come to a stop.
+const A_TASK: Span = Span::secs(120);
 
 impl Check for Convergence {
     fn end(&mut self, end: &End<'_>, found: &mut Findings) {
@@ -35,6 +39,7 @@ impl Check for Convergence {
             let is_kept =
                 page.state.as_ref().is_some_and(ServiceStateRecord::is_quarantined) && page.healthy < target;
             let floor = page.record.as_ref().map_or(0, |record| record.floor());
+            let is_rolling = page.record.as_ref().is_some_and(|record| is_rolling(end.book, page, record));
             let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&page.healthy);
             // Users may want more than there is.
             let is_short = page.healthy < target && is_overbooked;
@@ -45,7 +50,7 @@ impl Check for Convergence {
             {
                 continue;
             }
-            if page.healthy != target && !extra && !is_slow && !is_kept {
+            if page.healthy != target && !extra && !is_slow && !is_kept && !is_rolling {
                 found.blame(
                     "L1",
                     format!("{name} has {} healthy tasks at the end, shall have {target}", page.healthy),
@@ -53,4 +58,17 @@ impl Check for Convergence {
             }
         }
     }
+}
+
+/// Tells whether a service is still being rolled, one task after the other, which takes as long as it has many.
+fn is_rolling(book: &Book, page: &ServicePage, record: &ServiceRecord) -> bool {
+    let runs = page.state.as_ref().is_some_and(|state| state.rollout == RolloutRecord::Running);
+    let tasks = || book.tasks_of(&record.name).filter(|task| task.runs());
+    let is_half_way = tasks().any(|task| task.version != record.task_version);
+    let is_moving = tasks().any(|task| {
+        let issued = book.first_issued.get(&(task.id.clone(), task.generation));
+        let lately = issued.is_some_and(|at| book.now.since(*at).0 <= A_TASK.0 + book.lag.0);
+        task.version == record.task_version && lately
+    });
+    runs && is_half_way && is_moving && (record.floor()..=record.max).contains(&page.healthy)
 }

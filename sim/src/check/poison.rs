@@ -17,10 +17,10 @@ pub(crate) struct Poison {
     told: Option<(Time, Text, u64)>,
 }
 
-/// What each host said at most, and when that was enough.
+/// What each host said at most, of each task that it did not find at work afterwards, and when that was enough.
 #[derive(Clone, Default)]
 struct Victims {
-    times: BTreeMap<Text, u32>,
+    times: BTreeMap<Text, BTreeMap<Text, u32>>,
     since: Option<Time>,
 }
 
@@ -92,10 +92,17 @@ impl Poison {
             page.and_then(|page| page.twins.get(id)).filter(|twin| twin.generation == status.generation);
         let Some(twin) = twin.filter(|twin| twin.runs()) else { return };
         let victims = self.blamed.entry((twin.service.clone(), twin.version)).or_default();
-        let times = victims.times.entry(host.clone()).or_default();
-        *times = status.blamed.max(*times);
-        if victims.since.is_none() && victims.times.values().sum::<u32>() >= MOST {
-            victims.since = Some(book.now);
+        let of_host = victims.times.entry(host.clone()).or_default();
+        if status.is_healthy() {
+            // Its agent went down meanwhile, and not because of it.
+            of_host.remove(id);
+        } else {
+            let times = of_host.entry(id.clone()).or_default();
+            *times = status.blamed.max(*times);
         }
+        // What was being started together went down together.
+        let times = victims.times.values().filter_map(|of_host| of_host.values().max());
+        let is_enough = times.sum::<u32>() >= MOST;
+        victims.since = victims.since.filter(|_| is_enough).or(is_enough.then_some(book.now));
     }
 }

@@ -146,14 +146,19 @@ pub(crate) struct ServiceStateRecord {
 }
 
 impl ServiceStateRecord {
-    /// Says that too many starts of the version took something down.
+    /// Says that too many starts of a version took something down: of the wanted one, or of that to which it falls back.
     pub(crate) fn is_quarantined(&self) -> bool {
-        self.blamed.iter().map(|blame| blame.times).sum::<u32>() >= 2
+        let times = |version| {
+            let blamed = self.blamed.iter().filter(|blame| blame.version == version);
+            blamed.map(|blame| blame.times).sum::<u32>()
+        };
+        self.blamed.iter().any(|blame| times(blame.version) >= 2)
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct BlameRecord {
+    pub(crate) version: u32,
     pub(crate) times: u32,
 }
 
