@@ -272,6 +272,9 @@ impl Scheduler {
         for cluster in self.turn() {
             let Some(tenure) = self.tenures.get(&cluster).copied() else { continue };
             let mut batch = Batch::new(cluster.clone(), session.clone(), tenure.revision);
+            if self.writes.is_failing() {
+                batch.be_small();
+            }
             batch.name_store(&mut self.world, &self.settings.instance);
             repair::mend(now, &mut self.world, &mut batch);
             let groups: Vec<GroupKey> =

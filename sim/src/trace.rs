@@ -146,7 +146,7 @@ impl Trace {
             let task = write.task_after.as_ref().or(write.task_before.as_ref());
             let (host, id) = match &write.place {
                 Place::Task(id) => (task.map(|task| task.host.clone()), Some(id.clone())),
-                Place::Twin { host, id } | Place::Status { host, id } => {
+                Place::Twin { host, id } | Place::Status { host, id } | Place::Orphan { host, id } => {
                     (Some(host.clone()), Some(id.clone()))
                 }
                 Place::Ledger(host)

@@ -39,7 +39,7 @@ pub(super) struct Local {
     pub(super) past: Option<Run>,
     /// Its record was seen since this agent started.
     pub(super) accepted: bool,
-    /// It was found on the machine, and what was said of it before is not yet taken into account.
+    /// It was found, on the machine or in the store, and what was said of it before is not yet taken into account.
     pub(super) unmerged: bool,
     /// The store went back in time, and has not shown the record since: its absence means nothing.
     pub(super) suspended: bool,
@@ -124,6 +124,13 @@ impl Local {
         Run { id: self.task.id.clone(), generation: self.task.generation, attempt: self.attempt }
     }
 
+    /// Tells whether what was said of it goes beyond what is known here.
+    pub(super) fn is_behind(&self, status: &Status) -> bool {
+        let is_ahead = status.attempt > self.attempt
+            || (status.attempt == self.attempt && status.phase.is_over() && !self.phase().is_over());
+        status.generation == self.generation() && is_ahead
+    }
+
     /// Tells whether processes of it may exist.
     pub(super) fn is_live(&self) -> bool {
         matches!(self.state, State::Starting { .. } | State::Running { .. } | State::Stopping { .. })
@@ -194,7 +201,8 @@ impl Local {
     /// Tells when time alone will have changed something.
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
         let own = match &self.state {
-            State::Backoff { until } => Some(*until),
+            // What waits for more than time is looked at again when that is there.
+            State::Backoff { until } => Some(*until).filter(|until| *until > now),
             State::Starting { since, again, .. } => {
                 let slot = *since + super::converge::SLOT_TIME;
                 Some(if slot > now { slot.min(*again) } else { *again })

@@ -33,10 +33,12 @@ impl Stored {
 impl Agent {
     pub(super) fn put_stored(&mut self, id: &Name, entry: &Entry) {
         let status = record::read::<Status>(&entry.value).ok().filter(|status| status.id == *id);
-        self.stored.insert(id.clone(), Stored { revision: entry.revision, status });
         if let Some(local) = self.locals.get_mut(id) {
             local.confirmed = false;
+            // A store that was put back may know of more than this agent does since it forgot the placement.
+            local.unmerged |= status.as_ref().is_some_and(|status| local.is_behind(status));
         }
+        self.stored.insert(id.clone(), Stored { revision: entry.revision, status });
         self.touch(id);
     }
 

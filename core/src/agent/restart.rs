@@ -25,7 +25,7 @@ impl Local {
     pub(super) fn resume(&mut self, status: &Status) {
         self.attempt = status.attempt;
         self.failures = status.failures;
-        self.blamed = blame(status);
+        self.blamed = self.blame(status);
         self.reason.clone_from(&status.reason);
         self.health = status.health;
         match status.phase {
@@ -40,6 +40,13 @@ impl Local {
             Phase::Dead | Phase::Failed => self.state = State::Over(status.phase),
         }
     }
+
+    /// Counts the lives of the agent that ended while this was being started, by the last word of the one before. What a
+    /// store that was put back says to the life that saw the record itself is not about its end.
+    fn blame(&self, status: &Status) -> u32 {
+        let ended = status.phase == Phase::Starting && !self.accepted;
+        status.blamed.saturating_add(u32::from(ended))
+    }
 }
 
 impl Agent {
@@ -53,7 +60,7 @@ impl Agent {
         let found = local.attempt;
         if status.attempt == found {
             local.failures = status.failures;
-            local.blamed = blame(&status);
+            local.blamed = local.blame(&status);
         }
         if status.attempt > found || (status.attempt == found && status.phase.is_over()) {
             if local.is_live() {
@@ -255,11 +262,6 @@ impl Agent {
         }
         self.touch(&run.id);
     }
-}
-
-/// Counts the lives of the agent that ended while a placement was being started, by the last word of the one before.
-fn blame(status: &Status) -> u32 {
-    status.blamed.saturating_add(u32::from(status.phase == Phase::Starting))
 }
 
 /// Says how a run ended.

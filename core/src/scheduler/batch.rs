@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** every key written is guarded by the revision it had when this batch first touched it, and all by the
 //! lock. Nothing is placed on a host but under the condition that it is still heard of and users still say of it what they
-//! said when it was chosen.
+//! said when it was chosen; and none is given up but under the condition that it is still not heard of.
 
 use crate::keys::Key;
 use crate::machine::Time;
@@ -28,9 +28,14 @@ pub(crate) struct Batch {
     guards: BTreeMap<String, Option<Revision>>,
     ops: BTreeMap<String, Option<String>>,
     bytes: usize,
+    /// What all of it may weigh.
+    most: usize,
     pub(crate) notes: Vec<Note>,
 }
 
+/// What a transaction may weigh that may well be refused: all that it writes is read again then. Two steps, and the store's
+/// id.
+const WEIGHT_TRIED: usize = 20;
 /// More than one step weighs: removing a task deletes its pair and its status, and writes the ledger and the service's
 /// state.
 const WEIGHT_A_STEP: usize = 8;
@@ -50,8 +55,14 @@ impl Batch {
             guards: BTreeMap::new(),
             ops: BTreeMap::new(),
             bytes: 0,
+            most: TXN_OPS_MAX,
             notes: Vec::new(),
         }
+    }
+
+    /// Keeps it small: the store has refused the last one for want of space, a leader, or whatever else.
+    pub(crate) fn be_small(&mut self) {
+        self.most = WEIGHT_TRIED;
     }
 
     /// Tells whether `steps` more placements or stops surely fit, each of which is safe on its own.
@@ -59,7 +70,7 @@ impl Batch {
         let deletes = self.ops.values().filter(|value| value.is_none()).count();
         // Every write has a guard; a guard without a write weighs as much.
         let weight = self.guards.len() + deletes + LOCK_WEIGHT;
-        weight + WEIGHT_A_STEP * steps <= TXN_OPS_MAX && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
+        weight + WEIGHT_A_STEP * steps <= self.most && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
     }
 
     pub(crate) fn is_empty(&self) -> bool {

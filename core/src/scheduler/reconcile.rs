@@ -107,6 +107,10 @@ impl Round<'_> {
             if self.missing() > 0 && self.may_start() > 0 && !self.create_one() {
                 return;
             }
+            if let Some(task) = self.task(&id) {
+                // Whoever hears nothing at all takes everybody for lost.
+                self.batch.rely_on(self.world, &Key::Alive(task.host.clone()));
+            }
             self.stop(&id, StopReason::HostLost);
         }
     }

@@ -51,6 +51,11 @@ impl Writes {
         self.in_flight.is_none() && self.doubtful.is_empty() && self.ended.is_none() && self.pause.is_none()
     }
 
+    /// Tells whether the last transactions came to nothing for want of the store.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Sends a transaction.
     pub(super) fn send(&mut self, now: Time, txn: Txn, purpose: Purpose, notes: Vec<Note>) -> Request {
         assert!(self.is_idle(), "a transaction is sent while another one is in flight");

@@ -19,7 +19,7 @@ impl Check for Again {
                 Place::Task(_) | Place::Twin { .. } => write.task_before != write.task_after,
                 Place::Ledger(host) => {
                     let now = seen.book.hosts.get(host).map(|page| &page.ledger);
-                    write.ledger_before.as_ref() != now
+                    write.mends || write.ledger_before.as_ref() != now
                 }
                 Place::ServiceState(service) => self.is_new(service, &write.key, seen),
                 Place::Status { .. }
@@ -31,6 +31,7 @@ impl Check for Again {
                 | Place::Registration(_)
                 | Place::Alive(_)
                 | Place::Usage(_)
+                | Place::Orphan { .. }
                 | Place::Other => true,
             };
         }

@@ -30,6 +30,8 @@ pub(crate) struct Book {
     pub(crate) live: BTreeMap<(Text, Text), Vec<Alive>>,
     /// When each placement first stood in the store.
     pub(crate) first_issued: BTreeMap<(Text, u64), Time>,
+    /// When lives of the agent of each host ended.
+    pub(crate) agent_ends: BTreeMap<Text, Vec<Time>>,
     /// The service that each id that was ever issued is of.
     pub(crate) meant: BTreeMap<Text, Text>,
     /// When the store last lost something: it was put back or emptied.
@@ -66,6 +68,8 @@ pub(crate) struct Alive {
 pub(crate) struct HostPage {
     pub(crate) twins: BTreeMap<Text, Arc<TaskRecord>>,
     pub(crate) statuses: BTreeMap<Text, StatusPage>,
+    /// The placements that its agent says live there without a record.
+    pub(crate) orphans: BTreeMap<Text, u64>,
     pub(crate) registration: Option<RegistrationRecord>,
     pub(crate) config: Option<HostConfigRecord>,
     pub(crate) ledger: LedgerRecord,
@@ -114,6 +118,8 @@ pub(crate) struct Write {
     pub(crate) key: String,
     pub(crate) revision: Revision,
     pub(crate) deleted: bool,
+    /// What stood there was no record.
+    pub(crate) mends: bool,
     /// The task record before, for tasks and twins.
     pub(crate) task_before: Option<Arc<TaskRecord>>,
     pub(crate) task_after: Option<Arc<TaskRecord>>,
@@ -136,6 +142,7 @@ impl Write {
             key: change.key().into(),
             revision: change.revision(),
             deleted: matches!(change, Change::Delete { .. }),
+            mends: false,
             task_before: None,
             task_after: None,
             status_before: None,
@@ -157,6 +164,7 @@ impl Book {
         let place = Place::of(key);
         let text = value.map(|entry| entry.value.as_str());
         let is_task = matches!(place, Place::Task(_) | Place::Twin { .. });
+        let mut is_junk = false;
         let mut write = Write::of(place.clone(), change);
         match place {
             Place::Task(id) => {
@@ -174,10 +182,22 @@ impl Book {
             Place::Status { host, id } => {
                 write.status_before = self.put_status(&host, id, text.and_then(parse));
             }
+            Place::Orphan { host, id } => {
+                let orphans = &mut self.page(&host).orphans;
+                match text.and_then(parse::<TaskRecord>) {
+                    Some(record) => orphans.insert(id, record.generation),
+                    None => orphans.remove(&id),
+                };
+            }
             Place::Ledger(host) => {
-                let page = self.page(&host);
-                let after = text.and_then(parse).unwrap_or_default();
-                write.ledger_before = Some(std::mem::replace(&mut page.ledger, after));
+                let ledger = &mut self.page(&host).ledger;
+                write.ledger_before = Some(ledger.clone());
+                // What cannot be read changes nothing.
+                if let Some(after) = text.map_or_else(|| Some(LedgerRecord::default()), parse) {
+                    *ledger = after;
+                } else {
+                    is_junk = true;
+                }
             }
             Place::ServiceState(service) => {
                 let page = self.services.entry(service).or_default();
@@ -209,10 +229,10 @@ impl Book {
             | Place::Usage(_)
             | Place::Other => self.put_rest(place, text),
         }
-        if is_task && text.is_some() && write.task_after.is_none() {
+        is_junk |= is_task && text.is_some() && write.task_after.is_none();
+        write.mends = !self.junk.is_empty() && self.junk.remove(key);
+        if is_junk {
             self.junk.insert(key.into());
-        } else if is_task && !self.junk.is_empty() {
-            self.junk.remove(key);
         }
         write
     }
@@ -268,6 +288,7 @@ impl Book {
             Place::Task(_)
             | Place::Twin { .. }
             | Place::Status { .. }
+            | Place::Orphan { .. }
             | Place::Ledger(_)
             | Place::ServiceState(_)
             | Place::Lock(_)
@@ -413,11 +434,14 @@ impl Book {
         self.services.get(service).is_some_and(|page| page.record.is_some()) && listed()
     }
 
-    /// Tells whether a record is one that is written again, of a placement that runs already.
+    /// Tells whether a record is one that is written again, of a placement that runs already, or of which its agent says so.
     pub(crate) fn goes_on(&self, task: &TaskRecord) -> bool {
-        let lives = self.live.get(&(task.host.clone(), task.id.clone())).into_iter().flatten();
-        let twice = self.amnesia.is_some() || self.meddled;
-        twice && lives.into_iter().any(|alive| alive.generation == task.generation)
+        if self.amnesia.is_none() && !self.meddled {
+            return false;
+        }
+        let said = self.hosts.get(&task.host).and_then(|page| page.orphans.get(&task.id));
+        let mut lives = self.live.get(&(task.host.clone(), task.id.clone())).into_iter().flatten();
+        said == Some(&task.generation) || lives.any(|alive| alive.generation == task.generation)
     }
 
     /// Counts the tasks of a service over whose records junk stands: they are what they were before.
@@ -450,6 +474,11 @@ impl Book {
     /// Walks through the tasks of a service.
     pub(crate) fn tasks_of<'a>(&'a self, service: &str) -> impl Iterator<Item = &'a Arc<TaskRecord>> {
         self.by_service.get(service).into_iter().flatten().filter_map(|id| self.tasks.get(id))
+    }
+
+    /// Takes note that a life of the agent of a host is over.
+    pub(crate) fn agent_ended(&mut self, host: Text) {
+        self.agent_ends.entry(host).or_default().push(self.now);
     }
 
     /// Forgets what the store held: it was put back or emptied. What lives is not touched, and nothing that vanished

@@ -46,7 +46,7 @@ impl Court {
             Box::new(rollout::Rollouts::default()),
             Box::new(waiting::Waiting::default()),
             Box::new(reunion::Reunion::default()),
-            Box::new(garbage::Garbage),
+            Box::new(garbage::Garbage::default()),
             Box::new(prompt::Prompt::default()),
             Box::new(traffic::Traffic::default()),
             Box::new(reread::Rereading::default()),

@@ -1,12 +1,28 @@
 //! L11: nothing is left of what was deleted: no record of its tasks, no word of its agents, nothing remembered of it.
 
-use super::{Check, End, Findings};
+use super::record::{Place, Text};
+use super::{Check, End, Findings, Seen};
+use callboard_core::machine::{Span, Time};
+use std::collections::BTreeMap;
 
-/// Looks at the end for what nobody needs any more.
-#[derive(Clone)]
-pub(crate) struct Garbage;
+/// Remembers when records were taken away, and looks at the end for what nobody needs any more.
+#[derive(Clone, Default)]
+pub(crate) struct Garbage {
+    removed: BTreeMap<(Text, Text), Time>,
+}
+
+/// How long an agent may go on to speak of what it has no record of any more.
+const BOUND: Span = Span::secs(60);
 
 impl Check for Garbage {
+    fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
+        for write in seen.writes.iter().filter(|write| write.deleted) {
+            if let Place::Twin { host, id } = &write.place {
+                self.removed.insert((host.clone(), id.clone()), seen.book.now);
+            }
+        }
+    }
+
     fn end(&mut self, end: &End<'_>, found: &mut Findings) {
         let book = end.book;
         if end.calm < end.settle {
@@ -28,7 +44,9 @@ impl Check for Garbage {
         for (host, page) in book.hosts.iter().filter(|(host, _)| is_fit(host)) {
             for id in page.statuses.keys() {
                 let lives = book.live.contains_key(&(host.clone(), id.clone()));
-                if !page.twins.contains_key(id) && !lives {
+                let removed = self.removed.get(&(host.clone(), id.clone()));
+                let lately = removed.is_some_and(|at| book.now.since(*at) <= Span(BOUND.0 + book.lag.0));
+                if !page.twins.contains_key(id) && !lives && !lately {
                     found.blame("L11", format!("{host} still speaks of {id}, of which nothing is left"));
                 }
             }

@@ -67,7 +67,10 @@ impl Check for Poison {
         let present = page.is_some_and(|page| page.alive && book.now.since(page.alive_since) > PATIENCE);
         let last = self.deaf_until.max(book.trouble_until);
         let hears = last == Time(0) || last + Span::secs(60) <= book.now;
-        if self.told != start && present && hears && book.is_prompt {
+        // Of what the store has no record nothing can be told.
+        let twin = page.and_then(|page| page.twins.get(&run.id));
+        let is_issued = twin.is_some_and(|twin| twin.generation == run.generation);
+        if self.told != start && present && hears && is_issued && book.is_prompt {
             found.blame("S24", format!("{} was started on {host} before the store knew", run.id));
         }
     }

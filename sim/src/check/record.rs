@@ -274,6 +274,11 @@ pub(crate) enum Place {
         host: Text,
         id: Text,
     },
+    /// What an agent says of a task that the store has no record of.
+    Orphan {
+        host: Text,
+        id: Text,
+    },
     Ledger(Text),
     ServiceState(Text),
     Lock(Text),
@@ -304,6 +309,7 @@ impl Place {
                 version.parse().map_or(Place::Other, |version| Place::Definition((*name).into(), version))
             }
             ["config", "hosts", name] => Place::HostConfig((*name).into()),
+            ["hosts", host, "orphans", id] => Place::Orphan { host: (*host).into(), id: (*id).into() },
             ["hosts", host, "registration"] => Place::Registration((*host).into()),
             ["hosts", host, "alive"] => Place::Alive((*host).into()),
             ["hosts", host, "usage"] => Place::Usage((*host).into()),

@@ -40,11 +40,15 @@ impl Check for Removal {
         let Order::Start(spec) = order else { return };
         let task = &spec.task;
         let before = self.started.insert((host.clone(), task.id.clone()), task.generation);
-        // An agent may have ended between telling of a start and ordering it.
+        // Each life of the agent may have ended between ordering a start and telling of it.
         let status =
             book.hosts.get(host).and_then(|page| page.statuses.get(&task.id)).map(|status| &status.record);
         let told = status.filter(|status| status.generation == task.generation).map(|status| status.attempt);
-        if before != Some(task.generation) && spec.attempt > told.unwrap_or(0) {
+        let issued = book.first_issued.get(&(task.id.clone(), task.generation));
+        let since = |at: &&Time| issued.is_none_or(|issued| *at >= issued);
+        let lives = book.agent_ends.get(host).into_iter().flatten().filter(since).count();
+        let most = u32::try_from(lives).unwrap_or(u32::MAX).saturating_add(told.unwrap_or(0));
+        if before != Some(task.generation) && spec.attempt > most {
             let what = format!("{} on {host} begins with attempt {}", task.id, spec.attempt);
             found.blame("S37", what);
         }

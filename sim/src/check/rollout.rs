@@ -2,7 +2,7 @@
 //! all of its tasks could have been tried one after the other.
 
 use super::record::{RolloutRecord, Text};
-use super::{Check, End, Findings, Seen};
+use super::{Book, Check, End, Fault, Findings, Seen};
 use crate::check::Place;
 use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,17 @@ impl Check for Rollouts {
                     self.since.insert(service.clone(), seen.book.now);
                 }
             }
+        }
+    }
+
+    fn fault(&mut self, book: &Book, fault: &Fault) {
+        // What a store that was put back says is what goes on from now.
+        if matches!(fault, Fault::Amnesia) {
+            let runs = book.services.iter().filter(|(_, page)| {
+                page.state.as_ref().is_some_and(|state| state.rollout == RolloutRecord::Running)
+            });
+            self.since = runs.map(|(service, _)| (service.clone(), book.now)).collect();
+            self.worked.clear();
         }
     }
 

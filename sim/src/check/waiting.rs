@@ -123,6 +123,7 @@ impl Check for Waiting {
                 | Place::Registration(_)
                 | Place::Usage(_)
                 | Place::Alive(_)
+                | Place::Orphan { .. }
                 | Place::Other => {}
             }
             if seen.by == By::Stranger {

@@ -59,6 +59,10 @@ impl Host {
         let why = if down { "the executor does not answer" } else { "no space left on device" };
         let report = match &order {
             Order::Inspect if down => Report::Inspected(Err(why.into())),
+            // What was started is not started again: only the end of that is told.
+            Order::Start(spec) if self.procs.iter().any(|proc| proc.run == spec.run()) => {
+                return (!down).then_some(order);
+            }
             Order::Start(spec) if down || full => Report::Started(spec.run(), Err(why.into())),
             Order::Stop { run, .. } if down => Report::Stopped(run.clone(), Err(why.into())),
             Order::Remove(_) if down => return None,

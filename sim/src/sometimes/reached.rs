@@ -40,6 +40,7 @@ impl Sometimes {
             | Place::HostConfig(_)
             | Place::Registration(_)
             | Place::Usage(_)
+            | Place::Orphan { .. }
             | Place::Other => {}
         }
     }

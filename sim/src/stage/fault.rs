@@ -27,7 +27,8 @@ impl Stage {
         if machine.agent.take().is_none() {
             return false;
         }
-        let process = machine.agent_name();
+        let (process, name) = (machine.agent_name(), machine.registration.host.clone());
+        self.court.book.agent_ended(name);
         self.store.forget(process);
         self.court.fault(&Fault::Ended(process));
         self.queue.push(at, Event::Undo(Undo::StartAgent(host)));
@@ -74,7 +75,11 @@ impl Stage {
             return false;
         }
         let (process, name) = (machine.agent_name(), machine.registration.host.clone());
+        let had_agent = machine.agent.is_some();
         let outward = machine.crash();
+        if had_agent {
+            self.court.book.agent_ended(name.clone());
+        }
         self.store.forget(process);
         self.court.fault(&Fault::Ended(process));
         self.go_unheard(host);

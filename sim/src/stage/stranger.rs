@@ -65,6 +65,9 @@ impl Stage {
     /// Mends what junk still stands: what users wrote is as it was, all else is taken away.
     pub(super) fn mend_junk(&mut self) {
         let now = self.now();
+        if !self.store.takes_puts(now) {
+            return self.queue.push(now + Span::secs(1), Event::Undo(Undo::Mend));
+        }
         let (over, left): (Vec<Junk>, _) =
             std::mem::take(&mut self.junk).into_iter().partition(|junk| junk.until <= now);
         self.junk = left;
