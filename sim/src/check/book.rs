@@ -168,11 +168,14 @@ impl Book {
         let mut write = Write::of(place.clone(), change);
         match place {
             Place::Task(id) => {
-                write.task_after = text.and_then(parse::<TaskRecord>).map(Arc::new);
+                // What speaks of another task than its key is a record of none.
+                let record = text.and_then(parse::<TaskRecord>).filter(|record| record.id == id);
+                write.task_after = record.map(Arc::new);
                 write.task_before = self.put_task(&id, write.task_after.clone());
             }
             Place::Twin { host, id } => {
-                write.task_after = text.and_then(parse::<TaskRecord>).map(Arc::new);
+                let record = text.and_then(parse::<TaskRecord>).filter(|record| record.id == id);
+                write.task_after = record.map(Arc::new);
                 let twins = &mut self.page(&host).twins;
                 write.task_before = match write.task_after.clone() {
                     Some(record) => twins.insert(id, record),
@@ -401,6 +404,21 @@ impl Book {
         let healthy_since = self.status(task).and_then(|status| status.healthy_since);
         let long = |since: Option<Time>| since.is_some_and(|since| self.now.since(since) > self.ignorance());
         self.confirmed_now(task) && long(since) && long(healthy_since)
+    }
+
+    /// Tells whether an agent may keep what does its work and was told to stop: for some of this time it was not sure that
+    /// enough others, which shall run, do theirs and have proven it.
+    pub(crate) fn is_kept(&self, service: &str, during: Span) -> bool {
+        let Some(page) = self.services.get(service) else { return false };
+        let Some(record) = page.record.as_ref() else { return false };
+        let long = Span(during.0 + record.proof().0 + self.lag.0);
+        let since = |task: &TaskRecord| {
+            let seen = self.hosts.get(&task.host).map(|page| page.alive_since)?;
+            Some(self.status(task)?.healthy_since?.max(seen))
+        };
+        let tasks = page.confirmed.iter().filter_map(|id| self.tasks.get(id));
+        let sure = tasks.filter(|task| since(task).is_some_and(|since| self.now.since(since) > long)).count();
+        sure < record.floor() as usize
     }
 
     /// Tells whether somebody has said that a placement shall go: by an order, by taking it away, or by a later one.

@@ -30,9 +30,7 @@ impl Reunion {
             };
             for twin in page.twins.values().filter(|twin| !twin.runs()) {
                 let list = book.live.get(&(host.clone(), twin.id.clone())).into_iter().flatten();
-                let service = book.services.get(&twin.service);
-                let floor = service.and_then(|it| it.record.as_ref()).map_or(0, |record| record.floor());
-                let is_spare = |healthy: bool| !healthy || service.is_none_or(|it| it.healthy > floor);
+                let is_spare = |healthy: bool| !healthy || !book.is_kept(&twin.service, BOUND);
                 let ended = book.ended.get(&(twin.id.clone(), twin.generation));
                 let before = ended.is_some_and(|at| *at < since);
                 let lives = list

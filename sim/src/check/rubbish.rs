@@ -1,4 +1,4 @@
-//! S19: a service record that cannot be read is not an order to run nothing.
+//! S19: a service record that cannot be read is not an order to run nothing: the last one that could stays in force.
 
 use super::{By, Check, Findings, Seen};
 
@@ -12,7 +12,12 @@ impl Check for Rubbish {
             return;
         }
         for task in seen.ended().filter(|task| seen.book.confirmed_now(task)) {
-            let rubbish = seen.book.services.get(&task.service).is_some_and(|page| page.rubbish);
+            let page = seen.book.services.get(&task.service).filter(|page| page.rubbish);
+            let rubbish = page.is_some_and(|page| {
+                page.record.as_ref().is_none_or(|last| {
+                    task.version == last.task_version && page.issued.len() < last.target() as usize
+                })
+            });
             let drained = seen.book.hosts.get(&task.host).is_some_and(|page| page.draining_since.is_some());
             if rubbish && !drained {
                 found.blame(

@@ -21,11 +21,8 @@ impl Check for Stops {
             if end.fit_hosts.binary_search(host).is_err() {
                 continue;
             }
-            let page = book.meant.get(id).and_then(|service| book.services.get(service));
-            let floor = page.and_then(|page| page.record.as_ref()).map_or(0, |record| record.floor());
-            // An agent keeps what does its work while too few others do.
-            let is_kept = |healthy: bool| healthy && page.is_some_and(|page| page.healthy <= floor);
-            for alive in list.iter().filter(|alive| !is_kept(alive.healthy)) {
+            let is_kept = book.meant.get(id).is_some_and(|service| book.is_kept(service, BOUND));
+            for alive in list.iter().filter(|alive| !(alive.healthy && is_kept)) {
                 let Some(at) = book.ended.get(&(id.clone(), alive.generation)) else { continue };
                 if book.amnesia.is_some_and(|then| *at <= then) {
                     continue;
