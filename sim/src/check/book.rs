@@ -183,7 +183,8 @@ impl Book {
                 };
             }
             Place::Status { host, id } => {
-                write.status_before = self.put_status(&host, id, text.and_then(parse));
+                let known = self.page(&host).statuses.get(&id).map(|page| page.record.clone());
+                write.status_before = self.put_status(&host, id, read(text, known));
             }
             Place::Orphan { host, id } => {
                 let orphans = &mut self.page(&host).orphans;
@@ -204,7 +205,7 @@ impl Book {
             }
             Place::ServiceState(service) => {
                 let page = self.services.entry(service).or_default();
-                let after: Option<ServiceStateRecord> = text.and_then(parse);
+                let after = read(text, page.state.clone());
                 write.state_cluster =
                     after.as_ref().or(page.state.as_ref()).map(|state| state.cluster.clone());
                 write.state_before = std::mem::replace(&mut page.state, after);
@@ -273,12 +274,18 @@ impl Book {
             },
             Place::HostConfig(host) => {
                 let page = self.page(&host);
-                page.config = text.and_then(parse);
+                page.config = read(text, page.config.take());
                 let draining = page.config.as_ref().is_some_and(|config| config.draining);
                 page.draining_since = draining.then(|| page.draining_since.unwrap_or(now));
             }
-            Place::Registration(host) => self.page(&host).registration = text.and_then(parse),
-            Place::Usage(host) => self.page(&host).usage = text.and_then(parse),
+            Place::Registration(host) => {
+                let page = self.page(&host);
+                page.registration = read(text, page.registration.take());
+            }
+            Place::Usage(host) => {
+                let page = self.page(&host);
+                page.usage = read(text, page.usage.take());
+            }
             Place::Alive(host) => {
                 let page = self.page(&host);
                 if page.alive != text.is_some() {
@@ -517,6 +524,11 @@ impl Book {
             self.services.entry(name).or_default().healthy = healthy;
         }
     }
+}
+
+/// Reads a record; one that cannot be read does not take the place of one that could.
+fn read<T: DeserializeOwned>(text: Option<&str>, known: Option<T>) -> Option<T> {
+    text.and_then(|text| parse(text).or(known))
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {

@@ -87,7 +87,7 @@ pub enum Bug {
     NeverStops,
     /// The scheduler does not hear that a host is drained no longer.
     IgnoresUndrain,
-    /// The scheduler does not hear that a host is back.
+    /// The scheduler does not hear that a host is back, and does not ask when it gives it up.
     DeafToReturn,
     /// The scheduler never forgets a service.
     NeverForgets,

@@ -246,6 +246,7 @@ fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
     match (bug, creates) {
         // Whoever sees hosts that do not exist does not ask the store for them either.
         (Bug::SeesPhantoms, _) => txn.guards.retain(|guard| !guard.key().starts_with("hosts/phantom-")),
+        (Bug::DeafToReturn, _) => txn.guards.retain(|guard| !guard.key().ends_with("/alive")),
         (Bug::PlacesUnasked, _) => txn
             .guards
             .retain(|guard| !guard.key().starts_with("config/hosts/") && !guard.key().ends_with("/alive")),
