@@ -2,8 +2,10 @@
 
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
-use callboard_core::model::{Desired, MoveRequest};
+use callboard_core::model::{Desired, MoveRequest, Task};
+use callboard_core::scheduler::{Obstacle, explain};
 use callboard_core::store::Outcome;
+use callboard_core::world::Presence;
 use stage::{Act, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -313,4 +315,137 @@ fn what_is_too_many_goes_before_it_has_proven_itself_where_none_need_be_left() {
     stage.service("web", 1, (0, 0, 1));
     stage.run(Span::secs(1));
     assert_eq!(stage.running("web").len(), 0);
+}
+
+#[test]
+fn a_drained_host_says_that_it_is() {
+    let mut stage = web(2, (2, 1, 4));
+    stage.drain("h0000", true);
+    stage.run(Span::secs(10));
+    let (world, key) = (stage.scheduler.world(), ("default".into(), "web".into()));
+    let definition = world.definition("app", 1).expect("it was written");
+    let reasons = explain(world, stage.now, &key, definition);
+    let of = |host: &str| reasons.iter().find(|reason| &*reason.host == host).map(|it| it.obstacles.clone());
+    assert_eq!(of("h0000"), Some(vec![Obstacle::Draining]));
+    assert_eq!(of("h0001"), Some(vec![]));
+}
+
+#[test]
+fn hosts_that_fall_silent_are_given_up_at_a_pace() {
+    // Of how many how many fall silent, and how many are given up when they first may be and a minute later.
+    for (hosts, silent, at_first, later) in [(60, 18, 11, 18), (30, 12, 1, 7), (4, 3, 1, 3)] {
+        let mut stage = web(hosts, (4, 0, 8));
+        (0..silent).for_each(|host| stage.silence(&format!("h{host:04}")));
+        let lost = |stage: &Stage| {
+            let hosts = stage.scheduler.world().hosts.values();
+            hosts.filter(|host| host.presence == Presence::Lost).count()
+        };
+        stage.run(Span(31_500));
+        assert_eq!(lost(&stage), at_first, "{silent} of {hosts}");
+        stage.run(Span::secs(60));
+        assert_eq!(lost(&stage), later, "{silent} of {hosts}");
+    }
+}
+
+#[test]
+fn what_was_out_of_sight_has_its_time_anew_and_no_more() {
+    let mut stage = web(4, (4, 3, 5));
+    stage.acts.insert(2, Act::Unhealthy);
+    stage.definition("app", 2, 256);
+    stage.service("web", 2, (4, 3, 5));
+    stage.run(Span::secs(20));
+    let new: Vec<Task> = stage.running("web").into_iter().filter(|task| task.version == 2).collect();
+    assert_eq!(new.len(), 1);
+    stage.silence(&new[0].host);
+    stage.run(Span::secs(10));
+    stage.wake_up(&new[0].host);
+    let is_kept = |stage: &Stage| stage.running("web").contains(&new[0]);
+    stage.run(Span::secs(65));
+    assert!(is_kept(&stage));
+    stage.run(Span::secs(10));
+    assert!(!is_kept(&stage));
+}
+
+#[test]
+fn another_version_is_tried_at_once_where_the_last_one_failed() {
+    let mut stage = Stage::new(2);
+    stage.acts.insert(1, Act::Failed);
+    stage.definition("app", 1, 256);
+    stage.definition("app", 2, 256);
+    stage.service("web", 1, (2, 0, 2));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(600));
+    stage.service("web", 2, (2, 0, 2));
+    stage.run(Span::secs(1));
+    assert_eq!(versions(&stage), [(2, 2)].into(), "{:#?}", stage.notes);
+}
+
+#[test]
+fn what_the_store_forgot_is_adopted_only_where_its_port_is_free() {
+    let mut stage = web(1, (1, 0, 3));
+    let known = stage.running("web").remove(0);
+    for (port, adopted) in [(known.port, false), (Some(20_042), true)] {
+        let mut stage = stage.clone();
+        let orphan = Task { id: "default-web-1-7".into(), instance: 7, generation: 1, port, ..known.clone() };
+        stage.write(&Key::Orphan(orphan.host.clone(), orphan.id.clone()), &orphan);
+        stage.service("web", 1, (2, 0, 3));
+        stage.run(Span::secs(1));
+        assert_eq!(stage.running("web").iter().any(|task| task.id == orphan.id), adopted, "{port:?}");
+    }
+}
+
+#[test]
+fn nothing_takes_the_place_of_an_exclusive_task_that_may_still_run() {
+    let mut stage = Stage::new(3);
+    stage.definition("app", 1, 256);
+    stage.definition("app", 2, 256);
+    stage.exclusive("lead", 1);
+    stage.cluster("default", &["lead"]);
+    stage.run(Span::secs(30));
+    let first = stage.running("lead");
+    stage.silence(&first[0].host);
+    stage.run(Span::secs(3600));
+    assert_eq!(stage.tasks(), first);
+    let blocked = &stage.scheduler.world().blocked[&("default".into(), "lead".into())];
+    assert!(blocked.why.contains("which is lost"), "{blocked:?}");
+    // It is rolled by stopping first, when its host is back.
+    stage.exclusive("lead", 2);
+    stage.run(Span::secs(60));
+    assert_eq!(stage.tasks(), first);
+    stage.wake_up(&first[0].host);
+    stage.run(Span::secs(30));
+    let second = stage.tasks();
+    assert_eq!(second.iter().map(|task| task.version).collect::<Vec<_>>(), [2]);
+    assert_eq!(stage.most["lead"], 1);
+    // A host that was taken out of the fleet has the last word by that.
+    stage.silence(&second[0].host);
+    stage.delete(&Key::Registration(second[0].host.clone()));
+    stage.run(Span::secs(60));
+    let third = stage.tasks();
+    assert_eq!(third.len(), 1);
+    assert_ne!(third[0].host, second[0].host);
+}
+
+#[test]
+fn the_order_of_what_arrives_together_does_not_matter() {
+    let played = |order| {
+        let mut stage = Stage::new(5);
+        stage.order = order;
+        (1..=2).for_each(|version| stage.definition("app", version, 256));
+        for service in ["api", "db", "web"] {
+            stage.service(service, 1, (4, 3, 6));
+        }
+        stage.cluster("one", &["web", "api"]);
+        stage.cluster("two", &["db"]);
+        stage.run(Span::secs(60));
+        stage.silence("h0002");
+        stage.drain("h0001", true);
+        stage.service("web", 2, (5, 3, 6));
+        stage.run(Span::secs(120));
+        stage.store.entries("").cloned().collect::<Vec<_>>()
+    };
+    let straight = played(0);
+    for order in 1..=20 {
+        assert!(played(order) == straight, "order {order}");
+    }
 }

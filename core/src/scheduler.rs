@@ -9,6 +9,7 @@ mod adopt;
 mod batch;
 mod brake;
 mod campaign;
+mod exclusive;
 mod filter;
 mod place;
 mod quarantine;

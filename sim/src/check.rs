@@ -19,6 +19,7 @@ mod eligibility;
 mod emptied;
 mod ending;
 mod evidence;
+mod exclusive;
 mod foreign;
 mod freshness;
 mod garbage;
@@ -51,6 +52,7 @@ mod room;
 mod rubbish;
 mod sending;
 mod stopping;
+mod succession;
 mod surplus;
 mod traffic;
 mod unfit;
@@ -161,6 +163,8 @@ pub(crate) struct End<'a> {
 pub(crate) enum Fault {
     /// A host is gone with all its tasks.
     HostDown(Text),
+    /// Until then nothing can be started on a host: its disk is full.
+    Full { host: Text, until: Time },
     /// Until then somebody who decides, or the store, may be unable to act.
     Trouble { until: Time },
     /// Until then the store answers nobody.

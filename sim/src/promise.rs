@@ -43,11 +43,7 @@ pub const PROMISES: &[Promise] = &[
     promise("S12", "no more tasks are issued than `max`", Checked("bound")),
     promise("S13", "an id means one thing, a placement number one placement", Checked("identity")),
     promise("S14", "no healthy task is stopped by choice where `min` would break", Checked("budget")),
-    promise(
-        "S15",
-        "an exclusive service never runs twice",
-        Elsewhere("no service can ask for it yet; what overlaps after a partition ends as L10 says"),
-    ),
+    promise("S15", "an exclusive service never runs twice", Checked("exclusive")),
     promise("S16", "what works is stopped only when somebody said so", Checked("evidence")),
     promise("S17", "a placement never changes", Checked("generation")),
     promise("S18", "only known versions run, and new ones a few at a time", Checked("versions")),
@@ -65,7 +61,7 @@ pub const PROMISES: &[Promise] = &[
         "who is registered lives, and leaves the registry before it is stopped",
         Checked("registration"),
     ),
-    promise("S29", "a host that says it is unfit gets nothing new", Checked("unfit")),
+    promise("S29", "a host that is unfit says so, and gets nothing new", Checked("unfit")),
     promise(
         "S30",
         "the same seed is the same run, byte for byte",
@@ -75,7 +71,9 @@ pub const PROMISES: &[Promise] = &[
     promise(
         "S32",
         "no decision compares two clocks",
-        Elsewhere("every process has a clock of its own, which drifts and jumps in drawn worlds"),
+        Elsewhere(
+            "every process has a clock of its own; they drift in drawn worlds, and are years apart in the scenario clocks",
+        ),
     ),
     promise("S33", "rubbish harms only what it speaks of", Checked("isolation")),
     promise("S34", "health is that of the start it was seen on", Checked("attribution")),
@@ -114,6 +112,11 @@ pub const PROMISES: &[Promise] = &[
     promise("L15", "no task is restarted because the store was away", Checked("outage")),
     promise("L16", "a store that cannot do what it is asked is not asked more for it", Checked("traffic")),
     promise("L17", "when it can again, all soon ask as little as ever", Checked("traffic")),
+    promise(
+        "L18",
+        "what is poison is gone when it is deleted",
+        Elsewhere("the scenario poison-removed: all its hosts are heard of again, and work"),
+    ),
     promise("L19", "what is in doubt is read once", Checked("reread")),
     promise("L20", "what is said of hosts and tasks is how they fare", Checked("freshness")),
 ];

@@ -4,6 +4,7 @@
 use callboard_backends::memory::{Memory, WatcherId};
 use callboard_core::keys::Key;
 use callboard_core::machine::{Machine, Span, Time};
+use callboard_core::mirror::{hash, mix};
 use callboard_core::model::{
     Alive, Cluster, Desired, Executor, Health, HostConfig, Phase, PortRange, Registration, Service, Status,
     Task, TaskDefinition,
@@ -47,6 +48,8 @@ pub struct Stage {
     pub most: BTreeMap<String, usize>,
     /// Violations that a test brings about itself.
     pub tolerated: Vec<&'static str>,
+    /// In which order comes what an answer holds; 0 for that of the keys.
+    pub order: u64,
     /// No puppets, no measuring: only the scheduler is of interest.
     pub quiet: bool,
     watchers: BTreeMap<WatcherId, String>,
@@ -77,6 +80,7 @@ impl Stage {
             lowest: BTreeMap::new(),
             most: BTreeMap::new(),
             tolerated: Vec::new(),
+            order: 0,
             quiet: false,
             watchers: BTreeMap::new(),
             replies: VecDeque::new(),
@@ -151,6 +155,15 @@ impl Stage {
             "name": name, "task_name": "app", "task_version": version, "desired": desired, "min": min, "max": max,
         }))
         .expect("what a stage itself writes is fit to be read");
+        self.write(&Key::Service(name.into()), &service);
+    }
+
+    /// Writes a service of `app` of which there shall never be two tasks.
+    pub fn exclusive(&mut self, name: &str, version: u32) {
+        let service = serde_json::json!({
+            "name": name, "task_name": "app", "task_version": version, "desired": 1, "min": 0, "max": 1,
+            "exclusive": true,
+        });
         self.write(&Key::Service(name.into()), &service);
     }
 
@@ -244,6 +257,7 @@ impl Stage {
         let end = self.now + span;
         loop {
             while let Some(reply) = self.replies.pop_front() {
+                let reply = self.shuffled(reply);
                 self.step(Input::Store(reply));
             }
             if !self.quiet && self.puppets() {
@@ -263,6 +277,23 @@ impl Stage {
             broken.retain(|violation| !self.tolerated.contains(&&*violation.to_string()));
             assert!(broken.is_empty(), "{broken:#?}");
         }
+    }
+
+    /// Gives an answer with what it holds in another order.
+    fn shuffled(&self, mut reply: Reply) -> Reply {
+        let place = |key: &str| if self.order == 0 { 0 } else { mix(self.order, hash(key)) };
+        match &mut reply {
+            Reply::Listed { result: Ok(listing), .. } => {
+                listing.entries.sort_by_key(|entry| place(&entry.key))
+            }
+            Reply::Changed { changes, .. } => changes.sort_by_key(|change| place(change.key())),
+            Reply::Listed { .. }
+            | Reply::SessionOpened(_)
+            | Reply::SessionRenewed(..)
+            | Reply::WatchEnded { .. }
+            | Reply::Done { .. } => {}
+        }
+        reply
     }
 
     fn step(&mut self, input: Input) {

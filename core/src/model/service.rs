@@ -30,6 +30,9 @@ pub struct Service {
     /// How long a task of a new version may take to become healthy.
     #[serde(default = "default_healthy_deadline")]
     pub healthy_deadline: Span,
+    /// At most one task of it lives at any moment, wherever: none comes in the place of one that may still be there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub exclusive: bool,
     /// Set by `callboard stop`: no task shall run, `desired` is remembered for `callboard start`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stopped: bool,

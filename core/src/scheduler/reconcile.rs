@@ -92,7 +92,7 @@ impl Round<'_> {
     }
 
     /// Puts other tasks in the place of those whose hosts are lost. A lost task is left alone until its replacement has
-    /// a place: its host may yet come back.
+    /// a place: its host may yet come back. One that must be alone is replaced only when its end is certain.
     pub(crate) fn replace_lost(&mut self) {
         if self.world.recalling.is_some() {
             return;
@@ -104,7 +104,11 @@ impl Round<'_> {
             if self.full {
                 return;
             }
-            if self.missing() > 0 && self.may_start() > 0 && !self.create_one() {
+            if self.service.exclusive {
+                if self.task(&id).is_none_or(|task| !self.world.is_removed(&task.host)) {
+                    continue;
+                }
+            } else if self.missing() > 0 && self.may_start() > 0 && !self.create_one() {
                 return;
             }
             if let Some(task) = self.task(&id) {
@@ -147,6 +151,10 @@ impl Round<'_> {
             return Created::Recalling;
         }
         while self.missing() > 0 && self.may_start() > 0 {
+            if self.may_overlap() {
+                outcome = Created::Overlapping;
+                break;
+            }
             if self.issued() >= self.service.max {
                 // Stopping one to make room is of no use if the next one then fits nowhere.
                 outcome = if self.next_task().is_some() { Created::AtMax } else { Created::Unplaceable };
@@ -200,6 +208,7 @@ impl Round<'_> {
             )),
             (Created::Enough, None) => None,
             (Created::Recalling, None) => Some(adopt::RECALLING.to_string()),
+            (Created::Overlapping, None) => Some(self.why_alone()),
             (Created::AtMax, None) if self.available() > self.floor() => None,
             (Created::AtMax, None) => Some(format!(
                 "{} tasks are issued, which is max, and {} of min {} are available, so none may be stopped to make room",

@@ -79,7 +79,6 @@ impl Round<'_> {
         if super::round::small(mature) == target {
             self.state.rollout = Rollout::Done;
             self.state.stable = Some(version);
-            self.state.failures = 0;
             self.batch.notes.push(Note::RolloutDone { service: self.key.1.clone(), version });
         }
     }

@@ -36,6 +36,8 @@ pub(crate) enum Created {
     Unplaceable,
     /// Agents may yet say that they run.
     Recalling,
+    /// The one that was there before may still be.
+    Overlapping,
 }
 
 impl<'a> Round<'a> {

@@ -7,6 +7,7 @@
 use super::{GroupKey, Timer, World};
 use crate::machine::Time;
 use crate::model::{Alive, Name, Task};
+use crate::record;
 use crate::store::Revision;
 use crate::why::Note;
 use alloc::format;
@@ -56,6 +57,13 @@ impl World {
     /// Tells whether a task runs without a record under this id.
     pub(crate) fn is_orphan(&self, key: &GroupKey, id: &Name) -> bool {
         self.orphans.get(key).is_some_and(|of_group| of_group.iter().any(|(orphan, _)| orphan == id))
+    }
+
+    /// Tells whether something of a service runs, or may, that has no record of its own.
+    pub(crate) fn runs_unrecorded(&self, key: &GroupKey) -> bool {
+        let is_of = |task: Task| (&task.cluster, &task.service) == (&key.0, &key.1);
+        let mut copies = self.strays.iter().filter_map(|(host, id)| self.stray(host, id));
+        self.orphans.contains_key(key) || copies.any(|value| record::read::<Task>(value).is_ok_and(is_of))
     }
 
     /// Takes in what tells the store from others; another one than before is a store that forgot.

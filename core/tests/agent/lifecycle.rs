@@ -196,6 +196,10 @@ fn few_are_started_at_once_and_all_in_the_end() {
     }
     stage.run(20);
     assert_eq!(stage.live().len(), 40);
+    // Each start takes a millisecond here.
+    let starts = stage.starts();
+    let at_once = starts.iter().map(|(at, _)| starts.iter().filter(|(other, _)| other == at).count());
+    assert_eq!(at_once.max(), Some(4));
     assert!((0..40).all(|index| stage.said(&format!("web-{index}")).is_some()));
 }
 

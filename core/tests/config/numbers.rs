@@ -152,6 +152,18 @@ fn an_update_needs_room() {
             "web.yml:2: services[0].max: found 1, the same as min and desired, so an update has no room; raise max or lower min",
         ),
         ("services:\n- {name: web, task_name: web, task_version: 1, desired: 1, min: 0, max: 1}\n", "fine"),
+        (
+            "services:\n- {name: w, task_name: w, task_version: 1, desired: 1, min: 0, max: 1, exclusive: true}\n",
+            "fine",
+        ),
+        (
+            "services:\n- {name: w, task_name: w, task_version: 1, desired: 1, min: 0, max: 2, exclusive: true}\n",
+            "web.yml:2: services[0].max: found 2, more than the one task that an exclusive service may have, expected 0 or 1; lower max, and desired and min with it, or leave out exclusive",
+        ),
+        (
+            "services:\n- {name: w, task_name: w, task_version: 1, desired: 1, min: 1, max: 1, exclusive: true}\n",
+            "web.yml:2: services[0].max: found 1, the same as min and desired, so an update has no room; lower min to 0",
+        ),
         ("services:\n- {name: web, task_name: web, task_version: 1, desired: 1, min: 1, max: 2}\n", "fine"),
         (
             "services:\n- {name: web, task_name: web, task_version: 1, desired: 1, min: 0, max: 0}\n",

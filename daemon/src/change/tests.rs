@@ -16,6 +16,7 @@ fn service(desired: u32) -> Service {
         max_parallel: None,
         min_healthy_time: Span::secs(1),
         healthy_deadline: Span::secs(5),
+        exclusive: false,
         stopped: false,
         retry: 0,
     }

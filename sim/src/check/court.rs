@@ -4,11 +4,11 @@ use super::book::{Alive, Book};
 use super::record::Text;
 use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, bound, brake, budget,
-    capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, foreign, freshness,
-    garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan, outage,
-    ownership, pair, poison, ports, prefix, prompt, quiet, registration, removal, replacement, reread,
-    restart, reunion, rollout, rubbish, sending, stopping, surplus, traffic, unfit, upgrade, vacancy,
-    versions, views, waiting,
+    capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, exclusive, foreign,
+    freshness, garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan,
+    outage, ownership, pair, poison, ports, prefix, prompt, quiet, registration, removal, replacement,
+    reread, restart, reunion, rollout, rubbish, sending, stopping, succession, surplus, traffic, unfit,
+    upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -34,6 +34,7 @@ impl Court {
             Box::new(sending::Sending),
             Box::new(ownership::Ownership),
             Box::new(doubt::Doubt::default()),
+            Box::new(succession::Succession::default()),
             Box::new(evidence::Evidence::default()),
             Box::new(foreign::Foreign::default()),
             Box::new(restart::Intensity::default()),
@@ -243,6 +244,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(generation::Immutable),
         Box::new(versions::Versions),
         Box::new(copies::Copies),
+        Box::new(exclusive::Exclusive),
         Box::new(orphan::Orphans),
         Box::new(stopping::Stops),
         Box::new(lifecycle::Lifecycle),

@@ -110,6 +110,8 @@ pub(crate) struct ServiceRecord {
     #[serde(default)]
     pub(crate) min_healthy_time: Option<Span>,
     #[serde(default)]
+    pub(crate) exclusive: bool,
+    #[serde(default)]
     pub(crate) stopped: bool,
 }
 

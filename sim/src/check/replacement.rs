@@ -36,7 +36,12 @@ impl Replacement {
             let is_silent = |page: &HostPage| !page.alive || book.now.since(page.alive_since) < PACE;
             let registered = book.hosts.values().filter(|page| page.registration.is_some());
             let silent = registered.filter(|page| is_silent(page)).count();
-            let left = page.twins.values().find(|twin| twin.runs());
+            // One that must be alone waits for the word of its host.
+            let is_alone = |service: &Text| {
+                let record = book.services.get(service).and_then(|page| page.record.as_ref());
+                record.is_some_and(|record| record.exclusive)
+            };
+            let left = page.twins.values().find(|twin| twin.runs() && !is_alone(&twin.service));
             if let Some(left) = left.filter(|_| undisturbed && silent * 3 <= hosts) {
                 found.blame("L4", format!("{} is still issued to {host}, which failed long ago", left.id));
             }
@@ -56,7 +61,7 @@ impl Check for Replacement {
                 self.trouble_until = self.trouble_until.max(*until);
             }
             Fault::Amnesia => self.due.clear(),
-            Fault::Ended(_) | Fault::Unreachable { .. } => {}
+            Fault::Ended(_) | Fault::Unreachable { .. } | Fault::Full { .. } => {}
         }
     }
 

@@ -48,7 +48,11 @@ impl Check for Surplus {
             Fault::Trouble { until } | Fault::Outage { until } => {
                 self.trouble_until = self.trouble_until.max(*until);
             }
-            Fault::HostDown(_) | Fault::Amnesia | Fault::Ended(_) | Fault::Unreachable { .. } => {}
+            Fault::HostDown(_)
+            | Fault::Full { .. }
+            | Fault::Amnesia
+            | Fault::Ended(_)
+            | Fault::Unreachable { .. } => {}
         }
     }
 

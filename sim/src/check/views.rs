@@ -141,7 +141,7 @@ impl Check for Views {
                 self.unheard.clear();
                 self.due.clear();
             }
-            Fault::HostDown(_) => {}
+            Fault::HostDown(_) | Fault::Full { .. } => {}
         }
     }
 

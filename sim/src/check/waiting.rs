@@ -50,6 +50,11 @@ impl Waiting {
             settled.push(service.clone());
             let page = book.services.get(service);
             let state = page.and_then(|page| page.state.as_ref());
+            // One that must be alone comes when nothing of the others is left.
+            let exclusive = page.and_then(|page| page.record.as_ref()).is_some_and(|record| record.exclusive);
+            if exclusive && book.tasks_of(service).next().is_some() {
+                continue;
+            }
             // What is rolled out comes step by step.
             let done = state.is_some_and(|state| state.rollout == RolloutRecord::Done);
             let failed = self.failed.get(service).is_some_and(|at| book.now.since(*at) < AVOIDED);

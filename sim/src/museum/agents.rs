@@ -123,6 +123,13 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
                     }
                 });
             }
+            if mutant.bug == Bug::HidesIlls {
+                rewrite(&mut txn, "hosts/", |key, usage| {
+                    if key.ends_with("/usage") {
+                        usage["unfit"] = Value::Null;
+                    }
+                });
+            }
             if mutant.bug == Bug::Mute {
                 rewrite(&mut txn, "status/", |_, status| status["reason"] = Value::Null);
             }

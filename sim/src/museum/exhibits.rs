@@ -1,5 +1,6 @@
 //! What is shown: each bug, the promise it breaks, and a scenario in which it does.
 
+use crate::promise::{PROMISES, Shown};
 use crate::scenario::{Scenario, read};
 
 /// A bug that can be planted.
@@ -127,6 +128,16 @@ pub enum Bug {
     Hoards,
     /// The scheduler does not hear that hosts are unfit.
     DeafToIlls,
+    /// The agent does not say that its host is unfit.
+    HidesIlls,
+    /// The scheduler takes an exclusive service for any other.
+    SharesExclusive,
+    /// The scheduler does not hear that a start took down an agent.
+    ForgetsBlame,
+    /// The scheduler believes that nothing has changed since it read last when it takes a lock.
+    DecidesUnread,
+    /// The scheduler takes a version for proven as soon as it works.
+    ProvesAtOnce,
     /// The store is not told of starts.
     StartsUntold,
     /// The agent does not say why.
@@ -227,6 +238,10 @@ const LOSS_AND_GROW: &str = "timeline:
 - {at: 60s, do: crash_hosts, running: web, count: 1}
 - {at: 90s, do: set_service, service: web, desired: 5}";
 const SHRINK: &str = "timeline: [{at: 60s, do: set_service, service: web, desired: 3}]";
+const CUT_LONE: &str = "timeline: [{at: 60s, do: partition, running: lone-001, count: 1, lasting: 150s}]";
+const FAR: &str = "store: {latency: [300ms, 300ms]}";
+const POISON: &str = "builds: [{task: web, version: 2, kills_agent_after: 1ms}]
+timeline: [{at: 60s, do: set_service, service: web, task_version: 2}]";
 const DELETE: &str = "timeline: [{at: 60s, do: delete_service, service: web}]";
 
 /// All that is on show.
@@ -236,6 +251,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::WrongKey, "S4", QUIET),
     show(Bug::HalfPair, "S5", QUIET),
     show(Bug::UnknownIsNo, "S6", LOSSY),
+    show(Bug::DecidesUnread, "S6", FAR),
     show(Bug::TooLarge, "S8", QUIET),
     show(Bug::Overcommit, "S9", QUIET),
     show(Bug::SamePort, "S10", QUIET),
@@ -244,10 +260,12 @@ const ALL: &[Exhibit] = &[
     show(Bug::ExceedsMax, "S12", ROLL),
     show(Bug::SameGeneration, "S13", REFILL),
     show(Bug::IgnoresMin, "S14", ROLL),
+    show(Bug::SharesExclusive, "S15", CUT_LONE),
     show(Bug::StopsOnError, "S16", CUT_SOME),
     show(Bug::StopsInOutage, "L15", OUTAGE),
     show(Bug::ChangesInPlace, "S17", ROLL),
     show(Bug::GhostVersion, "S18", QUIET),
+    show(Bug::ProvesAtOnce, "S18", ROLL),
     show(Bug::RubbishIsZero, "S19", RUBBISH),
     show(Bug::StartsTwice, "S20", QUIET),
     show(Bug::TouchesForeign, "S22", QUIET),
@@ -283,7 +301,9 @@ const ALL: &[Exhibit] = &[
     show(Bug::DropsUnknown, "S36", ANNOTATE),
     show(Bug::StopsFirst, "S7", SHRINK),
     show(Bug::DeafToIlls, "S29", FULL),
+    show(Bug::HidesIlls, "S29", FULL),
     show(Bug::StartsUntold, "S24", QUIET),
+    show(Bug::ForgetsBlame, "S24", POISON),
     show(Bug::LeavesOrphans, "S26", STOP),
     show(Bug::Impatient, "S26", STOP),
     show(Bug::BelievesEarly, "S26", SLOW_STOP),
@@ -324,7 +344,9 @@ settle: 240s
 schedulers: 1
 ttl: 15s
 fleet: [{count: 4, memory: 6500, cpu_units: 4096, ports: {first: 20000, last: 20019}}]
-generate: [{prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}]
+generate:
+- {prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}
+- {prefix: lone-, tasks: 1, min: 0, max: 1, exclusive: true, memory: 100, cluster: other}
 clusters: [{name: main, services: [web], policy: binpack}]
 services: [{name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}]
 task_definitions:
@@ -337,6 +359,16 @@ task_definitions:
 ";
 
 impl Exhibit {
+    /// Names the checker that must catch it.
+    #[must_use]
+    pub fn checker(&self) -> &'static str {
+        let promise = PROMISES.iter().find(|promise| promise.number == self.promise);
+        match promise.map(|promise| promise.shown) {
+            Some(Shown::Checked(checker)) => checker,
+            Some(Shown::Elsewhere(_)) | None => self.promise,
+        }
+    }
+
     /// Gives the scenario in which the bug shows.
     #[must_use]
     pub fn scenario(&self) -> Scenario {

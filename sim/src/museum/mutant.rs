@@ -3,7 +3,7 @@
 use super::{Bug, agents, schedulers};
 use crate::check::{Book, Text};
 use callboard_core::machine::Time;
-use callboard_core::store::{Guard, Request, Revision, Txn};
+use callboard_core::store::{Guard, Listing, Request, Revision, Txn, WriteId};
 use callboard_core::work::{Run, Spec};
 use callboard_core::{agent, scheduler};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,10 @@ pub(crate) struct Mutant {
     pub(super) last: Option<Request>,
     /// What a scheduler shall ask beside what it asks.
     pub(super) asks: Vec<Request>,
+    /// The last transaction that takes a lock.
+    pub(super) lock: Option<WriteId>,
+    /// What a scheduler read last of each prefix.
+    pub(super) listings: BTreeMap<String, Listing>,
     /// Services that are left as they are, with how many tasks.
     pub(super) left: BTreeMap<String, usize>,
 }
@@ -64,6 +68,8 @@ impl Mutant {
             gone: BTreeSet::new(),
             last: None,
             asks: Vec::new(),
+            lock: None,
+            listings: BTreeMap::new(),
             left: BTreeMap::new(),
         }
     }
@@ -93,7 +99,8 @@ impl Mutant {
         mut input: scheduler::Input,
     ) -> Vec<scheduler::Input> {
         schedulers::hears(self, book, &mut input);
-        vec![input]
+        let recalled = schedulers::recalls(self, &input);
+        std::iter::once(input).chain(recalled).collect()
     }
 
     /// Alters what a scheduler does.

@@ -6,7 +6,7 @@ use crate::check::{Book, Text};
 use callboard_core::machine::{Span, Time};
 use callboard_core::scheduler::{Effect, Input};
 use callboard_core::store::{
-    Change, Entry, Guard, Op, Outcome, Refusal, Reply, Request, Revision, Txn, WriteId,
+    Change, Entry, Guard, Listing, Op, Outcome, Refusal, Reply, Request, Revision, Txn, WriteId,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -76,6 +76,26 @@ pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
     }
 }
 
+/// Gives what a scheduler believes to hear when it has taken a lock: what it read last, as if that were new.
+pub(super) fn recalls(mutant: &mut Mutant, input: &Input) -> Vec<Input> {
+    match input {
+        Input::Store(Reply::Listed { prefix, result: Ok(listing) }) if mutant.bug == Bug::DecidesUnread => {
+            mutant.listings.insert(prefix.clone(), listing.clone());
+        }
+        Input::Store(Reply::Done { write, outcome: Outcome::Committed(revision) })
+            if mutant.bug == Bug::DecidesUnread && mutant.lock == Some(*write) =>
+        {
+            let again = mutant.listings.iter().map(|(prefix, listing)| {
+                let listing = Listing { revision: *revision, ..listing.clone() };
+                Input::Store(Reply::Listed { prefix: prefix.clone(), result: Ok(listing) })
+            });
+            return again.collect();
+        }
+        Input::Store(_) | Input::Wake | Input::Shutdown => {}
+    }
+    Vec::new()
+}
+
 /// Remembers signs of life that ended, and tells whether a change is heard of: others in their place are not.
 fn is_deaf_to(gone: &mut BTreeSet<Text>, change: &Change) -> bool {
     let key: Text = change.key().into();
@@ -128,6 +148,13 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
         (Bug::NeverSatisfied, _) => {
             rewrite_entry(entry, service, |web| web["min_healthy_time"] = "1h".into());
         }
+        (Bug::ProvesAtOnce, _) => {
+            rewrite_entry(entry, service, |web| web["min_healthy_time"] = "0s".into());
+        }
+        (Bug::SharesExclusive, _) => {
+            rewrite_entry(entry, "config/services/", |it| it["exclusive"] = false.into());
+        }
+        (Bug::ForgetsBlame, _) => rewrite_entry(entry, "status/", |status| status["blamed"] = 0.into()),
         (Bug::IgnoresFix, _) => rewrite_entry(entry, service, |web| web["task_version"] = 1.into()),
         (Bug::IgnoresUndrain, key) if key.starts_with("config/hosts/") => {
             if entry.value.contains("\"draining\":true") {
@@ -219,6 +246,9 @@ pub(super) fn does(mutant: &mut Mutant, effect: Effect) -> Option<Effect> {
     let held =
         txn.guards.iter().find(|guard| matches!(guard, Guard::Held { key, .. } if key.ends_with("/main")));
     mutant.held = held.cloned().or(mutant.held.take());
+    if txn.ops.iter().any(|op| op.key().starts_with("schedulers/")) {
+        mutant.lock = Some(write);
+    }
     match (mutant.bug, creates(&txn)) {
         (Bug::NoSuccessor, _) => {
             for op in txn.ops.iter().filter(|op| op.key().starts_with("schedulers/")) {

@@ -5,6 +5,8 @@ use super::{Exhibit, Mutant, run_bug};
 use crate::run::{Options, run_with};
 use crate::scenario::{Profile, draw};
 use crate::search::crash_points_with;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -29,20 +31,32 @@ pub struct Catches {
     pub seeds: u64,
     /// How many seeds each catch took, in ascending order.
     takes: Vec<u64>,
+    /// How often it was which promise that was seen broken first.
+    by: BTreeMap<String, u64>,
 }
 
 impl Catches {
     /// Tries seeds one after the other; each catch ends a trial, and the next begins.
-    fn among(seeds: u64, is_caught: impl Fn(u64) -> bool) -> Catches {
-        let (mut takes, mut since) = (Vec::new(), 0);
+    fn among(seeds: u64, broken: impl Fn(u64) -> Option<String>) -> Catches {
+        let (mut takes, mut by, mut since) = (Vec::new(), BTreeMap::new(), 0);
         for seed in 1..=seeds {
             since += 1;
-            if is_caught(seed) {
+            if let Some(promise) = broken(seed) {
                 takes.push(std::mem::take(&mut since));
+                *by.entry(promise).or_insert(0) += 1;
             }
         }
         takes.sort_unstable();
-        Catches { seeds, takes }
+        Catches { seeds, takes, by }
+    }
+
+    /// Lists the promises that were seen broken first, the most frequent first, with how often.
+    #[must_use]
+    pub fn by(&self) -> Vec<(&str, u64)> {
+        let mut by: Vec<(&str, u64)> =
+            self.by.iter().map(|(promise, count)| (promise.as_str(), *count)).collect();
+        by.sort_by_key(|(_, count)| Reverse(*count));
+        by
     }
 
     /// Gives how many seeds caught it.
@@ -62,11 +76,13 @@ impl Catches {
 #[must_use]
 pub fn row(exhibit: &Exhibit, seeds: u64) -> Row {
     let own = Catches::among(seeds, |seed| {
-        run_bug(exhibit, seed).violations.iter().any(|broken| broken.promise == exhibit.promise)
+        let mut broken = run_bug(exhibit, seed).violations.into_iter().map(|violation| violation.promise);
+        broken.find(|promise| promise == exhibit.promise)
     });
     let drawn = Catches::among(seeds, |seed| {
         let mutant = Some(Mutant::new(exhibit.bug));
-        !run_with(&draw(Profile::Tiny, seed), &Options::default(), mutant).passed
+        let outcome = run_with(&draw(Profile::Tiny, seed), &Options::default(), mutant);
+        outcome.violations.into_iter().map(|violation| violation.promise).next()
     });
     let crash_points = (own.caught() == 0).then(|| at_crash_points(exhibit));
     Row { exhibit: *exhibit, own, drawn, crash_points }
@@ -89,9 +105,11 @@ mod tests {
 
     #[test]
     fn each_catch_ends_a_trial() {
-        let catches = Catches::among(10, |seed| [1, 4, 9].contains(&seed));
+        let broken = |seed| [(1, "S9"), (4, "S1"), (9, "S9")].into_iter().find(|(at, _)| *at == seed);
+        let catches = Catches::among(10, |seed| broken(seed).map(|(_, promise)| promise.into()));
+        assert_eq!(catches.by(), [("S9", 2), ("S1", 1)]);
         assert_eq!((catches.caught(), &catches.takes[..]), (3, &[1, 3, 5][..]));
         assert_eq!((catches.percentile(50), catches.percentile(95)), (Some(3), Some(5)));
-        assert_eq!(Catches::among(10, |_| false).percentile(50), None);
+        assert_eq!(Catches::among(10, |_| None).percentile(50), None);
     }
 }

@@ -67,6 +67,8 @@ fn service(form: &mut Form<'_, '_>) {
     form.may("min_healthy_time", says, &DAY, &mut Span::secs(10));
     let says = "How long a task of a new version may take to become healthy.";
     form.may("healthy_deadline", says, &DAY, &mut Span::secs(60));
+    let says = "There are never two tasks of it at a time; then `max` is 1.";
+    form.may("exclusive", says, &Flag, &mut false);
     form.may("stopped", "No task shall run, `desired` is remembered.", &Flag, &mut false);
     form.may("retry", "Grows to try a failed rollout again.", &Number(0, u32::MAX), &mut 0);
 }

@@ -186,6 +186,8 @@ impl Shape for Generate {
         form.may("policy", says, &Choice(&generate::POLICIES), &mut self.policy);
         let says = "How many tasks of a new version may be on their way at once; left out, a tenth.";
         form.maybe("max_parallel", says, &Number(1, 100_000), &mut self.max_parallel);
+        let says = "There are never two tasks of a service at a time; then `max` is 1.";
+        form.may("exclusive", says, &Flag, &mut self.exclusive);
     }
 }
 

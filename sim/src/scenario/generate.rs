@@ -33,6 +33,8 @@ pub(crate) struct Generate {
     pub(crate) policy: Policy,
     /// How many tasks of a new version may be on their way at once.
     pub(crate) max_parallel: Option<u32>,
+    /// Never two tasks of one service at a time.
+    pub(crate) exclusive: bool,
 }
 
 /// Policies by name.
@@ -68,6 +70,7 @@ impl Default for Generate {
             cluster: "main".into(),
             policy: Policy::Spread,
             max_parallel: None,
+            exclusive: false,
         }
     }
 }
@@ -103,6 +106,7 @@ impl Generate {
             max_parallel: self.max_parallel,
             min_healthy_time: Span::secs(10),
             healthy_deadline: Span::secs(60),
+            exclusive: self.exclusive,
             stopped: false,
             retry: 0,
         }

@@ -223,6 +223,10 @@ impl Stage {
     pub(super) fn fall_ill(&mut self, host: u32, kind: HostFault, lasting: Span, size: u64) -> bool {
         let until = self.now() + lasting;
         self.hosts[host as usize].ills.fall(kind, until, size);
+        if kind == HostFault::FillDisk {
+            let host = self.hosts[host as usize].registration.host.clone();
+            self.court.fault(&Fault::Full { host, until });
+        }
         self.calm_from = self.calm_from.max(until);
         true
     }

@@ -26,7 +26,8 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
     let item = fields.required("task_version");
     places.push((Field::TaskVersion, item.place().clone()));
     let task_version = item.number(1..=VERSION_MAX);
-    let counts = counts(fields);
+    let exclusive = fields.flag("exclusive");
+    let counts = counts(fields, exclusive);
     let max_parallel = fields.optional("max_parallel").and_then(|item| item.number(1..=DESIRED_MAX));
     let min_healthy_time = fields.span_or("min_healthy_time", Span(0)..=DAY, MIN_HEALTHY_TIME_DEFAULT);
     let healthy_deadline = fields.span_or("healthy_deadline", Span(1)..=DAY, HEALTHY_DEADLINE_DEFAULT);
@@ -43,13 +44,15 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
         max_parallel,
         min_healthy_time,
         healthy_deadline,
+        exclusive,
         stopped,
         retry,
     })
 }
 
-/// Reads `desired`, `min` and `max`, which must be in order and leave an update room.
-fn counts(fields: &mut Fields<'_>) -> Option<(u32, u32, u32)> {
+/// Reads `desired`, `min` and `max`, which must be in order and leave an update room; where there shall never be two, the
+/// old one makes it.
+fn counts(fields: &mut Fields<'_>, exclusive: bool) -> Option<(u32, u32, u32)> {
     let (desired, min, max) = (fields.required("desired"), fields.required("min"), fields.required("max"));
     let wanted = desired.number(0..=DESIRED_MAX);
     let least = min.number(0..=DESIRED_MAX);
@@ -63,9 +66,12 @@ fn counts(fields: &mut Fields<'_>) -> Option<(u32, u32, u32)> {
         let next = "raise max or lower desired";
         max.wrong("less than desired", format!("a whole number from {wanted} to {MAX_MAX}"), next);
     }
-    if least == most && wanted == most && most > 0 {
+    if exclusive && most > 1 {
+        let problem = "more than the one task that an exclusive service may have";
+        max.wrong(problem, "0 or 1", "lower max, and desired and min with it, or leave out exclusive");
+    } else if least == most && wanted == most && most > 0 {
         let problem = "the same as min and desired, so an update has no room";
-        max.wrong(problem, "", "raise max or lower min");
+        max.wrong(problem, "", if exclusive { "lower min to 0" } else { "raise max or lower min" });
     }
     Some((wanted, least, most))
 }

@@ -7,13 +7,15 @@ use anyhow::Result;
 use callboard_sim::museum::{Catches, Exhibit, Row, exhibits, row};
 use callboard_sim::search::{cores, in_order};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// Plant bugs, one at a time, and count the seeds until each is caught: what the checkers are worth
 ///
 /// Each bug is tried in its own scenario, where its own checker must catch it, and in tiny worlds drawn from seeds, where
-/// any may. Seeds are tried one after the other, and each catch ends a trial: the table has the median and the 95th
-/// percentile of the trials. Exit code 3 when a bug was not caught by its checker.
+/// any may: `by` lists the promises that were seen broken first. Seeds are tried one after the other, and each catch ends
+/// a trial: the table has the median and the 95th percentile of the trials. Exit code 3 when a bug was not caught by its
+/// checker.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  callboard sim museum --seeds 200\n  callboard sim museum unfenced ignoresmin"
@@ -76,16 +78,31 @@ fn chosen(bugs: &[String]) -> Result<Vec<Exhibit>, Problem> {
 }
 
 fn table(rows: &[Row]) {
-    let columns =
-        ["bug", "promise", "own: caught", "median", "95 %", "tiny: caught", "median", "95 %", "crash points"];
+    let columns = [
+        "bug",
+        "promise",
+        "checker",
+        "own: caught",
+        "median",
+        "95 %",
+        "tiny: caught",
+        "median",
+        "95 %",
+        "by",
+        "crash points",
+    ];
     let mut table = out::table(&columns);
     let number = |number: Option<u64>| number.map_or_else(|| "-".into(), |number| number.to_string());
     for row in rows {
-        let mut cells = vec![name(&row.exhibit), row.exhibit.promise.to_string()];
+        let mut cells: Vec<String> =
+            vec![name(&row.exhibit), row.exhibit.promise.into(), row.exhibit.checker().into()];
         for catches in [&row.own, &row.drawn] {
             cells.push(format!("{} of {}", catches.caught(), catches.seeds));
             cells.extend([number(catches.percentile(50)), number(catches.percentile(95))]);
         }
+        let by: Vec<String> =
+            row.drawn.by().iter().map(|(promise, count)| format!("{promise} {count}")).collect();
+        cells.push(if by.is_empty() { "-".into() } else { by.join(", ") });
         cells.push(number(row.crash_points));
         table.add_row(cells);
     }
@@ -99,11 +116,13 @@ fn as_json(row: &Row) -> Value {
             "caught": it.caught(),
             "median": it.percentile(50),
             "percentile_95": it.percentile(95),
+            "by": it.by().into_iter().collect::<BTreeMap<_, _>>(),
         })
     };
     json!({
         "bug": name(&row.exhibit),
         "promise": row.exhibit.promise,
+        "checker": row.exhibit.checker(),
         "own": catches(&row.own),
         "tiny": catches(&row.drawn),
         "crash_points": row.crash_points,

@@ -26,7 +26,14 @@ fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, 
     let tasks = number(if alone { 1 } else { chance.between((most / 2).max(1), most) });
     let min =
         if chance.coin() { tasks.saturating_sub(1) } else { number(chance.below(u64::from(tasks) + 1)) };
-    let slack = if min == tasks { 1 } else { chance.below(3) };
+    let exclusive = alone && min == 0 && chance.coin();
+    let slack = if exclusive {
+        0
+    } else if min == tasks {
+        1
+    } else {
+        chance.below(3)
+    };
     let memory = chance.between(1, 8) * 64;
     Generate {
         prefix: format!("s{}-", index + 1),
@@ -41,6 +48,7 @@ fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, 
         cluster: Name::from(format!("c{}", index % clusters + 1)),
         policy: if chance.coin() { Policy::Spread } else { Policy::Binpack },
         max_parallel: chance.coin().then(|| number(chance.between(1, u64::from(tasks) + 2))),
+        exclusive,
     }
 }
 
