@@ -76,14 +76,26 @@ pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
     }
 }
 
-/// Gives what a scheduler believes to hear when it has taken a lock: what it read last, as if that were new.
+/// Gives what a scheduler believes to hear when it has taken a lock: what it knows already, as if that were new.
 pub(super) fn recalls(mutant: &mut Mutant, input: &Input) -> Vec<Input> {
+    if mutant.bug != Bug::DecidesUnread {
+        return Vec::new();
+    }
     match input {
-        Input::Store(Reply::Listed { prefix, result: Ok(listing) }) if mutant.bug == Bug::DecidesUnread => {
+        Input::Store(Reply::Listed { prefix, result: Ok(listing) }) => {
             mutant.listings.insert(prefix.clone(), listing.clone());
         }
+        Input::Store(Reply::Changed { prefix, changes, .. }) => {
+            let Some(listing) = mutant.listings.get_mut(prefix) else { return Vec::new() };
+            for change in changes {
+                listing.entries.retain(|entry| entry.key != change.key());
+                if let Change::Put(entry) = change {
+                    listing.entries.push(entry.clone());
+                }
+            }
+        }
         Input::Store(Reply::Done { write, outcome: Outcome::Committed(revision) })
-            if mutant.bug == Bug::DecidesUnread && mutant.lock == Some(*write) =>
+            if mutant.lock == Some(*write) =>
         {
             let again = mutant.listings.iter().map(|(prefix, listing)| {
                 let listing = Listing { revision: *revision, ..listing.clone() };
