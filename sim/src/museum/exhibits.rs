@@ -239,7 +239,7 @@ const LOSS_AND_GROW: &str = "timeline:
 - {at: 90s, do: set_service, service: web, desired: 5}";
 const SHRINK: &str = "timeline: [{at: 60s, do: set_service, service: web, desired: 3}]";
 const CUT_LONE: &str = "timeline: [{at: 60s, do: partition, running: lone-001, count: 1, lasting: 150s}]";
-const FAR: &str = "store: {latency: [300ms, 300ms]}";
+const FAR: &str = "store: {latency: [50ms, 900ms]}";
 const POISON: &str = "builds: [{task: web, version: 1, kills_agent_after: 1ms}]";
 const DELETE: &str = "timeline: [{at: 60s, do: delete_service, service: web}]";
 
