@@ -382,7 +382,7 @@ fn another_version_is_tried_at_once_where_the_last_one_failed() {
 
 #[test]
 fn what_the_store_forgot_is_adopted_only_where_its_port_is_free() {
-    let mut stage = web(1, (1, 0, 3));
+    let stage = web(1, (1, 0, 3));
     let known = stage.running("web").remove(0);
     for (port, adopted) in [(known.port, false), (Some(20_042), true)] {
         let mut stage = stage.clone();
