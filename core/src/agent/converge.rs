@@ -285,6 +285,11 @@ impl Agent {
             local.reason = Some("waits for an earlier run of it to end".to_string());
             return;
         }
+        if local.spec.is_none() && self.rival().is_some() {
+            local.reason = Some("waits for another agent of this host's name to be gone".to_string());
+            local.state = State::Waiting;
+            return;
+        }
         let Some(definition) = self.definition(now, local) else { return };
         if let Some(why) = misfit(&local.task, &definition, &self.settings.registration.executors) {
             return give_up(local, why);

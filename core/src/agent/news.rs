@@ -164,6 +164,9 @@ impl Agent {
         } else {
             self.own.remove(path);
             self.writer.host_changed = true;
+            if path == self.at.alive {
+                self.touch_all();
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Whether this agent is the one that speaks for its host: its sign of life lies in the store under its own session. The
 //! revision at which it was put is the agent's tenure and guards every later write.
 //!
-//! **Invariant:** the sign of life of another agent is never taken; that of this agent's former self is.
+//! **Invariant:** the sign of life of another agent is never taken; that of this agent's former self is. While another has
+//! the name, nothing is started that does not run here already: there it may.
 
 use super::Agent;
 use crate::model::Alive;
@@ -32,8 +33,7 @@ impl Agent {
         let session = self.session.id()?.clone();
         let key = self.at.alive.clone();
         if let Some(entry) = self.own.get(&key).cloned() {
-            let rival = self.rival_in(&entry);
-            if let Some(rival) = rival {
+            if let Some(rival) = self.rival() {
                 if self.rival.as_ref() != Some(&rival) {
                     self.note(Note::Store {
                         what: format!(
@@ -59,6 +59,11 @@ impl Agent {
         let value = crate::record::write(&alive);
         let guards = alloc::vec![Guard::Absent { key: key.clone() }];
         Some(Txn { guards, ops: alloc::vec![Op::Put { key, value, session: Some(session) }] })
+    }
+
+    /// Names the agent that speaks for this host in our place, as far as is known.
+    pub(super) fn rival(&self) -> Option<alloc::string::String> {
+        self.own.get(&self.at.alive).and_then(|entry| self.rival_in(entry))
     }
 
     /// Names the agent whose sign of life this is, unless it is our own, or nobody's.

@@ -46,8 +46,13 @@ fn a_second_agent_of_the_name_waits() {
     assert_eq!(stage.store.entries["hosts/h1/alive"], alive);
     let waits = stage.notes.iter().filter(|note| note.to_string().contains("another agent")).count();
     assert_eq!((waits, stage.stops()), (1, 0));
+    // What is issued meanwhile is for the first one, which may run it already.
+    stage.issue(&task("web-2", 30));
+    stage.run(3);
+    assert_eq!(stage.starts().len(), 1);
     stage.run(10);
     assert!(stage.agent.is_present(), "the first one's session has ended");
+    assert_eq!(stage.said("web-2").map(|(phase, ..)| phase), Some(Phase::Running));
     let now: Alive = serde_json::from_str(&stage.store.entries["hosts/h1/alive"].value).unwrap();
     assert_eq!(now.agent_id, "other");
 }
