@@ -60,8 +60,10 @@ scenarios! {
     heavy_high_memory: "high-memory",
     host_churn: "host-churn",
     heavy_host_failure: "host-failure",
+    junk_at_random: "junk-at-random",
     junk_records: "junk-records",
     heavy_large: "large",
+    lying_checks: "lying-checks",
     memory_spikes: "memory-spikes",
     missing_image: "missing-image",
     mixed_versions: "mixed-versions",
@@ -71,6 +73,7 @@ scenarios! {
     power_loss: "power-loss",
     rack_loss: "rack-loss",
     registry: "registry",
+    renamed_host: "renamed-host",
     rolling_update_on_a_full_cluster: "rolling-update-on-a-full-cluster",
     slow_image: "slow-image",
     slow_start: "slow-start",
@@ -80,6 +83,8 @@ scenarios! {
     store_restored: "store-restored",
     thundering_herd: "thundering-herd",
     heavy_trickle: "trickle",
+    two_agents_one_name: "two-agents-one-name",
+    users_mistakes: "users-mistakes",
     zone_loss: "zone-loss",
 }
 

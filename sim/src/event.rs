@@ -119,4 +119,6 @@ pub(crate) enum Undo {
     StartScheduler(u32),
     /// A host is drained no longer.
     Undrain(u32),
+    /// A machine is switched off for good, and nobody misses it.
+    Retire(u32),
 }

@@ -127,7 +127,7 @@ impl Host {
         let settings = Settings {
             registration: self.registration.clone(),
             boot_id: format!("{}-boot-{}", self.name(), self.boot),
-            agent_id: format!("{}-agent", self.name()),
+            agent_id: format!("{}-agent-{}", self.name(), self.index),
             ttl,
             pressure_percent: 90,
             registry,

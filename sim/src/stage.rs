@@ -268,6 +268,7 @@ impl Stage {
             Undo::Clear => self.way_changed(),
             Undo::StartScheduler(index) => self.start_scheduler(index),
             Undo::Undrain(host) => self.drain(host, false),
+            Undo::Retire(host) => self.retire(host),
         }
     }
 

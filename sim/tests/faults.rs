@@ -125,6 +125,20 @@ fn what_cannot_be_started_waits_and_what_runs_goes_on() {
 }
 
 #[test]
+fn checks_that_lie_are_believed() {
+    check("do: checks_lie, count: 1, lasting: 2m", |it| {
+        it.stats.restarts > 0 && it.stats.exits == 0 && least(it) == 5
+    });
+}
+
+#[test]
+fn an_agent_of_a_name_that_is_taken_waits() {
+    check("do: twin_agents, percent: 100, lasting: 3m", |it| {
+        count(it, "twin_agents") == 6 && it.stats.starts == 6 && it.events < 30_000
+    });
+}
+
+#[test]
 fn what_sticks_is_there_until_it_lets_go() {
     let more = "timeline: [{at: 2m, do: stick_stops, percent: 100, lasting: 4m}, \
                 {at: 2m10s, do: set_service, service: web-001, desired: 2}]";

@@ -40,6 +40,8 @@ pub(crate) struct Book {
     pub(crate) meddled: bool,
     /// Where something stands that is no record.
     pub(crate) junk: BTreeSet<String>,
+    /// Hosts whose health checks say the opposite of what is so, and until when.
+    pub(crate) lying: BTreeMap<Text, Time>,
     /// How slowly news may travel: whoever acts on what was true this long ago acts in good faith.
     pub(crate) lag: Span,
     /// How much longer whoever writes now may have heard of nothing.

@@ -39,7 +39,8 @@ impl Host {
             Order::Remove(run) => self.procs.retain(|proc| proc.run != run || proc.state != ProcState::Dead),
             Order::Check { spec, check } => {
                 let run = spec.run();
-                let passes = self.procs.iter().any(|proc| proc.healthy && proc.run == run);
+                let works = self.procs.iter().any(|proc| proc.healthy && proc.run == run);
+                let passes = works != self.ills.has(now, HostFault::ChecksLie);
                 let result = if passes { Ok(()) } else { Err("connection refused".into()) };
                 let report = Report::Checked { run, check, result };
                 self.report(now, Span(1), Span(20), agent, report, &mut out);

@@ -85,6 +85,10 @@ pub enum HostFault {
     ExecutorDown,
     /// Its executors do not tell of all that runs.
     ExecutorLies,
+    /// Its health checks say the opposite of what is so.
+    ChecksLie,
+    /// Another machine starts an agent of its name.
+    Twin,
     /// What is told to stop does not end, not even when it is killed.
     StickStops,
     /// What is to be started is fetched slowly.

@@ -37,8 +37,10 @@ const FILES: &[(&str, &str)] = &pack![
     "host-churn.csv",
     "host-churn.yml",
     "host-failure.yml",
+    "junk-at-random.yml",
     "junk-records.yml",
     "large.yml",
+    "lying-checks.yml",
     "memory-spikes.csv",
     "memory-spikes.yml",
     "missing-image.yml",
@@ -50,6 +52,8 @@ const FILES: &[(&str, &str)] = &pack![
     "power-loss.yml",
     "rack-loss.yml",
     "registry.yml",
+    "renamed-host.csv",
+    "renamed-host.yml",
     "rolling-update-on-a-full-cluster.yml",
     "slow-image.yml",
     "slow-start.yml",
@@ -59,6 +63,8 @@ const FILES: &[(&str, &str)] = &pack![
     "store-restored.yml",
     "thundering-herd.yml",
     "trickle.yml",
+    "two-agents-one-name.yml",
+    "users-mistakes.yml",
     "zone-loss.yml",
 ];
 

@@ -4,6 +4,7 @@ use super::Stage;
 use crate::agent::Clocked;
 use crate::check::{By, Fault};
 use crate::event::{Event, Process, Role, Undo};
+use crate::host::Host;
 use crate::link::Direction;
 use crate::scenario::HostFault;
 use callboard_core::machine::{Span, Time};
@@ -229,6 +230,29 @@ impl Stage {
         }
         self.calm_from = self.calm_from.max(until);
         true
+    }
+
+    /// Lets another machine start an agent that goes by the name of this one, for a while.
+    pub(super) fn start_twin(&mut self, host: u32, lasting: Span) -> bool {
+        let index = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        let registration = self.hosts[host as usize].registration.clone();
+        self.hosts.push(Host::new(index, registration, self.scenario.seed));
+        self.start_agent(index);
+        let until = self.now() + lasting;
+        self.calm_from = self.calm_from.max(until);
+        self.queue.push(until, Event::Undo(Undo::Retire(index)));
+        true
+    }
+
+    /// Switches a machine off for good on which nothing runs.
+    pub(super) fn retire(&mut self, host: u32) {
+        let machine = &mut self.hosts[host as usize];
+        machine.up = false;
+        if machine.agent.take().is_some() {
+            let process = machine.agent_name();
+            self.store.forget(process);
+            self.court.fault(&Fault::Ended(process));
+        }
     }
 
     /// Lets the registry of a machine answer nothing for a while.

@@ -157,6 +157,7 @@ impl Stage {
             Undo::Mend => "the junk in the store is mended".into(),
             Undo::Clear => "the way to the store is as it always is again".into(),
             Undo::StartScheduler(index) => format!("scheduler {index} is started"),
+            Undo::Retire(host) => format!("the other machine named {} is gone", self.host_name(host)),
             Undo::Undrain(host) => format!("{} is drained no longer", self.host_name(host)),
         }
     }

@@ -58,6 +58,12 @@ impl Stage {
             | HostFault::SlowPulls
             | HostFault::MissImages
             | HostFault::HangPulls => self.fall_ill(host, kind, span, size),
+            HostFault::ChecksLie => {
+                let name = self.hosts[host as usize].registration.host.clone();
+                self.court.book.lying.insert(name, self.now() + span);
+                self.fall_ill(host, kind, span, size)
+            }
+            HostFault::Twin => self.start_twin(host, span),
             HostFault::RegistryAway => self.registry_away(host, span),
             HostFault::RegistryForgets => self.registry_forgets(host),
             HostFault::EndTask => self.end_a_task(host),

@@ -94,6 +94,8 @@ pub const TABLE: &[Row] = &[
     host(Host::FillDisk, "fill_disks", "the disk is full").must(),
     host(Host::ExecutorDown, "executor_down", "the executors fail or do not answer").must(),
     host(Host::ExecutorLies, "executor_lies", "the executors do not tell of all that runs").must(),
+    host(Host::ChecksLie, "checks_lie", "health checks say the opposite of what is so").must(),
+    host(Host::Twin, "twin_agents", "another machine starts an agent of the same name").must(),
     host(Host::StickStops, "stick_stops", "what is told to stop does not end").must(),
     host(Host::SlowPulls, "slow_pulls", "what is started is fetched slowly")
         .must()
