@@ -89,7 +89,7 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}ms: {}", self.promise, self.at.0, self.what)
+        write!(f, "{} at {}: {}", self.promise, self.at, self.what)
     }
 }
 

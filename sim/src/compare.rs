@@ -57,8 +57,13 @@ impl Outcome {
             ("longest_short_ms", short.unwrap_or(0)),
             ("least_healthy", healthy.map(u64::from).sum()),
         ];
-        let recovery = self.recovery.map(|span| ("recovery_ms", span.0));
-        named.into_iter().chain(recovery).map(|(name, value)| (name.to_owned(), value)).collect()
+        let spans = [
+            ("recovery_ms", self.recovery),
+            ("p99_placement_ms", self.waited[0]),
+            ("p99_healthy_ms", self.waited[1]),
+        ];
+        let spans = spans.into_iter().filter_map(|(name, span)| Some((name, span?.0)));
+        named.into_iter().chain(spans).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 

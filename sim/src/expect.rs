@@ -114,11 +114,10 @@ impl Expecting {
 
     /// Takes in how many tasks a service shall have, has issued and has healthy.
     fn count(&mut self, now: Time, service: &Text, counts: [u32; 3]) {
-        let expected = |it: &Expectation| matches!(it, Expectation::DelayBelow { .. });
-        if !self.expectations.iter().any(expected) {
+        let before = self.counts.insert(service.clone(), counts).unwrap_or_default();
+        if before == counts {
             return;
         }
-        let before = self.counts.insert(service.clone(), counts).unwrap_or_default();
         for (index, delays) in self.delays.iter_mut().enumerate() {
             let waiting = u64::from(counts[0].saturating_sub(counts[index + 1]));
             let came = u64::from(counts[index + 1].saturating_sub(before[index + 1]));
@@ -229,9 +228,11 @@ impl Expecting {
             Some(RolloutRecord::Running) | None => None,
         };
         if is != Some(wanted) {
-            let version = state.map_or(0, |state| state.version);
-            let now = state.map(|state| &state.rollout);
-            self.fail(index, "rollout", format!("{service} version {version}: {now:?}, expected {wanted:?}"));
+            let now = state.map_or("nothing was rolled out".into(), |state| {
+                format!("version {} is {}", state.version, state.rollout)
+            });
+            let wanted = if wanted == RolloutEnd::Done { "done" } else { "given up" };
+            self.fail(index, "rollout", format!("{service}: {now}; expected: {wanted}"));
         }
     }
 
@@ -293,6 +294,11 @@ impl Expecting {
             Delay::Placement => &self.delays[0],
             Delay::Healthy => &self.delays[1],
         }
+    }
+
+    /// Gives how long 99 in a hundred tasks waited at most for a place, and to be healthy.
+    pub(crate) fn waited(&self, now: Time) -> [Option<Span>; 2] {
+        self.delays.each_ref().map(|delays| delays.percentile(now, 99))
     }
 
     fn judge_delay(&mut self, now: Time, index: usize, percent: u32, of: Delay, below: Span) {

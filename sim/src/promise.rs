@@ -1,6 +1,10 @@
 //! The promises, by number: what each says in a line, and which checker watches over it here. Where none does, it says
 //! what shows it instead.
 
+mod tried;
+
+pub use tried::tried;
+
 /// One promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {

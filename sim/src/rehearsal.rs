@@ -3,11 +3,14 @@
 
 mod mishaps;
 
+pub use crate::scenario::StoreKind;
 pub use mishaps::Mishaps;
 
 use crate::build::Build;
 use crate::check::{Book, RolloutRecord, Violation};
+use crate::recording::Recorder;
 use crate::rng::{Chance, Stream};
+use crate::run::{Outcome, outcome};
 use crate::scenario::{FaultKind, Happening, HostFault, Hosts, Scenario, StoreManners};
 use crate::stage::Stage;
 use callboard_core::config::Configuration;
@@ -32,6 +35,8 @@ pub struct Proposal {
     pub assume: Vec<Build>,
     /// What goes wrong beside it.
     pub mishaps: Mishaps,
+    /// Which store it is played on.
+    pub store: StoreKind,
     /// How long at most is looked at what comes of it.
     pub until: Span,
 }
@@ -75,9 +80,40 @@ const SETTLE: Span = Span::secs(60);
 /// Tries a change on a copy of a store.
 #[must_use]
 pub fn rehearse(entries: &[Entry], proposal: &Proposal, seed: u64) -> Rehearsal {
+    report(play(entries, proposal, seed, None))
+}
+
+/// Tries a change and keeps what it looks like over time: what was tried, and how it went.
+#[must_use]
+pub fn record(entries: &[Entry], proposal: &Proposal, seed: u64) -> (Scenario, Outcome) {
+    let end = play(entries, proposal, seed, None).stage.now();
+    let played = play(entries, proposal, seed, Some(end));
+    let short = played.short();
+    let scenario = Scenario { duration: Span(end.0), ..(*played.stage.scenario).clone() };
+    let mut outcome = outcome(played.stage, seed, end, true);
+    for (service, mut broken) in short {
+        let over_time = outcome.recording.as_ref().and_then(|recording| recording.services.get(&service));
+        broken.at = over_time.and_then(|it| it.deepest()).map_or(broken.at, |dip| Span(dip.from.0));
+        outcome.violations.push(broken);
+    }
+    outcome.passed = outcome.violations.is_empty();
+    (scenario, outcome)
+}
+
+/// What was played.
+struct Played {
+    stage: Stage,
+    before: BTreeMap<Name, Before>,
+    notes: Vec<(Span, Note)>,
+    settled: bool,
+}
+
+/// Plays what follows a change. Given when it will be over, what it looks like until then is kept.
+fn play(entries: &[Entry], proposal: &Proposal, seed: u64, recorded: Option<Time>) -> Played {
     let scenario = Arc::new(scenario(entries, proposal, seed));
     let calm_from = Time(scenario.calm_from().0);
     let mut stage = Stage::bare(scenario, seed, None);
+    stage.witness.recorder = recorded.map(|end| Box::new(Recorder::new(Span(end.0))));
     stage.tidings.keep_notes();
     stage.adopt(entries.to_vec(), seed);
     stage.plan();
@@ -89,6 +125,10 @@ pub fn rehearse(entries: &[Entry], proposal: &Proposal, seed: u64) -> Rehearsal 
         page.least = page.healthy;
         let min = page.record.as_ref().map_or(0, |record| record.min);
         before.insert(name.clone(), Before { healthy: page.healthy, min });
+    }
+    if !proposal.change.is_empty() {
+        stage.witness.begins(WARM_UP, &"the change is made", Span(0), true);
+        stage.witness.begun();
     }
     stage.change(proposal.change.clone());
     let quiet = if proposal.lose.is_empty() { QUIET } else { Span(QUIET.0 + 2 * longest_grace(entries).0) };
@@ -108,7 +148,7 @@ pub fn rehearse(entries: &[Entry], proposal: &Proposal, seed: u64) -> Rehearsal 
     if settled && missing(&stage.court.book).next().is_none() {
         stage.end();
     }
-    report(stage, &before, notes, !settled)
+    Played { stage, before, notes, settled }
 }
 
 /// A service before the change.
@@ -140,11 +180,14 @@ fn scenario(entries: &[Entry], proposal: &Proposal, seed: u64) -> Scenario {
         duration: Span(WARM_UP.0 + proposal.until.0),
         settle: SETTLE,
         fleet: Vec::new(),
-        schedulers: 1,
+        schedulers: match proposal.store {
+            StoreKind::Memory | StoreKind::Embedded => 1,
+            StoreKind::Consul | StoreKind::Etcd => 2,
+        },
         ttl: Span::secs(15),
         desired: Configuration::default(),
         builds: proposal.assume.clone(),
-        store: StoreManners::default(),
+        store: StoreManners::of(proposal.store),
         registry: None,
         timeline,
         trickle: Vec::new(),
@@ -184,13 +227,28 @@ fn missing(book: &Book) -> impl Iterator<Item = (&Name, u32)> {
     })
 }
 
-fn report(
-    stage: Stage,
-    before: &BTreeMap<Name, Before>,
-    notes: Vec<(Span, Note)>,
-    unsettled: bool,
-) -> Rehearsal {
-    let mut rehearsal = Rehearsal { unsettled, ..Rehearsal::default() };
+impl Played {
+    /// Names the services that had fewer healthy tasks than their min, though they had as many before.
+    fn short(&self) -> Vec<(Name, Violation)> {
+        let mut short = Vec::new();
+        for (service, page) in &self.stage.court.book.services {
+            let (Some(record), Some(before)) = (&page.record, self.before.get(service)) else { continue };
+            // What is stopped has none to keep.
+            let min = before.min.min(record.min).min(record.target());
+            if before.healthy >= min && page.least < min {
+                let what = format!("{service} had {} healthy tasks, and its min is {min}", page.least);
+                let seed = self.stage.scenario.seed;
+                short.push((service.clone(), Violation { promise: "min".into(), at: Span(0), what, seed }));
+            }
+        }
+        short
+    }
+}
+
+fn report(played: Played) -> Rehearsal {
+    let short = played.short();
+    let Played { stage, before, notes, settled } = played;
+    let mut rehearsal = Rehearsal { unsettled: !settled, ..Rehearsal::default() };
     let mut blocked: BTreeMap<Name, String> = BTreeMap::new();
     for (after, note) in notes {
         rehearsal.story.push((after, note.to_string()));
@@ -217,15 +275,12 @@ fn report(
         }
     }
     rehearsal.settled_after = stage.tidings.last_state_change().since(WARM_UP);
-    let seed = stage.scenario.seed;
     let Stage { court, stats, .. } = stage;
     for (service, missing) in missing(&court.book) {
         let why = blocked.get(service).cloned().unwrap_or_default();
         rehearsal.blocked.push((service.clone(), missing, why));
     }
-    let mut short = Vec::new();
-    for (service, page) in &court.book.services {
-        let Some(record) = &page.record else { continue };
+    for (service, page) in court.book.services.iter().filter(|(_, page)| page.record.is_some()) {
         let earlier = before.get(service);
         let least = match earlier {
             Some(_) => page.least,
@@ -234,14 +289,8 @@ fn report(
         rehearsal.before.insert(service.clone(), earlier.map_or(0, |earlier| earlier.healthy));
         rehearsal.healthy.insert(service.clone(), page.healthy);
         rehearsal.least_healthy.insert(service.clone(), least);
-        // What had its least number before shall keep it; what is stopped has none to keep.
-        let min = earlier.map_or(0, |earlier| earlier.min.min(record.min).min(record.target()));
-        if earlier.is_some_and(|earlier| earlier.healthy >= min) && least < min {
-            let what = format!("{service} had {least} healthy tasks, and its min is {min}");
-            short.push(Violation { promise: "min".into(), at: Span(0), what, seed });
-        }
     }
     rehearsal.violations = court.verdict();
-    rehearsal.violations.append(&mut short);
+    rehearsal.violations.extend(short.into_iter().map(|(_, broken)| broken));
     rehearsal
 }

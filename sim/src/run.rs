@@ -59,6 +59,8 @@ pub struct Outcome {
     pub stats: Stats,
     /// How long the slowest recovery that was asked for took.
     pub recovery: Option<Span>,
+    /// How long 99 in a hundred tasks waited at most for a place, and to be healthy, from when they were wanted.
+    pub waited: [Option<Span>; 2],
     /// The command that does the same again.
     pub again: String,
     /// What went wrong by chance, one by one, as a timeline could say it.
@@ -109,10 +111,17 @@ pub(crate) fn finish(mut stage: Stage, seed: u64, end: Time) -> Outcome {
     if let Err(said) = played {
         stage.court.blame("assert", said_by(said.as_ref()));
     }
-    let events = stage.events();
-    let recovery = stage.expecting.slowest_recovery();
-    stage.stats.end(end);
     let complete = end == end_of(&scenario);
+    outcome(stage, seed, end, complete)
+}
+
+/// Gives the verdict of a run that has come to its end.
+pub(crate) fn outcome(mut stage: Stage, seed: u64, end: Time, complete: bool) -> Outcome {
+    let scenario = Arc::clone(&stage.scenario);
+    let hosts = stage.hosts.len();
+    let events = stage.events();
+    let (recovery, waited) = (stage.expecting.slowest_recovery(), stage.expecting.waited(end));
+    stage.stats.end(end);
     let expected = stage.expecting.judgements(&stage.court.book, &stage.stats, complete);
     let recorder = stage.witness.recorder.take();
     let recording = recorder.map(|recorder| recorder.end(end, &stage.hosts, &stage.court.book));
@@ -123,7 +132,7 @@ pub(crate) fn finish(mut stage: Stage, seed: u64, end: Time) -> Outcome {
         file: scenario.file.clone(),
         sets: scenario.sets.clone(),
         seed,
-        hosts: scenario.hosts(),
+        hosts,
         store: scenario.store.kind,
         passed: violations.is_empty(),
         violations,
@@ -132,6 +141,7 @@ pub(crate) fn finish(mut stage: Stage, seed: u64, end: Time) -> Outcome {
         simulated: Span(end.0),
         stats,
         recovery,
+        waited,
         again: again(&scenario, &format!("run {{}} --hosts {} --seed {seed}", scenario.hosts())),
         struck,
         log: tidings.into_log(),
@@ -198,6 +208,9 @@ impl fmt::Display for Summary<'_> {
         self.faults(f)?;
         if let Some(recovery) = outcome.recovery {
             writeln!(f, "  recovered within {recovery}")?;
+        }
+        if let [Some(placed), Some(healthy)] = outcome.waited {
+            writeln!(f, "  99 in 100 tasks had a place within {placed} and were healthy within {healthy}")?;
         }
         self.services(f)?;
         for violation in &outcome.violations {

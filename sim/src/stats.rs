@@ -46,6 +46,8 @@ pub struct ServiceStats {
     pub least_healthy: Option<u32>,
     /// The longest time with fewer than desired, since it first had as many.
     pub longest_short: Span,
+    /// It had as many as it shall have, and is wanted still.
+    complete: bool,
     short_since: Option<Time>,
     missing: u64,
 }
@@ -112,14 +114,7 @@ impl Stats {
             self.services.insert(service.clone(), ServiceStats::default());
         }
         let Some(stats) = self.services.get_mut(service) else { return };
-        stats.healthy = page.healthy;
-        if page.healthy >= target && target > 0 {
-            stats.least_healthy = stats.least_healthy.or(Some(page.healthy));
-            stats.end_shortage(now);
-        } else if stats.least_healthy.is_some() {
-            stats.short_since = stats.short_since.or(Some(now));
-        }
-        stats.least_healthy = stats.least_healthy.map(|least| least.min(page.healthy));
+        stats.changed(now, page.healthy, target);
         let missing = u64::from(target).saturating_sub(page.issued.len() as u64);
         self.unplaced = self.unplaced + missing - std::mem::replace(&mut stats.missing, missing);
         self.all_placed |= self.unplaced == 0 && self.placements > 0;
@@ -141,6 +136,21 @@ impl Stats {
 }
 
 impl ServiceStats {
+    /// Takes in how many tasks are healthy, and how many shall be. A service that shall have none, as one that was deleted,
+    /// is not short of any, and one that comes back begins anew.
+    fn changed(&mut self, now: Time, healthy: u32, target: u32) {
+        self.healthy = healthy;
+        if target == 0 || healthy >= target {
+            self.complete = target > 0;
+            self.end_shortage(now);
+        } else if self.complete {
+            self.short_since = self.short_since.or(Some(now));
+        }
+        if self.complete {
+            self.least_healthy = Some(self.least_healthy.map_or(healthy, |least| least.min(healthy)));
+        }
+    }
+
     fn end_shortage(&mut self, now: Time) {
         if let Some(since) = self.short_since.take() {
             self.longest_short = self.longest_short.max(now.since(since));
@@ -162,5 +172,33 @@ fn word_for(why: &StopReason) -> (&'static str, bool) {
         StopReason::Drain => ("drain", true),
         StopReason::MoveRequested { .. } => ("memory pressure", true),
         StopReason::BadRecord { .. } => ("bad record", false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes in, each second, how many tasks are healthy of how many; gives the fewest, and the longest shortage.
+    fn check(told: &[(u32, u32)], least: Option<u32>, short: u64) {
+        let mut stats = ServiceStats::default();
+        for (second, (healthy, target)) in (0..).zip(told) {
+            stats.changed(Time(second * 1_000), *healthy, *target);
+        }
+        stats.end_shortage(Time(told.len() as u64 * 1_000));
+        assert_eq!((stats.least_healthy, stats.longest_short), (least, Span::secs(short)), "{told:?}");
+    }
+
+    #[test]
+    fn a_service_is_short_once_it_was_complete() {
+        check(&[(0, 3), (2, 3)], None, 0);
+        check(&[(0, 3), (3, 3), (1, 3), (2, 3), (3, 3)], Some(1), 2);
+        check(&[(3, 3), (3, 4), (3, 4)], Some(3), 2);
+    }
+
+    #[test]
+    fn a_service_that_was_deleted_is_not_short() {
+        check(&[(3, 3), (2, 3), (1, 0), (0, 0), (0, 0)], Some(2), 1);
+        check(&[(3, 3), (0, 0), (0, 3), (0, 3), (3, 3)], Some(3), 0);
     }
 }

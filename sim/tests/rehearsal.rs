@@ -2,7 +2,7 @@
 
 use callboard_core::machine::Span;
 use callboard_core::store::{Entry, Revision};
-use callboard_sim::{Build, Mishaps, Proposal, Rehearsal, rehearse};
+use callboard_sim::{Build, Mishaps, Proposal, Rehearsal, StoreKind, record, rehearse};
 use serde_json::{Value, json};
 
 fn entry(key: &str, value: &Value) -> Entry {
@@ -108,6 +108,31 @@ fn the_same_seed_goes_wrong_in_the_same_way() {
         let rehearsal = rough(seed);
         assert_eq!(rehearsal, rough(seed));
         assert!(promises(&rehearsal).iter().all(|promise| *promise == "min"), "{:?}", rehearsal.violations);
+    }
+}
+
+#[test]
+fn no_store_makes_a_rehearsal_break_more_than_min() {
+    for store in [StoreKind::Embedded, StoreKind::Consul, StoreKind::Etcd] {
+        for seed in 0..20 {
+            let rough = Proposal { mishaps: Mishaps::Rough, change: roll(), store, ..proposal() };
+            let rehearsal = rehearse(&live(100), &rough, seed);
+            let only_min = promises(&rehearsal).iter().all(|promise| *promise == "min");
+            assert!(only_min, "{store} {seed}: {:?}", rehearsal.violations);
+        }
+    }
+}
+
+#[test]
+fn what_is_recorded_is_what_was_played() {
+    for store in [StoreKind::Memory, StoreKind::Consul] {
+        let lose = vec!["h1".into(), "h2".into()];
+        let tried = Proposal { change: roll(), lose, store, ..proposal() };
+        let (rehearsal, (_, outcome)) = (rehearse(&live(100), &tried, 3), record(&live(100), &tried, 3));
+        let broken: Vec<&str> = outcome.violations.iter().map(|broken| broken.promise.as_str()).collect();
+        assert_eq!((broken, outcome.passed), (promises(&rehearsal), false));
+        let web = &outcome.recording.expect("it was recorded").services["web"];
+        assert_eq!(web.deepest().map(|dip| dip.low), Some(rehearsal.least_healthy["web"]));
     }
 }
 

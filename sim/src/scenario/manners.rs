@@ -193,6 +193,14 @@ impl StoreManners {
     }
 }
 
+impl StoreKind {
+    /// Finds the store of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<StoreKind> {
+        KINDS.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+}
+
 impl fmt::Display for StoreKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = KINDS.iter().find(|(_, kind)| kind == self);

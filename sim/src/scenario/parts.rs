@@ -25,11 +25,12 @@ impl Action {
 
     /// Gives the service that it is about.
     pub(crate) fn service(&self) -> Option<&Name> {
-        if let Action::SetService { service, .. } = self {
-            return Some(service);
+        match self {
+            Action::SetService { service, .. }
+            | Action::AddService { service, .. }
+            | Action::Fault(Fault { on: On::Service(service), .. }) => Some(service),
+            Action::ResizeHosts { .. } | Action::Fault(_) => None,
         }
-        let Action::Fault(fault) = self else { return None };
-        if let On::Service(service) = &fault.on { Some(service) } else { None }
     }
 
     /// Gives how long it lasts, to be changed.

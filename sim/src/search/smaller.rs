@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** every proposal is smaller or simpler than what it was made from, so that trying them comes to an end.
 
+use crate::build::Build;
 use crate::check::Violation;
 use crate::scenario::{Action, Happening, HostClass, Hosts, Scenario, StoreKind, StoreManners};
 use callboard_core::machine::Span;
@@ -13,8 +14,20 @@ use std::collections::BTreeSet;
 pub(super) type Pass = fn(&Scenario, &Violation) -> Vec<Scenario>;
 
 /// All of them, in the order in which they are tried: what makes runs shorter comes first.
-pub(super) const PASSES: &[Pass] =
-    &[duration, fleet, trickles, timeline, services, clusters, tasks, builds, manners, expectations, numbers];
+pub(super) const PASSES: &[Pass] = &[
+    duration,
+    fleet,
+    trickles,
+    timeline,
+    appearing,
+    services,
+    clusters,
+    tasks,
+    builds,
+    manners,
+    expectations,
+    numbers,
+];
 
 /// Ends soon after the promise was broken.
 fn duration(scenario: &Scenario, broken: &Violation) -> Vec<Scenario> {
@@ -118,8 +131,12 @@ fn services(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
 }
 
 fn forget_services(scenario: &mut Scenario) {
+    let appearing = scenario.timeline.iter().filter_map(|happening| {
+        let Action::AddService { service, .. } = &happening.action else { return None };
+        Some(service.clone())
+    });
     let known: BTreeSet<Name> =
-        scenario.desired.services.iter().map(|service| service.name.clone()).collect();
+        scenario.desired.services.iter().map(|service| service.name.clone()).chain(appearing).collect();
     let tasks: BTreeSet<Name> =
         scenario.desired.services.iter().map(|service| service.task_name.clone()).collect();
     scenario
@@ -180,10 +197,65 @@ fn used_versions(scenario: &Scenario) -> BTreeSet<(Name, u32)> {
     services.iter().map(|service| (service.task_name.clone(), service.task_version)).chain(rolled).collect()
 }
 
-/// Has fewer builds that are not simply sound.
+/// Has fewer builds that are not simply sound, and those sound in more ways.
 fn builds(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
-    let fewer = without_each(&scenario.builds);
-    fewer.into_iter().map(|builds| Scenario { builds, ..scenario.clone() }).collect()
+    let with = |builds: Vec<Build>| Scenario { builds, ..scenario.clone() };
+    let mut all: Vec<Scenario> = without_each(&scenario.builds).into_iter().map(with).collect();
+    for (index, build) in scenario.builds.iter().enumerate() {
+        for sounder in sounder(build) {
+            let mut builds = scenario.builds.clone();
+            builds[index] = sounder;
+            all.push(with(builds));
+        }
+    }
+    all
+}
+
+/// Gives a build without each of its faults.
+fn sounder(build: &Build) -> Vec<Build> {
+    let (now, sound) = (build, Build::sound(build.task.clone(), build.version));
+    let mut all = vec![
+        Build { fails_to_start: false, ..now.clone() },
+        Build { healthy_after: sound.healthy_after, ..now.clone() },
+        Build { healthy_for: None, ..now.clone() },
+        Build { exits_after: None, ..now.clone() },
+        Build { ignores_term: false, ..now.clone() },
+        Build { kills_agent_after: None, ..now.clone() },
+        Build { kills_host_after: None, ..now.clone() },
+        Build { limited: false, ..now.clone() },
+        Build { leak_mib_per_minute: 0, ..now.clone() },
+        Build { memory_repeats: false, ..now.clone() },
+        Build { memory_percent: sound.memory_percent, ..now.clone() },
+        Build { on_hosts_percent: 100, ..now.clone() },
+        Build { start: sound.start, ..now.clone() },
+        Build { stop: sound.stop, ..now.clone() },
+    ];
+    let curves = without_each(&now.memory_curve).into_iter();
+    all.extend(curves.map(|memory_curve| Build { memory_curve, ..now.clone() }));
+    all
+}
+
+/// Has fewer services that appear on the way, with nothing that speaks of them, and these with less to them.
+fn appearing(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for (index, happening) in scenario.timeline.iter().enumerate() {
+        let Action::AddService { service: name, tasks, .. } = &happening.action else { continue };
+        let mut without = scenario.clone();
+        without.timeline.retain(|it| it.action.service() != Some(name));
+        all.push(without);
+        let less = less(*tasks, 1).into_iter().map(|tasks| (Some(tasks), false));
+        for (fewer, is_light) in less.chain([(None, true)]) {
+            let mut smaller = scenario.clone();
+            let Action::AddService { tasks, memory, cpu_units, .. } = &mut smaller.timeline[index].action
+            else {
+                continue;
+            };
+            *tasks = fewer.unwrap_or(*tasks);
+            (*memory, *cpu_units) = if is_light { (0, 0) } else { (*memory, *cpu_units) };
+            all.push(smaller);
+        }
+    }
+    all
 }
 
 /// Has fewer schedulers, and a store and registries with better manners.
@@ -271,6 +343,27 @@ fn less(number: u32, least: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn builds_become_sound_fault_by_fault() {
+        let sound = Build::sound("web".into(), 2);
+        let bad = Build { ignores_term: true, healthy_after: None, ..sound.clone() };
+        let all = sounder(&bad);
+        assert!(all.contains(&Build { ignores_term: false, ..bad.clone() }));
+        assert!(all.contains(&Build { healthy_after: sound.healthy_after, ..bad }));
+        assert!(sounder(&sound).iter().all(|it| *it == sound));
+    }
+
+    #[test]
+    fn services_that_appear_go_with_all_that_speaks_of_them() {
+        let text = "name: it\nfleet: [{count: 2}]\ngenerate: [{prefix: web-, tasks: 2}]\ntimeline:\n\
+            - {at: 1m, do: add_service, service: late, tasks: 4, memory: 64}\n\
+            - {at: 2m, do: apply}\n- {at: 3m, do: delete_service, service: late}\n";
+        let scenario = crate::scenario::read("it.yml", text.as_bytes()).expect("it is right");
+        let broken = Violation { promise: "L1".into(), at: Span(0), what: String::new(), seed: 1 };
+        let lengths: Vec<usize> = appearing(&scenario, &broken).iter().map(|it| it.timeline.len()).collect();
+        assert_eq!(lengths, [1, 3, 3, 3, 3], "gone; of 1, 2 and 3 tasks; with nothing reserved");
+    }
 
     #[test]
     fn lists_lose_all_then_halves_then_each() {

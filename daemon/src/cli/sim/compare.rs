@@ -33,7 +33,7 @@ pub(crate) struct CompareArgs {
     /// Set a field of A, as in duration=1h; may be repeated
     #[arg(long = "a-set", value_name = "FIELD=VALUE")]
     a_sets: Vec<String>,
-    /// Set a field of B, as in clusters.main.policy=binpack; may be repeated
+    /// Set a field of B, as in generate.0.policy=binpack; may be repeated
     #[arg(long = "b-set", value_name = "FIELD=VALUE")]
     b_sets: Vec<String>,
     /// How many hosts, instead of what the scenarios say

@@ -68,9 +68,7 @@ pub(super) fn profile(text: &str) -> Result<Profile, String> {
 
 /// Reads which store shall be played.
 pub(super) fn store(text: &str) -> Result<StoreKind, String> {
-    let kinds = [StoreKind::Memory, StoreKind::Embedded, StoreKind::Consul, StoreKind::Etcd];
-    let named = kinds.into_iter().find(|kind| kind.to_string() == text);
-    named.ok_or_else(|| "expected memory, embedded, consul or etcd".into())
+    StoreKind::named(text).ok_or_else(|| "expected memory, embedded, consul or etcd".into())
 }
 
 /// Which seeds are meant.

@@ -1,9 +1,19 @@
 //! What many drawn worlds came to together.
 
+use callboard_sim::promise::{PROMISES, Shown, tried};
 use callboard_sim::{Outcome, POINTS, Profile, Sometimes};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How many promises are named that were put to the test in the fewest worlds.
+const RAREST: usize = 5;
+
+/// Names the promises that a checker watches over.
+fn checked() -> impl Iterator<Item = &'static str> {
+    let checked = PROMISES.iter().filter(|promise| matches!(promise.shown, Shown::Checked(_)));
+    checked.map(|promise| promise.number)
+}
 
 /// Adds up what worlds came to.
 pub(super) struct Tally {
@@ -15,13 +25,27 @@ pub(super) struct Tally {
     simulated_ms: u64,
     faults: BTreeMap<String, u64>,
     reached: Sometimes,
+    /// In how many worlds each store was played.
+    stores: BTreeMap<String, u64>,
+    /// In how many worlds something put each promise to the test.
+    tried: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
     /// Begins at a seed.
     pub(super) fn new(profile: Profile, first: u64) -> Tally {
-        let (faults, reached) = (BTreeMap::new(), Sometimes::default());
-        Tally { profile, first, seeds: 0, failed: 0, events: 0, simulated_ms: 0, faults, reached }
+        Tally {
+            profile,
+            first,
+            seeds: 0,
+            failed: 0,
+            events: 0,
+            simulated_ms: 0,
+            faults: BTreeMap::new(),
+            reached: Sometimes::default(),
+            stores: BTreeMap::new(),
+            tried: checked().map(|number| (number, 0)).collect(),
+        }
     }
 
     /// Adds a world.
@@ -33,6 +57,10 @@ impl Tally {
             *self.faults.entry((*fault).to_string()).or_default() += count;
         }
         self.reached.merge(&outcome.stats.sometimes);
+        *self.stores.entry(outcome.store.to_string()).or_default() += 1;
+        for promise in tried(&outcome.stats) {
+            *self.tried.entry(promise).or_default() += 1;
+        }
     }
 
     /// Says how fast it goes.
@@ -59,6 +87,8 @@ impl Tally {
     pub(super) fn in_words(&self, took: Duration) -> String {
         let faults: Vec<String> =
             self.faults.iter().map(|(fault, count)| format!("{count} {fault}")).collect();
+        let stores: Vec<String> =
+            self.stores.iter().map(|(store, count)| format!("{count} {store}")).collect();
         let never = self.reached.missing(1);
         let hours = self.simulated_ms / 3_600_000;
         let mut lines = vec![
@@ -71,14 +101,35 @@ impl Tally {
             ),
             format!("  {hours} hours simulated, {} events", self.events),
             format!("  faults: {}", if faults.is_empty() { "none".into() } else { faults.join(", ") }),
+            format!("  stores: {}", stores.join(", ")),
             format!("  reached: {} of {} points", POINTS.len() - never.len(), POINTS.len()),
         ];
         if !never.is_empty() {
             lines.push(format!("  never: {}", never.join(", ")));
         }
+        lines.push(self.promises());
         lines.extend(self.confidence().map(|text| format!("  {text}")));
         lines.push(format!("{} passed, {} failed", self.seeds - self.failed, self.failed));
         lines.join("\n")
+    }
+
+    /// Says how many promises were put to the test, and which hardly or not.
+    fn promises(&self) -> String {
+        let mut rare: Vec<(u64, &str)> =
+            self.tried.iter().map(|(number, worlds)| (*worlds, *number)).collect();
+        rare.sort_unstable();
+        let untried = rare.iter().filter(|(worlds, _)| *worlds == 0).count();
+        let rarest: Vec<String> = rare
+            .iter()
+            .take(RAREST.max(untried))
+            .map(|(worlds, number)| format!("{number} {worlds}"))
+            .collect();
+        format!(
+            "  promises: {} of {} put to the test, in the fewest worlds: {}",
+            rare.len() - untried,
+            rare.len(),
+            rarest.join(", ")
+        )
     }
 
     /// Gives everything for programs.
@@ -98,6 +149,8 @@ impl Tally {
             "faults": self.faults,
             "reached": reached,
             "never": self.reached.missing(1),
+            "stores": self.stores,
+            "promises": self.tried,
             "confidence": self.confidence(),
         })
     }

@@ -4,9 +4,10 @@ use super::takes::Played;
 use crate::cli::out::{self, Format};
 use crate::problem::{Kind, Problem};
 use anyhow::{Context, Result};
-use callboard_sim::Outcome;
+use callboard_sim::{Outcome, ServiceStats};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Says how each run went and, in the end, how all did.
@@ -73,7 +74,7 @@ fn in_a_line(outcome: &Outcome) -> String {
     )
 }
 
-/// Gives everything about a run, for programs.
+/// Gives everything about a run, for programs: all that `sim compare` measures, and what else there is to say.
 pub(super) fn as_json(played: &Played) -> Value {
     let outcome = &played.outcome;
     let violations: Vec<Value> = outcome
@@ -81,8 +82,10 @@ pub(super) fn as_json(played: &Played) -> Value {
         .iter()
         .map(|broken| json!({ "promise": broken.promise, "at_ms": broken.at.0, "what": broken.what }))
         .collect();
-    let stats = &outcome.stats;
-    json!({
+    let services: BTreeMap<&str, Value> =
+        outcome.stats.services.iter().map(|(name, stats)| (&**name, service(stats))).collect();
+    let mut told = json!(outcome.measures());
+    let said = json!({
         "scenario": outcome.scenario,
         "file": outcome.file,
         "seed": outcome.seed,
@@ -91,18 +94,22 @@ pub(super) fn as_json(played: &Played) -> Value {
         "passed": outcome.passed,
         "violations": violations,
         "hash": format!("{:016x}", outcome.hash),
-        "events": outcome.events,
         "events_per_second": played.events_per_second(),
         "simulated_seconds": outcome.simulated.0 / 1_000,
-        "recovery_ms": outcome.recovery.map(|span| span.0),
-        "placements": stats.placements,
-        "moves": stats.moves,
-        "starts": stats.starts,
-        "restarts": stats.restarts,
-        "exits": stats.exits,
-        "out_of_memory": stats.out_of_memory,
-        "peak_unplaced": stats.peak_unplaced,
+        "services": services,
         "again": outcome.again,
+    });
+    if let (Value::Object(told), Value::Object(said)) = (&mut told, said) {
+        told.extend(said);
+    }
+    told
+}
+
+fn service(stats: &ServiceStats) -> Value {
+    json!({
+        "healthy": stats.healthy,
+        "least_healthy": stats.least_healthy,
+        "longest_short_ms": stats.longest_short.0,
     })
 }
 
