@@ -6,6 +6,7 @@ mod axis;
 mod decisions;
 mod facts;
 mod fleet;
+mod foreword;
 mod numbers;
 mod overview;
 mod services;
@@ -17,6 +18,8 @@ use crate::recording::Recording;
 use crate::run::Outcome;
 use crate::scenario::Scenario;
 use axis::Axis;
+use callboard_core::machine::Time;
+pub use foreword::{Foreword, Table};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use numbers::figure;
 
@@ -34,13 +37,30 @@ const STYLE: &str = include_str!("report/style.css");
 /// Writes a page about some runs. Those that failed come first.
 #[must_use]
 pub fn report(runs: &[Told<'_>]) -> String {
-    let mut order: Vec<&Told<'_>> = runs.iter().collect();
-    order.sort_by_key(|told| told.outcome.passed);
+    let order = failed_first(runs);
     let failed = runs.iter().filter(|told| !told.outcome.passed).count();
     let title = match order.as_slice() {
         [only] => format!("{}: {}", only.outcome.scenario, word(only.outcome.passed)),
         _ => format!("{} rehearsals: {} passed, {failed} failed", runs.len(), runs.len() - failed),
     };
+    let top = html! { @if order.len() > 1 { (index(&order, &title)) } };
+    page(&title, &top, &order)
+}
+
+/// Writes a page that gives an answer, and then some of the runs that it rests on, in their order.
+#[must_use]
+pub fn answer(foreword: &Foreword, runs: &[Told<'_>]) -> String {
+    let order: Vec<&Told<'_>> = runs.iter().collect();
+    page(&foreword.title, &foreword.show(), &order)
+}
+
+fn failed_first<'a, 'b>(runs: &'a [Told<'b>]) -> Vec<&'a Told<'b>> {
+    let mut order: Vec<&Told<'_>> = runs.iter().collect();
+    order.sort_by_key(|told| told.outcome.passed);
+    order
+}
+
+fn page(title: &str, top: &Markup, order: &[&Told<'_>]) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -52,11 +72,11 @@ pub fn report(runs: &[Told<'_>]) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                @if order.len() > 1 { (index(&order, &title)) }
+                (top)
                 @for (number, told) in order.iter().enumerate().filter(|(_, told)| is_shown(told)) {
                     (section(number, told))
                 }
-                footer { "Written by callboard sim. The same scenario and seed give this very page again." }
+                footer { "Written by callboard. The same inputs and seed give this very page again." }
             }
         }
     };
@@ -161,12 +181,12 @@ fn violations(outcome: &Outcome) -> Markup {
         section class="broken" {
             h2 { "What was broken" }
             table {
-                thead { tr { th { "when" } th { "what" } th { "promise" } th { "seen" } } }
+                thead { tr { th { "when" } th { "promise" } th { "says" } th { "seen" } } }
                 tbody {
                     @for violation in &outcome.violations {
                         tr {
-                            td.t { (violation.at) }
-                            td { b { (violation.promise) } }
+                            td.t { (story::at(Time(violation.at.0))) }
+                            td.k { b { (violation.promise) } }
                             td { (said(&violation.promise).unwrap_or("expected by the scenario")) }
                             td { (violation.what) }
                         }
@@ -177,7 +197,11 @@ fn violations(outcome: &Outcome) -> Markup {
     }
 }
 
+/// Says what a promise says; `min` is what a rehearsal adds to them.
 fn said(number: &str) -> Option<&'static str> {
+    if number == "min" {
+        return Some("no service has fewer healthy tasks than its `min`");
+    }
     PROMISES.iter().find(|promise| promise.number == number).map(|promise| promise.what)
 }
 

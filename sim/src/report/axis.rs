@@ -55,7 +55,9 @@ impl Axis {
         for number in 0..=self.duration / step {
             let x = self.x(Time(number * step));
             svg.line("grid", (x, units(top)), (x, units(bottom)));
-            svg.text("tick mid", (x, units(bottom + 13)), &Span(number * step).to_string());
+            // What stands at the very end stands before it.
+            let class = if x.0 + 120 > WIDTH * 10 { "tick end" } else { "tick mid" };
+            svg.text(class, (x, units(bottom + 13)), &Span(number * step).to_string());
         }
     }
 }

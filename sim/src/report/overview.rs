@@ -19,7 +19,7 @@ const GAP: u64 = 12;
 /// Draws everything on one axis.
 pub(super) fn overview(axis: &Axis, recording: &Recording) -> Markup {
     let lanes = lanes(axis, &recording.happenings);
-    let rows = lanes.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0) as u64;
+    let rows = lanes.iter().map(|placed| placed.lane + 1).max().unwrap_or(0) as u64;
     let is_away = recording.fleet.iter().any(|row| row.cells.iter().any(|cell| cell.down + cell.apart > 0));
     let top = 4;
     let faults = top + TASKS + GAP;
@@ -33,7 +33,7 @@ pub(super) fn overview(axis: &Axis, recording: &Recording) -> Markup {
     curves(&mut svg, axis, &recording.total, u64::from(recording.columns), top, TASKS);
     if rows > 0 {
         lane_name(&mut svg, faults + 11, "happened");
-        happenings(&mut svg, axis, recording, &lanes, faults);
+        happenings(&mut svg, axis, &lanes, faults);
     }
     if is_away {
         lane_name(&mut svg, away + AWAY / 2 + 4, "hosts away");
@@ -63,50 +63,66 @@ fn lane_name(svg: &mut Svg, y: u64, name: &str) {
     svg.text("lane end", (units(LEFT - 6), units(y)), name);
 }
 
+/// Where a happening is drawn, and its words.
+struct Placed<'a> {
+    lane: usize,
+    happened: &'a Happened,
+    /// Where its words are; `None`: there is no room for them.
+    said: Option<Side>,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
 /// Gives each happening a lane, so that those which overlap lie below each other, as far as there are lanes.
-fn lanes<'a>(axis: &Axis, happenings: &'a [Happened]) -> Vec<(usize, &'a Happened)> {
+fn lanes<'a>(axis: &Axis, happenings: &'a [Happened]) -> Vec<Placed<'a>> {
     let mut free: Vec<Tenths> = Vec::new();
     let words = happenings.len() <= LANES * 3;
     let mut placed = Vec::new();
     for happened in happenings {
-        let from = axis.x(happened.at);
-        let until = axis.x(happened.at + happened.lasting);
-        // Words need room beside the bar.
-        let room = if words { happened.what.chars().count() as u64 * 58 + 60 } else { 10 };
-        let taken = Tenths(until.0.max(from.0 + room) + 20);
-        match free.iter().position(|end| *end <= from) {
-            Some(lane) => {
-                free[lane] = taken;
-                placed.push((lane, happened));
-            }
-            None if free.len() < LANES => {
-                placed.push((free.len(), happened));
-                free.push(taken);
-            }
-            None => placed.push((LANES - 1, happened)),
+        let (from, until) = bar(axis, happened);
+        let long = happened.what.chars().count() as u64 * 58 + 40;
+        // Near the right edge words stand before the bar.
+        let side = if until.0 + long > axis.end().0 { Side::Left } else { Side::Right };
+        let (begins, ends) = match (words, side) {
+            (true, Side::Left) => (from.0.saturating_sub(long), until.0 + 20),
+            (true, Side::Right) => (from.0, until.0 + long + 20),
+            (false, _) => (from.0, until.0 + 20),
+        };
+        let lane = free.iter().position(|end| end.0 <= begins).or((free.len() < LANES).then_some(free.len()));
+        let said = lane.filter(|_| words).map(|_| side);
+        let lane = lane.unwrap_or(LANES - 1);
+        if lane == free.len() {
+            free.push(Tenths(0));
         }
+        free[lane] = Tenths(ends.max(free[lane].0));
+        placed.push(Placed { lane, happened, said });
     }
     placed
 }
 
-fn happenings(svg: &mut Svg, axis: &Axis, recording: &Recording, lanes: &[(usize, &Happened)], top: u64) {
-    let words = recording.happenings.len() <= LANES * 3;
-    for (lane, happened) in lanes {
+/// Gives where the bar of a happening begins and ends.
+fn bar(axis: &Axis, happened: &Happened) -> (Tenths, Tenths) {
+    let (from, until) = (axis.x(happened.at), axis.x(happened.at + happened.lasting));
+    (from, Tenths(until.0.max(from.0 + 40)))
+}
+
+fn happenings(svg: &mut Svg, axis: &Axis, lanes: &[Placed<'_>], top: u64) {
+    for Placed { lane, happened, said } in lanes {
         let y = top + *lane as u64 * LANE;
-        let (from, until) = (axis.x(happened.at), axis.x(happened.at + happened.lasting));
-        let width = Tenths(until.0.saturating_sub(from.0).max(40));
+        let (from, until) = bar(axis, happened);
         let class = if happened.by_user { "mark-user" } else { "mark-fault" };
         let title = format!("{}: {}", at(happened.at), happened.what);
-        svg.rect(class, (from, units(y), width, units(LANE - 4)), &title);
-        if !words {
-            continue;
-        }
-        // Near the right edge words stand before the bar.
-        let long = happened.what.chars().count() as u64 * 58;
-        if from.0 + width.0 + 40 + long > axis.end().0 && from.0 > LEFT * 10 + long {
-            svg.text("said end", (Tenths(from.0 - 40), units(y + 9)), &happened.what);
-        } else {
-            svg.text("said", (Tenths(from.0 + width.0 + 40), units(y + 9)), &happened.what);
+        svg.rect(class, (from, units(y), Tenths(until.0 - from.0), units(LANE - 4)), &title);
+        match said {
+            None => {}
+            Some(Side::Left) => {
+                svg.text("said end", (Tenths(from.0.saturating_sub(40)), units(y + 9)), &happened.what);
+            }
+            Some(Side::Right) => svg.text("said", (Tenths(until.0 + 40), units(y + 9)), &happened.what),
         }
     }
 }

@@ -5,9 +5,12 @@ use super::numbers::{count, figure, names};
 use crate::recording::{Aftermath, Fall, Happened, Kind, Recording};
 use callboard_core::machine::{Span, Time};
 use maud::{Markup, html};
+use std::collections::BTreeMap;
 
 /// How many happenings are told one by one.
 const TOLD: usize = 12;
+/// How many things that are alike and cost nothing are told one by one.
+const ALIKE: usize = 2;
 /// How many services a sentence names.
 const NAMED: usize = 3;
 
@@ -31,7 +34,7 @@ pub(super) fn story(told: &Told<'_>) -> Markup {
         section class="story" {
             p { (beginning(told)) " " (verdict(told)) }
             @if let Some(recording) = &told.outcome.recording {
-                @let sentences = sentences(recording);
+                @let (sentences, left_out) = sentences(recording);
                 @if !sentences.is_empty() {
                     ol {
                         @for (time, sentence) in &sentences {
@@ -39,7 +42,7 @@ pub(super) fn story(told: &Told<'_>) -> Markup {
                         }
                     }
                 }
-                p { (rest(recording)) (end(told, recording)) }
+                p { (rest(left_out)) (end(told, recording)) }
             }
         }
     }
@@ -88,33 +91,56 @@ fn verdict(told: &Told<'_>) -> String {
     format!("{is}{over}")
 }
 
-/// Tells what happened and what followed, in the order of time.
-fn sentences(recording: &Recording) -> Vec<(Time, String)> {
+/// Tells what happened and what followed, in the order of time; and how many things are left out.
+fn sentences(recording: &Recording) -> (Vec<(Time, String)>, u64) {
     let aftermaths = recording.aftermaths();
-    let mut told: Vec<(usize, &Happened, &Aftermath)> = recording
-        .happenings
-        .iter()
-        .zip(&aftermaths)
-        .enumerate()
-        .map(|(index, (happened, aftermath))| (index, happened, aftermath))
-        .collect();
+    let all = recording.happenings.iter().zip(&aftermaths);
+    let (harmless, costly): (Vec<_>, Vec<_>) =
+        all.partition(|(happened, aftermath)| aftermath.falls.is_empty() && happened.tasks_lost == 0);
+    let mut alike: BTreeMap<&str, Vec<(&Happened, &Aftermath)>> = BTreeMap::new();
+    for one in harmless {
+        alike.entry(kind(&one.0.what)).or_default().push(one);
+    }
+    let groups = costly.into_iter().map(|one| vec![one]).chain(alike.into_values().flat_map(|group| {
+        if group.len() > ALIKE { vec![group] } else { group.into_iter().map(|one| vec![one]).collect() }
+    }));
+    let mut groups: Vec<Vec<(&Happened, &Aftermath)>> = groups.collect();
     // Where there are many, those count that cost most.
-    told.sort_by_key(|(index, happened, aftermath)| {
-        let weight = aftermath.falls.len() as u64 * 10 + happened.tasks_lost + u64::from(happened.hosts);
-        (std::cmp::Reverse(weight), *index)
+    groups.sort_by_key(|group| {
+        let weight = |(happened, aftermath): &(&Happened, &Aftermath)| {
+            aftermath.falls.len() as u64 * 10 + happened.tasks_lost + u64::from(happened.hosts)
+        };
+        (std::cmp::Reverse(group.iter().map(weight).max()), group.first().map(|(happened, _)| happened.at))
     });
-    told.truncate(TOLD);
-    let mut sentences: Vec<(Time, usize, String)> = told
-        .into_iter()
-        .map(|(index, happened, aftermath)| (happened.at, index, sentence(happened, aftermath)))
-        .collect();
+    let left_out = groups.iter().skip(TOLD).map(Vec::len).sum::<usize>() as u64 + recording.more_happenings;
+    let told = groups.iter().take(TOLD).filter_map(|group| {
+        let (happened, aftermath) = group.first()?;
+        Some((happened.at, if group.len() > 1 { together(group) } else { sentence(happened, aftermath) }))
+    });
+    let mut sentences: Vec<(Time, String)> = told.collect();
     let turns = recording.decisions.iter().filter(|decision| {
         matches!(decision.kind, Kind::Rollout | Kind::Braked) && !decision.first.contains("rolling out")
     });
     let turns = turns.filter(|decision| recording.happenings.iter().any(|it| it.at <= decision.at));
-    sentences.extend(turns.take(TOLD).map(|decision| (decision.at, usize::MAX, capital(&decision.first))));
-    sentences.sort();
-    sentences.into_iter().map(|(time, _, sentence)| (time, sentence)).collect()
+    sentences.extend(turns.take(TOLD).map(|decision| (decision.at, capital(&decision.first))));
+    sentences.sort_by_key(|(at, _)| *at);
+    (sentences, left_out)
+}
+
+/// Gives what happened without whom it hit.
+fn kind(what: &str) -> &str {
+    what.split_once(": ").map_or(what, |(_, kind)| kind)
+}
+
+/// Tells of several things that are alike and cost nothing.
+fn together(group: &[(&Happened, &Aftermath)]) -> String {
+    let what = group.first().map(|(happened, _)| kind(&happened.what)).unwrap_or_default();
+    let last = group.last().map(|(happened, _)| happened.at).unwrap_or_default();
+    format!(
+        "{} until {}: {what}. No service had fewer healthy tasks than it wants.",
+        count(group.len() as u64, "time", "times"),
+        at(last)
+    )
 }
 
 fn capital(text: &str) -> String {
@@ -166,14 +192,17 @@ fn fall(fall: &Fall) -> String {
     format!("{} fell to {} of {} healthy", fall.service, fall.dip.low, fall.dip.wanted)
 }
 
+/// Begins a sentence; a name that it begins with stays as it is.
 fn capital_first(text: &str) -> String {
+    if text.split_once(": ").is_some_and(|(name, _)| !name.contains(' ')) {
+        return text.into();
+    }
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
 
-fn rest(recording: &Recording) -> String {
-    let all = recording.happenings.len() as u64 + recording.more_happenings;
-    match all.saturating_sub(TOLD as u64) {
+fn rest(left_out: u64) -> String {
+    match left_out {
         0 => String::new(),
         more => format!("{} more, which cost less. ", count(more, "thing happened", "things happened")),
     }
