@@ -2,6 +2,7 @@
 
 mod branch;
 mod compare;
+mod concern;
 mod crash_points;
 mod fuzz;
 mod journal;

@@ -1,5 +1,6 @@
 //! `callboard sim replay`: a run event by event, and what was true at any moment of it.
 
+use super::concern::Concern;
 use super::journal;
 use super::look;
 use super::source::{Sets, scenario_with};
@@ -8,7 +9,7 @@ use crate::problem::Problem;
 use anyhow::Result;
 use callboard_core::machine::{Span, Time};
 use callboard_sim::Options;
-use callboard_sim::replay::{Line, LineKind, Replay, Step};
+use callboard_sim::replay::{LineKind, Replay, Step};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -16,11 +17,12 @@ use std::path::PathBuf;
 /// Follow a run event by event, or stop it at a moment and look: what happened, what was decided, and why
 ///
 /// Shown are decisions with their reasons, what went wrong and what users did. --events shows every event, --diff every
-/// change of the store and of what really runs. With --until and a name (--host, --service, --task) it is shown as it is
-/// then. The same seed gives the same run, so what was seen once can be looked at again.
+/// change of the store and of what really runs. With a name (--host, --service, --task) what concerns it is shown, with what
+/// happened to the hosts it was on, and how it is when the replay stops. The same seed gives the same run, so what was seen once can be looked at again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  callboard sim replay examples/scenarios/bad-build.yml\n  \
     callboard sim replay tiny-7 --from 2m --until 2m30s --events\n  \
+    callboard sim replay rack-loss --task main-web-001-1-0 --until 5m\n  \
     callboard sim replay tiny-7 --until 2m --state\n  \
     callboard sim replay tiny-7 --from 2m --until 3m --diff --step\n  \
     callboard sim replay /var/lib/callboard/journal")]
@@ -94,6 +96,8 @@ fn follow(args: &ReplayArgs, format: Format, replay: &mut Replay) -> Result<(), 
     if let Some(from) = args.from.filter(|from| from.0 > 0) {
         replay.skip_to(Time(from.0 - 1));
     }
+    let named = named(args);
+    let mut concern = Concern::new(&named, replay);
     let before = args.diff.then(|| replay.snapshot());
     let waits = args.step && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     // Between two moments the whole difference says more than thousands of steps.
@@ -102,7 +106,7 @@ fn follow(args: &ReplayArgs, format: Format, replay: &mut Replay) -> Result<(), 
         if whole {
             continue;
         }
-        let Some(step) = chosen(args, step) else { continue };
+        let Some(step) = chosen(args, &mut concern, step) else { continue };
         match format {
             Format::Json => out::line(&as_json(&step).to_string()),
             Format::Table => show(&step),
@@ -122,21 +126,15 @@ fn follow(args: &ReplayArgs, format: Format, replay: &mut Replay) -> Result<(), 
 }
 
 /// Keeps of a step what the user wants to see; `None` when that is nothing.
-fn chosen(args: &ReplayArgs, mut step: Step) -> Option<Step> {
+fn chosen(args: &ReplayArgs, concern: &mut Concern<'_>, mut step: Step) -> Option<Step> {
     let kinds = |kind: LineKind| match kind {
         LineKind::Happening | LineKind::Decision => true,
         LineKind::Order => args.events,
         LineKind::Store | LineKind::Truth => args.diff || args.events,
     };
-    let concerns = |line: &Line| {
-        let is = |wanted: &Option<String>, name: &Option<callboard_core::model::Name>| {
-            wanted.as_deref().is_none_or(|wanted| name.as_deref() == Some(wanted))
-        };
-        is(&args.host, &line.host) && is(&args.service, &line.service) && is(&args.task, &line.task)
-    };
     let whole = args.service.is_none() && args.task.is_none();
     let here = args.host.as_deref().is_none_or(|host| step.host.as_deref() == Some(host));
-    step.lines.retain(|line| kinds(line.kind) && concerns(line));
+    concern.retain(&mut step, kinds);
     (!step.lines.is_empty() || args.events && whole && here).then_some(step)
 }
 
