@@ -16,7 +16,7 @@ const HORIZON: Span = Span::secs(2 * 3600);
 
 /// Rehearses an apply.
 pub(crate) async fn plan(store: &dyn Store, wanted: &Sourced<Configuration>) -> Result<Planned, Problem> {
-    let live = Live::fetch(store).await?;
+    let live = Live::fetch(store, "").await?;
     let desired = live.desired();
     let writes = desired.writes(wanted)?;
     let applied = change::summary(&desired.stored, &writes);

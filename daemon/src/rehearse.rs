@@ -3,9 +3,11 @@
 
 mod assume;
 mod forecast;
+mod page;
 
 pub(crate) use assume::{Assumption, Loss};
 pub(crate) use forecast::{Finding, Forecast};
+pub(crate) use page::page;
 
 use crate::change::{self, Write};
 use crate::problem::{Kind, Problem};
@@ -16,9 +18,9 @@ use callboard_core::keys::Key;
 use callboard_core::machine::Span;
 use callboard_core::mirror::{hash, mix};
 use callboard_core::model::{Name, Registration};
-use callboard_core::store::{Entry, Revision};
+use callboard_core::store::{Entry, Listing, Revision};
 use callboard_sim::search::{cores, in_order};
-use callboard_sim::{Build, Mishaps, Proposal, rehearse};
+use callboard_sim::{Build, Mishaps, Outcome, Proposal, Scenario, StoreKind, record, rehearse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -33,6 +35,9 @@ pub(crate) struct Live {
     pub(crate) schema: u32,
     /// The version of Callboard that took it.
     pub(crate) version: String,
+    /// What kind of store it is from; empty where that is not known.
+    #[serde(default)]
+    pub(crate) store: String,
     /// As of when.
     pub(crate) revision: Revision,
     /// All keys, in order.
@@ -40,14 +45,15 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Takes it from a store.
+    /// Takes it from a store, which is so named.
     ///
     /// # Errors
     /// The store does not answer.
-    pub(crate) async fn fetch(store: &dyn callboard_backends::Store) -> Result<Live, Problem> {
-        let listing = store.list("").await.map_err(Problem::away)?;
+    pub(crate) async fn fetch(store: &dyn callboard_backends::Store, name: &str) -> Result<Live, Problem> {
+        let Listing { revision, entries } = store.list("").await.map_err(Problem::away)?;
         let version = env!("CARGO_PKG_VERSION").into();
-        Ok(Live { schema: SCHEMA, version, revision: listing.revision, entries: listing.entries })
+        let kind = name.split([':', '+']).next().unwrap_or_default();
+        Ok(Live { schema: SCHEMA, version, store: kind.into(), revision, entries })
     }
 
     /// Reads it from a file.
@@ -148,8 +154,9 @@ impl Rehearsing {
             change: writes.into_iter().map(key_and_value).collect(),
             lose,
             lose_after: asked.lose_after,
-            assume: asked.assume.iter().map(|assumption| assumption.0.clone()).collect(),
+            assume: asked.assume.iter().map(|assumption| assumption.build.clone()).collect(),
             mishaps: asked.mishaps,
+            store: StoreKind::named(&live.store).unwrap_or_default(),
             until: asked.until,
         };
         Ok(Rehearsing { live, proposal, applied })
@@ -169,6 +176,11 @@ impl Rehearsing {
         });
         forecast.end();
         forecast
+    }
+
+    /// Plays it with one seed, and keeps what that looks like over time.
+    fn record(&self, seed: u64) -> (Scenario, Outcome) {
+        record(&self.live.entries, &self.proposal, seed)
     }
 }
 

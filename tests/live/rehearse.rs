@@ -76,7 +76,14 @@ fn a_bad_build_is_given_up_in_the_forecast_and_then_not_applied() {
         (&Value::Array(vec![]), &3.into())
     );
 
-    show.callboard(&["rehearse", "--lose", "host=h1"]).ends(3).complains("broken");
+    let page = show.file("page.html", "");
+    let lost =
+        show.callboard(&["rehearse", "--lose", "host=h1", "--report", &page]).ends(3).complains("broken");
+    let again = lost.out.lines().last().expect("a line").to_owned();
+    assert_eq!(again, "again: callboard rehearse --lose host=h1 --seed 1 --seeds 1");
+    show.callboard(&["rehearse", "--lose", "host=h1", "--seed", "1", "--seeds", "1"]).ends(3);
+    let page = std::fs::read_to_string(page).expect("the page was written");
+    assert!(page.contains("web had 0 healthy tasks") && page.contains("<svg"), "{page}");
     show.callboard(&["rehearse", "--lose", "rack=r3"]).ends(2).complains("no host is rack=r3");
     show.callboard(&["rehearse", "--drain", "h9"]).ends(1).complains("no host");
     show.callboard(&["rehearse"]).ends(2);

@@ -87,7 +87,7 @@ pub(super) async fn host(State(api): Shared, Path(name): Path<String>) -> Result
 
 /// Gives all that the store holds for Callboard, at one revision.
 pub(super) async fn state(State(api): Shared) -> Result<Json<Live>, Problem> {
-    Live::fetch(&*api.store).await.map(Json)
+    Live::fetch(&*api.store, &api.store_name).await.map(Json)
 }
 
 /// Gives the desired state in the form of a configuration file.

@@ -7,7 +7,7 @@ use super::rehearse::before_apply;
 use super::wait::{self, WaitArgs};
 use crate::api::FILES;
 use crate::problem::{Kind, Problem};
-use crate::views::{Applied, ObjectChange, Planned};
+use crate::views::{Applied, Planned};
 use crate::write::{self, SentFile};
 use anyhow::Result;
 use reqwest::Method;
@@ -99,23 +99,10 @@ pub(crate) fn tell(applied: &Applied, format: Format) -> Result<()> {
     if format == Format::Json {
         out::json(applied)?;
     } else {
-        applied.changes.iter().for_each(|change| out::line(&change_line(change)));
+        applied.changes.iter().for_each(|change| out::line(&change.to_string()));
     }
     applied.warnings.iter().for_each(|warning| out::message(warning));
     Ok(())
-}
-
-/// Tells what was changed in one object.
-pub(crate) fn change_line(change: &ObjectChange) -> String {
-    let mark = match change.change.as_str() {
-        "created" => '+',
-        "changed" => '~',
-        "deleted" => '-',
-        _ => ' ',
-    };
-    let fields =
-        if change.fields.is_empty() { String::new() } else { format!("  ({})", change.fields.join(", ")) };
-    format!("{mark} {} {}{fields}", change.object, change.change)
 }
 
 /// Reads files, checks them here for a quick answer, and packs them up.

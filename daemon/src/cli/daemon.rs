@@ -195,7 +195,7 @@ async fn apply_files(
 ) -> Result<()> {
     let applied = write::apply(process.store(), wanted, false, None).await?;
     for change in applied.changes.iter().filter(|change| change.change != "unchanged") {
-        process.events().say(super::apply::change_line(change));
+        process.events().say(change.to_string());
     }
     for warning in &applied.warnings {
         process.events().say(warning.clone());

@@ -4,12 +4,13 @@ use super::apply::{read, tell};
 use super::client::Client;
 use super::out::{self, Format};
 use crate::problem::{Kind, Problem};
-use crate::rehearse::{Assumption, Finding, Forecast, Live, Loss, Question, Rehearsing};
+use crate::rehearse::{Assumption, Finding, Forecast, Live, Loss, Question, Rehearsing, page};
 use crate::write;
 use anyhow::{Context, Result};
 use callboard_core::config::{Configuration, Sourced};
 use callboard_core::machine::Span;
 use callboard_sim::Mishaps;
+use clap::ValueEnum as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
@@ -48,7 +49,7 @@ pub(crate) struct RehearseArgs {
     #[arg(long, value_enum, default_value = "none", value_name = "FAULTS")]
     faults: Faults,
     /// How far into the future is looked, in pretended hours
-    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=720))]
+    #[arg(long, value_name = "NUMBER", default_value_t = HOURS, value_parser = clap::value_parser!(u64).range(1..=720))]
     hours: u64,
     /// How many seeds are played
     #[arg(long, value_name = "NUMBER", default_value_t = SEEDS, value_parser = clap::value_parser!(u64).range(1..))]
@@ -63,8 +64,13 @@ pub(crate) struct RehearseArgs {
     /// with secrets
     #[arg(long, value_name = "FILE", conflicts_with = "state")]
     save_state: Option<PathBuf>,
+    /// Also write a page about it, HTML that needs no network: the answer, and what the seeds that tell most look like
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
+/// How far is looked unless told otherwise, in hours.
+const HOURS: u64 = 2;
 /// How many seeds are played unless told otherwise.
 const SEEDS: u64 = 20;
 
@@ -119,7 +125,12 @@ pub(crate) async fn rehearse(
         seeds: args.seeds,
         first_seed: args.seed,
     };
-    let forecast = play(live, wanted.as_ref(), question).await?;
+    let (mut forecast, rehearsing) = play(live, wanted.as_ref(), question).await?;
+    forecast.again = forecast.worst().map(|worst| args.again(worst.seed));
+    if let Some(path) = &args.report {
+        let page = page(&rehearsing, &forecast, |seed| args.again(seed));
+        std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
     if format == Format::Json {
         out::json(&forecast)?;
     } else {
@@ -142,9 +153,10 @@ pub(crate) async fn before_apply(client: &Client, files: &[PathBuf], format: For
     let wanted = read_all(files)?;
     let live: Live = client.get("/v1/state").await?;
     let fingerprint = crate::rehearse::fingerprint(live.desired().stored.values());
-    let until = Span::secs(2 * 3600);
+    let until = Span::secs(HOURS * 3600);
     let question = Question { until, seeds: SEEDS, first_seed: 1, ..Question::default() };
-    let forecast = play(live, Some(&wanted), question).await?;
+    let (mut forecast, _) = play(live, Some(&wanted), question).await?;
+    forecast.again = forecast.worst().map(|worst| again(files, &[], worst.seed));
     if format == Format::Table {
         show(&forecast)?;
     }
@@ -171,35 +183,31 @@ fn save(path: &Path, live: &Live) -> Result<()> {
     Ok(())
 }
 
-async fn play(live: Live, wanted: Option<&Sourced<Configuration>>, question: Question) -> Result<Forecast> {
+async fn play(
+    live: Live,
+    wanted: Option<&Sourced<Configuration>>,
+    question: Question,
+) -> Result<(Forecast, Rehearsing)> {
     let rehearsing = Rehearsing::new(live, wanted, &question)?;
     let bar = ProgressBar::new(question.seeds);
     if let Ok(style) = ProgressStyle::with_template("rehearsing {pos} of {len} seeds {bar:30} {elapsed}") {
         bar.set_style(style);
     }
     let shown = bar.clone();
-    let played = tokio::task::spawn_blocking(move || rehearsing.play(&question, || shown.inc(1)));
-    let forecast = played.await.map_err(|error| {
+    let played =
+        tokio::task::spawn_blocking(move || (rehearsing.play(&question, || shown.inc(1)), rehearsing));
+    let played = played.await.map_err(|error| {
         Problem::failed(format!("the rehearsal broke down: {error}"))
             .hint("this is a defect; keep the state with --save-state and report it")
     })?;
     bar.finish_and_clear();
-    Ok(forecast)
+    Ok(played)
 }
 
 fn show(forecast: &Forecast) -> Result<()> {
     tell(&forecast.applied, Format::Table)?;
     out::line("");
-    let moved: Vec<&str> = forecast.moved.iter().map(|one| one.task.as_str()).collect();
-    let mut steps: Vec<String> = forecast
-        .moved
-        .iter()
-        .map(|one| format!("move  {} from {} to {}", one.task, one.from, one.to))
-        .collect();
-    let started = forecast.started.iter().filter(|start| !moved.contains(&start.task.as_str()));
-    steps.extend(started.map(|start| format!("start {} on {}", start.task, start.host)));
-    let stopped = forecast.stopped.iter().filter(|stop| !moved.contains(&stop.task.as_str()));
-    steps.extend(stopped.map(|stop| format!("stop  {} on {}: {}", stop.task, stop.host, stop.why)));
+    let steps = forecast.steps();
     steps.iter().take(STEPS_SHOWN).for_each(|step| out::line(&format!("  {step}")));
     if let more @ 1.. = steps.len().saturating_sub(STEPS_SHOWN) {
         out::line(&format!("  and {more} steps more"));
@@ -224,18 +232,20 @@ fn show(forecast: &Forecast) -> Result<()> {
         }
         out::line("");
     }
-    let took = &forecast.took;
+    let (took, moved) = (&forecast.took, forecast.moved.len());
     out::line(&format!(
-        "{} started, {} stopped, {} moved; all within {}, {} at most",
-        forecast.started.len() - moved.len(),
-        forecast.stopped.len() - moved.len(),
-        moved.len(),
+        "{} started, {} stopped, {moved} moved; all within {}, {} at most",
+        forecast.started.len() - moved,
+        forecast.stopped.len() - moved,
         rounded(took.median_ms),
         rounded(took.most_ms),
     ));
     let each = [("waits", &forecast.waits), ("given up", &forecast.failed), ("BROKEN", &forecast.broken)];
     for (word, findings) in each {
         findings.iter().for_each(|finding| out::line(&found(word, finding, forecast.seeds)));
+    }
+    if let Some(again) = &forecast.again {
+        out::line(&format!("again: {again}"));
     }
     Ok(())
 }
@@ -251,28 +261,49 @@ fn rounded(ms: u64) -> Span {
 
 /// Says in the end whether the answer is yes.
 fn answer(forecast: &Forecast) -> Result<()> {
-    let worst = forecast.broken.iter().chain(&forecast.failed).chain(&forecast.waits).next();
-    let seeds = forecast.seeds;
     if forecast.passed {
         return Ok(());
     }
-    let what = match (forecast.broken.len(), worst) {
-        (0, Some(_)) => "no promise is broken, and it does not come to a good end".to_owned(),
-        (0, None) => format!(
-            "it does not come to an end in the time looked at, with {} of {seeds} seeds",
-            forecast.unsettled
-        ),
-        (1, _) => "a promise is broken".to_owned(),
-        (count, _) => format!("{count} promises are broken"),
+    let hint = match forecast.worst() {
+        Some(_) => {
+            "the last line tells that story step by step; --save-state keeps what it was played on, --report draws it"
+        }
+        None => "look further with --hours",
     };
-    let problem = Problem::new(Kind::No, what);
-    Err(match worst {
-        Some(finding) => problem.hint(format!(
-            "the same command with `--seed {} --seeds 1` tells that story step by step; --save-state keeps what it \
-             was played on",
-            finding.seed
-        )),
-        None => problem.hint("look further with --hours"),
+    Err(Problem::new(Kind::No, forecast.verdict()).hint(hint).into())
+}
+
+impl RehearseArgs {
+    /// Gives the command that plays one seed again.
+    fn again(&self, seed: u64) -> String {
+        let mut more = Vec::new();
+        let mut add = |flag: &str, value: String| more.extend([flag.to_owned(), value]);
+        self.drain.iter().for_each(|host| add("--drain", host.clone()));
+        self.lose.iter().for_each(|loss| add("--lose", loss.to_string()));
+        self.lose_after.iter().for_each(|after| add("--lose-after", after.to_string()));
+        self.assume.iter().for_each(|assumption| add("--assume", assumption.text.clone()));
+        if self.faults != Faults::None {
+            let name = self.faults.to_possible_value().map(|value| value.get_name().to_owned());
+            add("--faults", name.unwrap_or_default());
+        }
+        if self.hours != HOURS {
+            add("--hours", self.hours.to_string());
+        }
+        for path in self.state.iter().chain(&self.save_state) {
+            add("--state", path.display().to_string());
+        }
+        again(&self.files, &more, seed)
     }
-    .into())
+}
+
+fn again(files: &[PathBuf], more: &[String], seed: u64) -> String {
+    let files = files.iter().flat_map(|path| ["-f".to_owned(), path.display().to_string()]);
+    let words: Vec<String> = files.chain(more.iter().cloned()).map(|word| quoted(&word)).collect();
+    format!("callboard rehearse {} --seed {seed} --seeds 1", words.join(" "))
+}
+
+/// Quotes a word for a shell where it needs that.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,".contains(letter);
+    if word.chars().all(is_plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

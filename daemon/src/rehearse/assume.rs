@@ -6,10 +6,15 @@ use callboard_core::machine::Span;
 use callboard_core::model::{Name, Registration};
 use callboard_sim::Build;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// How a version of a task definition behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Assumption(pub(crate) Build);
+pub(crate) struct Assumption {
+    /// As it was given.
+    pub(crate) text: String,
+    pub(super) build: Build,
+}
 
 /// What a version can be supposed to do.
 const BEHAVIOURS: &str = "sound, slow, never-healthy, fails-to-start, dies, crash-loop, leaks";
@@ -34,7 +39,7 @@ impl Assumption {
                 return Err(format!("nothing is known to behave as {behaviour:?}; behaviours: {BEHAVIOURS}"));
             }
         };
-        Ok(Assumption(build))
+        Ok(Assumption { text: text.into(), build })
     }
 }
 
@@ -82,6 +87,12 @@ impl Loss {
     }
 }
 
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.label, self.value)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_supposed_has_a_name() {
         let check = |text: &str, is_sound: Option<bool>| {
-            let read = Assumption::parse(text).ok().map(|assumption| assumption.0.is_sound());
+            let read = Assumption::parse(text).ok().map(|assumption| assumption.build.is_sound());
             assert_eq!(read, is_sound, "{text}");
         };
         check("web:2=never-healthy", Some(false));

@@ -40,6 +40,9 @@ pub(crate) struct Forecast {
     pub(crate) unsettled: u64,
     /// What happens with the first seed, in words.
     pub(crate) story: Vec<Line>,
+    /// The command that shows the first of what does not go well again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) again: Option<String>,
     #[serde(skip)]
     durations: Vec<Span>,
     #[serde(skip)]
@@ -126,6 +129,7 @@ impl Forecast {
             broken: Vec::new(),
             unsettled: 0,
             story: Vec::new(),
+            again: None,
             durations: Vec::new(),
             calm: asked.mishaps == callboard_sim::Mishaps::None,
         }
@@ -200,6 +204,52 @@ impl Forecast {
             && self.failed.is_empty()
             && self.waits.is_empty()
             && (self.unsettled == 0 || !self.calm);
+    }
+}
+
+impl Forecast {
+    /// Gives the first of what does not go well, the worst before the others.
+    pub(crate) fn worst(&self) -> Option<&Finding> {
+        self.broken.iter().chain(&self.failed).chain(&self.waits).next()
+    }
+
+    /// Says what does not go well.
+    pub(crate) fn verdict(&self) -> String {
+        match (self.broken.len(), self.worst()) {
+            (0, Some(_)) => "no promise is broken, and it does not come to a good end".into(),
+            (0, None) => format!(
+                "it does not come to an end in the time looked at, with {} of {} seeds",
+                self.unsettled, self.seeds
+            ),
+            (1, _) => "a promise is broken".into(),
+            (count, _) => format!("{count} promises are broken"),
+        }
+    }
+
+    /// Gives the seeds that tell most, those with which something does not go well before those in which a service has the
+    /// fewest healthy tasks.
+    pub(crate) fn telling_seeds(&self) -> Vec<u64> {
+        let findings = self.broken.iter().chain(&self.failed).chain(&self.waits).map(|finding| finding.seed);
+        let dips = self.services.values().filter(|fare| fare.lowest < fare.before);
+        let mut seeds = Vec::new();
+        for seed in findings.chain(dips.map(|fare| fare.lowest_seed)).chain([self.first_seed]) {
+            if !seeds.contains(&seed) {
+                seeds.push(seed);
+            }
+        }
+        seeds
+    }
+
+    /// Says step by step what is done with the first seed.
+    pub(crate) fn steps(&self) -> Vec<String> {
+        let moved: Vec<&str> = self.moved.iter().map(|one| one.task.as_str()).collect();
+        let moves =
+            self.moved.iter().map(|one| format!("move  {} from {} to {}", one.task, one.from, one.to));
+        let started = self.started.iter().filter(|start| !moved.contains(&start.task.as_str()));
+        let starts = started.map(|start| format!("start {} on {}", start.task, start.host));
+        let stopped = self.stopped.iter().filter(|stop| !moved.contains(&stop.task.as_str()));
+        let stops = stopped.map(|stop| format!("stop  {} on {}: {}", stop.task, stop.host, stop.why));
+        moves.chain(starts).chain(stops).collect()
     }
 }
 

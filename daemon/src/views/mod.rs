@@ -10,6 +10,7 @@ pub(crate) use build::{Blocked, hosts, overview, service, services, task, tasks}
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -227,6 +228,19 @@ pub(crate) struct ObjectChange {
     /// Fields that differ, `desired: 4 → 6`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) fields: Vec<String>,
+}
+
+impl fmt::Display for ObjectChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.change.as_str() {
+            "created" => '+',
+            "changed" => '~',
+            "deleted" => '-',
+            _ => ' ',
+        };
+        write!(f, "{mark} {} {}", self.object, self.change)?;
+        if self.fields.is_empty() { Ok(()) } else { write!(f, "  ({})", self.fields.join(", ")) }
+    }
 }
 
 /// What an apply would do.
