@@ -127,10 +127,10 @@ fn no_store_makes_a_rehearsal_break_more_than_min() {
 fn what_is_recorded_is_what_was_played() {
     for store in [StoreKind::Memory, StoreKind::Consul] {
         let lose = vec!["h1".into(), "h2".into()];
-        let tried = Proposal { change: roll(), lose, store, ..proposal() };
+        let tried = Proposal { lose, store, ..proposal() };
         let (rehearsal, (_, outcome)) = (rehearse(&live(100), &tried, 3), record(&live(100), &tried, 3));
         let broken: Vec<&str> = outcome.violations.iter().map(|broken| broken.promise.as_str()).collect();
-        assert_eq!((broken, outcome.passed), (promises(&rehearsal), false));
+        assert_eq!((&broken, promises(&rehearsal)), (&vec!["min"], vec!["min"]));
         let web = &outcome.recording.expect("it was recorded").services["web"];
         assert_eq!(web.deepest().map(|dip| dip.low), Some(rehearsal.least_healthy["web"]));
     }

@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn services_that_appear_go_with_all_that_speaks_of_them() {
-        let text = "name: it\nfleet: [{count: 2}]\ngenerate: [{prefix: web-, tasks: 2}]\ntimeline:\n\
+        let text = "name: it\nduration: 9m\nfleet: [{count: 2}]\ngenerate: [{prefix: web-, tasks: 2}]\ntimeline:\n\
             - {at: 1m, do: add_service, service: late, tasks: 4, memory: 64}\n\
             - {at: 2m, do: apply}\n- {at: 3m, do: delete_service, service: late}\n";
         let scenario = crate::scenario::read("it.yml", text.as_bytes()).expect("it is right");
