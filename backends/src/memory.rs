@@ -94,6 +94,11 @@ impl Memory {
         }
     }
 
+    /// Takes the place of another store: no session gets an id that one got there.
+    pub fn succeed(&mut self, before: &Memory) {
+        self.sessions.succeed(&before.sessions);
+    }
+
     /// Gives the revision of the last transaction that changed something.
     #[must_use]
     pub fn revision(&self) -> Revision {

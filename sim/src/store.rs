@@ -245,6 +245,7 @@ impl SimStore {
             let mut past = self.checkpoints.iter().rev();
             past.find(|(at, _)| *at <= to).map(|(_, memory)| memory.clone())
         });
+        let before = std::mem::take(&mut self.memory);
         self.memory = match found {
             Some(memory) => {
                 let entries: Vec<_> =
@@ -257,6 +258,7 @@ impl SimStore {
                 Memory::restore(begin, Vec::new(), callboard_backends::memory::HISTORY_TXNS)
             }
         };
+        self.memory.succeed(&before);
         let begin = self.memory.revision();
         if let Ok((witness, _)) = self.memory.watch("", begin) {
             self.witness = witness;

@@ -29,6 +29,11 @@ impl Sessions {
         Sessions { epoch, opened: 0, open: BTreeMap::new(), deadlines: BTreeSet::new() }
     }
 
+    /// Numbers sessions from where others ended.
+    pub(super) fn succeed(&mut self, before: &Sessions) {
+        self.opened = self.opened.max(before.opened);
+    }
+
     pub(super) fn open(&mut self, name: &str, ttl: Span, now: Time) -> SessionId {
         self.opened += 1;
         let id = SessionId(format!("session-{}-{}", self.epoch.0, self.opened));

@@ -65,6 +65,28 @@ impl World {
             }
             self.put(now, entry);
         }
+        if prefix == keys::STATE {
+            self.rebuild_ledgers();
+        }
+    }
+
+    /// Takes the records of tasks for what clusters hold of a host whose ledger never could be read.
+    fn rebuild_ledgers(&mut self) {
+        let mut unread: BTreeSet<Name> = BTreeSet::new();
+        for key in self.problems.keys() {
+            if let Some(Key::Ledger(host)) = Key::parse(key) {
+                unread.insert(host);
+            }
+        }
+        unread.retain(|host| self.hosts.get(host).is_some_and(|view| view.ledger.is_none()));
+        for host in unread {
+            let ids = self.hosts.get(&host).map(|view| view.tasks.clone()).unwrap_or_default();
+            for id in ids {
+                let Some(task) = self.tasks.get(&id).map(|view| view.task.clone()) else { continue };
+                let ledger = self.ledger_with(&task, super::LedgerChange::Add);
+                self.put_ledger(&host, Some(Arc::new(ledger)));
+            }
+        }
     }
 
     /// Takes out what a store that went back in time no longer holds, unless it is to be kept.

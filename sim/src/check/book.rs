@@ -186,7 +186,9 @@ impl Book {
             }
             Place::Status { host, id } => {
                 let known = self.page(&host).statuses.get(&id).map(|page| page.record.clone());
-                write.status_before = self.put_status(&host, id, read(text, known));
+                let record = text.and_then(parse::<StatusRecord>);
+                is_junk = text.is_some() && record.is_none();
+                write.status_before = self.put_status(&host, id, record.or(known.filter(|_| is_junk)));
             }
             Place::Orphan { host, id } => {
                 let orphans = &mut self.page(&host).orphans;

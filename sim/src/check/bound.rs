@@ -1,26 +1,37 @@
 //! S12: a service never has more tasks issued than its `max`.
 
 use super::record::Text;
-use super::{Check, Findings, Seen};
-use std::collections::BTreeSet;
+use super::{By, Check, Findings, Seen};
+use callboard_core::machine::Time;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Counts the tasks of services that got one.
-#[derive(Clone)]
-pub(crate) struct Bound;
+#[derive(Clone, Default)]
+pub(crate) struct Bound {
+    /// What others than schedulers issued, and when.
+    foreign: BTreeMap<(Text, u64), Time>,
+}
 
 impl Check for Bound {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        let book = seen.book;
+        if seen.by == By::Stranger {
+            self.foreign.extend(seen.created().map(|task| ((task.id.clone(), task.generation), book.now)));
+        }
         let services: BTreeSet<&Text> = seen.created().map(|task| &task.service).collect();
         for service in services {
             let Some(page) = seen.book.services.get(service) else { continue };
             let now = page.record.as_ref().map_or(0, |record| record.max);
             let before = page.before.as_ref().filter(|(_, at)| seen.book.now.since(*at) <= seen.book.lag);
             let max = now.max(before.map_or(0, |(record, _)| record.max)) as usize;
-            if page.issued.len() > max {
-                found.blame(
-                    "S12",
-                    format!("{service} has {} tasks issued, its max is {max}", page.issued.len()),
-                );
+            let is_unheard = |id: &&Text| {
+                let generation = book.tasks.get(*id).map_or(0, |task| task.generation);
+                let at = self.foreign.get(&((*id).clone(), generation));
+                at.is_some_and(|at| book.now.since(*at) <= book.ignorance())
+            };
+            let known = page.issued.len() - page.issued.iter().filter(is_unheard).count();
+            if known > max {
+                found.blame("S12", format!("{service} has {known} tasks issued, its max is {max}"));
             }
         }
     }

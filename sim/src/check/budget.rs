@@ -29,9 +29,10 @@ impl Check for Budget {
             if page.confirmed.len() >= floor || !listed {
                 continue;
             }
-            // Counts again with what could not be known yet.
+            // Counts again with what could not be known yet, and with what goes on under junk.
             let left =
-                seen.book.tasks_of(service).filter(|task| task.runs() && seen.book.confirmed(task)).count();
+                seen.book.tasks_of(service).filter(|task| task.runs() && seen.book.confirmed(task)).count()
+                    + seen.book.unreadable_of(service);
             if left < floor {
                 let id = &tasks[0].id;
                 let what = format!(

@@ -35,9 +35,10 @@ impl Check for Convergence {
             let is_hopeful = page.state.as_ref().is_some_and(|state| {
                 state.stable.is_none() && matches!(state.rollout, RolloutRecord::Failed { .. })
             });
-            // What takes hosts down is not tried again before users say so.
-            let is_kept =
-                page.state.as_ref().is_some_and(ServiceStateRecord::is_quarantined) && page.healthy < target;
+            // What takes hosts down is not tried again before users say so; until enough others work, agents keep what was
+            // told to stop.
+            let is_kept = page.state.as_ref().is_some_and(ServiceStateRecord::is_quarantined)
+                && (page.healthy < target || end.book.is_kept(name, A_TASK));
             let floor = page.record.as_ref().map_or(0, |record| record.floor());
             let is_rolling = page.record.as_ref().is_some_and(|record| is_rolling(end.book, page, record));
             let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&page.healthy);

@@ -236,7 +236,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(ports::PortClaims),
         Box::new(brake::Brake::default()),
         Box::new(eligibility::Eligibility),
-        Box::new(bound::Bound),
+        Box::new(bound::Bound::default()),
         Box::new(identity::Identity::default()),
         Box::new(rubbish::Rubbish),
         Box::new(budget::Budget),

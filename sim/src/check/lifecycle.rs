@@ -17,7 +17,8 @@ impl Check for Lifecycle {
             let Some(after) = page.and_then(|page| page.statuses.get(id)).map(|status| &status.record) else {
                 continue;
             };
-            if !matches!(seen.by, By::Agent(_)) || after.generation > before.generation {
+            // Who could not read what stood there may know no better.
+            if !matches!(seen.by, By::Agent(_)) || after.generation > before.generation || write.mends {
                 continue;
             }
             // A store that went back may have issued an earlier placement, and whoever obeys it speaks of that.

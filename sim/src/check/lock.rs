@@ -57,6 +57,10 @@ impl Check for Fencing {
 /// Gives the clusters whose state a write changes.
 fn concerned(seen: &Seen<'_>, write: &super::Write) -> Vec<Text> {
     if let Place::Ledger(host) = &write.place {
+        if write.mends {
+            // What could not be read is written anew by the first who needs it, whoever else stands there.
+            return Vec::new();
+        }
         return changed_lines(seen, write, host);
     }
     let records = write.task_before.iter().chain(&write.task_after);

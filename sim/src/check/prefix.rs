@@ -19,7 +19,8 @@ impl Check for Prefix {
         for task in seen.ended().filter(|task| seen.book.surely_confirmed(task)) {
             let state = seen.book.services.get(&task.service).and_then(|page| page.state.as_ref());
             let left =
-                seen.book.tasks_of(&task.service).filter(|it| it.runs() && seen.book.confirmed(it)).count();
+                seen.book.tasks_of(&task.service).filter(|it| it.runs() && seen.book.confirmed(it)).count()
+                    + seen.book.unreadable_of(&task.service);
             let counts_it = state.is_some_and(|state| state.available as usize > left);
             if counts_it && !written.contains(&Place::ServiceState(task.service.clone())) {
                 found
