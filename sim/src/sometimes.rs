@@ -17,6 +17,7 @@ pub struct Sometimes {
 pub const POINTS: &[&str] = &[
     "life: issued",
     "life: issued again under its id",
+    "life: issued to be exclusive",
     "life: told to stop",
     "life: rewritten",
     "life: record removed",

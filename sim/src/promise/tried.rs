@@ -26,6 +26,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ("S12", &["blocked: max", "rollout: started"]),
     ("S13", &["life: issued again under its id"]),
     ("S14", &["stop: rollout", "stop: drain", "stop: memory pressure"]),
+    ("S15", &["life: issued to be exclusive"]),
     ("S16", &["answer: watch ended", "answer: listing failed", "store: went back", "store: another one"]),
     ("S17", &["life: rewritten"]),
     ("S18", &["rollout: started"]),

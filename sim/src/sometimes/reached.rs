@@ -9,7 +9,15 @@ impl Sometimes {
     /// Takes in one change of the store; the book is as it is afterwards.
     pub(crate) fn wrote(&mut self, write: &Write, book: &Book) {
         match &write.place {
-            Place::Task(_) => self.reach(record_step(write)),
+            Place::Task(_) => {
+                let step = record_step(write);
+                self.reach(step);
+                let page = write.task_after.as_ref().and_then(|task| book.services.get(&task.service));
+                let exclusive = page.and_then(|page| page.record.as_ref()).is_some_and(|it| it.exclusive);
+                if exclusive && step.starts_with("life: issued") {
+                    self.reach("life: issued to be exclusive");
+                }
+            }
             Place::Twin { id, .. } if write.task_after.is_some() && !book.tasks.contains_key(id) => {
                 self.reach("life: copy written without a record");
             }
