@@ -5,6 +5,7 @@
 
 use super::Agent;
 use super::local::{Local, State};
+use crate::mirror::hash;
 use crate::model::{Desired, Health, Name, Phase, Task};
 use crate::record;
 use crate::store::{Entry, Revision};
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Issued {
     /// When the key was last written.
     pub(super) revision: Revision,
+    /// A hash of what was written.
+    pub(super) digest: u64,
     /// The last record that was accepted.
     pub(super) task: Option<Arc<Task>>,
     /// Why the present one was not.
@@ -29,6 +32,7 @@ pub(super) struct Issued {
 impl Agent {
     /// Takes in a record.
     pub(super) fn put_issued(&mut self, id: &Name, entry: &Entry) {
+        let (revision, digest) = (entry.revision, hash(&entry.value));
         let known = self.issued.get(id);
         let read = record::read::<Task>(&entry.value).map_err(|error| format!("{error}"));
         let checked = match &read {
@@ -40,16 +44,16 @@ impl Agent {
             (Ok(()), Ok(task)) => {
                 // The id is shared with the key, so that all of the agent's maps share it too.
                 let task = Task { id: id.clone(), ..task };
-                Issued { revision: entry.revision, task: Some(Arc::new(task)), refused: None }
+                Issued { revision, digest, task: Some(Arc::new(task)), refused: None }
             }
             (Err(why), read) => {
                 self.note(Note::BadRecord { key: entry.key.clone(), why: why.clone() });
                 if let Ok(task) = read {
                     self.refuse(id, task, &why);
                 }
-                Issued { revision: entry.revision, task: before, refused: Some(why) }
+                Issued { revision, digest, task: before, refused: Some(why) }
             }
-            (Ok(()), Err(why)) => Issued { revision: entry.revision, task: before, refused: Some(why) },
+            (Ok(()), Err(why)) => Issued { revision, digest, task: before, refused: Some(why) },
         };
         self.issued.insert(id.clone(), issued);
         self.recant_orphan(id);

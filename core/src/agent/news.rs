@@ -7,7 +7,7 @@ use super::Agent;
 use super::fetch::Fetched;
 use crate::keys::Key;
 use crate::machine::Time;
-use crate::mirror::News;
+use crate::mirror::{News, hash};
 use crate::model::Name;
 use crate::store::{Change, Entry, Listing, Reply, Revision};
 use crate::why::Note;
@@ -83,10 +83,7 @@ impl Agent {
             self.identify_store(now);
         }
         for entry in &listing.entries {
-            // All that was ever written up to here is listed, or it never was: the store was put back, and has grown past
-            // what is known since.
-            let known = Key::parse(&entry.key).and_then(|key| self.known_revision(&key, &entry.key));
-            if known.is_some_and(|known| entry.revision < known && known <= listing.revision) {
+            if self.is_undone(entry, listing.revision) {
                 self.take_out(&entry.key, None);
             }
             self.take_in(entry);
@@ -120,6 +117,28 @@ impl Agent {
             Change::Put(entry) => self.take_in(entry),
             Change::Delete { key, revision } => self.take_out(key, Some(*revision)),
         }
+    }
+
+    /// Tells whether what is known of a key was never written, to go by what is listed of it now: all that was ever written
+    /// up to here is listed. The store was put back, and has grown past what is known since.
+    fn is_undone(&self, entry: &Entry, listed: Revision) -> bool {
+        let Some(key) = Key::parse(&entry.key) else { return false };
+        let Some(known) = self.known_revision(&key, &entry.key).filter(|known| *known <= listed) else {
+            return false;
+        };
+        entry.revision < known || (entry.revision == known && self.differs(&key, entry))
+    }
+
+    /// Tells whether a key holds something else than is known.
+    fn differs(&self, key: &Key, entry: &Entry) -> bool {
+        let known = if let Key::HostTask(_, id) = key {
+            self.issued.get(id).map(|issued| issued.digest)
+        } else if let Key::Status(_, id) = key {
+            self.stored.get(id).map(|stored| stored.digest)
+        } else {
+            self.own.get(&entry.key).map(|known| hash(&known.value))
+        };
+        known != Some(hash(&entry.value))
     }
 
     /// Gives when a key was last written, as far as known.

@@ -6,6 +6,7 @@
 use super::local::{Local, State};
 use super::write::Draft;
 use super::{Agent, Key};
+use crate::mirror::hash;
 use crate::model::{Health, Name, Phase, Status};
 use crate::record;
 use crate::store::{Entry, Guard, Op, Revision};
@@ -19,6 +20,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
     pub(super) revision: Revision,
+    /// A hash of what was written.
+    pub(super) digest: u64,
     /// `None` when it cannot be read.
     pub(super) status: Option<Status>,
 }
@@ -38,7 +41,8 @@ impl Agent {
             // A store that was put back may know of more than this agent does since it forgot the placement.
             local.unmerged |= status.as_ref().is_some_and(|status| local.is_behind(status));
         }
-        self.stored.insert(id.clone(), Stored { revision: entry.revision, status });
+        let (revision, digest) = (entry.revision, hash(&entry.value));
+        self.stored.insert(id.clone(), Stored { revision, digest, status });
         self.touch(id);
     }
 

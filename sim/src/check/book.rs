@@ -156,6 +156,28 @@ impl Write {
     }
 }
 
+impl Write {
+    /// Tells whether what was written there is no record.
+    fn is_junk(&self, text: &str) -> bool {
+        match &self.place {
+            Place::Task(_) | Place::Twin { .. } => self.task_after.is_none(),
+            Place::Status { .. } => parse::<StatusRecord>(text).is_none(),
+            Place::Ledger(_) => parse::<LedgerRecord>(text).is_none(),
+            Place::Orphan { .. }
+            | Place::ServiceState(_)
+            | Place::Lock(_)
+            | Place::Cluster(_)
+            | Place::Service(_)
+            | Place::Definition(..)
+            | Place::HostConfig(_)
+            | Place::Registration(_)
+            | Place::Alive(_)
+            | Place::Usage(_)
+            | Place::Other => false,
+        }
+    }
+}
+
 impl Book {
     /// Takes in one change and says what it replaced.
     pub(crate) fn take(&mut self, change: &Change) -> Write {
@@ -165,8 +187,6 @@ impl Book {
         };
         let place = Place::of(key);
         let text = value.map(|entry| entry.value.as_str());
-        let is_task = matches!(place, Place::Task(_) | Place::Twin { .. });
-        let mut is_junk = false;
         let mut write = Write::of(place.clone(), change);
         match place {
             Place::Task(id) => {
@@ -186,26 +206,13 @@ impl Book {
             }
             Place::Status { host, id } => {
                 let known = self.page(&host).statuses.get(&id).map(|page| page.record.clone());
-                let record = text.and_then(parse::<StatusRecord>);
-                is_junk = text.is_some() && record.is_none();
-                write.status_before = self.put_status(&host, id, record.or(known.filter(|_| is_junk)));
-            }
-            Place::Orphan { host, id } => {
-                let orphans = &mut self.page(&host).orphans;
-                match text.and_then(parse::<TaskRecord>) {
-                    Some(record) => orphans.insert(id, record.generation),
-                    None => orphans.remove(&id),
-                };
+                write.status_before = self.put_status(&host, id, read(text, known));
             }
             Place::Ledger(host) => {
                 let ledger = &mut self.page(&host).ledger;
-                write.ledger_before = Some(ledger.clone());
-                // What cannot be read changes nothing.
-                if let Some(after) = text.map_or_else(|| Some(LedgerRecord::default()), parse) {
-                    *ledger = after;
-                } else {
-                    is_junk = true;
-                }
+                let known = ledger.clone();
+                *ledger = read(text, Some(known.clone())).unwrap_or_default();
+                write.ledger_before = Some(known);
             }
             Place::ServiceState(service) => {
                 let page = self.services.entry(service).or_default();
@@ -235,11 +242,11 @@ impl Book {
             | Place::Registration(_)
             | Place::Alive(_)
             | Place::Usage(_)
+            | Place::Orphan { .. }
             | Place::Other => self.put_rest(place, text),
         }
-        is_junk |= is_task && text.is_some() && write.task_after.is_none();
         write.mends = !self.junk.is_empty() && self.junk.remove(key);
-        if is_junk {
+        if text.is_some_and(|text| write.is_junk(text)) {
             self.junk.insert(key.into());
         }
         write
@@ -282,6 +289,13 @@ impl Book {
                 let draining = page.config.as_ref().is_some_and(|config| config.draining);
                 page.draining_since = draining.then(|| page.draining_since.unwrap_or(now));
             }
+            Place::Orphan { host, id } => {
+                let orphans = &mut self.page(&host).orphans;
+                match text.and_then(parse::<TaskRecord>) {
+                    Some(record) => orphans.insert(id, record.generation),
+                    None => orphans.remove(&id),
+                };
+            }
             Place::Registration(host) => {
                 let page = self.page(&host);
                 page.registration = read(text, page.registration.take());
@@ -302,7 +316,6 @@ impl Book {
             Place::Task(_)
             | Place::Twin { .. }
             | Place::Status { .. }
-            | Place::Orphan { .. }
             | Place::Ledger(_)
             | Place::ServiceState(_)
             | Place::Lock(_)
