@@ -52,7 +52,8 @@ fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, 
     }
 }
 
-/// Draws machines on which the services have room, with a third of the machines gone too.
+/// Draws machines on which the services have room, mostly with a third of the machines gone too. Some have no memory beyond
+/// that, so that machines which are packed are full.
 pub(super) fn class(chance: &mut Chance, hosts: u32, desired: &Configuration) -> HostClass {
     let share = |of: fn(&TaskDefinition) -> u64| {
         let whole: u64 = tasks(desired).map(|(service, task)| u64::from(service.max) * of(task)).sum();
@@ -63,9 +64,10 @@ pub(super) fn class(chance: &mut Chance, hosts: u32, desired: &Configuration) ->
     let each: u64 = tasks(desired).map(|(service, _)| u64::from(service.max)).sum();
     let ports = (each.div_ceil(u64::from(hosts)) * 2 + 8).min(30_000);
     let last = 20_000 + u16::try_from(chance.between(ports, ports + 90)).unwrap_or(u16::MAX / 2);
+    let gib = chance.between(4, 16);
     HostClass {
         count: hosts,
-        memory: (memory * 3 / 2).max(chance.between(4, 16) * 1024),
+        memory: if gib == 4 && memory > 0 { memory } else { (memory * 3 / 2).max(gib * 1024) },
         cpu_units: (cpu * 3 / 2).max(8_192),
         ports: PortRange { first: 20_000, last },
         racks: if chance.coin() { hosts.min(number(chance.between(2, 20))) } else { 0 },
