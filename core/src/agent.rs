@@ -134,6 +134,8 @@ pub struct Agent {
     rival: Option<String>,
     /// The store could not be read when it was last asked.
     troubled: bool,
+    /// The store was seen to have gone back, and has not told since what it holds of tasks.
+    undone: bool,
     leaving: Option<leave::Leaving>,
     out: Vec<Effect>,
 }
@@ -189,6 +191,7 @@ impl Agent {
             identified: false,
             rival: None,
             troubled: false,
+            undone: false,
             leaving: None,
             out: Vec::new(),
             at,

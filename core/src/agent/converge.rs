@@ -12,7 +12,7 @@ use crate::machine::{Span, Time};
 use crate::model::{Desired, Health, Ledger, Name, Phase, Task};
 use crate::store::{Entry, Revision};
 use crate::why::Note;
-use crate::work::{Order, Spec};
+use crate::work::{Order, Run, Spec};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -56,7 +56,7 @@ impl Agent {
     }
 
     fn consider(&mut self, now: Time, id: &Name) {
-        let Some(mut local) = self.locals.remove(id).or_else(|| self.accept(id).map(Box::new)) else {
+        let Some(mut local) = self.locals.remove(id).or_else(|| self.accept(now, id).map(Box::new)) else {
             if self.stored.contains_key(id) && !self.issued.contains_key(id) {
                 self.writer.unsaid.insert(id.clone());
             }
@@ -108,7 +108,7 @@ impl Agent {
     }
 
     /// Gives the issued task that nothing is known of yet.
-    fn accept(&self, id: &Name) -> Option<Local> {
+    fn accept(&mut self, now: Time, id: &Name) -> Option<Local> {
         if !self.is_ready() || self.leaving.is_some() {
             return None;
         }
@@ -116,6 +116,9 @@ impl Agent {
         let mut local = Local::new(task);
         if let Some(status) = self.stored.get(id).and_then(|stored| stored.of(&local)).cloned() {
             local.resume(&status);
+            if !status.phase.is_over() {
+                self.miss(now, Run { attempt: status.attempt, ..local.run() }, &local);
+            }
         }
         Some(local)
     }

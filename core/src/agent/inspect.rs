@@ -1,12 +1,14 @@
-//! What is on the machine when the agent starts: found before anything else is done, and adopted as it is.
+//! What is on the machine: found when the agent starts, before anything else is done, and adopted as it is. The executors
+//! are asked again when they had not told of what the store says was running, or of what a measurement shows.
 //!
-//! **Invariant:** an executor that cannot tell is no evidence that nothing runs.
+//! **Invariant:** an executor that cannot tell is no evidence that nothing runs. Nothing is started in the place of what was
+//! only not found before the executors said that nothing is left of it.
 
 use super::Agent;
-use super::local::{Local, State};
+use super::local::{Local, Relic, State};
 use crate::machine::{Span, Time};
 use crate::mirror::retry_delay;
-use crate::model::Name;
+use crate::model::{Name, Usage};
 use crate::work::{Exit, Found, Order, Report, Run};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -18,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 /// How long the executors may take to tell.
 const DEADLINE: Span = Span::secs(30);
+/// How long they have to find what they did not tell of.
+const SECOND_LOOK: Span = Span::secs(1);
 /// After so many failures the host says that it is unfit.
 const UNFIT_AFTER: u32 = 3;
 
@@ -31,7 +35,7 @@ pub(super) struct Inspection {
     failures: u32,
     error: Option<String>,
     /// Ends that were told before what had been running was.
-    pub(super) early: BTreeMap<Run, Exit>,
+    early: BTreeMap<Run, Exit>,
 }
 
 impl Inspection {
@@ -40,7 +44,14 @@ impl Inspection {
     }
 
     pub(super) fn wake_at(&self) -> Option<Time> {
-        (!self.done).then_some(self.until)
+        (self.asked || !self.done).then_some(self.until)
+    }
+
+    /// Remembers the end of a run that an answer on its way may still speak of.
+    pub(super) fn saw_end(&mut self, run: &Run, exit: &Exit) {
+        if self.asked || !self.done {
+            self.early.insert(run.clone(), exit.clone());
+        }
     }
 
     /// Says why this host should get nothing new.
@@ -52,7 +63,11 @@ impl Inspection {
 
 impl Agent {
     pub(super) fn wake_inspection(&mut self, now: Time) {
-        if self.inspection.done || self.inspection.until > now {
+        if self.inspection.until > now {
+            return;
+        }
+        if self.inspection.done {
+            self.inspection.asked = false;
             return;
         }
         let salt = crate::mirror::hash(self.name());
@@ -79,11 +94,16 @@ impl Agent {
     }
 
     fn inspected(&mut self, now: Time, result: Result<Vec<Found>, String>) {
-        if self.inspection.done {
-            return;
-        }
+        let is_awaited = core::mem::take(&mut self.inspection.asked);
+        let mut early = core::mem::take(&mut self.inspection.early);
         let found = match result {
+            Ok(found) if self.inspection.done => {
+                return if is_awaited {
+                    self.look_over(now, found, &early)
+                };
+            }
             Ok(found) => found,
+            Err(_) if self.inspection.done => return,
             Err(why) => {
                 let salt = crate::mirror::hash(self.name());
                 if self.inspection.error.as_ref() != Some(&why) {
@@ -96,7 +116,6 @@ impl Agent {
         self.inspection.done = true;
         self.begin_registrations(now);
         let mut by_id: BTreeMap<Name, BTreeMap<Run, Found>> = BTreeMap::new();
-        let mut early = core::mem::take(&mut self.inspection.early);
         for mut found in found {
             let run = found.spec.run();
             found.exit = found.exit.or_else(|| early.remove(&run));
@@ -110,6 +129,62 @@ impl Agent {
             self.suspend(now, &tasks);
         }
         self.touch_all();
+    }
+
+    /// Asks again what runs.
+    fn look_again(&mut self, now: Time) {
+        if self.inspection.done && !self.inspection.asked {
+            self.inspection.asked = true;
+            self.inspection.until = now + DEADLINE;
+            self.inspection.early.clear();
+            self.order(Order::Inspect);
+        }
+    }
+
+    /// Takes note that the executors did not tell of a run which the store says was under way. They are asked once more, and
+    /// then to make sure that nothing is left of it.
+    pub(super) fn miss(&mut self, now: Time, run: Run, like: &Local) {
+        let (grace, port) = (like.grace(), like.task.port);
+        let relic = Relic { grace, port, again: now + SECOND_LOOK, failures: 0, told: false };
+        self.relics.entry(run).or_insert(relic);
+        self.look_again(now);
+    }
+
+    /// Asks again what runs where a measurement shows more than was told of.
+    pub(super) fn compare_usage(&mut self, now: Time, usage: &Usage) {
+        let is_live = |id: &str| self.locals.get(id).is_some_and(|local| local.is_live());
+        let is_known = |id: &str| is_live(id) || self.relics.keys().any(|run| &*run.id == id);
+        if self.inspection.done && usage.tasks.keys().any(|id| !is_known(id)) {
+            self.look_again(now);
+        }
+    }
+
+    /// Takes over what lives and was not told of before; what something else took the place of is stopped.
+    fn look_over(&mut self, now: Time, found: Vec<Found>, ended: &BTreeMap<Run, Exit>) {
+        for found in found {
+            let run = found.spec.run();
+            if found.exit.is_some() || ended.contains_key(&run) || self.leaving.is_some() {
+                continue;
+            }
+            match (self.relics.get(&run), self.locals.get_mut(&run.id)) {
+                (Some(relic), _) if relic.told => {}
+                (Some(_), Some(local)) => {
+                    local.unplan(&mut self.timers);
+                    self.relics.remove(&run);
+                    self.adopt(now, BTreeMap::from([(run.clone(), found)]));
+                }
+                (_, None) => self.adopt(now, BTreeMap::from([(run.clone(), found)])),
+                (None, Some(local)) => {
+                    let is_over = matches!(local.state, State::Over(_));
+                    let is_past = (run.generation, run.attempt) < (local.generation(), local.attempt);
+                    if is_past || (is_over && local.is_at(&run)) {
+                        let like = local.clone();
+                        self.relic(now, run.clone(), &like);
+                    }
+                }
+            }
+            self.touch(&run.id);
+        }
     }
 
     /// Takes over the newest run of a task; live ones before it are stopped, ended ones forgotten.

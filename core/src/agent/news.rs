@@ -71,6 +71,9 @@ impl Agent {
         self.seen = self.seen.max(listing.revision);
         self.writer.listed(prefix);
         let present: BTreeSet<&str> = listing.entries.iter().map(|entry| entry.key.as_str()).collect();
+        // It may have grown past what was known of tasks since.
+        let is_of_tasks = prefix == self.at.tasks;
+        let went_back = went_back || (is_of_tasks && core::mem::take(&mut self.undone));
         for key in self.known_keys(prefix) {
             if went_back || !present.contains(key.as_str()) {
                 self.take_out(&key, if went_back { None } else { Some(listing.revision) });
@@ -79,7 +82,7 @@ impl Agent {
         if went_back {
             self.suspend(now, prefix);
         }
-        if prefix == self.at.tasks {
+        if is_of_tasks {
             self.identify_store(now);
         }
         for entry in &listing.entries {
@@ -97,6 +100,7 @@ impl Agent {
             local.confirmed = false;
         }
         if prefix != self.at.tasks {
+            self.undone = true;
             self.mirror.refresh(now, &self.at.tasks);
         }
     }

@@ -104,6 +104,7 @@ impl Agent {
             self.gauge.under = self.gauge.under.saturating_add(1);
             self.gauge.over = 0;
         }
+        self.compare_usage(now, &usage);
         self.relieve(now, &usage);
         self.say_usage(now, usage);
     }

@@ -72,6 +72,9 @@ impl Agent {
             local.spec = None;
             local.probing.clear();
             local.resume(&status);
+            if status.attempt > found && !status.phase.is_over() {
+                self.miss(now, Run { attempt: status.attempt, ..local.run() }, local);
+            }
         } else if status.attempt == found && status.phase == Phase::Stopping && local.is_live() {
             let why = status.reason.unwrap_or_else(|| "it was being stopped".to_string());
             self.stop(now, local, why);
@@ -243,8 +246,8 @@ impl Agent {
 
     /// Takes the end of a start.
     pub(super) fn exited(&mut self, run: &Run, exit: &Exit) {
+        self.inspection.saw_end(run, exit);
         if !self.inspection.is_done() {
-            self.inspection.early.insert(run.clone(), exit.clone());
             return;
         }
         if self.relics.contains_key(run) {

@@ -46,6 +46,8 @@ pub(crate) struct Book {
     pub(crate) lag: Span,
     /// How much longer whoever writes now may have heard of nothing.
     pub(crate) blindness: Span,
+    /// Until when the executors of hosts do not tell of all that runs there.
+    pub(crate) misled: BTreeMap<Text, Time>,
     /// Until when somebody who decides, or the store, may be unable to act.
     pub(crate) trouble_until: Time,
     /// Nothing that is sent gets lost or takes long by itself.
@@ -467,6 +469,11 @@ impl Book {
         !lost && here.into_iter().any(|alive| alive.generation == task.generation)
     }
 
+    /// Tells whether the agent of a host may take what lives there for gone: its executors do not tell of it.
+    pub(crate) fn is_misled(&self, host: &Text) -> bool {
+        self.misled.get(host).is_some_and(|until| self.now <= *until + Span::secs(10))
+    }
+
     /// Tells whether a service is configured, and listed by a cluster.
     pub(crate) fn is_wanted(&self, service: &str) -> bool {
         let listed = || {
@@ -506,10 +513,13 @@ impl Book {
         self.live.range(from..).take_while(move |((of, _), _)| of == host).flat_map(|(_, list)| list)
     }
 
-    /// Walks through what is issued to a host. An order to stop what the store had forgotten is no task of its own.
+    /// Walks through what is issued to a host. An order to stop what the store had forgotten is no task of its own, nor is a
+    /// record under a key that it does not speak of.
     pub(crate) fn issued_to(&self, host: &str) -> impl Iterator<Item = &Arc<TaskRecord>> {
-        let twins = self.hosts.get(host).into_iter().flat_map(|page| page.twins.values());
-        twins
+        let twins = self.hosts.get(host).into_iter().flat_map(|page| &page.twins);
+        let meant =
+            twins.filter(move |(id, twin)| twin.id == **id && &*twin.host == host).map(|(_, twin)| twin);
+        meant
             .filter(|twin| twin.runs() || self.tasks.get(&twin.id).is_some_and(|task| task.host == twin.host))
     }
 

@@ -130,6 +130,12 @@ impl Court {
         self.book.meddled = true;
     }
 
+    /// Takes in that the executors of a host do not tell of all that runs.
+    pub(crate) fn misled(&mut self, host: Text, until: Time) {
+        let last = self.book.misled.entry(host).or_default();
+        *last = until.max(*last);
+    }
+
     pub(crate) fn ordered(&mut self, host: &Text, order: &Order) {
         for check in &mut self.checks {
             check.ordered(&self.book, host, order, &mut self.findings);

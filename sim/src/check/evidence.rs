@@ -23,10 +23,17 @@ impl Check for Evidence {
             let old = book.now.since(since).0 > 60_000;
             alive.healthy && old
         });
+        // To stop what is not there is no more than tidying.
+        let is_misled = book.is_misled(host);
         let page = book.hosts.get(host);
         // A copy that says stop is an order to what the store had forgotten, and to what came after it.
         let is_told = page.and_then(|page| page.twins.get(&run.id)).is_some_and(|twin| !twin.runs());
-        if is_told || !settled || book.now <= self.away_until || book.is_ended(&run.id, run.generation) {
+        if is_told
+            || is_misled
+            || !settled
+            || book.now <= self.away_until
+            || book.is_ended(&run.id, run.generation)
+        {
             return;
         }
         let known_healthy = page

@@ -3,14 +3,26 @@
 use super::record::Text;
 use super::{Alive, Book, Check, Fault, Findings};
 use callboard_core::machine::{Span, Time};
+use callboard_core::work::{Order, Run};
+use std::collections::BTreeSet;
 
 /// Remembers when the store was away.
 #[derive(Clone, Default)]
 pub(crate) struct Outage {
     window: Option<(Time, Time)>,
+    /// What was stopped since it was not known to be there.
+    tidied: BTreeSet<Run>,
 }
 
 impl Check for Outage {
+    fn ordered(&mut self, book: &Book, host: &Text, order: &Order, _found: &mut Findings) {
+        if let Order::Stop { run, .. } = order
+            && book.is_misled(host)
+        {
+            self.tidied.insert(run.clone());
+        }
+    }
+
     fn gone(
         &mut self,
         book: &Book,
@@ -23,8 +35,9 @@ impl Check for Outage {
         let Some((from, until)) = self.window else { return };
         let within = book.now >= from && book.now <= until + Span::secs(60);
         let told = book.is_ended(id, alive.generation) || book.is_forgotten(id, alive);
+        let run = Run { id: id.as_ref().into(), generation: alive.generation, attempt: alive.attempt };
         let worked = alive.healthy && alive.since + Span::secs(60) <= book.now;
-        if within && ordered && !told && worked {
+        if within && ordered && !told && worked && !self.tidied.contains(&run) {
             found.blame("L15", format!("{id} on {host} was stopped because the store was away"));
         }
     }

@@ -20,8 +20,11 @@ pub(super) fn host_for<'a>(book: &'a Book, task: &Text, version: u32) -> Option<
             page.draining_since.is_none() && page.usage.as_ref().is_some_and(|usage| usage.welcomes());
         let able = definition.containers.iter().all(|container| has.executors.contains(&container.kind));
         let claims = || page.ledger.clusters.values();
-        let memory: u64 = claims().map(|claim| claim.memory).sum();
-        let cpu_units: u64 = claims().map(|claim| claim.cpu_units).sum();
+        // What nobody's ledger holds takes room, too.
+        let issued = || book.issued_to(host);
+        let memory = claims().map(|claim| claim.memory).sum::<u64>().max(issued().map(|it| it.memory).sum());
+        let cpu_units =
+            claims().map(|claim| claim.cpu_units).sum::<u64>().max(issued().map(|it| it.cpu_units).sum());
         let roomy =
             memory + definition.memory <= has.memory && cpu_units + definition.cpu_units <= has.cpu_units;
         let is_free = |port: &u16| {

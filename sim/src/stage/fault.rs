@@ -223,10 +223,13 @@ impl Stage {
     /// Lets something be the matter with a machine or its executors for a while.
     pub(super) fn fall_ill(&mut self, host: u32, kind: HostFault, lasting: Span, size: u64) -> bool {
         let until = self.now() + lasting;
-        self.hosts[host as usize].ills.fall(kind, until, size);
+        let machine = &mut self.hosts[host as usize];
+        machine.ills.fall(kind, until, size);
+        let host = machine.registration.host.clone();
         if kind == HostFault::FillDisk {
-            let host = self.hosts[host as usize].registration.host.clone();
             self.court.fault(&Fault::Full { host, until });
+        } else if kind == HostFault::ExecutorLies {
+            self.court.misled(host, until);
         }
         self.calm_from = self.calm_from.max(until);
         true
