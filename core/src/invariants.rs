@@ -47,6 +47,11 @@ pub fn check(world: &World) -> Vec<Violation> {
         if host.load.is_some_and(|load| !world.by_load.contains(&(load, name.clone()))) {
             found.push(misfiled(format!("{name} is not filed by its load")));
         }
+        for (id, status) in &host.statuses {
+            if world.blamed.contains(&(name.clone(), id.clone())) != (status.blamed > 0) {
+                found.push(misfiled(format!("{id} is blamed {} times for {name}", status.blamed)));
+            }
+        }
     }
     counts(world, &mut found);
     identities(world, &mut found);

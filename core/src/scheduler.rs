@@ -235,10 +235,8 @@ impl Scheduler {
             return;
         }
         self.settle_in();
-        let held = |world: &World, tenures: &BTreeMap<Name, Tenure>| {
-            world.dirty.iter().any(|(cluster, _)| tenures.get(cluster).is_some_and(|tenure| tenure.ready))
-        };
-        if !held(&self.world, &self.tenures) {
+        let mut held = self.tenures.iter().filter(|(_, tenure)| tenure.ready);
+        if !held.any(|(cluster, _)| self.world.dirty_after(cluster, "").is_some()) {
             self.plan_at = None;
             return;
         }
@@ -278,10 +276,10 @@ impl Scheduler {
             }
             batch.name_store(&mut self.world, &self.settings.instance);
             repair::mend(now, &mut self.world, &mut batch);
-            let groups: Vec<GroupKey> =
-                self.world.dirty.iter().filter(|key| key.0 == cluster).cloned().collect();
-            for key in groups {
+            let mut last: Name = "".into();
+            while let Some(key) = self.world.dirty_after(&cluster, &last).cloned() {
                 self.world.dirty.remove(&key);
+                last = key.1.clone();
                 if !plan_service(now, &mut self.world, &mut batch, &key) {
                     self.world.dirty.insert(key);
                     break;

@@ -24,6 +24,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use serde::{Deserialize, Serialize};
 
 /// All a scheduler knows.
@@ -82,6 +83,8 @@ pub struct World {
     pub(crate) revisions: BTreeMap<String, Revision>,
     /// Newest revision and generation seen.
     pub(crate) newest: u64,
+    /// What hosts say went down as it was started: hosts and ids of tasks.
+    pub(crate) blamed: BTreeSet<(Name, Name)>,
     /// Tasks whose record and copy may differ.
     pub(crate) unpaired: BTreeSet<Name>,
     /// Hosts and ids of copies without a record.
@@ -184,6 +187,12 @@ impl World {
     /// Tells whether the record under a key is there and must not be rewritten here.
     pub(crate) fn is_untouchable(&self, key: &Key) -> bool {
         !self.untouchable.is_empty() && self.untouchable.contains_key(&key.path())
+    }
+
+    /// Gives the next service of a cluster, by name, that is to be looked at again.
+    pub(crate) fn dirty_after(&self, cluster: &Name, service: &str) -> Option<&GroupKey> {
+        let from = Bound::Excluded((cluster.clone(), service.into()));
+        self.dirty.range((from, Bound::Unbounded)).next().filter(|key| key.0 == *cluster)
     }
 
     /// Looks at a group again at the next planning.

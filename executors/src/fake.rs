@@ -234,7 +234,7 @@ impl Executor for Fake {
             if *entry.state.borrow() == State::Live {
                 let memory = self.behaviour(entry.spec.as_ref()).memory;
                 usage.memory_used += memory;
-                *usage.tasks.entry(run.id.to_string()).or_default() += memory;
+                *usage.tasks.entry(run.id.clone()).or_default() += memory;
             }
         }
         usage

@@ -244,7 +244,7 @@ impl Host {
         Usage {
             memory_total: self.memory_total,
             memory_used: self.memory_kib(now) / 1024,
-            tasks: tasks.map(|proc| (proc.run.id.to_string(), proc.memory_kib(now) / 1024)).collect(),
+            tasks: tasks.map(|proc| (proc.run.id.clone(), proc.memory_kib(now) / 1024)).collect(),
             unfit: full.then(|| "cannot write to the tasks' directory: no space left on device".into()),
         }
     }

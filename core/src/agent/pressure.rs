@@ -84,8 +84,10 @@ impl Agent {
         self.gauge.asked = true;
         self.gauge.until = now + DEADLINE;
         self.order(Order::Measure);
-        let usage = self.gauge.usage.clone().unwrap_or_default();
-        self.say_usage(now, usage);
+        if self.unfit().is_some() {
+            let usage = self.gauge.usage.clone().unwrap_or_default();
+            self.say_usage(now, &usage);
+        }
     }
 
     /// Takes a measurement.
@@ -95,7 +97,6 @@ impl Agent {
         }
         self.gauge.unanswered = 0;
         self.gauge.until = now + INTERVAL;
-        self.gauge.usage = Some(usage.clone());
         let limit = usage.memory_total.saturating_mul(self.settings.pressure_percent);
         if usage.memory_total > 0 && usage.memory_used.saturating_mul(100) >= limit {
             self.gauge.over = self.gauge.over.saturating_add(1);
@@ -106,23 +107,23 @@ impl Agent {
         }
         self.compare_usage(now, &usage);
         self.relieve(now, &usage);
-        self.say_usage(now, usage);
+        self.say_usage(now, &usage);
+        self.gauge.usage = Some(usage);
     }
 
     /// Says what is used, where it differs enough from what was said, or for long enough.
-    fn say_usage(&mut self, now: Time, mut usage: Usage) {
-        usage.unfit = self.unfit().or(usage.unfit);
-        if self.gauge.usage.is_none() && usage.unfit.is_none() {
-            return;
-        }
+    fn say_usage(&mut self, now: Time, usage: &Usage) {
+        let unfit = self.unfit().or_else(|| usage.unfit.clone());
         let fresh = match &self.gauge.published {
             None => true,
+            Some((said, _)) if said.unfit != unfit => true,
             Some((said, since)) => {
-                is_notable(said, &usage) || (*said != usage && now.since(*since) >= USAGE_MAX_AGE)
+                let is_same = (said.memory_used, &said.tasks) == (usage.memory_used, &usage.tasks);
+                is_notable(said, usage) || (!is_same && now.since(*since) >= USAGE_MAX_AGE)
             }
         };
         if fresh {
-            self.gauge.published = Some((usage, now));
+            self.gauge.published = Some((Usage { unfit, ..usage.clone() }, now));
             self.writer.host_changed = true;
         }
     }
@@ -169,7 +170,7 @@ impl Agent {
 
     /// Chooses who is asked to move.
     fn choose(&self, usage: &Usage) -> Option<MoveRequest> {
-        let used = |local: &Local| usage.tasks.get(&*local.task.id).copied().unwrap_or(0);
+        let used = |local: &Local| usage.tasks.get(&local.task.id).copied().unwrap_or(0);
         let excess = |local: &Local| match local.task.memory {
             0 => 0,
             reserved => used(local).saturating_sub(reserved),
@@ -208,12 +209,12 @@ impl Agent {
 
 /// Tells whether the difference matters to whoever places tasks.
 fn is_notable(said: &Usage, usage: &Usage) -> bool {
-    let differs = said.memory_total != usage.memory_total || said.unfit != usage.unfit;
+    let differs = said.memory_total != usage.memory_total;
     let host = said.memory_used.abs_diff(usage.memory_used).saturating_mul(50) >= usage.memory_total.max(1);
-    let task = |(id, used): (&String, &u64)| {
+    let task = |(id, used): (&Name, &u64)| {
         let before = said.tasks.get(id).copied().unwrap_or(0);
         let by = before.abs_diff(*used);
         by >= 16 && by.saturating_mul(10) >= before
     };
-    differs || host || usage.tasks.iter().any(task)
+    differs || host || (said.tasks != usage.tasks && usage.tasks.iter().any(task))
 }

@@ -78,7 +78,7 @@ pub struct Usage {
     pub memory_used: u64,
     /// Resident memory of each task, MiB, by task id.
     #[serde(default)]
-    pub tasks: BTreeMap<String, u64>,
+    pub tasks: BTreeMap<Name, u64>,
     /// Why the host must get no new tasks for now, in the agent's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfit: Option<String>,

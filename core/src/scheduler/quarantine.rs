@@ -42,7 +42,11 @@ impl Round<'_> {
     }
 
     fn blame_version(&mut self, version: Version) {
-        let said = [Class::Starting, Class::Unhealthy, Class::Failed, Class::Over];
+        let said: &[Class] = if self.world.blamed.is_empty() {
+            &[]
+        } else {
+            &[Class::Starting, Class::Unhealthy, Class::Failed, Class::Over]
+        };
         let mut found: Vec<Blame> = Vec::new();
         for id in said.iter().chain([&Class::Lost]).flat_map(|class| self.group().of(version, *class)) {
             let Some(view) = self.world.tasks.get(id) else { continue };

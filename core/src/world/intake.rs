@@ -300,7 +300,12 @@ impl World {
                 let status = Arc::new(Status { reason, ..status });
                 // In a store that went back in time, agents may speak of placements later than its revisions.
                 self.newest = self.newest.max(status.generation);
-                self.host_entry(&host).statuses.insert(id.clone(), status);
+                let before = self.host_entry(&host).statuses.insert(id.clone(), status.clone());
+                if status.blamed > 0 {
+                    self.blamed.insert((host, id.clone()));
+                } else if before.is_some_and(|before| before.blamed > 0) {
+                    self.blamed.remove(&(host, id.clone()));
+                }
                 self.reclassify(now, &id);
             }
             Key::Cluster(_)
@@ -376,6 +381,7 @@ impl World {
             Key::Status(host, id) => {
                 self.host_entry(&host).statuses.remove(&id);
                 self.reclassify(now, &id);
+                self.blamed.remove(&(host, id));
             }
             Key::StoreId => self.store_id = None,
         }

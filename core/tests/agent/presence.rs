@@ -3,10 +3,9 @@
 use crate::stage::{Stage, settings, task};
 use callboard_core::agent::{Input, Settings};
 use callboard_core::machine::Machine;
-use callboard_core::model::{Alive, Desired, Health, MoveRequest, Phase, Task, Usage};
+use callboard_core::model::{Alive, Desired, Health, MoveRequest, Name, Phase, Task, Usage};
 use callboard_core::store::{Op, SessionId};
 use callboard_core::work::Report;
-use std::collections::BTreeMap;
 
 #[test]
 fn a_lost_session_is_opened_again_and_stops_nothing() {
@@ -91,7 +90,7 @@ fn the_unknown_outcome_of_a_write_is_looked_up() {
 }
 
 fn used(stage: &mut Stage, memory_used: u64, tasks: &[(&str, u64)]) {
-    let tasks: BTreeMap<String, u64> = tasks.iter().map(|(id, used)| ((*id).to_string(), *used)).collect();
+    let tasks = tasks.iter().map(|(id, used)| (Name::from(*id), *used)).collect();
     stage.usage = Usage { memory_total: 1000, memory_used, tasks, unfit: None };
 }
 

@@ -246,7 +246,7 @@ impl Bash {
             let Ok(Some(plan)) = place.read::<Plan>("spec.json") else { continue };
             let kin = Kin { groups: plan.groups.as_ref(), token: None, shim: shim.pid, shim_lives: true };
             let bytes: u64 = kin.find(&all).iter().map(Process::resident).sum();
-            *usage.tasks.entry(plan.spec.task.id.to_string()).or_default() += bytes >> 20;
+            *usage.tasks.entry(plan.spec.task.id.clone()).or_default() += bytes >> 20;
         }
         usage
     }

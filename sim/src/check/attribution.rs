@@ -73,9 +73,9 @@ impl Attribution {
 
     /// A scheduler says how many tasks of a service do their work.
     fn judge_count(&self, book: &Book, service: &Text, found: &mut Findings) {
-        let state = book.services.get(service).and_then(|page| page.state.as_ref());
-        let Some(available) = state.map(|state| state.available as usize) else { return };
-        if available == 0 {
+        let Some(page) = book.services.get(service) else { return };
+        let available = page.state.as_ref().map_or(0, |state| state.available as usize);
+        if available <= page.confirmed.len() {
             return;
         }
         let spoilt = self.spoilt.values().filter(|(task, at)| {

@@ -14,6 +14,8 @@ pub(crate) struct Prompt {
     waits: BTreeMap<(Text, Text, u64), (Time, Option<Span>)>,
     /// The longest delay of what was started.
     delays: BTreeMap<(Text, Text, u64), Span>,
+    /// Nothing that waits is due before.
+    soonest: Time,
 }
 
 /// So many an agent starts at once.
@@ -23,19 +25,33 @@ const A_START: Span = Span::secs(35);
 /// The way to the agent, a listing that was missed, what it must know first, the end of what had its id before.
 const BOUND: Span = Span::secs(30);
 
+/// Gives how long a start, or another one after the longest delay, may take when nothing else is started there.
+fn bound(book: &Book, delay: Option<Span>) -> Span {
+    Span(BOUND.0 + book.lag.0 + delay.map_or(0, |delay| delay.0 * 5 / 4))
+}
+
 impl Prompt {
+    fn wait(&mut self, book: &Book, of: (Text, Text, u64), delay: Option<Span>) {
+        self.soonest = self.soonest.min(book.now + bound(book, delay));
+        self.waits.insert(of, (book.now, delay));
+    }
+
     fn judge(&mut self, book: &Book, found: &mut Findings) {
+        if book.now <= self.soonest {
+            return;
+        }
         let crowd = |host: &Text| {
             self.waits.range((host.clone(), "".into(), 0)..).take_while(|((of, ..), _)| of == host).count()
                 as u64
         };
         let is_due = |(host, _, _): &(Text, Text, u64), (since, delay): &(Time, Option<Span>)| {
-            let extra = delay.map_or(0, |delay| delay.0 * 5 / 4);
-            let bound = BOUND.0 + book.lag.0 + extra + crowd(host).div_ceil(AT_ONCE) * A_START.0;
-            book.now.since((*since).max(book.calm_from)) > Span(bound)
+            let turn = crowd(host).div_ceil(AT_ONCE) * A_START.0;
+            book.now.since((*since).max(book.calm_from)) > Span(bound(book, *delay).0 + turn)
         };
         let due: Vec<(Text, Text, u64)> =
             self.waits.iter().filter(|(of, wait)| is_due(of, wait)).map(|(of, _)| of.clone()).collect();
+        let soonest = self.waits.values().map(|(since, delay)| *since + bound(book, *delay)).min();
+        self.soonest = soonest.unwrap_or(Time(u64::MAX));
         for of in due {
             let Some((since, delay)) = self.waits.remove(&of) else { continue };
             let (host, id, generation) = &of;
@@ -61,7 +77,7 @@ impl Check for Prompt {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for task in seen.created().filter(|task| task.runs() && !seen.book.goes_on(task)) {
             let of = (task.host.clone(), task.id.clone(), task.generation);
-            self.waits.insert(of, (seen.book.now, None));
+            self.wait(seen.book, of, None);
         }
         for task in seen.ended() {
             let of = (task.host.clone(), task.id.clone(), task.generation);
@@ -93,8 +109,8 @@ impl Check for Prompt {
         _found: &mut Findings,
     ) {
         let of = (host.clone(), id.clone(), alive.generation);
-        if let Some(delay) = self.delays.get(&of).filter(|_| !ordered) {
-            self.waits.insert(of, (book.now, Some(*delay)));
+        if let Some(delay) = self.delays.get(&of).copied().filter(|_| !ordered) {
+            self.wait(book, of, Some(delay));
         }
     }
 

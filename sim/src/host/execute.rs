@@ -38,8 +38,8 @@ impl Host {
             Order::Stop { run, grace } => self.stop(now, agent, run, grace, &mut out),
             Order::Remove(run) => self.procs.retain(|proc| proc.run != run || proc.state != ProcState::Dead),
             Order::Check { spec, check } => {
+                let works = self.started_from(&spec).is_some_and(|proc| proc.healthy);
                 let run = spec.run();
-                let works = self.procs.iter().any(|proc| proc.healthy && proc.run == run);
                 let passes = works != self.ills.has(now, HostFault::ChecksLie);
                 let result = if passes { Ok(()) } else { Err("connection refused".into()) };
                 let report = Report::Checked { run, check, result };
@@ -51,6 +51,12 @@ impl Host {
             }
         }
         out
+    }
+
+    /// Finds what was started from this: mostly from this very copy.
+    fn started_from(&self, spec: &Arc<Spec>) -> Option<&Proc> {
+        let own = self.procs.iter().find(|proc| Arc::ptr_eq(&proc.spec, spec));
+        own.or_else(|| self.procs.iter().find(|proc| proc.run == spec.run()))
     }
 
     /// Lets an executor that is down fail, or not answer; gives the order back when it can be carried out.

@@ -43,6 +43,7 @@ const FILES: &[(&str, &str)] = &pack![
     "lying-checks.yml",
     "memory-spikes.csv",
     "memory-spikes.yml",
+    "metropolis.yml",
     "missing-image.yml",
     "mixed-versions.yml",
     "network-split.yml",
