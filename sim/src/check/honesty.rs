@@ -4,6 +4,9 @@ use super::record::{Place, RolloutRecord, Text};
 use super::{Book, By, Check, End, Findings, Seen, ServicePage};
 use callboard_core::machine::Span;
 
+/// How long a scheduler may take from one look at a service to the next.
+const A_LOOK: Span = Span::secs(5);
+
 /// Looks at the reasons that are written down, and at the end at those that a scheduler tells when asked.
 #[derive(Clone)]
 pub(crate) struct Honesty;
@@ -34,6 +37,7 @@ impl Check for Honesty {
                 && issued.max(page.healthy as usize) < target
                 && reason.is_none()
                 && !waits_its_turn(end.book, page)
+                && !is_being_replaced(end.book, service)
             {
                 found.blame(
                     "S40",
@@ -45,6 +49,12 @@ impl Check for Honesty {
             }
         }
     }
+}
+
+/// Tells whether a task was told to stop, or taken away, so lately that nobody may have looked for its successor.
+fn is_being_replaced(book: &Book, service: &Text) -> bool {
+    let lately = |at| book.now.since(at) <= Span(A_LOOK.0 + book.lag.0);
+    book.ended.iter().any(|((id, _), at)| lately(*at) && book.meant.get(id) == Some(service))
 }
 
 /// Tells whether a rollout says what the missing wait for: a version that has not worked before comes step by step, and as
