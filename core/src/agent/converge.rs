@@ -109,7 +109,8 @@ impl Agent {
 
     /// Gives the issued task that nothing is known of yet.
     fn accept(&mut self, now: Time, id: &Name) -> Option<Local> {
-        if !self.is_ready() || self.leaving.is_some() {
+        // What another agent of the host's name runs is that one's, for as long as it has the name.
+        if !self.is_ready() || self.leaving.is_some() || self.rival().is_some() {
             return None;
         }
         let task = self.issued.get(id)?.task.clone()?;

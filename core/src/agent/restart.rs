@@ -90,8 +90,13 @@ impl Agent {
 
     pub(super) fn wake_relics(&mut self, now: Time) {
         let mut due = Vec::new();
+        // What another agent of the host's name runs is not ours to stop.
+        let is_ours = self.rival().is_none();
         for (run, relic) in self.relics.iter_mut().filter(|(_, relic)| relic.again <= now) {
             relic.again = now + relic.grace.times(2) + STOP_PATIENCE;
+            if !is_ours {
+                continue;
+            }
             due.push((run.clone(), relic.grace, core::mem::replace(&mut relic.told, true)));
         }
         for (run, grace, is_told) in due {
