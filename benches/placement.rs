@@ -2,6 +2,8 @@
 //! produced, against a store that commits at once.
 
 use callboard_core::machine::Span;
+use callboard_core::model::Policy;
+use callboard_sim::measure::{Load, Prepared};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stage::Stage;
 
@@ -62,5 +64,31 @@ fn one_more(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, issue, one_more);
+/// How the cost of placing grows with the fleet: one service of many tasks, and many services that ask for much.
+fn place(c: &mut Criterion) {
+    let policies = [
+        ("spread", Policy::Spread),
+        ("binpack", Policy::Binpack),
+        ("round_robin", Policy::RoundRobin),
+        ("e_pvm", Policy::EPvm),
+    ];
+    let shapes = [("one service", 1, false), ("many services", 1_000, false), ("constrained", 1_000, true)];
+    for (shape, services, constrained) in shapes {
+        for (name, policy) in policies {
+            let mut group = c.benchmark_group(format!("place 100000 tasks, {shape}, {name}"));
+            group.sample_size(10);
+            group.throughput(Throughput::Elements(100_000));
+            for hosts in [100, 1_000, 10_000, 100_000] {
+                let load = Load { hosts, tasks: 100_000, services, policy, constrained };
+                let prepared = load.prepare();
+                group.bench_function(BenchmarkId::from_parameter(hosts), |b| {
+                    b.iter_batched(|| prepared.clone(), Prepared::place, BatchSize::LargeInput);
+                });
+            }
+            group.finish();
+        }
+    }
+}
+
+criterion_group!(benches, issue, one_more, place);
 criterion_main!(benches);

@@ -44,15 +44,13 @@ pub fn check(world: &World) -> Vec<Violation> {
         if ids != host.tasks {
             found.push(misfiled(format!("{name} is filed with {:?}, has {ids:?}", host.tasks)));
         }
-        if host.load.is_some_and(|load| !world.by_load.contains(&(load, name.clone()))) {
-            found.push(misfiled(format!("{name} is not filed by its load")));
-        }
         for (id, status) in &host.statuses {
             if world.blamed.contains(&(name.clone(), id.clone())) != (status.blamed > 0) {
                 found.push(misfiled(format!("{id} is blamed {} times for {name}", status.blamed)));
             }
         }
     }
+    found.extend(world.fleet.misfiled().map(misfiled));
     counts(world, &mut found);
     identities(world, &mut found);
     groups(world, &mut found);
@@ -166,11 +164,9 @@ fn groups(world: &World, found: &mut Vec<Violation>) {
         let group = expected.entry((task.cluster.clone(), task.service.clone())).or_default();
         group.classes.entry((task.version, view.class)).or_default().insert(id.clone());
         group.instances.entry(task.version).or_default().insert(task.instance);
-        *group.per_host.entry(task.host.clone()).or_insert(0) += 1;
-    }
-    for group in expected.values_mut() {
-        for count in group.per_host.values() {
-            *group.hosts_by_count.entry(*count).or_insert(0) += 1;
+        if let Some(row) = world.fleet.find(&task.host) {
+            *group.crowd.entry(row).or_insert(0) += 1;
+            *group.placed.entry((task.generation, row)).or_insert(0) += 1;
         }
     }
     let none = Group::default();
@@ -178,9 +174,9 @@ fn groups(world: &World, found: &mut Vec<Violation>) {
         let should = expected.get(key).unwrap_or(&none);
         let is = world.groups.get(key).unwrap_or(&none);
         let same = should.classes == is.classes
-            && should.per_host == is.per_host
+            && should.crowd == is.crowd
             && should.instances == is.instances
-            && should.hosts_by_count == is.hosts_by_count;
+            && should.placed == is.placed;
         if !same {
             found.push(misfiled(format!("{}/{}: filed as {is:?}, should be {should:?}", key.0, key.1)));
         }

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod machine;
 pub mod mirror;
 pub mod model;
+pub mod placement;
 pub mod record;
 pub mod registry;
 pub mod scheduler;

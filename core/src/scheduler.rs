@@ -10,7 +10,6 @@ mod batch;
 mod brake;
 mod campaign;
 mod exclusive;
-mod filter;
 mod place;
 mod quarantine;
 mod reconcile;
@@ -20,7 +19,6 @@ mod rollout;
 mod round;
 mod writes;
 
-pub use filter::Obstacle;
 pub use place::{HostReason, explain};
 
 use crate::keys;

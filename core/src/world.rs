@@ -11,12 +11,13 @@ mod task;
 
 pub use group::{Group, GroupKey};
 pub(crate) use host::LedgerChange;
-pub use host::{HostView, PRESSED_PERCENT, Presence, Room};
+pub use host::{HostView, PRESSED_PERCENT, Presence};
 pub use task::{Class, TaskView};
 
 use crate::keys::Key;
 use crate::machine::{Span, Time};
 use crate::model::{Cluster, HostConfig, Name, Service, ServiceState, TaskDefinition, Version};
+use crate::placement::Fleet;
 use crate::record::Unknown;
 use crate::store::{Revision, SessionId};
 use crate::why::Note;
@@ -60,8 +61,8 @@ pub struct World {
     pub avoided: BTreeMap<(Name, Name), Avoided>,
     /// Records that cannot be used, by key.
     pub problems: BTreeMap<String, String>,
-    /// Hosts on which something may be placed, least loaded first.
-    pub(crate) by_load: BTreeSet<(Load, Name)>,
+    /// The hosts as placement sees them.
+    pub(crate) fleet: Fleet,
     /// Records that are there and must not be rewritten here, by key, with the service that they speak of where that can
     /// be told.
     pub(crate) untouchable: BTreeMap<String, Option<Name>>,
@@ -96,9 +97,6 @@ pub struct World {
     /// Worth telling.
     pub(crate) notes: Vec<Note>,
 }
-
-/// How full a host is: the larger of its memory and processor shares in permille, then its number of tasks.
-pub type Load = (u64, usize);
 
 /// Something that time alone changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -219,6 +217,15 @@ impl World {
     /// Tries again what could not be placed: something changed that may help.
     pub(crate) fn retry_blocked(&mut self) {
         self.dirty.extend(self.blocked.keys().cloned());
+    }
+
+    /// Tries again what could not be placed and belongs beside a service that has got another task.
+    pub(crate) fn retry_neighbors(&mut self, service: &Name) {
+        let belongs = |(_, blocked): &&GroupKey| {
+            let placement = self.services.get(blocked).map(|service| &service.placement);
+            placement.is_some_and(|placement| placement.near.iter().any(|near| near.service == *service))
+        };
+        self.dirty.extend(self.blocked.keys().filter(belongs).cloned());
     }
 
     /// Remembers that a service failed on a host, so that it is tried elsewhere, and here only after a while.

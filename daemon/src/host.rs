@@ -2,7 +2,7 @@
 
 use crate::names;
 use crate::problem::{Kind, Problem};
-use callboard_core::model::{PortRange, Registration};
+use callboard_core::model::{Name, PortRange, Registration};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -26,7 +26,13 @@ pub(crate) struct HostArgs {
     /// Processor share for tasks, 1024 for one core [default: all cores]
     #[arg(long, value_name = "UNITS", env = "CALLBOARD_CPU_UNITS")]
     pub(crate) cpu_units: Option<u64>,
-    /// A fact about this host, to be shown; may be given several times
+    /// Disk for tasks in MiB; tasks that reserve disk go only to hosts that say how much they have
+    #[arg(long, value_name = "MIB", env = "CALLBOARD_DISK")]
+    pub(crate) disk: Option<u64>,
+    /// Anything else that tasks reserve and this host can count, as in gpu=2; may be given several times
+    #[arg(long = "resource", value_name = "NAME=COUNT", value_parser = resource)]
+    pub(crate) resources: Vec<(Name, u64)>,
+    /// A fact about this host, for rules of placement and to be shown; may be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
 }
@@ -50,6 +56,16 @@ fn ports(text: &str) -> Result<Ports, String> {
         return Err("the first port must be at least 1 and not above the last".into());
     }
     Ok(Ports(first, last))
+}
+
+fn resource(text: &str) -> Result<(Name, u64), String> {
+    let wrong = || "give a name and a count of at least 1, as in gpu=2".to_owned();
+    let (name, count) = text.split_once('=').ok_or_else(wrong)?;
+    let count: u64 = count.parse().map_err(|_| wrong())?;
+    if !callboard_core::config::is_name(name) || count == 0 {
+        return Err(wrong());
+    }
+    Ok((name.into(), count))
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -82,6 +98,8 @@ pub(crate) fn registration(
         address: args.address.clone(),
         memory: args.memory.unwrap_or_else(memory),
         cpu_units: args.cpu_units.unwrap_or_else(cpu_units),
+        disk: args.disk.unwrap_or(0),
+        resources: args.resources.iter().cloned().collect(),
         ports: PortRange { first: args.ports.0, last: args.ports.1 },
         executors,
         labels: args.labels.iter().cloned().collect::<BTreeMap<_, _>>(),

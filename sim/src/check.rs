@@ -50,6 +50,7 @@ mod reunion;
 mod rollout;
 mod room;
 mod rubbish;
+mod rules;
 mod sending;
 mod stopping;
 mod succession;

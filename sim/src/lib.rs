@@ -20,6 +20,7 @@ mod expect;
 mod host;
 pub mod journal;
 mod link;
+pub mod measure;
 pub mod museum;
 pub mod promise;
 mod queue;

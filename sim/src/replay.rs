@@ -83,6 +83,12 @@ impl Replay {
         let world = machine.machine.world();
         let definition = world.definition(&record.task_name, record.task_version)?;
         let key = (cluster.clone(), service.into());
-        Some(scheduler::explain(world, machine.clock.shows(self.stage.now()), &key, definition))
+        Some(scheduler::explain(
+            world,
+            machine.clock.shows(self.stage.now()),
+            &key,
+            world.services.get(service)?,
+            definition,
+        ))
     }
 }

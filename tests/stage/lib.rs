@@ -100,6 +100,8 @@ impl Stage {
             address: "127.0.0.1".into(),
             memory: 16_384,
             cpu_units: 8_192,
+            disk: 0,
+            resources: BTreeMap::new(),
             ports: PortRange { first: 20_000, last: 20_099 },
             executors: vec!["bash".into()],
             labels: BTreeMap::new(),

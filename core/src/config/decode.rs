@@ -8,6 +8,7 @@ mod definition;
 mod executor;
 mod host;
 mod image;
+mod placement;
 mod probe;
 mod service;
 

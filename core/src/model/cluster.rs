@@ -28,11 +28,18 @@ pub struct Cluster {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
-    /// The host with the fewest tasks of the service, then the least loaded.
+    /// The host with the fewest tasks of the service, then the least loaded. A host's load is the larger of its shares of
+    /// memory and of processor that are reserved, in permille; of two with the same load the one with fewer tasks of any
+    /// service is taken.
     #[default]
     Spread,
-    /// The fullest host that still has room.
+    /// The most loaded host that still has room; of two with the same load the one with more tasks.
     Binpack,
+    /// One host after the other by name, beginning after the one on which the service was placed last.
+    RoundRobin,
+    /// The host to which the task adds the least cost, then the least loaded. What a host costs is the sum of two
+    /// weights, of its reserved shares of memory and of processor; a weight doubles with every eighth of the host.
+    EPvm,
 }
 
 /// The scheduler name that Callboard's own scheduler answers to unless told otherwise.

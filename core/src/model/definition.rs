@@ -1,6 +1,6 @@
 //! A task definition: what a task runs, what it needs, and how its health is told. Versions are immutable.
 
-use super::{Name, Version, is_default};
+use super::{Name, Protocol, Version, is_default};
 use crate::machine::Span;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -20,6 +20,9 @@ pub struct TaskDefinition {
     /// A fixed port; 0 for none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub port: u16,
+    /// Further ports, each with a name of its own.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ports: Vec<PortSpec>,
     /// Handed to service discovery.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tags: Vec<String>,
@@ -29,6 +32,12 @@ pub struct TaskDefinition {
     /// Processor share reserved on the host, 1024 for one core; 0 reserves none and sets no limit.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cpu_units: u64,
+    /// Disk reserved on the host, MiB; 0 reserves none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub disk: u64,
+    /// Whatever else hosts count, reserved there, by name: `gpu: 2`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resources: BTreeMap<Name, u64>,
     /// From 0 to 100, larger is more important; the less important are moved first when a host runs out of memory.
     #[serde(default = "default_priority")]
     pub priority: u8,
@@ -43,6 +52,19 @@ pub struct TaskDefinition {
     /// All must pass for the task to be healthy; without any it is healthy while it runs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub checks: Vec<Check>,
+}
+
+/// A further port of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortSpec {
+    /// Unique among the ports of the definition.
+    pub name: Name,
+    /// A fixed port; without it, one of the host's range is chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Of which protocol.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub protocol: Protocol,
 }
 
 pub(crate) const fn default_priority() -> u8 {

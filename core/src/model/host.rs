@@ -31,6 +31,12 @@ pub struct Registration {
     pub memory: u64,
     /// Processor share for tasks, 1024 a core.
     pub cpu_units: u64,
+    /// Disk for tasks, MiB.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub disk: u64,
+    /// Whatever else it counts, by name.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resources: BTreeMap<Name, u64>,
     /// Ports from which provided ports are chosen.
     pub ports: PortRange,
     /// Executors that work here.

@@ -7,18 +7,20 @@
 mod cluster;
 mod definition;
 mod host;
+mod placement;
 mod service;
 mod target;
 mod task;
 
 pub use cluster::{Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Policy};
 pub use definition::{
-    Bash, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT, Probe,
+    Bash, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT, PortSpec, Probe,
     RestartPolicy, TaskDefinition,
 };
 pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
+pub use placement::{HOST_LABEL, Limit, Neighbor, Placement, Preference, Rule, Spread, Test};
 pub use service::{Blame, Rollout, Service, ServiceState};
-pub use task::{Claim, Desired, Health, Ledger, Phase, Status, Task};
+pub use task::{Claim, Desired, Health, Ledger, Phase, Protocol, Status, Task, TaskPort};
 
 /// What tells a store from others, written once by the first scheduler that decides anything in it. Where another one is
 /// found, or none, what is missing was not removed by anybody.

@@ -1,6 +1,6 @@
 //! A service: how many tasks of which definition, and what the scheduler remembers of rolling it out.
 
-use super::{Generation, Name, Version, is_default};
+use super::{Generation, Name, Placement, Version, is_default};
 use crate::machine::Span;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -33,6 +33,9 @@ pub struct Service {
     /// At most one task of it lives at any moment, wherever: none comes in the place of one that may still be there.
     #[serde(default, skip_serializing_if = "is_default")]
     pub exclusive: bool,
+    /// Where its tasks may run, and where it likes them best.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub placement: Placement,
     /// Set by `callboard stop`: no task shall run, `desired` is remembered for `callboard start`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stopped: bool,

@@ -36,6 +36,15 @@ pub struct Task {
     /// Processor share reserved.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cpu_units: u64,
+    /// Its further ports, by name.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ports: BTreeMap<Name, TaskPort>,
+    /// Disk reserved, MiB.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub disk: u64,
+    /// Whatever else hosts count, reserved there, by name.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resources: BTreeMap<Name, u64>,
     /// What the agent shall do with it.
     pub desired: Desired,
     /// Why it is here, or why it shall stop, in words.
@@ -127,9 +136,99 @@ pub struct Claim {
     /// 1024 a core.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cpu_units: u64,
-    /// Ascending.
+    /// MiB.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub disk: u64,
+    /// Whatever else hosts count, by name.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resources: BTreeMap<Name, u64>,
+    /// Ports of TCP, ascending.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ports: Vec<u16>,
+    /// Ports of UDP, ascending.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub udp_ports: Vec<u16>,
+}
+
+impl Claim {
+    /// Gives what a task holds of its host.
+    #[must_use]
+    pub fn of(task: &Task) -> Claim {
+        let mut claim = Claim {
+            memory: task.memory,
+            cpu_units: task.cpu_units,
+            disk: task.disk,
+            resources: task.resources.clone(),
+            ports: task.port.into_iter().collect(),
+            udp_ports: Vec::new(),
+        };
+        for port in task.ports.values() {
+            claim.ports_of(port.protocol).push(port.port);
+        }
+        claim.ports.sort_unstable();
+        claim.udp_ports.sort_unstable();
+        claim
+    }
+
+    /// Gives the ports of a protocol.
+    pub fn ports_of(&mut self, protocol: Protocol) -> &mut Vec<u16> {
+        match protocol {
+            Protocol::Tcp => &mut self.ports,
+            Protocol::Udp => &mut self.udp_ports,
+        }
+    }
+
+    /// Adds another claim.
+    pub(crate) fn add(&mut self, other: &Claim) {
+        self.memory = self.memory.saturating_add(other.memory);
+        self.cpu_units = self.cpu_units.saturating_add(other.cpu_units);
+        self.disk = self.disk.saturating_add(other.disk);
+        for (name, count) in &other.resources {
+            let sum = self.resources.entry(name.clone()).or_insert(0);
+            *sum = sum.saturating_add(*count);
+        }
+        for (ports, more) in [(&mut self.ports, &other.ports), (&mut self.udp_ports, &other.udp_ports)] {
+            ports.extend(more);
+            ports.sort_unstable();
+            ports.dedup();
+        }
+    }
+
+    /// Takes another claim away, but nothing of what the rest holds.
+    pub(crate) fn give_back(&mut self, gone: &Claim, rest: &Claim) {
+        self.memory = self.memory.saturating_sub(gone.memory).max(rest.memory);
+        self.cpu_units = self.cpu_units.saturating_sub(gone.cpu_units).max(rest.cpu_units);
+        self.disk = self.disk.saturating_sub(gone.disk).max(rest.disk);
+        for (name, count) in &gone.resources {
+            let left = self.resources.get(name).copied().unwrap_or(0).saturating_sub(*count);
+            let left = left.max(rest.resources.get(name).copied().unwrap_or(0));
+            self.resources.insert(name.clone(), left);
+        }
+        self.resources.retain(|_, count| *count > 0);
+        self.ports.retain(|port| !gone.ports.contains(port) || rest.ports.contains(port));
+        self.udp_ports.retain(|port| !gone.udp_ports.contains(port) || rest.udp_ports.contains(port));
+    }
+}
+
+/// A port that a task has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskPort {
+    /// The port.
+    pub port: u16,
+    /// Of which protocol.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub protocol: Protocol,
+}
+
+/// A protocol that has ports of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
 }
 
 /// What all clusters hold of one host. Each cluster's scheduler writes only its own line, by compare-and-set in the same

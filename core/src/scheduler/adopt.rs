@@ -10,10 +10,10 @@
 //!
 //! **Invariant:** nothing is stopped here while agents still tell what runs, nor while fewer than `min` others work.
 
-use super::batch::{Batch, claim_of};
+use super::batch::Batch;
 use super::reconcile::UNPROVEN;
 use super::round::{Round, small};
-use crate::model::{Desired, Task, Version};
+use crate::model::{Claim, Desired, Task, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{GroupKey, Presence, World};
 use alloc::string::ToString;
@@ -104,15 +104,12 @@ impl Round<'_> {
 
     /// Tells whether the ledger has room for it, that of the record in whose place it comes given back.
     fn fits(&self, orphan: &Task, older: Option<&Arc<Task>>) -> bool {
-        let Some(host) = self.world.hosts.get(&orphan.host) else { return false };
-        let (memory, cpu_units) = host.free();
-        let back = older.map(|older| claim_of(older)).unwrap_or_default();
-        let port_is_free =
-            orphan.port.is_none_or(|port| !host.held.ports.contains(&port) || back.ports.contains(&port));
-        port_is_free
-            && orphan.memory <= memory.saturating_add(back.memory)
-            && orphan.cpu_units <= cpu_units.saturating_add(back.cpu_units)
-            && self.world.ledger_fault(&orphan.host).is_none()
+        let Some(row) = self.world.row(&orphan.host) else { return false };
+        let mut row = row.clone();
+        if let Some(older) = older {
+            row.give_back(&Claim::of(older));
+        }
+        row.has_room_for(&Claim::of(orphan)) && self.world.ledger_fault(&orphan.host).is_none()
     }
 }
 

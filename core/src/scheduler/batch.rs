@@ -8,7 +8,7 @@
 use crate::keys::Key;
 use crate::machine::Time;
 use crate::mirror::{hash, mix};
-use crate::model::{Claim, Desired, Ledger, Name, ServiceState, StoreId, Task};
+use crate::model::{Desired, Ledger, Name, ServiceState, StoreId, Task};
 use crate::record::{self, Unknown};
 use crate::store::{Guard, Op, Revision, SessionId, TXN_BYTES_MAX, TXN_OPS_MAX, Txn};
 use crate::why::Note;
@@ -260,9 +260,4 @@ impl Batch {
         self.bytes += path.len() + value.as_ref().map_or(0, String::len);
         self.ops.insert(path, value);
     }
-}
-
-/// Gives what a task holds of its host.
-pub(crate) fn claim_of(task: &Task) -> Claim {
-    Claim { memory: task.memory, cpu_units: task.cpu_units, ports: task.port.into_iter().collect() }
 }

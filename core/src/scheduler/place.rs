@@ -1,59 +1,145 @@
-//! Where a task goes: filter, score, pick, over the world's index of hosts by load.
-//!
-//! **Invariant:** the pick is the exact best by the policy's order, whatever the index skipped.
+//! Where a task goes, by the world's fleet and what is known beside it: which hosts failed a service, and whose ledgers
+//! cannot be written.
 
-use super::filter::{Candidate, Obstacle, free_port};
 use crate::keys::{Key, task_id};
 use crate::machine::Time;
-use crate::mirror::{hash, mix};
-use crate::model::{Desired, Name, Policy, Task, TaskDefinition, Version};
-use crate::world::{Blocked, GroupKey, Load, World};
-use alloc::collections::BTreeMap;
+use crate::model::{Claim, Name, Policy, Service, Task, TaskDefinition, Version};
+use crate::placement::{Crowd, Identity, Need, Obstacle, Placer, Reasons, Term, View};
+use crate::world::{Avoided, Blocked, GroupKey, HostView, Presence, World};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
-/// Makes the record of one more task of a service, on the best host.
-pub(crate) fn place(
-    world: &World,
+/// One more task of a service, that is to be placed.
+pub(crate) struct Candidate<'a> {
+    world: &'a World,
     now: Time,
-    key: &GroupKey,
-    definition: &TaskDefinition,
-    tenure: u64,
-) -> Option<Task> {
-    let (cluster, service) = key;
-    let candidate = Candidate { service, definition };
-    let policy = world.clusters.get(cluster).map_or(Policy::default(), |cluster| cluster.policy);
-    let choice = match policy {
-        Policy::Spread => spread(world, now, key, &candidate),
-        Policy::Binpack => binpack(world, now, &candidate),
-    }?;
-    let version: Version = definition.version;
-    let (id, instance) = free_id(world, key, version);
-    let host = &world.hosts[&choice.host];
-    let generation = world.next_generation();
-    let port = match definition.port {
-        // Another placement gets another port: this one may be taken by a stranger.
-        0 if definition.provide_port => Some(free_port(host, mix(hash(&id), generation))?),
-        0 => None,
-        fixed => Some(fixed),
-    };
-    Some(Task {
-        id,
-        cluster: cluster.clone(),
-        service: service.clone(),
-        task_name: definition.name.clone(),
-        version,
-        instance,
-        generation,
-        host: choice.host,
-        port,
-        memory: definition.memory,
-        cpu_units: definition.cpu_units,
-        desired: Desired::Run,
-        reason: choice.why,
-        tenure,
-    })
+    key: &'a GroupKey,
+    definition: &'a TaskDefinition,
+    need: Need,
+    others: Vec<&'a Crowd>,
+    closed: BTreeSet<u32>,
+}
+
+static NOBODY: Crowd = Crowd::new();
+
+impl<'a> Candidate<'a> {
+    pub(crate) fn new(
+        world: &'a World,
+        now: Time,
+        key: &'a GroupKey,
+        service: &Service,
+        definition: &'a TaskDefinition,
+    ) -> Candidate<'a> {
+        let policy = world.clusters.get(&key.0).map_or(Policy::default(), |cluster| cluster.policy);
+        let need = Need::of(definition, &service.placement, policy);
+        let others = need.neighbors().map(|service| crowd_of(world, service)).collect();
+        let closed = closed_to(world, now, &key.1);
+        Candidate { world, now, key, definition, need, others, closed }
+    }
+
+    fn view(&self) -> View<'_> {
+        let group = self.world.groups.get(self.key);
+        View {
+            fleet: &self.world.fleet,
+            own: group.map_or(&NOBODY, |group| &group.crowd),
+            others: &self.others,
+            closed: &self.closed,
+            last: group.and_then(|group| group.placed.last_key_value()).map(|((_, row), _)| *row),
+        }
+    }
+
+    /// Makes the record of the task, on the best host.
+    pub(crate) fn place(&self, tenure: u64) -> Option<Task> {
+        let view = self.view();
+        let (id, instance) = free_id(self.world, self.key, self.definition.version);
+        let identity = Identity { id, instance, generation: self.world.next_generation() };
+        let mut placer = Placer::new(&self.need, self.definition, self.key.clone(), tenure, view);
+        placer.next(view, identity).map(|(_, task)| task)
+    }
+
+    /// Tells whether the task could go to where another one is if that were not there.
+    pub(crate) fn could_follow(&self, leaving: &Task) -> bool {
+        let Some(row) = self.world.fleet.find(&leaving.host) else { return false };
+        let mut without = self.world.fleet.row(row).clone();
+        without.give_back(&Claim::of(leaving));
+        let reasons = Reasons::new(&self.need, self.view());
+        self.of_host(&leaving.host).is_empty() && reasons.first_on(row, &without).is_none()
+    }
+
+    /// Counts hosts by the first obstacle they put in the way.
+    pub(crate) fn blocked(&self, missing: u32) -> Blocked {
+        let view = self.view();
+        let reasons = Reasons::new(&self.need, view);
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for (row, at) in self.world.fleet.iter() {
+            let obstacle = self.of_host(&at.host).into_iter().next().or_else(|| reasons.first(row));
+            if let Some(obstacle) = obstacle {
+                *counts.entry(obstacle.kind()).or_insert(0) += 1;
+            }
+        }
+        if counts.is_empty() {
+            return Blocked { missing, why: "there is no host".into() };
+        }
+        let mut ordered: Vec<(usize, String)> =
+            counts.into_iter().map(|(kind, count)| (count, kind)).collect();
+        ordered.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let parts: Vec<String> = ordered
+            .into_iter()
+            .map(|(count, kind)| format!("{count} {} {kind}", if count == 1 { "host" } else { "hosts" }))
+            .collect();
+        Blocked { missing, why: parts.join("; ") }
+    }
+
+    /// Finds what closes a host to this task, whatever it is and has.
+    fn of_host(&self, name: &Name) -> Vec<Obstacle> {
+        let Some(host) = self.world.hosts.get(name) else { return alloc::vec![Obstacle::Unregistered] };
+        let ledger = self.world.ledger_fault(name).map(Obstacle::Ledger);
+        let avoided = self.world.avoided.get(&(self.key.1.clone(), name.clone()));
+        let avoided = avoided.filter(|avoided| avoided.until > self.now).map(|avoided| {
+            let Avoided { until, times, why } = avoided;
+            Obstacle::Avoided { again_in: until.since(self.now), times: *times, why: why.clone() }
+        });
+        closed(self.now, host).into_iter().chain(ledger).chain(avoided).collect()
+    }
+}
+
+/// Finds what closes a host to all tasks.
+fn closed(now: Time, host: &HostView) -> Option<Obstacle> {
+    match host.presence {
+        _ if host.registration.is_none() => return Some(Obstacle::Unregistered),
+        Presence::Ready => {}
+        Presence::Suspect { since } => return Some(Obstacle::Silent(now.since(since))),
+        Presence::Lost => return Some(Obstacle::Lost),
+    }
+    if host.config.as_ref().is_some_and(|config| config.draining) {
+        return Some(Obstacle::Draining);
+    }
+    let usage = host.usage.as_ref()?;
+    if let Some(why) = &usage.unfit {
+        return Some(Obstacle::Unfit(why.clone()));
+    }
+    host.is_pressed().then_some(Obstacle::Pressed { used: usage.memory_used, total: usage.memory_total })
+}
+
+/// Gives the hosts that are closed to a service: it failed there of late, or their ledgers cannot be written.
+fn closed_to(world: &World, now: Time, service: &Name) -> BTreeSet<u32> {
+    let from = (service.clone(), Name::from(""));
+    let avoided = world.avoided.range(from..).take_while(|((of, _), _)| of == service);
+    let avoided = avoided.filter(|(_, avoided)| avoided.until > now).map(|((_, host), _)| host.clone());
+    let kept = world.untouchable.keys().filter_map(|key| match Key::parse(key) {
+        Some(Key::Ledger(host)) => Some(host),
+        Some(_) | None => None,
+    });
+    avoided.chain(kept).filter_map(|host| world.fleet.find(&host)).collect()
+}
+
+/// Gives where the tasks of a service are, in the cluster that lists it.
+fn crowd_of<'a>(world: &'a World, service: &Name) -> &'a Crowd {
+    let group = world.homes.get(service).and_then(|home| world.groups.get(&(home.clone(), service.clone())));
+    group.map_or(&NOBODY, |group| &group.crowd)
 }
 
 /// Finds an id under which there is no task, nor anything that might be one.
@@ -71,87 +157,6 @@ fn free_id(world: &World, key: &GroupKey, version: Version) -> (Name, u32) {
     }
 }
 
-struct Choice {
-    host: Name,
-    why: String,
-}
-
-/// The host with the fewest tasks of the service, then the least loaded, then by name.
-fn spread(world: &World, now: Time, key: &GroupKey, candidate: &Candidate<'_>) -> Option<Choice> {
-    let group = world.groups.get(key);
-    let count_on = |host: &Name| group.and_then(|group| group.per_host.get(host)).copied().unwrap_or(0);
-    // No host can have fewer than this: once one is found that has as few, those behind it in the order can only be
-    // fuller.
-    let fewest = match group {
-        Some(group) if group.per_host.len() >= world.by_load.len() => {
-            if world.by_load.iter().all(|(_, host)| group.per_host.contains_key(host)) {
-                group.hosts_by_count.keys().next().copied().unwrap_or(0)
-            } else {
-                0
-            }
-        }
-        Some(_) | None => 0,
-    };
-    let mut best: Option<(u32, &(Load, Name))> = None;
-    for entry in &world.by_load {
-        let count = count_on(&entry.1);
-        if best.is_some_and(|(least, _)| count >= least) {
-            continue;
-        }
-        if candidate.obstacle(world, now, &entry.1, &world.hosts[&entry.1]).is_some() {
-            continue;
-        }
-        best = Some((count, entry));
-        if count <= fewest {
-            break;
-        }
-    }
-    best.map(|(count, ((load, _), host))| Choice {
-        host: host.clone(),
-        why: format!("spread: {count} of the service there, {}.{} % reserved", load / 10, load % 10),
-    })
-}
-
-/// The fullest host that still has room, then by name.
-fn binpack(world: &World, now: Time, candidate: &Candidate<'_>) -> Option<Choice> {
-    world
-        .by_load
-        .iter()
-        .rev()
-        .find(|(_, host)| candidate.obstacle(world, now, host, &world.hosts[host]).is_none())
-        .map(|((load, _), host)| Choice {
-            host: host.clone(),
-            why: format!("binpack: {}.{} % reserved", load / 10, load % 10),
-        })
-}
-
-/// Counts hosts by the first obstacle they put in the way.
-pub(crate) fn blocked(
-    world: &World,
-    now: Time,
-    service: &Name,
-    definition: &TaskDefinition,
-    missing: u32,
-) -> Blocked {
-    let candidate = Candidate { service, definition };
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for (name, host) in &world.hosts {
-        if let Some(obstacle) = candidate.obstacle(world, now, name, host) {
-            *counts.entry(obstacle.kind()).or_insert(0) += 1;
-        }
-    }
-    if counts.is_empty() {
-        return Blocked { missing, why: "there is no host".into() };
-    }
-    let mut ordered: Vec<(usize, String)> = counts.into_iter().map(|(kind, count)| (count, kind)).collect();
-    ordered.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let parts: Vec<String> = ordered
-        .into_iter()
-        .map(|(count, kind)| format!("{count} {} {kind}", if count == 1 { "host" } else { "hosts" }))
-        .collect();
-    Blocked { missing, why: parts.join("; ") }
-}
-
 /// What stands in the way of a service's next task on one host, and what speaks for the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostReason {
@@ -159,43 +164,54 @@ pub struct HostReason {
     pub host: Name,
     /// Everything that forbids it; empty where it may run.
     pub obstacles: Vec<Obstacle>,
-    /// Tasks of the service there.
-    pub tasks: u32,
+    /// The figures by which it is compared, the most important first.
+    pub terms: Vec<Term>,
     /// Memory that nobody holds, MiB.
     pub free_memory: u64,
     /// Processor share that nobody holds.
     pub free_cpu_units: u64,
 }
 
+impl fmt::Display for HostReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.obstacles.is_empty() {
+            for term in &self.terms {
+                write!(f, "{term}; ")?;
+            }
+            return write!(f, "{} MiB and {} cpu units free", self.free_memory, self.free_cpu_units);
+        }
+        let obstacles: Vec<String> = self.obstacles.iter().map(|obstacle| format!("{obstacle}")).collect();
+        f.write_str(&obstacles.join("; "))
+    }
+}
+
 /// Explains, host by host, where one more task of a service could go. Hosts on which it may run come first, best first.
 #[must_use]
-pub fn explain(world: &World, now: Time, key: &GroupKey, definition: &TaskDefinition) -> Vec<HostReason> {
-    let candidate = Candidate { service: &key.1, definition };
-    let policy = world.clusters.get(&key.0).map_or(Policy::default(), |cluster| cluster.policy);
-    let mut reasons: Vec<(Load, HostReason)> = world
-        .hosts
+pub fn explain(
+    world: &World,
+    now: Time,
+    key: &GroupKey,
+    service: &Service,
+    definition: &TaskDefinition,
+) -> Vec<HostReason> {
+    let candidate = Candidate::new(world, now, key, service, definition);
+    let found = Reasons::new(&candidate.need, candidate.view());
+    let mut reasons: Vec<_> = world
+        .fleet
         .iter()
-        .map(|(name, host)| {
-            let (free_memory, free_cpu_units) = host.free();
-            let reason = HostReason {
-                host: name.clone(),
-                obstacles: candidate.obstacles(world, now, name, host),
-                tasks: world.groups.get(key).and_then(|group| group.per_host.get(name)).copied().unwrap_or(0),
-                free_memory,
-                free_cpu_units,
-            };
-            (host.load.unwrap_or((u64::MAX, 0)), reason)
+        .map(|(row, at)| {
+            let (free_memory, free_cpu_units) = at.free();
+            let mut obstacles = candidate.of_host(&at.host);
+            if world.hosts.get(&at.host).is_some_and(|host| host.registration.is_some()) {
+                obstacles.extend(found.all(row));
+            }
+            let (host, terms) = (at.host.clone(), found.terms(row));
+            (found.order(row), HostReason { host, obstacles, terms, free_memory, free_cpu_units })
         })
         .collect();
-    reasons.sort_by(|(load_a, a), (load_b, b)| {
+    reasons.sort_by(|(order_a, a), (order_b, b)| {
         let fit = a.obstacles.is_empty().cmp(&b.obstacles.is_empty()).reverse();
-        let order = match policy {
-            Policy::Spread => {
-                a.tasks.cmp(&b.tasks).then_with(|| load_a.cmp(load_b)).then_with(|| a.host.cmp(&b.host))
-            }
-            Policy::Binpack => load_b.cmp(load_a).then_with(|| b.host.cmp(&a.host)),
-        };
-        fit.then(order)
+        fit.then_with(|| order_a.cmp(order_b))
     });
     reasons.into_iter().map(|(_, reason)| reason).collect()
 }

@@ -2,7 +2,7 @@
 //! missing, stopping what is too many.
 
 use super::adopt;
-use super::place;
+use super::place::Candidate;
 use super::round::{Created, Round, small};
 use crate::keys::Key;
 use crate::machine::Span;
@@ -175,7 +175,7 @@ impl Round<'_> {
     /// Finds a place for one more task of the version.
     fn next_task(&self) -> Option<Task> {
         let definition = self.definition()?;
-        place::place(self.world, self.now, &self.key, &definition, self.batch.tenure.0)
+        Candidate::new(self.world, self.now, &self.key, &self.service, &definition).place(self.batch.tenure.0)
     }
 
     fn create_one(&mut self) -> bool {
@@ -218,7 +218,8 @@ impl Round<'_> {
             )),
             (Created::Unplaceable, None) => match self.definition() {
                 Some(definition) => {
-                    let blocked = place::blocked(self.world, self.now, &self.key.1, &definition, missing);
+                    let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
+                    let blocked = next.blocked(missing);
                     Some(format!("{}{}", blocked.why, self.why_stuck()))
                 }
                 None => Some(format!(

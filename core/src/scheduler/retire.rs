@@ -5,7 +5,7 @@
 
 use super::adopt;
 use super::batch::Batch;
-use super::filter::Candidate;
+use super::place::Candidate;
 use super::round::{Created, Round, small};
 use crate::machine::Time;
 use crate::model::{Name, ServiceState};
@@ -67,11 +67,8 @@ impl Round<'_> {
             return true;
         }
         let (Some(task), Some(definition)) = (self.task(id), self.definition()) else { return false };
-        let Some(host) = self.world.hosts.get(&task.host) else { return false };
-        let mut without = host.clone();
-        without.give_back(&task);
-        let next = Candidate { service: &self.key.1, definition: &definition };
-        next.obstacle(self.world, self.now, &task.host, &without).is_none()
+        let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
+        next.could_follow(&task)
     }
 
     fn why_retire(&self, id: &Name) -> StopReason {

@@ -1,7 +1,9 @@
 //! The tasks of one service in one cluster, counted and sorted by version and class.
 
 use super::Class;
-use crate::model::{Name, Version};
+use crate::model::{Generation, Name, Task, Version};
+use crate::placement::Crowd;
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +17,10 @@ pub struct Group {
     pub classes: BTreeMap<(Version, Class), BTreeSet<Name>>,
     /// Those that shall run but not where they are: their host is being drained, or their agent asked for a move.
     pub unwelcome: BTreeSet<Name>,
-    /// How many there are on each host, those that are stopping included.
-    pub per_host: BTreeMap<Name, u32>,
-    /// How many hosts have so many.
-    pub hosts_by_count: BTreeMap<u32, u32>,
+    /// How many there are on each host, by its row in the fleet, those that are stopping included.
+    pub crowd: Crowd,
+    /// Which placements are where, the newest last.
+    pub placed: BTreeMap<(Generation, u32), u32>,
     /// Instance numbers in use, by version.
     pub instances: BTreeMap<Version, BTreeSet<u32>>,
 }
@@ -88,39 +90,29 @@ impl Group {
         }
     }
 
-    pub(super) fn settle(&mut self, host: &Name, version: Version, instance: u32) {
-        self.instances.entry(version).or_default().insert(instance);
-        let count = self.per_host.entry(host.clone()).or_insert(0);
-        let before = *count;
-        *count += 1;
-        self.recount(before, before + 1);
+    pub(super) fn settle(&mut self, row: u32, task: &Task) {
+        self.instances.entry(task.version).or_default().insert(task.instance);
+        *self.placed.entry((task.generation, row)).or_insert(0) += 1;
+        *self.crowd.entry(row).or_insert(0) += 1;
     }
 
-    pub(super) fn unsettle(&mut self, host: &Name, version: Version, instance: u32) {
-        if let Some(used) = self.instances.get_mut(&version) {
-            used.remove(&instance);
+    pub(super) fn unsettle(&mut self, row: u32, task: &Task) {
+        if let Some(used) = self.instances.get_mut(&task.version) {
+            used.remove(&task.instance);
             if used.is_empty() {
-                self.instances.remove(&version);
+                self.instances.remove(&task.version);
             }
         }
-        let Some(count) = self.per_host.get_mut(host) else { return };
-        let before = *count;
-        *count -= 1;
-        if before == 1 {
-            self.per_host.remove(host);
-        }
-        self.recount(before, before - 1);
+        take_one(&mut self.placed, (task.generation, row));
+        take_one(&mut self.crowd, row);
     }
+}
 
-    fn recount(&mut self, before: u32, after: u32) {
-        if let Some(hosts) = self.hosts_by_count.get_mut(&before) {
-            *hosts -= 1;
-            if *hosts == 0 {
-                self.hosts_by_count.remove(&before);
-            }
-        }
-        if after > 0 {
-            *self.hosts_by_count.entry(after).or_insert(0) += 1;
+fn take_one<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
         }
     }
 }

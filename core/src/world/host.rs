@@ -1,10 +1,11 @@
 //! A host as the scheduler sees it: what it has, what is held of it, and whether its agent is alive.
 
 use super::intake::LEDGER_BYTES_MAX;
-use super::{Load, Timer, World};
+use super::{Timer, World};
 use crate::keys::Key;
 use crate::machine::{Span, Time};
 use crate::model::{Alive, Claim, HostConfig, Ledger, MoveRequest, Name, Registration, Status, Task, Usage};
+use crate::placement::{Facts, Room, Row};
 use crate::why::Note;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -37,8 +38,6 @@ pub struct HostView {
     pub presence: Presence,
     /// It was heard of or expected, and given up since.
     pub given_up: bool,
-    /// What is held of it, summed over clusters.
-    pub held: Room,
     /// The memory and processor share of all tasks issued to it, modulo 2^64, so that adding and taking away is exact. What
     /// others than schedulers issued is in no ledger.
     pub(crate) issued: (u64, u64),
@@ -46,8 +45,6 @@ pub struct HostView {
     pub(crate) strays: BTreeMap<Name, (u64, String)>,
     /// What its ledger weighs, nearly.
     ledger_bytes: usize,
-    /// Its place in [`World::by_load`], if it has one.
-    pub(crate) load: Option<Load>,
 }
 
 /// Whether a host is heard of.
@@ -65,41 +62,7 @@ pub enum Presence {
     Lost,
 }
 
-/// A sum of claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
-    /// MiB.
-    pub memory: u64,
-    /// 1024 a core.
-    pub cpu_units: u64,
-    /// Ports.
-    pub ports: BTreeSet<u16>,
-}
-
 impl HostView {
-    /// Gives the memory and processor share that nobody holds.
-    #[must_use]
-    pub fn free(&self) -> (u64, u64) {
-        let (memory, cpu_units) = self.taken();
-        self.registration.as_ref().map_or((0, 0), |has| {
-            (has.memory.saturating_sub(memory), has.cpu_units.saturating_sub(cpu_units))
-        })
-    }
-
-    fn taken(&self) -> (u64, u64) {
-        (self.held.memory.max(self.issued.0), self.held.cpu_units.max(self.issued.1))
-    }
-
-    /// Takes away what a task has here.
-    pub(crate) fn give_back(&mut self, task: &Task) {
-        self.held.memory = self.held.memory.saturating_sub(task.memory);
-        self.held.cpu_units = self.held.cpu_units.saturating_sub(task.cpu_units);
-        if let Some(port) = task.port {
-            self.held.ports.remove(&port);
-        }
-        self.release(task);
-    }
-
     /// Counts a task that is issued to it.
     pub(crate) fn engage(&mut self, task: &Task) {
         self.tasks.insert(task.id.clone());
@@ -123,16 +86,41 @@ impl HostView {
         })
     }
 
-    fn compute_load(&self) -> Option<Load> {
-        let has = self.registration.as_ref()?;
-        let open = self.presence == Presence::Ready
+    /// Tells whether something may be placed there.
+    fn is_open(&self) -> bool {
+        self.registration.is_some()
+            && self.presence == Presence::Ready
             && !self.config.as_ref().is_some_and(|config| config.draining)
             && self.usage.as_ref().is_none_or(|usage| usage.unfit.is_none())
-            && !self.is_pressed();
-        let share = |held: u64, of: u64| held.saturating_mul(1000) / of.max(1);
-        let (memory, cpu_units) = self.taken();
-        let fullest = share(memory, has.memory).max(share(cpu_units, has.cpu_units));
-        open.then_some((fullest, self.tasks.len()))
+            && !self.is_pressed()
+    }
+
+    /// Gives what placement looks at. A port that a task without a record has is kept from others.
+    fn facts(&self) -> Facts {
+        let reserved = self.config.iter().flat_map(|config| config.reserved_ports.iter().copied());
+        let reserved: BTreeSet<u16> = reserved.collect();
+        let (mut ports, mut udp_ports) = (reserved.clone(), reserved);
+        for orphan in self.orphans.values() {
+            let claim = Claim::of(orphan);
+            ports.extend(claim.ports);
+            udp_ports.extend(claim.udp_ports);
+        }
+        let Some(has) = &self.registration else {
+            return Facts { has: Room { ports, udp_ports, ..Room::default() }, ..Facts::default() };
+        };
+        Facts {
+            has: Room {
+                memory: has.memory,
+                cpu_units: has.cpu_units,
+                disk: has.disk,
+                resources: has.resources.clone(),
+                ports,
+                udp_ports,
+            },
+            range: Some(has.ports),
+            executors: has.executors.clone(),
+            labels: has.labels.clone(),
+        }
     }
 }
 
@@ -149,23 +137,26 @@ impl World {
         self.hosts.entry(host.clone()).or_default()
     }
 
-    /// Keeps the index of hosts in step with a host; gives up what is known of a host that nobody speaks of any more.
+    /// Keeps the fleet in step with what a host says of itself, and users of it.
+    pub(crate) fn describe_host(&mut self, name: &Name) {
+        let row = self.fleet.enter(name);
+        let Some(host) = self.hosts.get(name) else { return };
+        self.fleet.describe(row, host.facts());
+        self.refresh_host(name);
+        self.retry_blocked();
+    }
+
+    /// Keeps the fleet in step with whether a host is open and how many tasks it has.
     pub(crate) fn refresh_host(&mut self, name: &Name) {
-        let Some(host) = self.hosts.get_mut(name) else { return };
-        let load = host.compute_load();
-        let before = host.load;
-        if load == before {
-            return;
-        }
-        host.load = load;
-        if let Some(before) = before {
-            self.by_load.remove(&(before, name.clone()));
-        }
-        if let Some(load) = load {
-            self.by_load.insert((load, name.clone()));
-            if before.is_none_or(|before| load < before) {
-                self.retry_blocked();
-            }
+        let Some(host) = self.hosts.get(name) else { return };
+        let (is_open, tasks) = (host.is_open(), u32::try_from(host.tasks.len()).unwrap_or(u32::MAX));
+        let issued = host.issued;
+        let row = self.fleet.enter(name);
+        let helps = self.fleet.change(row, |row| {
+            (row.is_open, row.tasks, row.issued) = (is_open, tasks, issued);
+        });
+        if helps {
+            self.retry_blocked();
         }
     }
 
@@ -175,20 +166,26 @@ impl World {
         let mut ledger_bytes = 0;
         for (cluster, claim) in ledger.iter().flat_map(|ledger| &ledger.clusters) {
             ledger_bytes += cluster.len() + CLAIM_BYTES + claim.ports.len() * PORT_BYTES;
-            held.memory = held.memory.saturating_add(claim.memory);
-            held.cpu_units = held.cpu_units.saturating_add(claim.cpu_units);
-            held.ports.extend(claim.ports.iter().copied());
+            held.add(claim);
         }
         let host = self.host_entry(name);
-        let freed = host.held.ports.difference(&held.ports).next().is_some();
-        host.held = held;
         host.ledger_bytes = ledger_bytes;
         host.ledger = ledger;
-        self.refresh_host(name);
-        if freed {
+        let row = self.fleet.enter(name);
+        let freed_port = self.fleet.row(row).held.ports.difference(&held.ports).next().is_some();
+        let freed_room = self.fleet.change(row, |row| row.held = held);
+        if freed_port || freed_room {
             self.retry_blocked();
+        }
+        if freed_port {
             self.touch_orphans(name);
         }
+    }
+
+    /// Gives a host as placement sees it.
+    #[must_use]
+    pub fn row(&self, name: &str) -> Option<&Row> {
+        self.fleet.find(name).map(|row| self.fleet.row(row))
     }
 
     /// Says why nothing can be added to what is held of a host.
@@ -276,18 +273,10 @@ impl World {
             self.hosts.get(&task.host).and_then(|host| host.ledger.as_deref()).cloned().unwrap_or_default();
         let line = ledger.clusters.entry(task.cluster.clone()).or_default();
         match change {
-            LedgerChange::Add => {
-                line.memory = line.memory.saturating_add(task.memory);
-                line.cpu_units = line.cpu_units.saturating_add(task.cpu_units);
-                line.ports.extend(task.port);
-                line.ports.sort_unstable();
-                line.ports.dedup();
-            }
+            LedgerChange::Add => line.add(&Claim::of(task)),
             LedgerChange::Remove => {
                 let rest = self.held_beside(task);
-                line.memory = line.memory.saturating_sub(task.memory).max(rest.memory);
-                line.cpu_units = line.cpu_units.saturating_sub(task.cpu_units).max(rest.cpu_units);
-                line.ports.retain(|port| Some(*port) != task.port || rest.ports.contains(port));
+                line.give_back(&Claim::of(task), &rest);
             }
         }
         if *line == Claim::default() {
@@ -297,14 +286,12 @@ impl World {
     }
 
     /// Sums up what the other records of a task's cluster hold of its host.
-    fn held_beside(&self, task: &Task) -> Room {
-        let mut held = Room::default();
+    fn held_beside(&self, task: &Task) -> Claim {
+        let mut held = Claim::default();
         let ids = self.hosts.get(&task.host).into_iter().flat_map(|host| &host.tasks);
         let others = ids.filter(|id| **id != task.id).filter_map(|id| self.tasks.get(id));
         for other in others.map(|view| &view.task).filter(|other| other.cluster == task.cluster) {
-            held.memory = held.memory.saturating_add(other.memory);
-            held.cpu_units = held.cpu_units.saturating_add(other.cpu_units);
-            held.ports.extend(other.port);
+            held.add(&Claim::of(other));
         }
         held
     }

@@ -214,6 +214,7 @@ impl World {
             }
             Key::Service(name) => {
                 let service = named(read(entry)?, &name, |service: &crate::model::Service| &service.name)?;
+                self.fleet.tell_apart_by(service.placement.labels());
                 self.services.insert(name.clone(), service);
                 self.watch_clocks(now, &name);
                 self.touch_service(&name);
@@ -268,7 +269,7 @@ impl World {
             Key::Registration(host) => {
                 self.host_entry(&host).registration = Some(Arc::new(read(entry)?));
                 self.expect_host(now, &host);
-                self.refresh_host(&host);
+                self.describe_host(&host);
             }
             Key::Alive(host) => {
                 let alive = read(entry)?;
@@ -364,7 +365,7 @@ impl World {
             }
             Key::Registration(host) => {
                 self.host_entry(&host).registration = None;
-                self.refresh_host(&host);
+                self.describe_host(&host);
                 self.reclassify_host(now, &host);
                 self.touch_host(&host);
             }
@@ -425,9 +426,8 @@ impl World {
             None => self.host_configs.remove(name),
         };
         self.host_entry(name).config = config;
-        self.refresh_host(name);
+        self.describe_host(name);
         self.reclassify_host(now, name);
-        self.retry_blocked();
     }
 
     fn touch_host(&mut self, name: &Name) {

@@ -36,6 +36,7 @@ impl World {
             self.touch(&key.0, &key.1);
             self.orphans.entry(key).or_default().insert((id.clone(), host.clone()));
         }
+        self.describe_host(host);
     }
 
     /// Looks again at the tasks that run without a record on a host of which something has changed.

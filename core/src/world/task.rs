@@ -75,14 +75,17 @@ impl World {
     pub(crate) fn put_task(&mut self, now: Time, task: Arc<Task>, digest: u64) {
         let id = task.id.clone();
         let mut before = self.unlink(&id);
+        if before.is_none() {
+            self.retry_neighbors(&task.service);
+        }
         if let Some(old) = &mut before
             && (old.task.generation != task.generation || old.task.host != task.host)
         {
             before = None;
         }
         let key = (task.cluster.clone(), task.service.clone());
-        let group = self.groups.entry(key).or_default();
-        group.settle(&task.host, task.version, task.instance);
+        let row = self.fleet.enter(&task.host);
+        self.groups.entry(key).or_default().settle(row, &task);
         self.host_entry(&task.host).engage(&task);
         self.expect_host(now, &task.host);
         let mut class = self.classify(&task);
@@ -268,7 +271,9 @@ impl World {
         if let Some(group) = self.groups.get_mut(&(task.cluster.clone(), task.service.clone())) {
             group.remove(task.version, view.class, id);
             group.unwelcome.remove(id);
-            group.unsettle(&task.host, task.version, task.instance);
+            if let Some(row) = self.fleet.find(&task.host) {
+                group.unsettle(row, task);
+            }
         }
         if let Some(host) = self.hosts.get_mut(&task.host) {
             host.release(task);

@@ -14,7 +14,7 @@ fn stopping(id: &str, reason: &str) -> Task {
 }
 
 fn ledger(ports: Vec<u16>) -> String {
-    let claim = Claim { memory: 10, cpu_units: 0, ports };
+    let claim = Claim { memory: 10, ports, ..Claim::default() };
     serde_json::to_string(&Ledger { clusters: BTreeMap::from([("c".into(), claim)]) })
         .expect("plain records serialise")
 }

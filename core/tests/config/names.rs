@@ -180,9 +180,12 @@ fn all_names_follow_the_rule() {
         ),
         (
             "policy: bin-pack",
-            r#"web.yml:4: clusters[0].policy: found "bin-pack", expected spread or binpack; did you mean "binpack"?"#,
+            r#"web.yml:4: clusters[0].policy: found "bin-pack", expected spread, binpack, round_robin or e_pvm; did you mean "binpack"?"#,
         ),
-        ("policy: [spread]", "web.yml:4: clusters[0].policy: found a list, expected spread or binpack"),
+        (
+            "policy: [spread]",
+            "web.yml:4: clusters[0].policy: found a list, expected spread, binpack, round_robin or e_pvm",
+        ),
         (
             "host_grace: 0s",
             r#"web.yml:4: clusters[0].host_grace: found "0s", expected a duration from 1s to 24h, as in 10s, 5m or 250ms"#,

@@ -174,22 +174,15 @@ async fn hosts(api: &Api, cluster: &Name, service: &Service) -> Vec<HostReason> 
     let (task_name, version) = (service.task_name.clone(), service.task_version);
     let look = move |scheduler: &scheduler::Scheduler| {
         let world = scheduler.world();
-        let reasons =
-            world.definition(&task_name, version).map(|found| scheduler::explain(world, now, &key, found));
+        let reasons = world
+            .definition(&task_name, version)
+            .zip(world.services.get(&key.1))
+            .map(|(found, service)| scheduler::explain(world, now, &key, service, found));
         reasons.unwrap_or_default().iter().map(reason).collect()
     };
     question.ask(look).await.unwrap_or_default()
 }
 
 fn reason(reason: &scheduler::HostReason) -> HostReason {
-    let why = if reason.obstacles.is_empty() {
-        let there = reason.tasks;
-        format!(
-            "{there} of the service there; {} MiB and {} cpu units free",
-            reason.free_memory, reason.free_cpu_units
-        )
-    } else {
-        reason.obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    };
-    HostReason { host: reason.host.to_string(), fits: reason.obstacles.is_empty(), why }
+    HostReason { host: reason.host.to_string(), fits: reason.obstacles.is_empty(), why: reason.to_string() }
 }

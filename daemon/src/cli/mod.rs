@@ -1,6 +1,7 @@
 //! The command line: what can be said, and which function carries it out.
 
 mod apply;
+mod bench;
 mod change;
 mod client;
 mod config;
@@ -135,6 +136,8 @@ enum Command {
     Config(config::ConfigCommand),
     #[command(subcommand)]
     Sim(sim::SimCommand),
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Write a completion script for a shell to standard output
     ///
     /// For bash: callboard completions bash > ~/.local/share/bash-completion/completions/callboard
@@ -204,6 +207,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Events(args) => events::events(&client()?, &args, format).await,
         Command::Doctor(args) => doctor::doctor(&client()?, &args, format).await,
         Command::Sim(command) => sim::sim(&command, format),
+        Command::Bench(command) => bench::bench(&command, format),
         Command::Completions { shell } => completions(shell),
         Command::Version => show::version(format),
         Command::DemoServer(args) => crate::demo::serve(args).await,

@@ -2,7 +2,7 @@
 
 use super::record::{Place, Text};
 use super::{Check, Findings, Seen};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at the hosts that got something.
 #[derive(Clone)]
@@ -22,13 +22,28 @@ impl Check for Capacity {
         for host in hosts {
             let Some(page) = seen.book.hosts.get(host) else { continue };
             let Some(has) = &page.registration else { continue };
-            let (mut memory, mut cpu_units) = (0, 0);
+            let (mut memory, mut cpu_units, mut disk) = (0, 0, 0);
+            let mut counted: BTreeMap<&Text, u64> = BTreeMap::new();
             for twin in seen.book.issued_to(host) {
                 if seen.book.status(twin).is_some_and(|status| status.record.is_over()) {
                     continue;
                 }
                 memory += twin.memory;
                 cpu_units += twin.cpu_units;
+                disk += twin.disk;
+                twin.resources.iter().for_each(|(name, count)| *counted.entry(name).or_insert(0) += count);
+            }
+            let mut more = counted
+                .iter()
+                .filter(|(name, count)| has.resources.get(**name).copied().unwrap_or(0) < **count);
+            if let Some((name, count)) = more.next() {
+                found.blame("S9", format!("{count} {name} of {host} are reserved, which has not so many"));
+            }
+            if disk > has.disk {
+                found.blame(
+                    "S9",
+                    format!("{disk} MiB of the disk of {host} are reserved, which has {}", has.disk),
+                );
             }
             if memory > has.memory || cpu_units > has.cpu_units {
                 let what = format!(

@@ -7,8 +7,8 @@ use super::{
     capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, exclusive, foreign,
     freshness, garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan,
     outage, ownership, pair, poison, ports, prefix, prompt, quiet, registration, removal, replacement,
-    reread, restart, reunion, rollout, rubbish, sending, stopping, succession, surplus, traffic, unfit,
-    upgrade, vacancy, versions, views, waiting,
+    reread, restart, reunion, rollout, rubbish, rules, sending, stopping, succession, surplus, traffic,
+    unfit, upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -242,6 +242,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(ports::PortClaims),
         Box::new(brake::Brake::default()),
         Box::new(eligibility::Eligibility),
+        Box::new(rules::Rules),
         Box::new(bound::Bound::default()),
         Box::new(identity::Identity::default()),
         Box::new(rubbish::Rubbish),

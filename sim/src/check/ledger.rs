@@ -27,17 +27,35 @@ fn check_host(book: &Book, host: &Text, found: &mut Findings) {
         let sum = sums.entry(&twin.cluster).or_default();
         sum.memory += twin.memory;
         sum.cpu_units += twin.cpu_units;
+        sum.disk += twin.disk;
+        twin.resources
+            .iter()
+            .for_each(|(name, count)| *sum.resources.entry(name.clone()).or_insert(0) += count);
         sum.ports.extend(twin.port);
+        for further in twin.ports.values() {
+            let ports = if further.protocol == "udp" { &mut sum.udp_ports } else { &mut sum.ports };
+            ports.push(further.port);
+        }
     }
     let empty = ClaimRecord::default();
     let lines = page.ledger.clusters.keys().chain(sums.keys().copied());
     for cluster in lines {
         let line = page.ledger.clusters.get(cluster).unwrap_or(&empty);
         let sum = sums.get(cluster).unwrap_or(&empty);
-        let mut ports = (line.ports.clone(), sum.ports.clone());
-        ports.0.sort_unstable();
-        ports.1.sort_unstable();
-        if line.memory < sum.memory || line.cpu_units < sum.cpu_units || ports.0 != ports.1 {
+        let same = |one: &[u16], other: &[u16]| {
+            let (mut one, mut other) = (one.to_vec(), other.to_vec());
+            one.sort_unstable();
+            other.sort_unstable();
+            one == other
+        };
+        let has_room = line.memory >= sum.memory
+            && line.cpu_units >= sum.cpu_units
+            && line.disk >= sum.disk
+            && sum
+                .resources
+                .iter()
+                .all(|(name, count)| line.resources.get(name).is_some_and(|has| has >= count));
+        if !has_room || !same(&line.ports, &sum.ports) || !same(&line.udp_ports, &sum.udp_ports) {
             let what = format!("the ledger of {host} says {line:?} of {cluster}, its records say {sum:?}");
             found.blame("ledger", what);
             return;

@@ -1,7 +1,7 @@
 //! S10: no two tasks on a host have the same port, in the records or in truth, and ports are given away from the host's
 //! range only.
 
-use super::record::Text;
+use super::record::{TaskRecord, Text};
 use super::{Alive, Book, Check, Findings, Seen};
 
 /// Looks at the ports of what is created and of what is born.
@@ -11,6 +11,7 @@ pub(crate) struct PortClaims;
 impl Check for PortClaims {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for task in seen.created() {
+            blame_further(seen, task, found);
             let (Some(port), Some(page)) = (task.port, seen.book.hosts.get(&task.host)) else { continue };
             let taken = seen.book.issued_to(&task.host).find(|twin| {
                 let over = seen.book.status(twin).is_some_and(|status| status.record.is_over());
@@ -46,6 +47,28 @@ impl Check for PortClaims {
             if other != id && list.iter().any(|other| other.port == Some(port)) {
                 found.blame("S10", format!("{id} and {other} live on {host} with the same port {port}"));
             }
+        }
+    }
+}
+
+/// Gives all ports of a task, by protocol.
+fn all_ports(task: &TaskRecord) -> impl Iterator<Item = (&str, u16)> {
+    let further =
+        task.ports.values().map(|port| (if port.protocol == "udp" { "udp" } else { "tcp" }, port.port));
+    task.port.map(|port| ("tcp", port)).into_iter().chain(further)
+}
+
+/// Looks for other tasks on the host with one of the ports that a task has beside its own.
+fn blame_further(seen: &Seen<'_>, task: &TaskRecord, found: &mut Findings) {
+    if task.ports.is_empty() {
+        return;
+    }
+    for other in seen.book.issued_to(&task.host).filter(|twin| twin.id != task.id) {
+        let over = seen.book.status(other).is_some_and(|status| status.record.is_over());
+        let shared = all_ports(task).find(|port| all_ports(other).any(|taken| taken == *port));
+        if let Some((protocol, port)) = shared.filter(|_| !over) {
+            let (id, host) = (&task.id, &task.host);
+            found.blame("S10", format!("{id} and {} both have {protocol} port {port} of {host}", other.id));
         }
     }
 }

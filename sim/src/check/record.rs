@@ -27,6 +27,12 @@ pub(crate) struct TaskRecord {
     pub(crate) memory: u64,
     #[serde(default)]
     pub(crate) cpu_units: u64,
+    #[serde(default)]
+    pub(crate) disk: u64,
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<Text, u64>,
+    #[serde(default)]
+    pub(crate) ports: BTreeMap<Text, PortRecord>,
     pub(crate) desired: Want,
     #[serde(default)]
     pub(crate) reason: String,
@@ -112,7 +118,59 @@ pub(crate) struct ServiceRecord {
     #[serde(default)]
     pub(crate) exclusive: bool,
     #[serde(default)]
+    pub(crate) placement: PlacementRecord,
+    #[serde(default)]
     pub(crate) stopped: bool,
+}
+
+/// What a service says of its hosts, as far as it forbids any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct PlacementRecord {
+    pub(crate) require: Vec<RuleRecord>,
+    pub(crate) near: Vec<NeighborRecord>,
+    pub(crate) apart: Vec<NeighborRecord>,
+    pub(crate) limit: Vec<LimitRecord>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct RuleRecord {
+    pub(crate) label: String,
+    pub(crate) equals: Option<String>,
+    pub(crate) not_equals: Option<String>,
+    #[serde(rename = "in")]
+    pub(crate) any_of: Option<Vec<String>>,
+    #[serde(rename = "not_in")]
+    pub(crate) none_of: Option<Vec<String>>,
+    pub(crate) exists: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct NeighborRecord {
+    pub(crate) service: Text,
+    #[serde(default = "host")]
+    pub(crate) same: String,
+    #[serde(default)]
+    pub(crate) weight: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct LimitRecord {
+    #[serde(default = "host")]
+    pub(crate) same: String,
+    pub(crate) tasks: usize,
+}
+
+fn host() -> String {
+    "host".into()
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct PortRecord {
+    pub(crate) port: u16,
+    #[serde(default)]
+    pub(crate) protocol: String,
 }
 
 impl ServiceRecord {
@@ -225,6 +283,12 @@ pub(crate) struct RegistrationRecord {
     pub(crate) cpu_units: u64,
     pub(crate) ports: Ports,
     pub(crate) executors: Vec<String>,
+    #[serde(default)]
+    pub(crate) disk: u64,
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<Text, u64>,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -261,7 +325,13 @@ pub(crate) struct ClaimRecord {
     #[serde(default)]
     pub(crate) cpu_units: u64,
     #[serde(default)]
+    pub(crate) disk: u64,
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<Text, u64>,
+    #[serde(default)]
     pub(crate) ports: Vec<u16>,
+    #[serde(default)]
+    pub(crate) udp_ports: Vec<u16>,
 }
 
 /// One key, taken apart in the checkers' own way.

@@ -2,7 +2,7 @@
 //! not from here; a test sees that both know the same fields.
 
 use super::form::{Form, Kind};
-use super::kinds::{Choice, Duration, Flag, Lines, List, Named, Number, TIME, Text, Word};
+use super::kinds::{Choice, Counts, Duration, Flag, Lines, List, Named, Number, TIME, Text, Word};
 use super::read::Known;
 use super::{generate, tree};
 use callboard_core::config::{Item, Node};
@@ -69,6 +69,8 @@ fn service(form: &mut Form<'_, '_>) {
     form.may("healthy_deadline", says, &DAY, &mut Span::secs(60));
     let says = "There are never two tasks of it at a time; then `max` is 1.";
     form.may("exclusive", says, &Flag, &mut false);
+    let says = "Where its tasks may run, and where it likes them best.";
+    form.maybe("placement", says, &Described(placement), &mut None);
     form.may("stopped", "No task shall run, `desired` is remembered.", &Flag, &mut false);
     form.may("retry", "Grows to try a failed rollout again.", &Number(0, u32::MAX), &mut 0);
 }
@@ -78,11 +80,16 @@ fn definition(form: &mut Form<'_, '_>) {
     form.must("version", "From 1.", &Number(1, i32::MAX.unsigned_abs()), &mut 1);
     form.may("provide_port", "The scheduler chooses a port from the host's.", &Flag, &mut false);
     form.maybe("port", "A fixed port.", &Number(0, u16::MAX), &mut None);
+    form.maybe("ports", "Further ports, each with a name.", &List(Described(port)), &mut None);
     form.may("tags", "Handed to service discovery.", &List(WORD), &mut Vec::new());
     let says = "Memory reserved on the host, MiB; 0 reserves none and sets no limit.";
     form.may("memory", says, &Number(0, 16_777_216_u64), &mut 0);
     let says = "Processor share reserved on the host, 1024 a core; 0 reserves none and sets no limit.";
     form.may("cpu_units", says, &Number(0, 1_048_576_u64), &mut 0);
+    let says = "Disk reserved on the host, MiB.";
+    form.may("disk", says, &Number(0, 1_073_741_824_u64), &mut 0);
+    let says = "Whatever else hosts count, reserved there, by name, as in `gpu: 2`.";
+    form.maybe("resources", says, &Counts, &mut None);
     form.may("priority", "The less important are moved first.", &Number(0, 100_u32), &mut 50);
     let says = "How long a task may take to end after it was asked to, before it is killed.";
     form.may("kill_timeout", says, &DAY, &mut Span::secs(10));
@@ -90,6 +97,81 @@ fn definition(form: &mut Form<'_, '_>) {
     form.must("containers", "What runs, in order.", &List(Described(container)), &mut Vec::new());
     let says = "All must pass for the task to be healthy; without any it is while it runs.";
     form.maybe("checks", says, &List(Described(check)), &mut None);
+}
+
+fn port(form: &mut Form<'_, '_>) {
+    form.must("name", "Unique among the ports of the definition.", &Named, &mut "".into());
+    form.maybe("port", "A fixed port; left out, one is chosen.", &Number(1, u16::MAX), &mut None);
+    let says = "Of which protocol.";
+    form.may("protocol", says, &Word(&[("tcp", "tcp"), ("udp", "udp")]), &mut "tcp".into());
+}
+
+fn placement(form: &mut Form<'_, '_>) {
+    form.maybe("require", "What a host must be.", &List(Described(rule)), &mut None);
+    form.maybe("prefer", "What a host had better be.", &List(Described(preference)), &mut None);
+    form.maybe("near", "Services that its tasks belong beside.", &List(Described(neighbor)), &mut None);
+    form.maybe("apart", "Services that its tasks keep away from.", &List(Described(neighbor)), &mut None);
+    form.maybe("limit", "How many of its tasks may be together.", &List(Described(limit)), &mut None);
+    let says = "Over which labels its tasks are spread, the most important first.";
+    form.maybe("spread", says, &List(Described(spread)), &mut None);
+}
+
+fn rule(form: &mut Form<'_, '_>) {
+    form.must("label", "The label; `host` is the host's own name.", &WORD, &mut String::new());
+    form.maybe("equals", "The value must be this.", &WORD, &mut None);
+    form.maybe("not_equals", "The value must not be this.", &WORD, &mut None);
+    form.maybe("in", "The value must be one of these.", &WORDS, &mut None);
+    form.maybe("not_in", "The value must be none of these.", &WORDS, &mut None);
+    form.maybe("exists", "Whether the label must be there.", &Flag, &mut None);
+    form.maybe("version", "Bounds of a version, as in `>= 5.10, < 6`.", &WORD, &mut None);
+    form.maybe("number", "Bounds of a whole number, as in `> 4`.", &WORD, &mut None);
+    form.maybe("matches", "A regular expression for the whole value.", &WORD, &mut None);
+}
+
+fn preference(form: &mut Form<'_, '_>) {
+    rule(form);
+    form.must("weight", "How much it counts, from -100 to 100.", &Weight, &mut ());
+}
+
+/// A whole number that may be less than 0.
+struct Weight;
+
+impl Kind for Weight {
+    type Value = ();
+
+    fn read(&self, _item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
+        None
+    }
+
+    fn write(&self, (): &()) -> Node {
+        tree::nothing()
+    }
+
+    fn describe(&self) -> Node {
+        tree::object([("type", tree::text("integer"))])
+    }
+}
+
+fn neighbor(form: &mut Form<'_, '_>) {
+    form.must("service", "The other service.", &Named, &mut "".into());
+    same(form);
+    let says = "How much it counts, where it is only preferred.";
+    form.maybe("weight", says, &Number(1, 100_u32), &mut None);
+}
+
+fn same(form: &mut Form<'_, '_>) {
+    let says = "The label whose value hosts share that count as one place.";
+    form.may("same", says, &WORD, &mut "host".to_string());
+}
+
+fn limit(form: &mut Form<'_, '_>) {
+    same(form);
+    form.must("tasks", "How many.", &Number(1, 100_000_u32), &mut 1);
+}
+
+fn spread(form: &mut Form<'_, '_>) {
+    form.must("label", "The label; `host` for the host itself.", &WORD, &mut String::new());
+    form.maybe("targets", "Shares in percent, by value.", &Counts, &mut None);
 }
 
 fn restart(form: &mut Form<'_, '_>) {

@@ -5,8 +5,8 @@ use super::form::{Form, Shape};
 use super::generate::{self, Generate};
 use super::happenings::Entry;
 use super::kinds::{
-    Between, Choice, Duration, Flag, Labels, Lines, List, Named, Number, Object, PPM, SOME, TASK, TIME, Text,
-    Word,
+    Between, Choice, Counts, Duration, Flag, Labels, Lines, List, Named, Number, Object, PPM, SOME, TASK,
+    TIME, Text, Word,
 };
 use super::traces::{self, ArrivalRow, Curve, EventRow, Fleet, Rows};
 use super::{FaultKind, HostClass, HostFault, RegistryManners, Scenario, StoreManners, Trickle};
@@ -116,6 +116,9 @@ impl Shape for HostClass {
         form.may("memory", "Memory for tasks, MiB.", &Number(1, 16_777_216), &mut self.memory);
         let says = "Processor share for tasks, 1024 a core.";
         form.may("cpu_units", says, &Number(1, 1_048_576), &mut self.cpu_units);
+        form.may("disk", "Disk for tasks, MiB.", &Number(0, 1_073_741_824), &mut self.disk);
+        let says = "Whatever else the machines count, by name, as in `gpu: 2`.";
+        form.may("resources", says, &Counts, &mut self.resources);
         let says = "Ports that the scheduler may give away.";
         form.may("ports", says, &Object(self.ports), &mut self.ports);
         let executors = List(Word(&[("docker", "docker"), ("bash", "bash")]));

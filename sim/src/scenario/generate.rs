@@ -3,8 +3,10 @@
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
 use callboard_core::model::{
-    Bash, Check, Cluster, Container, Executor, Name, Policy, Probe, RestartPolicy, Service, TaskDefinition,
+    Bash, Check, Cluster, Container, Executor, Name, Placement, Policy, Probe, RestartPolicy, Service,
+    TaskDefinition,
 };
+use std::collections::BTreeMap;
 
 /// Services that are alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +40,12 @@ pub(crate) struct Generate {
 }
 
 /// Policies by name.
-pub(crate) const POLICIES: [(&str, Policy); 2] = [("spread", Policy::Spread), ("binpack", Policy::Binpack)];
+pub(crate) const POLICIES: [(&str, Policy); 4] = [
+    ("spread", Policy::Spread),
+    ("binpack", Policy::Binpack),
+    ("round_robin", Policy::RoundRobin),
+    ("e_pvm", Policy::EPvm),
+];
 
 /// Makes a cluster without services.
 pub(crate) fn cluster(name: Name) -> Cluster {
@@ -107,6 +114,7 @@ impl Generate {
             min_healthy_time: Span::secs(10),
             healthy_deadline: Span::secs(60),
             exclusive: self.exclusive,
+            placement: Placement::default(),
             stopped: false,
             retry: 0,
         }
@@ -121,9 +129,12 @@ impl Generate {
             version,
             provide_port: true,
             port: 0,
+            ports: Vec::new(),
             tags: Vec::new(),
             memory: self.memory,
             cpu_units: self.cpu_units,
+            disk: 0,
+            resources: BTreeMap::new(),
             priority: 50,
             kill_timeout: Span::secs(10),
             restart: RestartPolicy::default(),

@@ -16,6 +16,10 @@ pub struct HostClass {
     pub memory: u64,
     /// 1024 a core.
     pub cpu_units: u64,
+    /// Disk for tasks, MiB.
+    pub disk: u64,
+    /// Whatever else they count, by name.
+    pub resources: BTreeMap<Name, u64>,
     /// Ports to give away.
     pub ports: PortRange,
     /// Executors that work there.
@@ -36,6 +40,8 @@ impl Default for HostClass {
             count: 3,
             memory: 16_384,
             cpu_units: 8_192,
+            disk: 0,
+            resources: BTreeMap::new(),
             ports: PortRange { first: 20_000, last: 20_999 },
             executors: vec!["docker".into(), "bash".into()],
             labels: BTreeMap::new(),
@@ -55,6 +61,8 @@ impl HostClass {
             host,
             memory: self.memory,
             cpu_units: self.cpu_units,
+            disk: self.disk,
+            resources: self.resources.clone(),
             ports: self.ports,
             executors: self.executors.clone(),
             labels: self.labels_of(number),

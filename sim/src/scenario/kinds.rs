@@ -271,6 +271,27 @@ impl Kind for Labels {
     }
 }
 
+/// Counts by names of the user's own.
+pub(super) struct Counts;
+
+impl Kind for Counts {
+    type Value = BTreeMap<Name, u64>;
+
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<BTreeMap<Name, u64>> {
+        let entries = item.entries().into_iter();
+        Some(entries.filter_map(|(key, item)| Some((key.into(), item.number(1..=1_048_576_u64)?))).collect())
+    }
+
+    fn write(&self, value: &BTreeMap<Name, u64>) -> Node {
+        tree::object(value.iter().map(|(name, count)| (name.to_string(), tree::plain(count))))
+    }
+
+    fn describe(&self) -> Node {
+        let counts = tree::object([("type", tree::text("integer"))]);
+        tree::object([("type", tree::text("object")), ("additionalProperties", counts)])
+    }
+}
+
 /// A list.
 pub(super) struct List<K>(pub(super) K);
 

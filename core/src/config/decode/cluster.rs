@@ -8,7 +8,12 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
-const POLICIES: [(&str, Policy); 2] = [("spread", Policy::Spread), ("binpack", Policy::Binpack)];
+const POLICIES: [(&str, Policy); 4] = [
+    ("spread", Policy::Spread),
+    ("binpack", Policy::Binpack),
+    ("round_robin", Policy::RoundRobin),
+    ("e_pvm", Policy::EPvm),
+];
 const GRACE_MIN: Span = Span::secs(1);
 const GRACE_MAX: Span = Span::secs(24 * 3600);
 

@@ -4,7 +4,7 @@ use super::{Field, Places, distinct, executor, probe};
 use crate::config::item::Item;
 use crate::config::reader::Fields;
 use crate::machine::Span;
-use crate::model::{Container, Executor, Name, RestartPolicy, TaskDefinition};
+use crate::model::{Container, Executor, Name, PortSpec, Protocol, RestartPolicy, TaskDefinition};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -18,6 +18,12 @@ const VERSION_MAX: u32 = i32::MAX.unsigned_abs();
 const MEMORY_MAX: u64 = 1 << 24;
 /// MiB: docker refuses less.
 const MEMORY_MIN_DOCKER: u64 = 6;
+/// MiB: 1 PiB.
+const DISK_MAX: u64 = 1 << 30;
+/// More than any host counts.
+const COUNT_MAX: u64 = 1 << 20;
+/// How many further ports a task may have.
+const PORTS_MAX: usize = 32;
 /// 1024 cores.
 const CPU_MAX: u64 = 1 << 20;
 /// Docker refuses less.
@@ -34,11 +40,14 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<TaskD
     let item = fields.required("version");
     places.push((Field::Version, item.place().clone()));
     let version = item.number(1..=VERSION_MAX);
-    let (provide_port, port) = ports(fields);
+    let (provide_port, port) = own_port(fields);
+    let ports = further_ports(fields, port);
     let tags = distinct(fields, "tags", tag);
     let containers = containers(fields, provide_port || port > 0);
     let memory = memory(fields, &containers);
     let cpu_units = cpu_units(fields);
+    let disk = fields.number_or("disk", 0..=DISK_MAX, 0);
+    let resources = resources(fields);
     let priority = fields.number_or("priority", 0..=100, PRIORITY_DEFAULT);
     let kill_timeout = fields.span_or("kill_timeout", Span(1)..=HOUR, KILL_TIMEOUT_DEFAULT);
     let restart = fields.optional("restart").and_then(|item| item.object(restart)).unwrap_or_default();
@@ -50,8 +59,11 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<TaskD
         provide_port,
         port,
         tags,
+        ports,
         memory,
         cpu_units,
+        disk,
+        resources,
         priority,
         kill_timeout,
         restart,
@@ -61,7 +73,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<TaskD
 }
 
 /// Reads `provide_port` and `port`, which exclude each other.
-fn ports(fields: &mut Fields<'_>) -> (bool, u16) {
+fn own_port(fields: &mut Fields<'_>) -> (bool, u16) {
     let provide = fields.flag("provide_port");
     let Some(item) = fields.optional("port") else { return (provide, 0) };
     let first = u16::from(!provide);
@@ -78,6 +90,52 @@ fn ports(fields: &mut Fields<'_>) -> (bool, u16) {
     }
     // A mistake was noted; the rest is read as if the port were right.
     (true, 0)
+}
+
+/// Reads `ports`, each of which has a name and, unless it is to be chosen, a number of its own.
+fn further_ports(fields: &mut Fields<'_>, own: u16) -> Vec<PortSpec> {
+    let Some(item) = fields.optional("ports") else { return Vec::new() };
+    let what = format!("a list of at most {PORTS_MAX} ports");
+    let mut names: BTreeMap<Name, usize> = BTreeMap::new();
+    let mut numbers: BTreeMap<(Protocol, u16), usize> = BTreeMap::new();
+    if own > 0 {
+        numbers.insert((Protocol::Tcp, own), item.place().line);
+    }
+    let port = |item: Item<'_>| {
+        let spec = item.object(|fields| {
+            let name = fields.required("name");
+            let port = fields.optional("port");
+            let protocol = fields.choice_or("protocol", &PROTOCOLS, Protocol::Tcp);
+            let number = port.as_ref().map(|item| item.number(1..=u16::MAX));
+            let spec = PortSpec { name: name.name()?, port: number.flatten(), protocol };
+            if let Some(line) = names.insert(spec.name.clone(), name.place().line) {
+                name.wrong(format!("already listed on line {line}"), "", "give each port its own name");
+            }
+            if let (Some(item), Some(number)) = (port, spec.port)
+                && let Some(line) = numbers.insert((protocol, number), item.place().line)
+            {
+                item.wrong(format!("already listed on line {line}"), "", "keep one of the two");
+            }
+            Some(spec)
+        });
+        spec.flatten()
+    };
+    item.items_of(0..=PORTS_MAX, &what).into_iter().filter_map(port).collect()
+}
+
+const PROTOCOLS: [(&str, Protocol); 2] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
+
+/// Reads `resources`, counts by name.
+fn resources(fields: &mut Fields<'_>) -> BTreeMap<Name, u64> {
+    let Some(item) = fields.optional("resources") else { return BTreeMap::new() };
+    let read = |(name, item): (&str, Item<'_>)| {
+        if !crate::config::is_name(name) {
+            item.wrong("whose name cannot be one", crate::config::name::RULE, "");
+            return None;
+        }
+        Some((name.into(), item.number(1..=COUNT_MAX)?))
+    };
+    item.entries().into_iter().filter_map(read).collect()
 }
 
 fn tag(item: &Item<'_>) -> Option<String> {

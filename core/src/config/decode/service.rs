@@ -1,6 +1,6 @@
 //! Reads a service.
 
-use super::{Field, Places};
+use super::{Field, Places, placement};
 use crate::config::reader::Fields;
 use crate::machine::Span;
 use crate::model::Service;
@@ -31,6 +31,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
     let max_parallel = fields.optional("max_parallel").and_then(|item| item.number(1..=DESIRED_MAX));
     let min_healthy_time = fields.span_or("min_healthy_time", Span(0)..=DAY, MIN_HEALTHY_TIME_DEFAULT);
     let healthy_deadline = fields.span_or("healthy_deadline", Span(1)..=DAY, HEALTHY_DEADLINE_DEFAULT);
+    let placement = placement::read(fields, name.as_ref());
     let stopped = fields.flag("stopped");
     let retry = fields.number_or("retry", 0..=u32::MAX, 0);
     let (desired, min, max) = counts?;
@@ -45,6 +46,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
         min_healthy_time,
         healthy_deadline,
         exclusive,
+        placement,
         stopped,
         retry,
     })

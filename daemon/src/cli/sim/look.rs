@@ -149,12 +149,7 @@ fn show_tasks(tasks: &[TaskState]) {
 fn show_reasons(reasons: &[HostReason], format: Format) {
     let mut rows = out::table(&["host", "fits", "why"]);
     for reason in reasons {
-        let why: Vec<String> = reason.obstacles.iter().map(ToString::to_string).collect();
-        let free = format!(
-            "{} of the service there; {} MiB and {} cpu units free",
-            reason.tasks, reason.free_memory, reason.free_cpu_units
-        );
-        let why = if why.is_empty() { free } else { why.join("; ") };
+        let why = reason.to_string();
         let fits = reason.obstacles.is_empty();
         if is_table(format, &json!({ "host": reason.host, "fits": fits, "why": why })) {
             rows.add_row([reason.host.to_string(), if fits { "yes" } else { "no" }.into(), why]);

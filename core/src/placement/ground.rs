@@ -1,0 +1,111 @@
+//! What is known of all hosts before any of them is looked at: what the service says of them one by one, where its
+//! neighbours are, and how its tasks lie over labels.
+
+use super::fleet::index;
+use super::merit::cost;
+use super::near::{Near, class_points};
+use super::need::Need;
+use super::scope::Scope;
+use super::search::View;
+use super::spread::Tally;
+use crate::model::{HOST_LABEL, Policy};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// What is known of all hosts.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) scope: Scope,
+    pub(super) near: Near,
+    pub(super) tallies: Vec<Tally>,
+}
+
+/// One of the figures by which hosts are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// What it is.
+    pub name: String,
+    /// The figure, in words.
+    pub value: String,
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.value)
+    }
+}
+
+/// How many labels a service may be spread over.
+pub const SPREAD_MAX: usize = 4;
+
+impl Ground {
+    pub(super) fn new(need: &Need, view: View<'_>) -> Ground {
+        Ground {
+            scope: Scope::new(need, view),
+            near: Near::new(need, view),
+            tallies: Tally::all(need, view.fleet, view.own),
+        }
+    }
+
+    /// Counts one more task of the service on a host.
+    pub(super) fn count(&mut self, view: View<'_>, row: u32) {
+        self.tallies.iter_mut().for_each(|tally| tally.add(view.fleet, row, 1));
+    }
+
+    /// Tells whether no more may come to the hosts of a class.
+    pub(super) fn is_full(&self, class: usize) -> bool {
+        self.tallies.iter().any(|tally| tally.is_full(class).is_some())
+    }
+
+    /// Gives how far the values of a class are filled, level by level.
+    pub(super) fn levels(&self, class: usize) -> [u64; SPREAD_MAX] {
+        let mut levels = [0; SPREAD_MAX];
+        let filled = self.tallies.iter().filter_map(|tally| tally.level(class));
+        levels.iter_mut().zip(filled).for_each(|(level, filled)| *level = filled);
+        levels
+    }
+
+    /// Adds up what speaks for a host.
+    pub(super) fn points(&self, need: &Need, view: View<'_>, row: u32) -> i64 {
+        if !need.prefers() {
+            return 0;
+        }
+        let class = &view.fleet.classes[index(view.fleet.row(row).class)];
+        class_points(need, &self.near, class) + self.scope.points_of(row)
+    }
+
+    /// Gives the figures by which a host is compared, the most important first.
+    pub(super) fn terms(&self, need: &Need, view: View<'_>, row: u32) -> Vec<Term> {
+        let at = view.fleet.row(row);
+        let term = |name: &str, value: String| Term { name: name.to_string(), value };
+        let mut terms = Vec::new();
+        let levels = need.spread.iter().filter(|spread| spread.label != HOST_LABEL);
+        for (spread, tally) in levels.zip(&self.tallies) {
+            let value = at.label(&spread.label).unwrap_or("none");
+            let tasks = tally.tasks(index(at.class));
+            terms.push(term(&format!("{}={value}", spread.label), format!("has {tasks} of the service")));
+        }
+        let points = self.points(need, view, row);
+        if points != 0 {
+            terms.push(term("preferred", format!("{points} points")));
+        }
+        let load = at.load();
+        let reserved = format!("{}.{} % reserved", load / 10, load % 10);
+        let crowd = view.own.get(&row).copied().unwrap_or(0);
+        terms.push(match need.policy {
+            Policy::Spread => term("spread:", format!("{crowd} of the service there, {reserved}")),
+            Policy::Binpack => term("binpack:", reserved),
+            Policy::EPvm => term("e_pvm:", format!("adds a cost of {}, {reserved}", cost(need, at))),
+            Policy::RoundRobin => term("round_robin:", format!("next by name, {reserved}")),
+        });
+        terms
+    }
+
+    /// Says in words what spoke for a host.
+    pub(super) fn why(&self, need: &Need, view: View<'_>, row: u32) -> String {
+        let terms: Vec<String> = self.terms(need, view, row).iter().map(Term::to_string).collect();
+        terms.join(", ")
+    }
+}
