@@ -3,7 +3,8 @@
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
 use callboard_core::model::{Desired, MoveRequest, Task};
-use callboard_core::scheduler::{Obstacle, explain};
+use callboard_core::placement::Obstacle;
+use callboard_core::scheduler::explain;
 use callboard_core::store::Outcome;
 use callboard_core::world::Presence;
 use stage::{Act, Stage};
@@ -324,7 +325,8 @@ fn a_drained_host_says_that_it_is() {
     stage.run(Span::secs(10));
     let (world, key) = (stage.scheduler.world(), ("default".into(), "web".into()));
     let definition = world.definition("app", 1).expect("it was written");
-    let reasons = explain(world, stage.now, &key, definition);
+    let service = world.services.get("web").expect("it was written");
+    let reasons = explain(world, stage.now, &key, service, definition);
     let of = |host: &str| reasons.iter().find(|reason| &*reason.host == host).map(|it| it.obstacles.clone());
     assert_eq!(of("h0000"), Some(vec![Obstacle::Draining]));
     assert_eq!(of("h0001"), Some(vec![]));
