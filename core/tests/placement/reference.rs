@@ -146,7 +146,7 @@ fn key(scene: &Scene, service: usize, host: usize) -> impl Ord + use<> {
         (0..levels.len()).map(|depth| fill(scene, service, at, &levels[..=depth])).collect();
     let crowd = of.crowd.get(&host).copied().unwrap_or(0);
     let first = if spread.iter().any(|level| level.label == "host") { crowd } else { 0 };
-    let share = |held: u64, of: u64| if of == 0 { 0 } else { held * 1000 / of };
+    let share = |held: u64, of: u64| (held * 1000).checked_div(of).unwrap_or(0);
     let load =
         share(at.held.memory, at.facts.has.memory).max(share(at.held.cpu_units, at.facts.has.cpu_units));
     let tasks = u64::from(at.tasks);
