@@ -52,7 +52,7 @@ impl Round<'_> {
         let count = usize::try_from(room).unwrap_or(usize::MAX).max(must);
         for (index, id) in working.into_iter().take(count).enumerate() {
             let why = self.why_retire(&id);
-            if index >= must && created == Created::Unplaceable && !self.makes_room(&id, &why) {
+            if index >= must && created == Created::Unplaceable && !self.makes_room(&id) {
                 continue;
             }
             if !self.stop_healthy(&id, why) {
@@ -62,11 +62,12 @@ impl Round<'_> {
     }
 
     /// Tells whether stopping a task gives the next one a place. A drained host is to be emptied even when it does not.
-    fn makes_room(&self, id: &Name, why: &StopReason) -> bool {
-        if *why == StopReason::Drain {
+    fn makes_room(&self, id: &Name) -> bool {
+        let (Some(task), Some(definition)) = (self.task(id), self.definition()) else { return false };
+        let config = self.world.host_configs.get(&task.host);
+        if config.is_some_and(|config| config.draining) {
             return true;
         }
-        let (Some(task), Some(definition)) = (self.task(id), self.definition()) else { return false };
         let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
         next.could_follow(&task)
     }
