@@ -86,7 +86,8 @@ pub(super) fn text(small: &Shrunk, begun: &Scenario) -> String {
 /// Writes it to a directory, and tells where.
 pub(super) fn save(small: &Shrunk, text: &str, folder: &Path) -> Result<PathBuf> {
     let path = folder.join(format!("{}.yml", small.scenario.name));
-    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
+    written.with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(path)
 }
 
