@@ -1,5 +1,6 @@
-//! What placement costs: fleets and services to measure it with, for the benchmarks and for people who would know what a fleet
-//! of theirs would cost. Every placement is the real one: filter, score, pick, the record of the task with its reasons.
+//! What placement costs: fleets and services to measure it with, for the benchmarks and for people who would know what a
+//! fleet of theirs would cost. Every placement is the real one: filter, score, pick, the record of the task with its
+//! reasons.
 
 use callboard_core::model::{
     Bash, Claim, Container, Executor, Limit, Name, Placement, Policy, PortRange, Preference, RestartPolicy,

@@ -1,5 +1,5 @@
-//! S11, where a service says more of its hosts: its rules on labels, which services its tasks are near to and apart from, and
-//! how many of them may be together.
+//! S11, where a service says more of its hosts: its rules on labels, which services its tasks are near to and apart
+//! from, and how many of them may be together.
 
 use super::record::{PlacementRecord, RegistrationRecord, RuleRecord, TaskRecord, Text};
 use super::{Book, Check, Findings, Seen};

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 ///
 /// Shown are decisions with their reasons, what went wrong and what users did. --events shows every event, --diff every
 /// change of the store and of what really runs. With a name (--host, --service, --task) what concerns it is shown, with what
-/// happened to the hosts it was on, and how it is when the replay stops. The same seed gives the same run, so what was seen once can be looked at again.
+/// happened to the hosts it was on, and how it is when the replay stops. The same seed gives the same run, so what was seen
+/// once can be looked at again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  callboard sim replay examples/scenarios/bad-build.yml\n  \
     callboard sim replay tiny-7 --from 2m --until 2m30s --events\n  \
