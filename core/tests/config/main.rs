@@ -4,6 +4,7 @@ mod executors;
 mod files;
 mod names;
 mod numbers;
+mod placement;
 mod properties;
 mod references;
 mod seeds;
