@@ -258,10 +258,10 @@ impl Fleet {
         row
     }
 
-    /// Takes in what a host says of itself.
-    pub fn describe(&mut self, row: u32, facts: Facts) {
+    /// Takes in what a host says of itself. Tells whether that is something new.
+    pub fn describe(&mut self, row: u32, facts: Facts) -> bool {
         if *self.row(row).facts == facts {
-            return;
+            return false;
         }
         self.leave(row);
         let former = self.row(row).class;
@@ -269,6 +269,7 @@ impl Fleet {
         self.rows[index(row)].facts = Arc::new(facts);
         self.classify(row);
         self.join(row);
+        true
     }
 
     /// Finds the class of a host.

@@ -124,7 +124,7 @@ impl Lane {
     fn weigh(&self, need: &Need, view: View<'_>, scope: &Scope, row: u32) -> Option<Merit> {
         let at = view.fleet.row(row);
         let crowd = view.own.get(&row).copied().unwrap_or(0);
-        if !at.is_open || view.closed.contains(&row) || !need.fits(at) {
+        if !at.is_open || view.closed.contains(&row) || need.shortage(at).is_some() {
             return None;
         }
         if scope.obstacle(need, view, row, crowd).is_some() {

@@ -131,7 +131,7 @@ impl Need {
         self.neighbors.iter().map(|nearby| &nearby.neighbor.service)
     }
 
-    /// Finds the first lack of room on a host.
+    /// Finds the first lack of room on a host. Cheap: it is asked of every host that a search looks at.
     pub(super) fn shortage(&self, row: &Row) -> Option<Obstacle> {
         self.memory(row)
             .or_else(|| self.cpu_units(row))
@@ -145,17 +145,6 @@ impl Need {
         let plain = [self.memory(row), self.cpu_units(row), self.disk(row), self.port(row)];
         let counted = self.resources.iter().filter_map(|need| lack(row, need));
         plain.into_iter().flatten().chain(counted).collect()
-    }
-
-    /// Tells whether a host has room. Cheap: it is asked of every host that a search looks at.
-    pub(super) fn fits(&self, row: &Row) -> bool {
-        let (memory, cpu_units) = row.free();
-        let disk = || self.disk == 0 || self.disk(row).is_none();
-        self.free.memory <= memory
-            && self.free.cpu_units <= cpu_units
-            && disk()
-            && self.resources.iter().all(|need| lack(row, need).is_none())
-            && self.port(row).is_none()
     }
 
     fn memory(&self, row: &Row) -> Option<Obstacle> {

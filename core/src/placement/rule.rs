@@ -33,7 +33,7 @@ enum Sign {
     More,
 }
 
-/// Longer than any bound comes after its beginnings, so that `>=` is not read as `>`.
+/// Those of two characters come first, so that `>=` is not read as `>`.
 const SIGNS: [(&str, Sign); 6] = [
     ("<=", Sign::AtMost),
     (">=", Sign::AtLeast),

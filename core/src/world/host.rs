@@ -141,9 +141,11 @@ impl World {
     pub(crate) fn describe_host(&mut self, name: &Name) {
         let row = self.fleet.enter(name);
         let Some(host) = self.hosts.get(name) else { return };
-        self.fleet.describe(row, host.facts());
+        let is_new = self.fleet.describe(row, host.facts());
         self.refresh_host(name);
-        self.retry_blocked();
+        if is_new {
+            self.retry_blocked();
+        }
     }
 
     /// Keeps the fleet in step with whether a host is open and how many tasks it has.

@@ -30,6 +30,25 @@ impl Kind for Described {
     }
 }
 
+/// What is no object, and only described too.
+struct Only(fn() -> Node);
+
+impl Kind for Only {
+    type Value = ();
+
+    fn read(&self, _item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
+        None
+    }
+
+    fn write(&self, (): &()) -> Node {
+        tree::nothing()
+    }
+
+    fn describe(&self) -> Node {
+        (self.0)()
+    }
+}
+
 /// Words of the user's.
 const WORD: Text = Text("a text");
 const WORDS: List<Lines> = List(Lines("a text"));
@@ -130,26 +149,12 @@ fn rule(form: &mut Form<'_, '_>) {
 
 fn preference(form: &mut Form<'_, '_>) {
     rule(form);
-    form.must("weight", "How much it counts, from -100 to 100.", &Weight, &mut ());
-}
-
-/// A whole number that may be less than 0.
-struct Weight;
-
-impl Kind for Weight {
-    type Value = ();
-
-    fn read(&self, _item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
-        None
-    }
-
-    fn write(&self, (): &()) -> Node {
-        tree::nothing()
-    }
-
-    fn describe(&self) -> Node {
-        tree::object([("type", tree::text("integer"))])
-    }
+    form.must(
+        "weight",
+        "How much it counts, from -100 to 100.",
+        &Only(|| tree::object([("type", tree::text("integer"))])),
+        &mut (),
+    );
 }
 
 fn neighbor(form: &mut Form<'_, '_>) {
@@ -191,27 +196,13 @@ fn container(form: &mut Form<'_, '_>) {
     form.may("setup", "Shell commands run before it is started.", &WORDS, &mut Vec::new());
     let types = Word(&[("docker", "docker"), ("bash", "bash")]);
     form.must("type", "What runs it.", &types, &mut String::new());
-    form.must("executor", "Its settings.", &Settings, &mut ());
+    form.must("executor", "Its settings.", &Only(settings), &mut ());
 }
 
-/// The settings of one executor or another.
-struct Settings;
-
-impl Kind for Settings {
-    type Value = ();
-
-    fn read(&self, _item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
-        None
-    }
-
-    fn write(&self, (): &()) -> Node {
-        tree::nothing()
-    }
-
-    fn describe(&self) -> Node {
-        let either = [Described(docker), Described(bash)].map(|settings| settings.describe());
-        tree::object([("anyOf", tree::list(either))])
-    }
+/// Describes the settings of one executor or another.
+fn settings() -> Node {
+    let either = [Described(docker), Described(bash)].map(|settings| settings.describe());
+    tree::object([("anyOf", tree::list(either))])
 }
 
 fn docker(form: &mut Form<'_, '_>) {
