@@ -452,3 +452,33 @@ fn the_order_of_what_arrives_together_does_not_matter() {
         assert!(played(order) == straight, "order {order}");
     }
 }
+
+#[test]
+fn fewer_tasks_lie_as_evenly_over_zones_as_many_did() {
+    let mut stage = Stage::new(0);
+    for (host, zone) in [("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b"), ("c1", "c")] {
+        stage.host(host);
+        stage.label(host, "zone", zone);
+    }
+    stage.definition("app", 1, 256);
+    let service = |desired: u32| {
+        serde_json::json!({
+            "name": "web", "task_name": "app", "task_version": 1, "desired": desired, "min": 0, "max": 12,
+            "placement": {"spread": [{"label": "zone"}]},
+        })
+    };
+    stage.write(&Key::Service("web".into()), &service(9));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(30));
+    let zones = |stage: &Stage| {
+        let mut zones: BTreeMap<String, usize> = BTreeMap::new();
+        stage.running("web").iter().for_each(|task| *zones.entry(task.host[..1].into()).or_insert(0) += 1);
+        zones.into_values().collect::<Vec<_>>()
+    };
+    assert_eq!(zones(&stage), [3, 3, 3]);
+    for (desired, expect) in [(6, vec![2, 2, 2]), (3, vec![1, 1, 1])] {
+        stage.write(&Key::Service("web".into()), &service(desired));
+        stage.run(Span::secs(60));
+        assert_eq!(zones(&stage), expect);
+    }
+}

@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** the pick is exact: no host that may run the task comes before it in this order.
 
+mod departure;
 mod fleet;
 mod ground;
 mod lane;
@@ -25,6 +26,7 @@ mod scope;
 mod search;
 mod spread;
 
+pub use departure::Departure;
 pub use fleet::{Facts, Fleet, Room, Row};
 pub use ground::{SPREAD_MAX, Term};
 pub use need::{Crowd, Need};

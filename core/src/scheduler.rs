@@ -17,6 +17,7 @@ mod repair;
 mod retire;
 mod rollout;
 mod round;
+mod surplus;
 mod writes;
 
 pub use place::{HostReason, explain};

@@ -112,6 +112,16 @@ impl Stage {
         self.wake_up(name);
     }
 
+    /// Gives a registered host a label.
+    pub fn label(&mut self, name: &str, label: &str, value: &str) {
+        let key = Key::Registration(name.into());
+        let entry = self.store.get(&key.path()).expect("it is registered");
+        let mut registration: Registration =
+            serde_json::from_str(&entry.value).expect("what a stage itself writes is fit to be read");
+        registration.labels.insert(label.into(), value.into());
+        self.write(&key, &registration);
+    }
+
     /// Gives a sign of life.
     pub fn wake_up(&mut self, name: &str) {
         self.write(

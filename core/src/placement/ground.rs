@@ -67,6 +67,14 @@ impl Ground {
         levels
     }
 
+    /// Gives how far the values of a class were filled, level by level, when the last of their tasks came.
+    pub(super) fn former_levels(&self, class: usize) -> [u64; SPREAD_MAX] {
+        let mut levels = [0; SPREAD_MAX];
+        let filled = self.tallies.iter().filter_map(|tally| tally.former_level(class));
+        levels.iter_mut().zip(filled).for_each(|(level, filled)| *level = filled);
+        levels
+    }
+
     /// Adds up what speaks for a host.
     pub(super) fn points(&self, need: &Need, view: View<'_>, row: u32) -> i64 {
         if !need.prefers() {

@@ -103,6 +103,12 @@ impl Tally {
         self.places[place].count += u64::from(count);
     }
 
+    /// Counts one task less on a host.
+    pub(super) fn take(&mut self, fleet: &Fleet, row: u32) {
+        let place = &mut self.places[self.by_class[index(fleet.row(row).class)]];
+        place.count = place.count.saturating_sub(1);
+    }
+
     /// Gives the label of a limit.
     pub(super) fn label(&self) -> Option<&str> {
         match self.aim {
@@ -130,13 +136,21 @@ impl Tally {
     /// last.
     pub(super) fn level(&self, class: usize) -> Option<u64> {
         let place = &self.places[self.by_class[class]];
+        self.fill(place, place.count + 1)
+    }
+
+    /// Gives how far a class was filled beyond its share when the last of its tasks came.
+    pub(super) fn former_level(&self, class: usize) -> Option<u64> {
+        let place = &self.places[self.by_class[class]];
+        self.fill(place, place.count)
+    }
+
+    fn fill(&self, place: &Place, tasks: u64) -> Option<u64> {
         match (&self.aim, place.share) {
             (Aim::Limit(_), _) => None,
             (Aim::Level, None) => Some(u64::MAX),
-            (Aim::Level, Some(0)) => Some(u64::MAX / 2 + place.count),
-            (Aim::Level, Some(share)) => {
-                Some((place.count + 1).saturating_mul(SCALE / share).min(u64::MAX / 2))
-            }
+            (Aim::Level, Some(0)) => Some((u64::MAX / 2).saturating_add(tasks)),
+            (Aim::Level, Some(share)) => Some(tasks.saturating_mul(SCALE / share).min(u64::MAX / 2)),
         }
     }
 }

@@ -4,11 +4,12 @@
 use crate::keys::{Key, task_id};
 use crate::machine::Time;
 use crate::model::{Claim, Name, Policy, Service, Task, TaskDefinition, Version};
-use crate::placement::{Crowd, Identity, Need, Obstacle, Placer, Reasons, Term, View};
+use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, Term, View};
 use crate::world::{Avoided, Blocked, GroupKey, HostView, Presence, World};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -58,6 +59,27 @@ impl<'a> Candidate<'a> {
         let identity = Identity { id, instance, generation: self.world.next_generation() };
         let mut placer = Placer::new(&self.need, self.definition, self.key.clone(), tenure, view);
         placer.next(view, identity).map(|(_, task)| task)
+    }
+
+    /// Chooses so many of the service's tasks, those that go first when there are too many.
+    pub(crate) fn departing(&self, mut tasks: Vec<Arc<Task>>, most: usize) -> Vec<Name> {
+        let row_of = |task: &Arc<Task>| self.world.fleet.find(&task.host);
+        let mut left = Crowd::new();
+        tasks.iter().filter_map(row_of).for_each(|row| *left.entry(row).or_insert(0) += 1);
+        let view = View { own: &left, ..self.view() };
+        let mut departure = Departure::new(&self.need, view);
+        let mut gone = Vec::new();
+        while gone.len() < most {
+            let last = (0..tasks.len()).max_by_key(|at| {
+                let task = &tasks[*at];
+                (row_of(task).map(|row| departure.order(view, row)), task.generation)
+            });
+            let Some(last) = last else { break };
+            let task = tasks.swap_remove(last);
+            row_of(&task).into_iter().for_each(|row| departure.count(view, row));
+            gone.push(task.id.clone());
+        }
+        gone
     }
 
     /// Tells whether the task could go to where another one is if that were not there.

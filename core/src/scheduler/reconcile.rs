@@ -13,7 +13,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 /// Classes of tasks that are on their way to having proven themselves.
 pub(super) const UNPROVEN: [Class; 4] = [Class::Starting, Class::Unhealthy, Class::Suspect, Class::Healthy];
@@ -254,49 +253,6 @@ impl Round<'_> {
         format!(
             "; {staying} stay on a host that shall be empty, since {available} of min {min} are available"
         )
-    }
-
-    /// Stops tasks of the right version that are too many: first those that do no work, then those on the hosts that have
-    /// most of them.
-    pub(crate) fn scale_down(&mut self) {
-        let version = self.version();
-        let mut surplus = self.good().saturating_sub(self.service.target());
-        // One that is not heard of may be healthy, but those that are known to be are worth more.
-        for id in
-            self.select(|of| of == version, &[Class::Starting, Class::Unhealthy, Class::Suspect], Some(true))
-        {
-            if surplus.max(self.excess()) > 0 && self.stop(&id, StopReason::ScaleDown) {
-                surplus = surplus.saturating_sub(1);
-            }
-        }
-        while surplus > 0 {
-            let healthy = self.select(|of| of == version, &[Class::Healthy, Class::Mature], Some(true));
-            let crowded = healthy.into_iter().max_by_key(|id| (self.crowd(id), Reverse(id.clone())));
-            let Some(id) = crowded else { return };
-            if !self.stop_healthy(&id, StopReason::ScaleDown) {
-                return;
-            }
-            surplus -= 1;
-        }
-    }
-
-    /// Counts the tasks that are issued beyond `max`, which was lowered.
-    pub(crate) fn excess(&self) -> u32 {
-        self.issued().saturating_sub(self.service.max)
-    }
-
-    /// Counts the tasks of the service on a task's host that shall run.
-    fn crowd(&self, id: &Name) -> usize {
-        let Some(task) = self.task(id) else { return 0 };
-        let Some(host) = self.world.hosts.get(&task.host) else { return 0 };
-        let same = |other: &&Name| {
-            self.world.tasks.get(*other).is_some_and(|view| {
-                view.class.is_issued()
-                    && view.task.service == task.service
-                    && view.task.cluster == task.cluster
-            })
-        };
-        host.tasks.iter().filter(same).count()
     }
 
     pub(crate) fn count_failure(&mut self, id: &Name, why: &str) {

@@ -34,6 +34,16 @@ proptest! {
     }
 
     #[test]
+    fn what_was_placed_last_goes_first(mut scene in scenes(), gone in 1..6usize) {
+        for service in 0..scene.services.len() {
+            let placed = scene.place(service, 6);
+            scene.settle(service, &placed);
+            let (fast, slow) = (scene.depart(service, gone), reference::depart(&scene, service, gone));
+            prop_assert_eq!(&fast, &slow, "service {} in {:#?}", service, &scene);
+        }
+    }
+
+    #[test]
     fn the_order_in_which_hosts_are_met_does_not_matter(scene in scenes(), seed in any::<u64>()) {
         let shuffled = scene.shuffled(seed);
         for service in 0..scene.services.len() {

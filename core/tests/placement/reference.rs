@@ -24,6 +24,27 @@ pub(crate) fn place(scene: &Scene, service: usize, tasks: usize) -> Vec<usize> {
     picked
 }
 
+/// Takes so many tasks of a service away; gives their hosts in that order. Each time it is the host that would be the last
+/// choice were one task less there.
+pub(crate) fn depart(scene: &Scene, service: usize, tasks: usize) -> Vec<usize> {
+    let mut scene = scene.clone();
+    scene.services[service].last = None;
+    let mut gone = Vec::new();
+    for _ in 0..tasks {
+        let without = |host: usize| {
+            let mut less = scene.clone();
+            less.services[service].crowd.entry(host).and_modify(|count| *count -= 1);
+            less.services[service].crowd.retain(|_, count| *count > 0);
+            less
+        };
+        let there = scene.services[service].crowd.keys().copied();
+        let Some(last) = there.max_by_key(|host| key(&without(*host), service, *host)) else { break };
+        scene = without(last);
+        gone.push(last);
+    }
+    gone
+}
+
 fn label<'a>(host: &'a Host, name: &str) -> Option<&'a str> {
     if name == "host" { Some(&host.name) } else { host.facts.labels.get(name).map(String::as_str) }
 }

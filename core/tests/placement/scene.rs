@@ -4,7 +4,7 @@ use callboard_core::model::{
     Limit, Name, Neighbor, Placement, Policy, PortRange, PortSpec, Preference, Protocol, Rule, Spread,
     TaskDefinition, Test,
 };
-use callboard_core::placement::{Crowd, Facts, Fleet, Need, Room, Search, View};
+use callboard_core::placement::{Crowd, Departure, Facts, Fleet, Need, Room, Search, View};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -304,6 +304,35 @@ impl Scene {
             picked.push(self.hosts.iter().position(|host| host.name == *name).expect("a host"));
         }
         picked
+    }
+
+    /// Chooses tasks of a service that go; gives their hosts in that order.
+    pub(crate) fn depart(&self, service: usize, tasks: usize) -> Vec<usize> {
+        let of = &self.services[service];
+        let need = Need::of(&of.definition, &of.placement, of.policy);
+        let rows = |crowd: &BTreeMap<usize, u32>| -> Crowd {
+            crowd.iter().map(|(host, count)| (self.row(*host), *count)).collect()
+        };
+        let others: Vec<Crowd> = need
+            .neighbors()
+            .map(|name| self.services.iter().find(|service| service.name == *name).expect("it is there"))
+            .map(|service| rows(&service.crowd))
+            .collect();
+        let others: Vec<&Crowd> = others.iter().collect();
+        let (own, closed) = (rows(&of.crowd), BTreeSet::new());
+        let view = View { fleet: &self.fleet, own: &own, others: &others, closed: &closed, last: None };
+        let mut departure = Departure::new(&need, view);
+        let mut left = of.crowd.clone();
+        let mut gone = Vec::new();
+        for _ in 0..tasks {
+            let there = left.keys().copied();
+            let Some(host) = there.max_by_key(|host| departure.order(view, self.row(*host))) else { break };
+            departure.count(view, self.row(host));
+            left.entry(host).and_modify(|count| *count -= 1);
+            left.retain(|_, count| *count > 0);
+            gone.push(host);
+        }
+        gone
     }
 
     /// Keeps what was placed.

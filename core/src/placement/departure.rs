@@ -1,0 +1,45 @@
+//! Which of a service's tasks goes first when there are too many: one whose host would be the last choice were it not
+//! there. What placement filled last is emptied first, so that fewer tasks lie as many would.
+
+use super::fleet::index;
+use super::ground::{Ground, SPREAD_MAX};
+use super::merit::{Merit, figures};
+use super::need::{Crowd, Need};
+use super::search::View;
+
+/// The order in which the tasks of a service go.
+#[derive(Debug)]
+pub struct Departure<'a> {
+    need: &'a Need,
+    ground: Ground,
+    /// Where those are that are left.
+    left: Crowd,
+}
+
+impl<'a> Departure<'a> {
+    /// Begins with the tasks that `view.own` counts.
+    #[must_use]
+    pub fn new(need: &'a Need, view: View<'_>) -> Departure<'a> {
+        Departure { need, ground: Ground::new(need, view), left: view.own.clone() }
+    }
+
+    /// Gives what tasks are compared by, by the row of their host; the greatest goes first.
+    #[must_use]
+    pub fn order(&self, view: View<'_>, row: u32) -> impl Ord + use<> {
+        let at = view.fleet.row(row);
+        let crowd = self.left.get(&row).copied().unwrap_or(0).saturating_sub(1);
+        let crowd_first = if self.ground.scope.hosts_first { crowd } else { 0 };
+        let against = -self.ground.points(self.need, view, row);
+        let (figures, rank) = figures(self.need, at, crowd);
+        let levels: [u64; SPREAD_MAX] = self.ground.former_levels(index(at.class));
+        (levels, Merit { crowd_first, against, figures, rank })
+    }
+
+    /// Counts one task less on a host.
+    pub fn count(&mut self, view: View<'_>, row: u32) {
+        self.ground.tallies.iter_mut().for_each(|tally| tally.take(view.fleet, row));
+        if let Some(left) = self.left.get_mut(&row) {
+            *left = left.saturating_sub(1);
+        }
+    }
+}
