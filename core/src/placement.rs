@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** the pick is exact: no host that may run the task comes before it in this order.
 
+mod amount;
 mod departure;
 mod fleet;
 mod ground;
@@ -21,11 +22,13 @@ mod obstacle;
 mod order;
 mod placer;
 mod reasons;
+mod remedy;
 mod rule;
 mod scope;
 mod search;
 mod spread;
 
+pub use amount::Amount;
 pub use departure::Departure;
 pub use fleet::{Facts, Fleet, Room, Row};
 pub use ground::{SPREAD_MAX, Term};
@@ -33,5 +36,7 @@ pub use need::{Crowd, Need};
 pub use obstacle::Obstacle;
 pub use placer::{Identity, Placer};
 pub use reasons::Reasons;
+pub use remedy::Remedy;
+pub(crate) use remedy::remedies;
 pub(crate) use rule::check_rule;
 pub use search::{Search, View};

@@ -10,6 +10,7 @@ mod batch;
 mod brake;
 mod campaign;
 mod exclusive;
+mod explain;
 mod place;
 mod quarantine;
 mod reconcile;
@@ -20,7 +21,7 @@ mod round;
 mod surplus;
 mod writes;
 
-pub use place::{HostReason, explain};
+pub use explain::{Explanation, HostReason, explain};
 
 use crate::keys;
 use crate::machine::{Machine, Span, Time, Wake};

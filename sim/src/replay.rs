@@ -14,7 +14,7 @@ use crate::run::Options;
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 use callboard_core::machine::{Span, Time};
-use callboard_core::scheduler::{self, HostReason};
+use callboard_core::scheduler::{self, Explanation};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ impl Replay {
     /// Asks the scheduler that looks after a service, host by host, where one more task of it could go; `None` when no
     /// scheduler looks after it, or nobody knows it.
     #[must_use]
-    pub fn explain(&self, service: &str) -> Option<Vec<HostReason>> {
+    pub fn explain(&self, service: &str) -> Option<Explanation> {
         let record = self.stage.court.book.services.get(service)?.record.as_ref()?;
         let clusters = &self.stage.court.book.clusters;
         let lists = |services: &[Arc<str>]| services.iter().any(|listed| &**listed == service);

@@ -72,8 +72,8 @@ impl Of {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PortNeed {
     /// This one; none for any of the host's range.
-    fixed: Option<u16>,
-    protocol: Protocol,
+    pub(super) fixed: Option<u16>,
+    pub(super) protocol: Protocol,
 }
 
 fn ports(definition: &TaskDefinition) -> Vec<PortNeed> {

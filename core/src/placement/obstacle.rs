@@ -1,5 +1,6 @@
 //! Why a task may not be placed on a host, as data and in words.
 
+use super::amount::Amount;
 use crate::machine::Span;
 use crate::model::{Name, Rule};
 use alloc::format;
@@ -104,6 +105,37 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
+    /// Gives of what there is too little, and how much is free.
+    #[must_use]
+    pub(crate) fn amount(&self) -> Option<(Amount, u64)> {
+        match self {
+            Obstacle::Memory { free, .. } => Some((Amount::Memory, *free)),
+            Obstacle::Cpu { free, .. } => Some((Amount::CpuUnits, *free)),
+            Obstacle::Disk { free, .. } => Some((Amount::Disk, *free)),
+            Obstacle::Resource { name, free, .. } => Some((Amount::Resource(name.clone()), *free)),
+            Obstacle::Unregistered
+            | Obstacle::Silent(_)
+            | Obstacle::Lost
+            | Obstacle::Draining
+            | Obstacle::Unfit(_)
+            | Obstacle::Pressed { .. }
+            | Obstacle::NoExecutor(_)
+            | Obstacle::Rule { .. }
+            | Obstacle::NotNear { .. }
+            | Obstacle::NotApart { .. }
+            | Obstacle::Limit { .. }
+            | Obstacle::Port(_)
+            | Obstacle::NoPort
+            | Obstacle::Ledger(_)
+            | Obstacle::Avoided { .. } => None,
+        }
+    }
+
+    /// Tells whether it is what the host is, rather than what it holds or how it fares.
+    pub(crate) fn is_of_kind(&self) -> bool {
+        matches!(self, Obstacle::Rule { .. } | Obstacle::NoExecutor(_) | Obstacle::Unregistered)
+    }
+
     /// Names the kind, so that hosts can be counted by it.
     #[must_use]
     pub fn kind(&self) -> String {

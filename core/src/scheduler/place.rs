@@ -4,14 +4,13 @@
 use crate::keys::{Key, task_id};
 use crate::machine::Time;
 use crate::model::{Claim, Name, Policy, Service, Task, TaskDefinition, Version};
-use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, Term, View};
+use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, View};
 use crate::world::{Avoided, Blocked, GroupKey, HostView, Presence, World};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 /// One more task of a service, that is to be placed.
 pub(crate) struct Candidate<'a> {
@@ -19,7 +18,7 @@ pub(crate) struct Candidate<'a> {
     now: Time,
     key: &'a GroupKey,
     definition: &'a TaskDefinition,
-    need: Need,
+    pub(super) need: Need,
     others: Vec<&'a Crowd>,
     closed: BTreeSet<u32>,
 }
@@ -41,7 +40,7 @@ impl<'a> Candidate<'a> {
         Candidate { world, now, key, definition, need, others, closed }
     }
 
-    fn view(&self) -> View<'_> {
+    pub(super) fn view(&self) -> View<'_> {
         let group = self.world.groups.get(self.key);
         View {
             fleet: &self.world.fleet,
@@ -116,7 +115,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Finds what closes a host to this task, whatever it is and has.
-    fn of_host(&self, name: &Name) -> Vec<Obstacle> {
+    pub(super) fn of_host(&self, name: &Name) -> Vec<Obstacle> {
         let Some(host) = self.world.hosts.get(name) else { return alloc::vec![Obstacle::Unregistered] };
         let ledger = self.world.ledger_fault(name).map(Obstacle::Ledger);
         let avoided = self.world.avoided.get(&(self.key.1.clone(), name.clone()));
@@ -177,63 +176,4 @@ fn free_id(world: &World, key: &GroupKey, version: Version) -> (Name, u32) {
         }
         least = instance + 1;
     }
-}
-
-/// What stands in the way of a service's next task on one host, and what speaks for the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostReason {
-    /// The host.
-    pub host: Name,
-    /// Everything that forbids it; empty where it may run.
-    pub obstacles: Vec<Obstacle>,
-    /// The figures by which it is compared, the most important first.
-    pub terms: Vec<Term>,
-    /// Memory that nobody holds, MiB.
-    pub free_memory: u64,
-    /// Processor share that nobody holds.
-    pub free_cpu_units: u64,
-}
-
-impl fmt::Display for HostReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.obstacles.is_empty() {
-            for term in &self.terms {
-                write!(f, "{term}; ")?;
-            }
-            return write!(f, "{} MiB and {} cpu units free", self.free_memory, self.free_cpu_units);
-        }
-        let obstacles: Vec<String> = self.obstacles.iter().map(|obstacle| format!("{obstacle}")).collect();
-        f.write_str(&obstacles.join("; "))
-    }
-}
-
-/// Explains, host by host, where one more task of a service could go. Hosts on which it may run come first, best first.
-#[must_use]
-pub fn explain(
-    world: &World,
-    now: Time,
-    key: &GroupKey,
-    service: &Service,
-    definition: &TaskDefinition,
-) -> Vec<HostReason> {
-    let candidate = Candidate::new(world, now, key, service, definition);
-    let found = Reasons::new(&candidate.need, candidate.view());
-    let mut reasons: Vec<_> = world
-        .fleet
-        .iter()
-        .map(|(row, at)| {
-            let (free_memory, free_cpu_units) = at.free();
-            let mut obstacles = candidate.of_host(&at.host);
-            if world.hosts.get(&at.host).is_some_and(|host| host.registration.is_some()) {
-                obstacles.extend(found.all(row));
-            }
-            let (host, terms) = (at.host.clone(), found.terms(row));
-            (found.order(row), HostReason { host, obstacles, terms, free_memory, free_cpu_units })
-        })
-        .collect();
-    reasons.sort_by(|(order_a, a), (order_b, b)| {
-        let fit = a.obstacles.is_empty().cmp(&b.obstacles.is_empty()).reverse();
-        fit.then_with(|| order_a.cmp(order_b))
-    });
-    reasons.into_iter().map(|(_, reason)| reason).collect()
 }

@@ -3,7 +3,7 @@
 use super::Api;
 use crate::names;
 use crate::problem::Problem;
-use crate::views::{self, Board, Explanation, HostReason, ServiceView, TaskView};
+use crate::views::{self, Board, Explanation, Figure, HostReason, ServiceView, Stands, TaskView};
 use axum::extract::{Path, State};
 use axum::response::Json;
 use callboard_core::model::{Name, Service, Task};
@@ -49,17 +49,19 @@ async fn explain_task(api: &Api, board: &Board, task: &Task) -> Explanation {
     if let Some(wish) = wish.filter(|wish| wish.generation == task.generation) {
         facts.push(format!("its agent asked for it to run elsewhere: {}", wish.reason));
     }
-    let hosts = match service {
-        Some(service) => hosts(api, &task.cluster, service).await,
-        None => Vec::new(),
+    let meets = match service {
+        Some(service) => meets(api, &task.cluster, service).await,
+        None => Meets::default(),
     };
+    facts.extend(meets.choice);
     let hint = match view.state.as_str() {
         "failed" | "unhealthy" | "pending" | "dead" => {
             Some(format!("`callboard logs {}` shows what it wrote", view.id))
         }
         _ => None,
     };
-    Explanation { about: format!("task {}", view.id), facts, hosts, hint }
+    let about = format!("task {}", view.id);
+    Explanation { about, facts, hosts: meets.hosts, remedies: meets.remedies, hint }
 }
 
 fn meaning(view: &TaskView) -> &'static str {
@@ -82,13 +84,15 @@ fn meaning(view: &TaskView) -> &'static str {
 async fn explain_service(api: &Api, board: &Board, service: &Service) -> Explanation {
     let view = views::service(board, service, &api.blocked().await);
     let cluster = board.home(&service.name).map(|cluster| cluster.name.clone());
-    let hosts = match &cluster {
-        Some(cluster) => hosts(api, cluster, service).await,
-        None => Vec::new(),
+    let meets = match &cluster {
+        Some(cluster) => meets(api, cluster, service).await,
+        None => Meets::default(),
     };
     let (mut facts, hint) = facts(&view, api.scheduler.is_some());
     facts.extend(ailing(board, service));
-    Explanation { about: format!("service {}", view.name), facts, hosts, hint }
+    facts.extend(meets.choice);
+    let about = format!("service {}", view.name);
+    Explanation { about, facts, hosts: meets.hosts, remedies: meets.remedies, hint }
 }
 
 /// Tells of the tasks of a service that do not do their work; of a few of them when there are many.
@@ -167,22 +171,40 @@ fn facts(view: &ServiceView, has_scheduler: bool) -> (Vec<String>, Option<String
     (facts, hint)
 }
 
-/// Asks the scheduler of this process what each host means for one more task of a service.
-async fn hosts(api: &Api, cluster: &Name, service: &Service) -> Vec<HostReason> {
-    let Some(question) = &api.scheduler else { return Vec::new() };
+/// What one more task of a service meets.
+#[derive(Default)]
+struct Meets {
+    hosts: Vec<HostReason>,
+    choice: Option<String>,
+    remedies: Vec<String>,
+}
+
+/// Asks the scheduler of this process what one more task of a service meets.
+async fn meets(api: &Api, cluster: &Name, service: &Service) -> Meets {
+    let Some(question) = &api.scheduler else { return Meets::default() };
     let (now, key) = (api.clock.now(), (cluster.clone(), service.name.clone()));
     let (task_name, version) = (service.task_name.clone(), service.task_version);
     let look = move |scheduler: &scheduler::Scheduler| {
         let world = scheduler.world();
-        let reasons = world
-            .definition(&task_name, version)
-            .zip(world.services.get(&key.1))
-            .map(|(found, service)| scheduler::explain(world, now, &key, service, found));
-        reasons.unwrap_or_default().iter().map(reason).collect()
+        let found = world.definition(&task_name, version).zip(world.services.get(&key.1));
+        let told = found.map(|(found, service)| scheduler::explain(world, now, &key, service, found));
+        told.map_or_else(Meets::default, |told| Meets {
+            hosts: told.hosts.iter().map(reason).collect(),
+            choice: told.choice(),
+            remedies: told.remedies.iter().map(ToString::to_string).collect(),
+        })
     };
     question.ask(look).await.unwrap_or_default()
 }
 
 fn reason(reason: &scheduler::HostReason) -> HostReason {
-    HostReason { host: reason.host.to_string(), fits: reason.obstacles.is_empty(), why: reason.to_string() }
+    let stands = reason.obstacles.iter();
+    let figures = reason.terms.iter();
+    HostReason {
+        host: reason.host.to_string(),
+        fits: reason.obstacles.is_empty(),
+        why: reason.to_string(),
+        obstacles: stands.map(|one| Stands { kind: one.kind(), why: one.to_string() }).collect(),
+        terms: figures.map(|term| Figure { name: term.name.clone(), value: term.value.clone() }).collect(),
+    }
 }

@@ -31,6 +31,10 @@ pub(crate) async fn explain(client: &Client, args: &ExplainArgs, format: Format)
         }
         out::show(&rows, "");
     }
+    if !told.remedies.is_empty() {
+        out::line("\nWhat would place it, each by itself:");
+        told.remedies.iter().for_each(|remedy| out::line(&format!("  {remedy}")));
+    }
     if let Some(hint) = &told.hint {
         out::line(&format!("\n{hint}"));
     }

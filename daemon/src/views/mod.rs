@@ -191,6 +191,9 @@ pub(crate) struct Explanation {
     /// Each host and what it means for this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) hosts: Vec<HostReason>,
+    /// What would let a task that fits nowhere be placed, each by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) remedies: Vec<String>,
     /// What would change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
@@ -204,6 +207,30 @@ pub(crate) struct HostReason {
     pub(crate) fits: bool,
     /// In words.
     pub(crate) why: String,
+    /// Everything that forbids it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) obstacles: Vec<Stands>,
+    /// The figures by which it is compared, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) terms: Vec<Figure>,
+}
+
+/// Something that stands against a host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stands {
+    /// The same for all hosts against which the same stands.
+    pub(crate) kind: String,
+    /// With this host's own figures.
+    pub(crate) why: String,
+}
+
+/// A figure by which hosts are compared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    /// What it is.
+    pub(crate) name: String,
+    /// The figure, in words.
+    pub(crate) value: String,
 }
 
 /// What was changed in the configuration, or would be.

@@ -4,7 +4,7 @@ use super::replay::moment;
 use crate::cli::out::{self, Format};
 use crate::problem::{Kind, Problem};
 use anyhow::Result;
-use callboard_core::scheduler::HostReason;
+use callboard_core::scheduler::Explanation;
 use callboard_sim::replay::{HostState, Overview, Replay, ServiceState, TaskState};
 use serde_json::json;
 
@@ -48,12 +48,12 @@ pub(super) fn look(
         }
     }
     if let Some(name) = explain {
-        let reasons = replay.explain(name).ok_or_else(|| {
+        let told = replay.explain(name).ok_or_else(|| {
             let body =
                 format!("nobody can say at {}: no scheduler looks after {name:?}", moment(replay.now()));
             Problem::new(Kind::NotFound, body)
         })?;
-        show_reasons(&reasons, format);
+        show_explanation(&told, format);
     } else if everything && named.host.is_none() && named.service.is_none() && named.task.is_none() {
         let overview = replay.overview();
         if is_table(format, &overview) {
@@ -146,16 +146,22 @@ fn show_tasks(tasks: &[TaskState]) {
     out::show(&rows, "no tasks");
 }
 
-fn show_reasons(reasons: &[HostReason], format: Format) {
+fn show_explanation(told: &Explanation, format: Format) {
     let mut rows = out::table(&["host", "fits", "why"]);
-    for reason in reasons {
+    for reason in &told.hosts {
         let why = reason.to_string();
         let fits = reason.obstacles.is_empty();
         if is_table(format, &json!({ "host": reason.host, "fits": fits, "why": why })) {
             rows.add_row([reason.host.to_string(), if fits { "yes" } else { "no" }.into(), why]);
         }
     }
-    if format == Format::Table {
-        out::show(&rows, "no hosts");
+    let remedies = told.remedies.iter().map(ToString::to_string);
+    let lines: Vec<String> = told.choice().into_iter().chain(remedies).collect();
+    match format {
+        Format::Table => {
+            out::show(&rows, "no hosts");
+            lines.iter().for_each(|line| out::line(line));
+        }
+        Format::Json => lines.iter().for_each(|line| out::line(&json!({ "note": line }).to_string())),
     }
 }
