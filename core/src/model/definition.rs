@@ -67,6 +67,14 @@ pub struct PortSpec {
     pub protocol: Protocol,
 }
 
+/// Gives the name of the environment variable in which a task finds one of its further ports: `PORT_` and the port's name in
+/// capitals, with an underscore for whatever is neither a letter nor a digit.
+#[must_use]
+pub fn port_variable(name: &str) -> String {
+    let letter = |of: char| if of.is_ascii_alphanumeric() { of.to_ascii_uppercase() } else { '_' };
+    "PORT_".chars().chain(name.chars().map(letter)).collect()
+}
+
 pub(crate) const fn default_priority() -> u8 {
     50
 }

@@ -15,7 +15,7 @@ mod task;
 pub use cluster::{Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Policy};
 pub use definition::{
     Bash, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT, PortSpec, Probe,
-    RestartPolicy, TaskDefinition,
+    RestartPolicy, TaskDefinition, port_variable,
 };
 pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
 pub use placement::{HOST_LABEL, Limit, Neighbor, Placement, Preference, Rule, Spread, Test};

@@ -4,7 +4,7 @@ use super::group::{Groups, JOIN};
 use super::kin::TOKEN_NAME;
 use super::place::Place;
 use crate::Failure;
-use callboard_core::model::{Bash, Container, Executor};
+use callboard_core::model::{Bash, Container, Executor, port_variable};
 use callboard_core::work::Spec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,6 +53,9 @@ impl Plan {
         if let Some(port) = task.port {
             set("PORT", &port);
             set("CALLBOARD_PORT", &port);
+        }
+        for (name, of) in &task.ports {
+            set(&port_variable(name), &of.port);
         }
         set("CALLBOARD_TASK_ID", &task.id);
         set("CALLBOARD_CLUSTER", &task.cluster);

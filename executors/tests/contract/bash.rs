@@ -45,7 +45,7 @@ async fn the_environment_is_made_from_nothing() {
             "CALLBOARD_CLUSTER=shop\nCALLBOARD_GENERATION=42\nCALLBOARD_HOST=h1\nCALLBOARD_INSTANCE=3\n\
              CALLBOARD_PORT=31234\nCALLBOARD_SERVICE=web\nCALLBOARD_TASK_ID=shop-web-7-3\nCALLBOARD_VERSION=7\n\
              GREETING=hello world=x\nHOME={work}\nLANG=C\nOLDPWD\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:\
-             /usr/bin:/sbin:/bin\nPORT=31234\nPWD={work}\n_=/usr/bin/env\n{work}",
+             /usr/bin:/sbin:/bin\nPORT=31234\nPORT_DNS_UDP=31235\nPWD={work}\n_=/usr/bin/env\n{work}",
             work = work.display()
         );
         let made: Vec<&str> = lines.into_iter().filter(|line| !line.starts_with("SHLVL=")).collect();

@@ -2,7 +2,8 @@
 
 use callboard_core::machine::Span;
 use callboard_core::model::{
-    Bash as Settled, Check, Container, Desired, Executor as Kind, Name, RestartPolicy, Task, TaskDefinition,
+    Bash as Settled, Check, Container, Desired, Executor as Kind, Name, Protocol, RestartPolicy, Task,
+    TaskDefinition, TaskPort,
 };
 use callboard_core::work::{Exit, Run, Spec};
 use callboard_executors::Executor;
@@ -75,7 +76,7 @@ pub(crate) fn spec_of(definition: TaskDefinition) -> Arc<Spec> {
         port: Some(31234),
         memory: definition.memory,
         cpu_units: definition.cpu_units,
-        ports: std::collections::BTreeMap::new(),
+        ports: [(Name::from("dns-udp"), TaskPort { port: 31235, protocol: Protocol::Udp })].into(),
         disk: 0,
         resources: std::collections::BTreeMap::new(),
         desired: Desired::Run,
