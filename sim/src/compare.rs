@@ -63,11 +63,17 @@ impl Outcome {
             ("p99_healthy_ms", self.waited[1]),
         ];
         let spans = spans.into_iter().filter_map(|(name, span)| Some((name, span?.0)));
-        named.into_iter().chain(spans).map(|(name, value)| (name.to_owned(), value)).collect()
+        let whole = named.into_iter().chain(spans).map(|(name, value)| (name.to_owned(), value));
+        let services = stats.services.iter().flat_map(|(name, service)| {
+            let least = service.least_healthy.map(|least| (format!("{name}: least_healthy"), least.into()));
+            least.into_iter().chain([(format!("{name}: longest_short_ms"), service.longest_short.0)])
+        });
+        whole.chain(services).collect()
     }
 }
 
-/// Compares pairs of runs, each pair with the same seed. What only one side measures is left out.
+/// Compares pairs of runs, each pair with the same seed. What only one side measures is left out, and what is the same of a
+/// single service with every seed.
 #[must_use]
 pub fn compare(pairs: &[(Measures, Measures)]) -> Vec<Row> {
     let mut columns: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
@@ -78,7 +84,8 @@ pub fn compare(pairs: &[(Measures, Measures)]) -> Vec<Row> {
             }
         }
     }
-    columns.into_iter().map(|(name, values)| row(name, &values)).collect()
+    let is_told = |row: &Row| !row.name.contains(": ") || row.more + row.less > 0;
+    columns.into_iter().map(|(name, values)| row(name, &values)).filter(is_told).collect()
 }
 
 fn row(name: &str, values: &[(u64, u64)]) -> Row {
@@ -156,6 +163,18 @@ mod tests {
         check(&[(5, 9); 5], true);
         check(&[(9, 5); 12], true);
         check(&[(5, 9), (9, 5), (5, 9), (9, 5), (5, 9), (5, 9)], false);
+    }
+
+    #[test]
+    fn a_single_service_is_told_of_where_it_differs() {
+        let measured = |least: u64| -> Measures {
+            [("web: least_healthy", least), ("db: least_healthy", 3), ("moves", 1)]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into()
+        };
+        let rows = compare(&[(measured(4), measured(2))]);
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names, ["moves", "web: least_healthy"]);
     }
 
     #[test]

@@ -303,10 +303,11 @@ impl World {
                 self.newest = self.newest.max(status.generation);
                 let before = self.host_entry(&host).statuses.insert(id.clone(), status.clone());
                 if status.blamed > 0 {
-                    self.blamed.insert((host, id.clone()));
+                    self.blamed.insert((host.clone(), id.clone()));
                 } else if before.is_some_and(|before| before.blamed > 0) {
-                    self.blamed.remove(&(host, id.clone()));
+                    self.blamed.remove(&(host.clone(), id.clone()));
                 }
+                self.touch_stray(&host, &id);
                 self.reclassify(now, &id);
             }
             Key::Cluster(_)
@@ -381,6 +382,7 @@ impl World {
             Key::Orphan(host, id) => self.put_orphan(&host, &id, None),
             Key::Status(host, id) => {
                 self.host_entry(&host).statuses.remove(&id);
+                self.touch_stray(&host, &id);
                 self.reclassify(now, &id);
                 self.blamed.remove(&(host, id));
             }

@@ -291,6 +291,14 @@ impl World {
         self.hosts.get(host)?.strays.get(id).map(|(_, value)| value.as_str())
     }
 
+    /// Looks again at the service of a copy without a record, of which something has changed.
+    pub(crate) fn touch_stray(&mut self, host: &Name, id: &Name) {
+        let task = self.stray(host, id).and_then(|value| record::read::<Task>(value).ok());
+        if let Some(task) = task {
+            self.touch(&task.cluster, &task.service);
+        }
+    }
+
     /// Takes in the copy of a record under its host.
     pub(crate) fn put_twin(&mut self, host: &Name, id: &Name, digest: u64, value: &str) {
         match self.tasks.get_mut(id) {
@@ -301,9 +309,7 @@ impl World {
             Some(_) | None => {
                 self.host_entry(host).strays.insert(id.clone(), (digest, value.into()));
                 self.strays.insert((host.clone(), id.clone()));
-                if let Ok(task) = record::read::<Task>(value) {
-                    self.touch(&task.cluster, &task.service);
-                }
+                self.touch_stray(host, id);
             }
         }
     }
@@ -316,6 +322,7 @@ impl World {
                 self.check_pair(id);
             }
             Some(_) | None => {
+                self.touch_stray(host, id);
                 self.host_entry(host).strays.remove(id);
                 self.strays.remove(&(host.clone(), id.clone()));
             }

@@ -280,7 +280,7 @@ impl RehearseArgs {
         let mut add = |flag: &str, value: String| more.extend([flag.to_owned(), value]);
         self.drain.iter().for_each(|host| add("--drain", host.clone()));
         self.lose.iter().for_each(|loss| add("--lose", loss.to_string()));
-        self.lose_after.iter().for_each(|after| add("--lose-after", after.to_string()));
+        self.lose_after.iter().for_each(|after| add("--lose-after", format!("{}ms", after.0)));
         self.assume.iter().for_each(|assumption| add("--assume", assumption.text.clone()));
         if self.faults != Faults::None {
             let name = self.faults.to_possible_value().map(|value| value.get_name().to_owned());
