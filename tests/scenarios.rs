@@ -99,6 +99,7 @@ scenarios! {
     store_emptied: "store-emptied",
     store_outage: "store-outage",
     store_restored: "store-restored",
+    system: "system",
     thundering_herd: "thundering-herd",
     heavy_trickle: "trickle",
     two_agents_one_name: "two-agents-one-name",

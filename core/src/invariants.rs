@@ -135,7 +135,9 @@ fn counts(world: &World, found: &mut Vec<Violation>) {
         *proven += u32::from(view.class == Class::Mature);
     }
     for (service, (issued, proven)) in counted {
-        let Some(config) = world.services.get(service) else { continue };
+        let Some(config) = world.services.get(service).filter(|config| config.kind.is_counted()) else {
+            continue;
+        };
         let dirty = world.dirty.iter().any(|(_, of)| of == service);
         let may_go = config.floor() == 0 || proven > config.floor();
         if !dirty && issued > config.max && may_go {

@@ -19,6 +19,7 @@ mod retire;
 mod rollout;
 mod round;
 mod surplus;
+mod system;
 mod writes;
 
 pub use explain::{Explanation, HostReason, explain};
@@ -26,7 +27,7 @@ pub use explain::{Explanation, HostReason, explain};
 use crate::keys;
 use crate::machine::{Machine, Span, Time, Wake};
 use crate::mirror::{Mirror, News};
-use crate::model::Name;
+use crate::model::{Kind, Name};
 use crate::session::{Session, SessionNews};
 use crate::store::{Reply, Request, Revision};
 use crate::why::Note;
@@ -328,15 +329,21 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
     let before = world.service_states.get(&key.1).cloned();
     let state = rollout::resume(before.as_deref(), &service, &key.0, batch, world);
     let mut round = Round::begin(now, world, batch, key, service, state);
+    let survey = (round.service.kind == Kind::System).then(|| round.survey());
     round.blame_starts();
     round.collect();
     round.adopt();
     round.give_up_unhealthy();
-    round.replace_lost();
-    let created = round.create();
-    round.scale_down();
-    round.retire(created);
-    round.finish_rollout();
+    match survey {
+        Some(survey) => round.cover(&survey),
+        None => {
+            round.replace_lost();
+            let created = round.create();
+            round.scale_down();
+            round.retire(created);
+            round.finish_rollout();
+        }
+    }
     round.save(before.as_deref());
     !round.full
 }

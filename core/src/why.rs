@@ -167,6 +167,11 @@ pub enum StopReason {
     HostLost,
     /// Its host is being drained.
     Drain,
+    /// Its service has tasks only on hosts that qualify, and its host no longer does.
+    Unqualified {
+        /// What the host lacks.
+        why: String,
+    },
     /// Its agent asked for it to run elsewhere.
     MoveRequested {
         /// In the agent's words.
@@ -189,6 +194,7 @@ impl StopReason {
             | StopReason::Orphaned
             | StopReason::Rollout { .. }
             | StopReason::Drain
+            | StopReason::Unqualified { .. }
             | StopReason::MoveRequested { .. } => true,
             StopReason::NotHealthy { .. }
             | StopReason::Quarantined
@@ -211,6 +217,7 @@ impl fmt::Display for StopReason {
             StopReason::Orphaned => f.write_str("the store had lost its record, and others take its place"),
             StopReason::HostLost => f.write_str("its host is lost"),
             StopReason::Drain => f.write_str("its host is being drained"),
+            StopReason::Unqualified { why } => write!(f, "its host no longer qualifies: {why}"),
             StopReason::MoveRequested { why } => write!(f, "moved: {why}"),
             StopReason::BadRecord { why } => write!(f, "its record is damaged: {why}"),
         }

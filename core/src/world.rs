@@ -53,6 +53,8 @@ pub struct World {
     pub hosts: BTreeMap<Name, HostView>,
     /// Tasks by cluster and service.
     pub groups: BTreeMap<GroupKey, Group>,
+    /// Services that have a task on each host that qualifies.
+    pub(crate) systems: BTreeSet<Name>,
     /// The cluster that lists a service.
     pub homes: BTreeMap<Name, Name>,
     /// Services of which something cannot be placed.
@@ -212,6 +214,15 @@ impl World {
         for cluster in clusters {
             self.touch(&cluster, service);
         }
+    }
+
+    /// Looks again at the services that have a task on each host that qualifies: it may be other hosts now.
+    pub(crate) fn touch_systems(&mut self) {
+        let homes = self
+            .systems
+            .iter()
+            .filter_map(|service| Some((self.homes.get(service)?.clone(), service.clone())));
+        self.dirty.extend(homes);
     }
 
     /// Tries again what could not be placed: something changed that may help.

@@ -98,7 +98,7 @@ impl Expecting {
     /// Takes in that a service changed: its tasks, their health, or what it shall have.
     pub(crate) fn service_changed(&mut self, now: Time, book: &Book, service: &Text) {
         let Some(page) = book.services.get(service) else { return };
-        let target = page.record.as_ref().map_or(0, |record| record.target());
+        let target = page.record.as_ref().map_or(0, |record| book.target(record));
         if page.healthy < target {
             self.short.insert(service.clone());
             self.full_since = None;
@@ -155,8 +155,10 @@ impl Expecting {
         let begun = match from {
             Some(from) => now.0 >= from.0,
             None => {
-                let full =
-                    page.record.as_ref().is_some_and(|record| page.healthy >= record.target().max(wanted));
+                let full = page
+                    .record
+                    .as_ref()
+                    .is_some_and(|record| page.healthy >= book.target(record).max(wanted));
                 if full {
                     self.reached.insert((index, changed.clone()));
                 }
@@ -188,7 +190,7 @@ impl Expecting {
             }
             Expectation::HealthyBy { service, count, .. } => {
                 for (name, page) in &book.services {
-                    let target = page.record.as_ref().map_or(0, |record| record.target());
+                    let target = page.record.as_ref().map_or(0, |record| book.target(record));
                     let wanted = count.unwrap_or(target);
                     if service.as_ref().is_none_or(|service| service == name) && page.healthy < wanted {
                         let what =

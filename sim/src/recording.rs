@@ -116,8 +116,9 @@ impl Recorder {
     /// Takes in that a service has another number of tasks, issued or healthy, or shall have.
     pub(crate) fn service_changed(&mut self, now: Time, book: &Book, service: &Text) {
         let Some(page) = book.services.get(service) else { return };
-        self.services.changed(now, service, page);
-        self.waits.service_changed(now, service, page);
+        let wanted = page.record.as_ref().map_or(0, |record| book.target(record));
+        self.services.changed(now, service, page, wanted);
+        self.waits.service_changed(now, service, page, wanted);
     }
 
     /// Takes in what a machine says to the operator.

@@ -109,7 +109,7 @@ impl Stats {
     /// Takes in that a service has another number of tasks, issued or healthy, or shall have.
     pub(crate) fn service_changed(&mut self, now: Time, book: &Book, service: &Text) {
         let Some(page) = book.services.get(service) else { return };
-        let target = page.record.as_ref().map_or(0, |record| record.target());
+        let target = page.record.as_ref().map_or(0, |record| book.target(record));
         if !self.services.contains_key(service) {
             self.services.insert(service.clone(), ServiceStats::default());
         }
@@ -170,6 +170,7 @@ fn word_for(why: &StopReason) -> (&'static str, bool) {
         StopReason::Orphaned => ("orphaned", true),
         StopReason::HostLost => ("host lost", true),
         StopReason::Drain => ("drain", true),
+        StopReason::Unqualified { .. } => ("unqualified", false),
         StopReason::MoveRequested { .. } => ("memory pressure", true),
         StopReason::BadRecord { .. } => ("bad record", false),
     }

@@ -7,6 +7,7 @@
 mod cluster;
 mod definition;
 mod host;
+mod kind;
 mod placement;
 mod service;
 mod target;
@@ -18,6 +19,7 @@ pub use definition::{
     RestartPolicy, TaskDefinition, port_variable,
 };
 pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
+pub use kind::Kind;
 pub use placement::{HOST_LABEL, Limit, Neighbor, Placement, Preference, Rule, Spread, Test};
 pub use service::{Blame, Rollout, Service, ServiceState};
 pub use task::{Claim, Desired, Health, Ledger, Phase, Protocol, Status, Task, TaskPort};

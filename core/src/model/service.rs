@@ -1,6 +1,6 @@
 //! A service: how many tasks of which definition, and what the scheduler remembers of rolling it out.
 
-use super::{Generation, Name, Placement, Version, is_default};
+use super::{Generation, Kind, Name, Placement, Version, is_default};
 use crate::machine::Span;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,7 +15,10 @@ pub struct Service {
     pub task_name: Name,
     /// Its version; a change rolls the service.
     pub task_version: Version,
-    /// How many tasks shall run.
+    /// What kind of service it is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub kind: Kind,
+    /// How many tasks shall run. Where the kind says that, 0, and so are `min` and `max`.
     pub desired: u32,
     /// How many must stay healthy whatever the scheduler does on its own accord.
     pub min: u32,
@@ -85,6 +88,9 @@ pub struct ServiceState {
     pub available: u32,
     /// Below how many `available` no healthy task may be stopped.
     pub min: u32,
+    /// How many hosts qualify for a task of a system service.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hosts: u32,
     /// The last version that was healthy in full; refilled from when the next one fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stable: Option<Version>,

@@ -194,6 +194,12 @@ impl Need {
         Some(ports)
     }
 
+    /// Finds what a host is not, whatever room it has: what stands between it and a service that is on every other.
+    pub(crate) fn unqualified(&self, row: &Row) -> Option<Obstacle> {
+        let broken = |reading: &Reading| broken(reading, row.label(&reading.rule.label));
+        self.executor(&row.facts.executors).or_else(|| self.require.iter().find_map(broken))
+    }
+
     /// Finds the executor that a host lacks.
     pub(super) fn executor(&self, executors: &[String]) -> Option<Obstacle> {
         let missing = self.executors.iter().find(|kind| !executors.iter().any(|offered| offered == *kind));

@@ -45,6 +45,12 @@ impl<'a> Placer<'a> {
     /// and in the crowd.
     pub fn next(&mut self, view: View<'_>, identity: Identity) -> Option<(u32, Task)> {
         let row = self.search.next(view)?;
+        Some((row, self.record(view, row, identity)?))
+    }
+
+    /// Makes the record of a task on a host, which must have room for it.
+    #[must_use]
+    pub fn record(&self, view: View<'_>, row: u32, identity: Identity) -> Option<Task> {
         let (host, definition) = (view.fleet.row(row), self.definition);
         let Identity { id, instance, generation } = identity;
         let mut port = None;
@@ -59,7 +65,7 @@ impl<'a> Placer<'a> {
                 .map(|(spec, port)| (spec.name.clone(), TaskPort { port, protocol: spec.protocol }))
                 .collect();
         }
-        let task = Task {
+        Some(Task {
             id,
             cluster: self.cluster.clone(),
             service: self.service.clone(),
@@ -77,7 +83,6 @@ impl<'a> Placer<'a> {
             desired: Desired::Run,
             reason: self.search.why(view, row),
             tenure: self.tenure,
-        };
-        Some((row, task))
+        })
     }
 }

@@ -13,7 +13,7 @@
 use super::batch::Batch;
 use super::reconcile::UNPROVEN;
 use super::round::{Round, small};
-use crate::model::{Claim, Desired, Task, Version};
+use crate::model::{Claim, Desired, Kind, Task, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{GroupKey, Presence, World};
 use alloc::string::ToString;
@@ -92,6 +92,14 @@ impl Round<'_> {
             && self.may_try(orphan.version)
             && orphan.task_name == self.service.task_name
             && self.world.definition(&orphan.task_name, orphan.version).is_some()
+            && !self.is_covered(orphan)
+    }
+
+    /// Tells whether the host of a task of a system service has another one already.
+    fn is_covered(&self, orphan: &Task) -> bool {
+        let row = self.world.fleet.find(&orphan.host);
+        let has_one = row.is_some_and(|row| self.group().crowd.contains_key(&row));
+        self.service.kind == Kind::System && has_one
     }
 
     /// Tells whether one more task of a version may be on its way: one that is adopted has to prove itself like others.

@@ -3,7 +3,9 @@
 
 use crate::keys::{Key, task_id};
 use crate::machine::Time;
-use crate::model::{Claim, Name, Policy, Service, Task, TaskDefinition, Version};
+use crate::model::{
+    Claim, HOST_LABEL, Kind, Limit, Name, Placement, Policy, Service, Task, TaskDefinition, Version,
+};
 use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, View};
 use crate::world::{Avoided, Blocked, GroupKey, HostView, Presence, World};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -34,7 +36,11 @@ impl<'a> Candidate<'a> {
         definition: &'a TaskDefinition,
     ) -> Candidate<'a> {
         let policy = world.clusters.get(&key.0).map_or(Policy::default(), |cluster| cluster.policy);
-        let need = Need::of(definition, &service.placement, policy);
+        let limit = alloc::vec![Limit { same: HOST_LABEL.into(), tasks: 1 }];
+        let need = match service.kind {
+            Kind::Service => Need::of(definition, &service.placement, policy),
+            Kind::System => Need::of(definition, &Placement { limit, ..service.placement.clone() }, policy),
+        };
         let others = need.neighbors().map(|service| crowd_of(world, service)).collect();
         let closed = closed_to(world, now, &key.1);
         Candidate { world, now, key, definition, need, others, closed }
@@ -90,28 +96,30 @@ impl<'a> Candidate<'a> {
         self.of_host(&leaving.host).is_empty() && reasons.first_on(row, &without).is_none()
     }
 
+    /// Makes the record of the task on one host, which has room for it.
+    pub(crate) fn place_on(&self, row: u32, tenure: u64) -> Option<Task> {
+        let view = self.view();
+        let (id, instance) = free_id(self.world, self.key, self.definition.version);
+        let identity = Identity { id, instance, generation: self.world.next_generation() };
+        let placer = Placer::new(&self.need, self.definition, self.key.clone(), tenure, view);
+        placer.record(view, row, identity)
+    }
+
+    /// Finds the first obstacle that each of these hosts puts in the way.
+    pub(crate) fn first_obstacles(&self, rows: Vec<u32>) -> Vec<(u32, Option<Obstacle>)> {
+        let reasons = Reasons::new(&self.need, self.view());
+        let first = |row: u32| {
+            let host = &self.world.fleet.row(row).host;
+            (row, self.of_host(host).into_iter().next().or_else(|| reasons.first(row)))
+        };
+        rows.into_iter().map(first).collect()
+    }
+
     /// Counts hosts by the first obstacle they put in the way.
     pub(crate) fn blocked(&self, missing: u32) -> Blocked {
-        let view = self.view();
-        let reasons = Reasons::new(&self.need, view);
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for (row, at) in self.world.fleet.iter() {
-            let obstacle = self.of_host(&at.host).into_iter().next().or_else(|| reasons.first(row));
-            if let Some(obstacle) = obstacle {
-                *counts.entry(obstacle.kind()).or_insert(0) += 1;
-            }
-        }
-        if counts.is_empty() {
-            return Blocked { missing, why: "there is no host".into() };
-        }
-        let mut ordered: Vec<(usize, String)> =
-            counts.into_iter().map(|(kind, count)| (count, kind)).collect();
-        ordered.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        let parts: Vec<String> = ordered
-            .into_iter()
-            .map(|(count, kind)| format!("{count} {} {kind}", if count == 1 { "host" } else { "hosts" }))
-            .collect();
-        Blocked { missing, why: parts.join("; ") }
+        let rows = self.world.fleet.iter().map(|(row, _)| row).collect();
+        let found = self.first_obstacles(rows).into_iter().filter_map(|(_, obstacle)| obstacle);
+        Blocked { missing, why: counted(found.map(|obstacle| obstacle.kind())) }
     }
 
     /// Finds what closes a host to this task, whatever it is and has.
@@ -125,6 +133,22 @@ impl<'a> Candidate<'a> {
         });
         closed(self.now, host).into_iter().chain(ledger).chain(avoided).collect()
     }
+}
+
+/// Counts hosts by what is the matter with them, the most frequent first.
+pub(crate) fn counted(kinds: impl Iterator<Item = String>) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    kinds.for_each(|kind| *counts.entry(kind).or_insert(0) += 1);
+    if counts.is_empty() {
+        return "there is no host".into();
+    }
+    let mut ordered: Vec<(usize, String)> = counts.into_iter().map(|(kind, count)| (count, kind)).collect();
+    ordered.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let parts: Vec<String> = ordered
+        .into_iter()
+        .map(|(count, kind)| format!("{count} {} {kind}", if count == 1 { "host" } else { "hosts" }))
+        .collect();
+    parts.join("; ")
 }
 
 /// Finds what closes a host to all tasks.

@@ -179,6 +179,12 @@ impl Round<'_> {
 
     fn create_one(&mut self) -> bool {
         let Some(task) = self.next_task() else { return false };
+        self.issue(task);
+        true
+    }
+
+    /// Gives a task to its host.
+    pub(crate) fn issue(&mut self, task: Task) {
         self.batch.notes.push(Note::Placed {
             id: task.id.clone(),
             generation: task.generation,
@@ -187,11 +193,10 @@ impl Round<'_> {
             why: task.reason.clone(),
         });
         self.batch.create_task(self.now, self.world, task);
-        true
     }
 
     /// Says why tasks are missing, where time and the tasks on their way will not help.
-    fn tell_blocked(&mut self, outcome: Created) {
+    pub(crate) fn tell_blocked(&mut self, outcome: Created) {
         let missing = self.missing();
         let (version, quarantine) = (self.version(), self.quarantine(self.version()));
         let why = match (outcome, quarantine) {
@@ -228,6 +233,11 @@ impl Round<'_> {
                 )),
             },
         };
+        self.say_blocked(missing, why);
+    }
+
+    /// Remembers, and tells, why tasks are missing.
+    pub(crate) fn say_blocked(&mut self, missing: u32, why: Option<String>) {
         let Some(why) = why else {
             self.world.blocked.remove(&self.key);
             return;

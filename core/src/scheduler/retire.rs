@@ -72,7 +72,7 @@ impl Round<'_> {
         next.could_follow(&task)
     }
 
-    fn why_retire(&self, id: &Name) -> StopReason {
+    pub(crate) fn why_retire(&self, id: &Name) -> StopReason {
         let Some(view) = self.world.tasks.get(id) else { return StopReason::Drain };
         let host = self.world.hosts.get(&view.task.host);
         if view.task.version != self.version() {

@@ -22,6 +22,7 @@ pub(crate) fn resume(
         cluster: cluster.clone(),
         available: 0,
         min: 0,
+        hosts: 0,
         stable,
         version: service.task_version,
         retry: service.retry,

@@ -82,9 +82,16 @@ impl<'a> Round<'a> {
 
     /// Counts the tasks that are confirmed to do their work and may stand in for one that is stopped.
     pub(crate) fn available(&self) -> u32 {
-        let healthy = self.group().classes.iter().filter(|((version, class), _)| match class {
+        let available =
+            self.group().classes.iter().filter(|((version, class), _)| self.is_available(*version, *class));
+        small(available.map(|(_, ids)| ids.len()).sum())
+    }
+
+    /// Tells whether tasks of a version and class are confirmed to do their work and may stand in for others.
+    pub(crate) fn is_available(&self, version: Version, class: Class) -> bool {
+        match class {
             Class::Mature => true,
-            Class::Healthy => !self.is_on_trial(*version),
+            Class::Healthy => !self.is_on_trial(version),
             Class::Starting
             | Class::Unhealthy
             | Class::Failed
@@ -92,8 +99,7 @@ impl<'a> Round<'a> {
             | Class::Lost
             | Class::Stopping
             | Class::Over => false,
-        });
-        small(healthy.map(|(_, ids)| ids.len()).sum())
+        }
     }
 
     /// Gives below how many available tasks nothing healthy may be stopped.

@@ -144,6 +144,7 @@ impl World {
         let is_new = self.fleet.describe(row, host.facts());
         self.refresh_host(name);
         if is_new {
+            self.touch_systems();
             self.retry_blocked();
         }
     }
@@ -249,7 +250,14 @@ impl World {
         }
         self.refresh_host(name);
         self.reclassify_host(now, name);
+        self.touch_systems();
         self.touch_orphans(name);
+    }
+
+    /// Tells whether a host shall be empty.
+    pub(crate) fn is_draining(&self, host: &str) -> bool {
+        let config = self.hosts.get(host).and_then(|host| host.config.as_ref());
+        config.is_some_and(|config| config.draining)
     }
 
     /// Tells whether a host is lost and its registration was taken out: it is not expected back.

@@ -6,7 +6,7 @@ use super::World;
 use crate::keys::{self, Key};
 use crate::machine::Time;
 use crate::mirror::hash;
-use crate::model::{MoveRequest, Name, Status, StoreId, Task};
+use crate::model::{Kind, MoveRequest, Name, Status, StoreId, Task};
 use crate::record::{self, Unknown, Unreadable, shorten};
 use crate::store::{Change, Entry, Listing, Op, Revision};
 use crate::why::Note;
@@ -215,6 +215,10 @@ impl World {
             Key::Service(name) => {
                 let service = named(read(entry)?, &name, |service: &crate::model::Service| &service.name)?;
                 self.fleet.tell_apart_by(service.placement.labels());
+                match service.kind {
+                    Kind::System => self.systems.insert(name.clone()),
+                    Kind::Service => self.systems.remove(&name),
+                };
                 self.services.insert(name.clone(), service);
                 self.watch_clocks(now, &name);
                 self.touch_service(&name);
@@ -346,6 +350,7 @@ impl World {
             Key::Cluster(name) => self.put_cluster(&name, None),
             Key::Service(name) => {
                 self.services.remove(&name);
+                self.systems.remove(&name);
                 self.touch_service(&name);
             }
             Key::Definition(name, version) => {
@@ -430,6 +435,7 @@ impl World {
         self.host_entry(name).config = config;
         self.describe_host(name);
         self.reclassify_host(now, name);
+        self.touch_systems();
     }
 
     fn touch_host(&mut self, name: &Name) {

@@ -67,6 +67,14 @@ impl World {
         self.orphans.contains_key(key) || copies.any(|value| record::read::<Task>(value).is_ok_and(is_of))
     }
 
+    /// Tells whether something of a service runs on a host, or may, that has no record of its own.
+    pub(crate) fn runs_unrecorded_on(&self, name: &Name, key: &GroupKey) -> bool {
+        let Some(host) = self.hosts.get(name) else { return false };
+        let is_of = |task: &Task| (&task.cluster, &task.service) == (&key.0, &key.1);
+        let mut copies = host.strays.values().filter_map(|(_, value)| record::read::<Task>(value).ok());
+        host.orphans.values().any(|task| is_of(task)) || copies.any(|task| is_of(&task))
+    }
+
     /// Takes in what tells the store from others; another one than before is a store that forgot.
     pub(crate) fn put_store_id(&mut self, now: Time, id: Name) {
         if self.naming.as_ref() == Some(&id) {

@@ -138,6 +138,9 @@ impl World {
             if self.groups.get(&key).is_some_and(super::Group::is_empty) {
                 self.groups.remove(&key);
             }
+            if self.is_draining(&task.host) {
+                self.touch_systems();
+            }
             self.retry_blocked();
         }
     }
@@ -253,10 +256,10 @@ impl World {
         let Some(view) = self.tasks.get(id) else { return };
         let task = &view.task;
         let unwelcome = view.class.is_issued()
-            && self.hosts.get(&task.host).is_some_and(|host| {
-                host.config.as_ref().is_some_and(|config| config.draining)
-                    || host.moves.get(id).is_some_and(|wish| wish.generation == task.generation)
-            });
+            && (self.is_draining(&task.host)
+                || self.hosts.get(&task.host).is_some_and(|host| {
+                    host.moves.get(id).is_some_and(|wish| wish.generation == task.generation)
+                }));
         let (cluster, service) = (task.cluster.clone(), task.service.clone());
         let group = self.groups.entry((cluster.clone(), service.clone())).or_default();
         let changed = if unwelcome { group.unwelcome.insert(id.clone()) } else { group.unwelcome.remove(id) };

@@ -206,6 +206,7 @@ impl Stage {
 
     pub(crate) fn serve(&mut self, available: u32, min: u32) {
         let state = ServiceState {
+            hosts: 0,
             service: "web".into(),
             cluster: "c".into(),
             available,

@@ -2,6 +2,7 @@
 
 mod executors;
 mod files;
+mod kinds;
 mod names;
 mod numbers;
 mod placement;

@@ -100,6 +100,12 @@ pub(super) async fn scale(State(api): Shared, Path(name): Path<String>, body: Se
 pub(crate) fn rescale(service: &mut Service, desired: u32) -> Result<(), Problem> {
     let Service { name, min, max, .. } = service;
     let invalid = |error: String| Problem::new(Kind::Invalid, error).at("desired");
+    if !service.kind.is_counted() {
+        return Err(invalid(format!(
+            "{name} is a system service: it has one task on each host that qualifies"
+        ))
+        .hint("what it requires of hosts is in its placement"));
+    }
     if desired > DESIRED_MAX {
         return Err(invalid(format!("{desired} is more than the {DESIRED_MAX} a service may have")));
     }

@@ -3,13 +3,14 @@
 use super::*;
 use crate::views::entries;
 use callboard_core::machine::Span;
-use callboard_core::model::Cluster;
+use callboard_core::model::{Cluster, Kind};
 
 fn service(desired: u32) -> Service {
     Service {
         name: "web".into(),
         task_name: "web".into(),
         task_version: 1,
+        kind: Kind::Service,
         desired,
         min: 1,
         max: 9,

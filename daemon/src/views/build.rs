@@ -1,7 +1,7 @@
 //! Builds views from the records of the store.
 
 use super::{Board, ClusterView, HostView, ServiceView, TaskView, VersionCount};
-use callboard_core::model::{Desired, Health, Name, Phase, Rollout, Service, Task};
+use callboard_core::model::{Desired, Health, Kind, Name, Phase, Rollout, Service, Task};
 #[cfg(test)]
 use callboard_core::store::Entry;
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ pub(crate) fn service(board: &Board, service: &Service, blocked: &Blocked) -> Se
         scheduled: home.is_some_and(|cluster| board.locks.contains_key(&cluster.name)),
         task_name: service.task_name.to_string(),
         version: service.task_version,
+        kind: word(service.kind).into(),
         desired: service.desired,
         min: service.min,
         max: service.max,
@@ -30,6 +31,9 @@ pub(crate) fn service(board: &Board, service: &Service, blocked: &Blocked) -> Se
         ..ServiceView::default()
     };
     count(board, service, &mut view);
+    if let (Kind::System, Some(state)) = (service.kind, board.service_states.get(&service.name)) {
+        (view.desired, view.min, view.max) = (state.hosts, state.min, state.hosts);
+    }
     if let Some(state) = board.service_states.get(&service.name) {
         view.stable = state.stable;
         if state.version == service.task_version && state.retry == service.retry {
@@ -46,7 +50,7 @@ pub(crate) fn service(board: &Board, service: &Service, blocked: &Blocked) -> Se
         view.missing = *missing;
         view.blocked = Some(why.clone());
     }
-    view.state = service_state(service, &view).into();
+    view.state = service_state(&view).into();
     view
 }
 
@@ -70,13 +74,25 @@ fn count(board: &Board, service: &Service, view: &mut ServiceView) {
     view.versions = versions.into_values().rev().collect();
 }
 
-fn service_state(service: &Service, view: &ServiceView) -> &'static str {
-    let target = service.target();
+/// Names a kind of service.
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Service => "service",
+        Kind::System => "system",
+    }
+}
+
+fn service_state(view: &ServiceView) -> &'static str {
+    let target = if view.stopped { 0 } else { view.desired };
     let current = view.versions.iter().find(|count| count.version == view.version);
     let (issued, healthy) = current.map_or((0, 0), |count| (count.issued, count.healthy));
     let rolling = view.rollout.as_deref() == Some("running");
     match () {
         () if view.cluster.is_none() && view.issued + view.stopping == 0 => "unlisted",
+        () if view.kind == "system" && !view.stopped && view.rollout.is_none() => "starting",
+        () if view.kind == "system" && !view.stopped && target + view.issued + view.stopping == 0 => {
+            "healthy"
+        }
         () if target == 0 && view.issued + view.stopping == 0 => "stopped",
         () if target == 0 || view.cluster.is_none() => "stopping",
         () if view.failure.is_some() => "failed",

@@ -68,6 +68,10 @@ pub(crate) struct ServiceView {
     pub(crate) scheduled: bool,
     pub(crate) task_name: String,
     pub(crate) version: u32,
+    /// `service` or `system`.
+    #[serde(default)]
+    pub(crate) kind: String,
+    /// How many tasks shall run; of a system service, how many hosts qualify.
     pub(crate) desired: u32,
     pub(crate) min: u32,
     pub(crate) max: u32,

@@ -1,6 +1,6 @@
 //! S12: a service never has more tasks issued than its `max`.
 
-use super::record::Text;
+use super::record::{ServiceRecord, Text};
 use super::{By, Check, Findings, Seen};
 use callboard_core::machine::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,9 @@ impl Check for Bound {
         let services: BTreeSet<&Text> = seen.created().map(|task| &task.service).collect();
         for service in services {
             let Some(page) = seen.book.services.get(service) else { continue };
+            if page.record.as_ref().is_some_and(ServiceRecord::is_system) {
+                continue;
+            }
             let now = page.record.as_ref().map_or(0, |record| record.max);
             let before = page.before.as_ref().filter(|(_, at)| seen.book.now.since(*at) <= seen.book.lag);
             let max = now.max(before.map_or(0, |(record, _)| record.max)) as usize;

@@ -18,6 +18,10 @@ impl Check for Convergence {
         }
         let is_overbooked = room::is_overbooked(end.book, &end.fit_hosts);
         for (name, page) in &end.book.services {
+            // What is on each host is looked at host by host.
+            if page.record.as_ref().is_some_and(ServiceRecord::is_system) && end.book.is_wanted(name) {
+                continue;
+            }
             let target = match &page.record {
                 Some(record) if end.book.is_wanted(name) => {
                     let version = (record.task_name.clone(), record.task_version);

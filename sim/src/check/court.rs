@@ -7,8 +7,8 @@ use super::{
     capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, exclusive, foreign,
     freshness, garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan,
     outage, ownership, pair, poison, ports, prefix, prompt, quiet, registration, removal, replacement,
-    reread, restart, reunion, rollout, rubbish, rules, sending, stopping, succession, surplus, traffic,
-    unfit, upgrade, vacancy, versions, views, waiting,
+    reread, restart, reunion, rollout, rubbish, rules, sending, stopping, succession, surplus, system,
+    traffic, unfit, upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -244,6 +244,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(eligibility::Eligibility),
         Box::new(rules::Rules),
         Box::new(bound::Bound::default()),
+        Box::new(system::System),
         Box::new(identity::Identity::default()),
         Box::new(rubbish::Rubbish),
         Box::new(budget::Budget),

@@ -68,7 +68,9 @@ fn waits_its_turn(book: &Book, page: &ServicePage) -> bool {
         let healthy_since = book.status(task).and_then(|status| status.healthy_since);
         task.version == version && !healthy_since.is_some_and(proven)
     });
-    state.rollout == RolloutRecord::Running && on_trial && on_the_way.count() >= record.parallel() as usize
+    state.rollout == RolloutRecord::Running
+        && on_trial
+        && on_the_way.count() >= book.parallel(record) as usize
 }
 
 fn judge_word(book: &Book, host: &Text, id: &Text, found: &mut Findings) {

@@ -108,6 +108,8 @@ pub(crate) struct ServiceRecord {
     pub(crate) name: Text,
     pub(crate) task_name: Text,
     pub(crate) task_version: u32,
+    #[serde(default)]
+    pub(crate) kind: KindRecord,
     pub(crate) desired: u32,
     pub(crate) min: u32,
     pub(crate) max: u32,
@@ -121,6 +123,14 @@ pub(crate) struct ServiceRecord {
     pub(crate) placement: PlacementRecord,
     #[serde(default)]
     pub(crate) stopped: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KindRecord {
+    #[default]
+    Service,
+    System,
 }
 
 /// What a service says of its hosts, as far as it forbids any.
@@ -174,6 +184,12 @@ pub(crate) struct PortRecord {
 }
 
 impl ServiceRecord {
+    /// Says that it has one task on each host that qualifies.
+    pub(crate) fn is_system(&self) -> bool {
+        self.kind == KindRecord::System
+    }
+
+    /// How many tasks shall run, as far as the record itself says.
     pub(crate) fn target(&self) -> u32 {
         if self.stopped { 0 } else { self.desired }
     }
@@ -185,10 +201,6 @@ impl ServiceRecord {
     /// How long a task of a new version must have done its work before the next may come.
     pub(crate) fn proof(&self) -> Span {
         self.min_healthy_time.unwrap_or(Span::secs(10))
-    }
-
-    pub(crate) fn parallel(&self) -> u32 {
-        self.max_parallel.unwrap_or(self.desired / 10).max(1)
     }
 }
 

@@ -63,7 +63,7 @@ impl Check for Rollouts {
         for (service, since) in &self.since {
             let page = end.book.services.get(service);
             let Some(record) = page.and_then(|page| page.record.as_ref()) else { continue };
-            if !end.book.is_wanted(service) || record.target() == 0 {
+            if !end.book.is_wanted(service) || end.book.target(record) == 0 {
                 continue;
             }
             let lasting = end.book.now.since((*since).max(end.book.calm_from));
@@ -74,7 +74,7 @@ impl Check for Rollouts {
             let bound = Span(
                 (A_TASK.0 + end.book.lag.0)
                     * turns
-                    * u64::from(record.target().div_ceil(record.parallel()) + 1),
+                    * u64::from(end.book.target(record).div_ceil(end.book.parallel(record)) + 1),
             );
             if lasting > bound {
                 let what = format!(

@@ -67,6 +67,11 @@ fn fault(
     exceeded.map(|limit| format!("beyond the limit of {} in the same {}", limit.tasks, limit.same))
 }
 
+/// Tells whether a host is what a service requires of labels.
+pub(super) fn keeps_rules(wishes: &PlacementRecord, host: &Text, has: &RegistrationRecord) -> bool {
+    wishes.require.iter().all(|rule| passes(rule, label(host, has, &rule.label)))
+}
+
 fn label<'a>(host: &'a Text, has: &'a RegistrationRecord, name: &str) -> Option<&'a str> {
     if name == "host" { Some(host) } else { has.labels.get(name).map(String::as_str) }
 }

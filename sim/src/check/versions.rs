@@ -51,7 +51,7 @@ impl Check for Versions {
                 let heard = seen.book.hosts.get(&task.host).is_some_and(|page| page.alive);
                 task.version == version && heard && !seen.book.confirmed(task)
             });
-            let (count, parallel) = (on_the_way.count(), record.parallel() as usize);
+            let (count, parallel) = (on_the_way.count(), seen.book.parallel(record) as usize);
             if count > parallel {
                 let what = format!(
                     "{count} tasks of {service} version {version} are on their way, of {parallel} at most"

@@ -130,6 +130,10 @@ pub enum Bug {
     DeafToIlls,
     /// The agent does not say that its host is unfit.
     HidesIlls,
+    /// The scheduler takes a system service for any other.
+    CountsSystem,
+    /// The scheduler lets an update of a system service go to all hosts at once.
+    HurriesSystem,
     /// The scheduler takes an exclusive service for any other.
     SharesExclusive,
     /// The scheduler does not hear that a start took down an agent.
@@ -239,6 +243,7 @@ const LOSS_AND_GROW: &str = "timeline:
 - {at: 90s, do: set_service, service: web, desired: 5}";
 const SHRINK: &str = "timeline: [{at: 60s, do: set_service, service: web, desired: 3}]";
 const CUT_LONE: &str = "timeline: [{at: 60s, do: partition, running: lone-001, count: 1, lasting: 150s}]";
+const ROLL_EACH: &str = "timeline: [{at: 60s, do: set_service, service: each-001, task_version: 2}]";
 const FAR: &str = "store: {latency: [50ms, 900ms]}";
 const POISON: &str = "builds: [{task: web, version: 1, kills_agent_after: 1ms}]";
 const DELETE: &str = "timeline: [{at: 60s, do: delete_service, service: web}]";
@@ -260,6 +265,8 @@ const ALL: &[Exhibit] = &[
     show(Bug::SameGeneration, "S13", REFILL),
     show(Bug::IgnoresMin, "S14", ROLL),
     show(Bug::SharesExclusive, "S15", CUT_LONE),
+    show(Bug::CountsSystem, "system", QUIET),
+    show(Bug::HurriesSystem, "system", ROLL_EACH),
     show(Bug::StopsOnError, "S16", CUT_SOME),
     show(Bug::StopsInOutage, "L15", OUTAGE),
     show(Bug::ChangesInPlace, "S17", ROLL),
@@ -345,6 +352,7 @@ ttl: 15s
 fleet: [{count: 4, memory: 6500, cpu_units: 4096, ports: {first: 20000, last: 20019}}]
 generate:
 - {prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}
+- {prefix: each-, kind: system, memory: 50, cluster: other}
 - {prefix: lone-, tasks: 1, min: 0, max: 1, exclusive: true, memory: 100, cluster: other}
 clusters: [{name: main, services: [web], policy: binpack}]
 services: [{name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}]

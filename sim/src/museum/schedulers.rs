@@ -163,6 +163,16 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
         (Bug::ProvesAtOnce, _) => {
             rewrite_entry(entry, service, |web| web["min_healthy_time"] = "0s".into());
         }
+        (Bug::CountsSystem, _) => rewrite_entry(entry, "config/services/", |it| {
+            if it["kind"] == "system" {
+                (it["kind"], it["desired"], it["max"]) = ("service".into(), 6.into(), 7.into());
+            }
+        }),
+        (Bug::HurriesSystem, _) => rewrite_entry(entry, "config/services/", |it| {
+            if it["kind"] == "system" {
+                it["max_parallel"] = 4.into();
+            }
+        }),
         (Bug::SharesExclusive, _) => {
             rewrite_entry(entry, "config/services/", |it| it["exclusive"] = false.into());
         }

@@ -164,6 +164,7 @@ fn moves(why: &StopReason) -> bool {
         StopReason::ScaleDown
         | StopReason::Deleted
         | StopReason::Rollout { .. }
+        | StopReason::Unqualified { .. }
         | StopReason::BadRecord { .. } => false,
         StopReason::NotHealthy { .. }
         | StopReason::Failed { .. }

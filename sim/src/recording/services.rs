@@ -146,7 +146,7 @@ impl Services {
         }
     }
 
-    pub(super) fn changed(&mut self, now: Time, service: &Text, page: &ServicePage) {
+    pub(super) fn changed(&mut self, now: Time, service: &Text, page: &ServicePage, wanted: u32) {
         let record = page.record.as_ref();
         let column = now.0 / self.width.0;
         let point = Point {
@@ -154,7 +154,7 @@ impl Services {
             low: page.healthy,
             healthy: page.healthy,
             issued: u32::try_from(page.issued.len()).unwrap_or(u32::MAX),
-            wanted: record.map_or(0, |record| record.target()),
+            wanted,
             min: record.map_or(0, |record| record.floor()),
         };
         if !self.services.contains_key(service) {

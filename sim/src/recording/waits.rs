@@ -48,9 +48,8 @@ impl Waits {
         }
     }
 
-    pub(super) fn service_changed(&mut self, now: Time, service: &Text, page: &ServicePage) {
-        let target = page.record.as_ref().map_or(0, |record| record.target());
-        if page.issued.len() < target as usize {
+    pub(super) fn service_changed(&mut self, now: Time, service: &Text, page: &ServicePage, wanted: u32) {
+        if page.issued.len() < wanted as usize {
             return;
         }
         if let Some(index) = self.open.remove(service) {

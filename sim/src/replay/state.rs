@@ -139,7 +139,7 @@ impl Replay {
         Some(ServiceState {
             service: service.clone(),
             version: record.task_version,
-            wanted: record.target(),
+            wanted: self.stage.court.book.target(record),
             min: record.floor(),
             max: record.max,
             issued: page.issued.len(),

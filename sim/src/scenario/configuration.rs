@@ -77,9 +77,12 @@ fn service(form: &mut Form<'_, '_>) {
     form.must("name", "Unique among services.", &Named, &mut "".into());
     form.must("task_name", "The task definition to run.", &Named, &mut "".into());
     form.must("task_version", "Its version.", &Number(1, i32::MAX.unsigned_abs()), &mut 1);
-    form.must("desired", "How many tasks shall run.", &many, &mut 1);
-    form.must("min", "How many must stay healthy.", &many, &mut 0);
-    form.must("max", "How many may be issued, those of an update included.", &Number(0, 200_000_u32), &mut 2);
+    let says = "What kind of service; one that is no plain service has no `desired`, `min` and `max`.";
+    form.may("kind", says, &Choice(&generate::KINDS), &mut callboard_core::model::Kind::Service);
+    form.maybe("desired", "How many tasks shall run.", &many, &mut None);
+    form.maybe("min", "How many must stay healthy.", &many, &mut None);
+    let says = "How many may be issued, those of an update included.";
+    form.maybe("max", says, &Number(0, 200_000_u32), &mut None);
     let says = "How many tasks of a new version may be on their way at once; left out, a tenth of `desired`.";
     form.maybe("max_parallel", says, &Number(1, 100_000_u32), &mut None);
     let says = "How long a task of a new version must have been healthy before an old one goes.";

@@ -169,7 +169,9 @@ impl Shape for Generate {
         let says = "Names the services: `<prefix>001` and so on, and their task definitions likewise.";
         form.may("prefix", says, &Text("the beginning of service names"), &mut self.prefix);
         form.may("services", "How many services.", &Number(1, 10_000), &mut self.services);
-        form.must("tasks", "How many tasks each has.", &Number(1, 100_000), &mut self.tasks);
+        let says = "What kind of services; a system service has one task on each host.";
+        form.may("kind", says, &Choice(&generate::KINDS), &mut self.kind);
+        form.may("tasks", "How many tasks each has.", &Number(1, 100_000), &mut self.tasks);
         let (mut min, mut max) = (None, None);
         let says = "How many tasks of each must stay healthy; left out, nine in ten.";
         form.maybe("min", says, &Number(0, 100_000), &mut min);

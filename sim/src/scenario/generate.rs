@@ -3,7 +3,7 @@
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
 use callboard_core::model::{
-    Bash, Check, Cluster, Container, Executor, Name, Placement, Policy, Probe, RestartPolicy, Service,
+    Bash, Check, Cluster, Container, Executor, Kind, Name, Placement, Policy, Probe, RestartPolicy, Service,
     TaskDefinition,
 };
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ pub(crate) struct Generate {
     pub(crate) prefix: String,
     /// How many.
     pub(crate) services: u32,
+    /// Of what kind. What follows from that is not said: how many tasks a system service has.
+    pub(crate) kind: Kind,
     /// Tasks of each.
     pub(crate) tasks: u32,
     /// How many of these must stay healthy.
@@ -38,6 +40,9 @@ pub(crate) struct Generate {
     /// Never two tasks of one service at a time.
     pub(crate) exclusive: bool,
 }
+
+/// Kinds of services by name.
+pub(crate) const KINDS: [(&str, Kind); 2] = [("service", Kind::Service), ("system", Kind::System)];
 
 /// Policies by name.
 pub(crate) const POLICIES: [(&str, Policy); 4] = [
@@ -67,6 +72,7 @@ impl Default for Generate {
         Generate {
             prefix: "service-".into(),
             services: 1,
+            kind: Kind::Service,
             tasks: 1,
             min: 0,
             max: 2,
@@ -103,13 +109,15 @@ impl Generate {
     }
 
     fn service(&self, name: &Name) -> Service {
+        let count = |count| if self.kind.is_counted() { count } else { 0 };
         Service {
             name: name.clone(),
             task_name: name.clone(),
             task_version: 1,
-            desired: self.tasks,
-            min: self.min,
-            max: self.max,
+            kind: self.kind,
+            desired: count(self.tasks),
+            min: count(self.min),
+            max: count(self.max),
             max_parallel: self.max_parallel,
             min_healthy_time: Span::secs(10),
             healthy_deadline: Span::secs(60),

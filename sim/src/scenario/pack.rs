@@ -64,6 +64,7 @@ const FILES: &[(&str, &str)] = &pack![
     "store-emptied.yml",
     "store-outage.yml",
     "store-restored.yml",
+    "system.yml",
     "thundering-herd.yml",
     "trickle.yml",
     "two-agents-one-name.yml",

@@ -202,6 +202,7 @@ fn stop(why: &StopReason) -> &'static str {
         StopReason::Orphaned => "stop: orphaned",
         StopReason::HostLost => "stop: host lost",
         StopReason::Drain => "stop: drain",
+        StopReason::Unqualified { .. } => "stop: unqualified",
         StopReason::MoveRequested { .. } => "stop: memory pressure",
         StopReason::BadRecord { .. } => "stop: bad record",
     }

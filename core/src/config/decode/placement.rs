@@ -3,7 +3,7 @@
 use crate::config::item::Item;
 use crate::config::reader::Fields;
 use crate::config::tree::{Style, Value};
-use crate::model::{HOST_LABEL, Limit, Name, Neighbor, Placement, Preference, Rule, Spread, Test};
+use crate::model::{HOST_LABEL, Kind, Limit, Name, Neighbor, Placement, Preference, Rule, Spread, Test};
 use crate::placement::{SPREAD_MAX, check_rule};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -15,8 +15,8 @@ const LABEL: &str = "the name of a label, or host for the host's own name";
 const VALUE: &str = "a value of the label";
 const TESTS: &str = "one of equals, not_equals, in, not_in, exists, version, number and matches";
 
-/// Reads `placement` of a service of this name.
-pub(super) fn read(fields: &mut Fields<'_>, service: Option<&Name>) -> Placement {
+/// Reads `placement` of a service of this name and kind.
+pub(super) fn read(fields: &mut Fields<'_>, service: Option<&Name>, kind: Kind) -> Placement {
     let Some(item) = fields.optional("placement") else { return Placement::default() };
     let placement = item.object(|fields| Placement {
         require: few(fields, "require", |item| item.object(rule).flatten()),
@@ -26,7 +26,13 @@ pub(super) fn read(fields: &mut Fields<'_>, service: Option<&Name>) -> Placement
         limit: few(fields, "limit", |item| item.object(limit).flatten()),
         spread: spread(fields),
     });
-    placement.unwrap_or_default()
+    let placement = placement.unwrap_or_default();
+    if kind == Kind::System && !(placement.limit.is_empty() && placement.spread.is_empty()) {
+        let problem =
+            "with limit or spread, of a system service, which has one task on each host that qualifies";
+        item.wrong(problem, "", "leave out limit and spread");
+    }
+    placement
 }
 
 fn few<'a, T>(

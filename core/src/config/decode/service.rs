@@ -3,7 +3,7 @@
 use super::{Field, Places, placement};
 use crate::config::reader::Fields;
 use crate::machine::Span;
-use crate::model::Service;
+use crate::model::{Kind, Service};
 use alloc::format;
 
 /// The most tasks a service may ask for.
@@ -14,6 +14,7 @@ const MAX_MAX: u32 = 2 * DESIRED_MAX;
 const VERSION_MAX: u32 = i32::MAX.unsigned_abs();
 const MIN_HEALTHY_TIME_DEFAULT: Span = Span::secs(10);
 const HEALTHY_DEADLINE_DEFAULT: Span = Span::secs(60);
+const KINDS: [(&str, Kind); 2] = [("service", Kind::Service), ("system", Kind::System)];
 const DAY: Span = Span::secs(24 * 3600);
 
 pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Service> {
@@ -26,12 +27,16 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
     let item = fields.required("task_version");
     places.push((Field::TaskVersion, item.place().clone()));
     let task_version = item.number(1..=VERSION_MAX);
-    let exclusive = fields.flag("exclusive");
-    let counts = counts(fields, exclusive);
+    let kind = fields.choice_or("kind", &KINDS, Kind::Service);
+    let exclusive = kind.is_counted() && fields.flag("exclusive");
+    let counts = match kind {
+        Kind::Service => counts(fields, exclusive),
+        Kind::System => uncounted(fields, "system"),
+    };
     let max_parallel = fields.optional("max_parallel").and_then(|item| item.number(1..=DESIRED_MAX));
     let min_healthy_time = fields.span_or("min_healthy_time", Span(0)..=DAY, MIN_HEALTHY_TIME_DEFAULT);
     let healthy_deadline = fields.span_or("healthy_deadline", Span(1)..=DAY, HEALTHY_DEADLINE_DEFAULT);
-    let placement = placement::read(fields, name.as_ref());
+    let placement = placement::read(fields, name.as_ref(), kind);
     let stopped = fields.flag("stopped");
     let retry = fields.number_or("retry", 0..=u32::MAX, 0);
     let (desired, min, max) = counts?;
@@ -39,6 +44,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
         name: name?,
         task_name: task_name?,
         task_version: task_version?,
+        kind,
         desired,
         min,
         max,
@@ -50,6 +56,20 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
         stopped,
         retry,
     })
+}
+
+/// Refuses what users do not say of a service whose kind says it.
+fn uncounted(fields: &mut Fields<'_>, kind: &str) -> Option<(u32, u32, u32)> {
+    for name in ["exclusive", "desired", "min", "max"] {
+        if let Some(item) = fields.optional(name) {
+            item.wrong(
+                format!("which is not said of a {kind} service"),
+                "",
+                format!("leave out {name}, or the kind"),
+            );
+        }
+    }
+    Some((0, 0, 0))
 }
 
 /// Reads `desired`, `min` and `max`, which must be in order and leave an update room; where there shall never be two, the

@@ -7,7 +7,7 @@ use crate::scenario::HostClass;
 use crate::scenario::generate::Generate;
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
-use callboard_core::model::{Name, Policy, PortRange, Service, TaskDefinition};
+use callboard_core::model::{Kind, Name, Policy, PortRange, Service, TaskDefinition};
 
 /// Draws services, each with two sound versions and one that may be bad.
 pub(super) fn services(chance: &mut Chance, hosts: u32, size: &Size) -> Configuration {
@@ -22,11 +22,12 @@ pub(super) fn services(chance: &mut Chance, hosts: u32, size: &Size) -> Configur
 }
 
 fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, u64)) -> Generate {
+    let kind = if chance.happens(120_000) { Kind::System } else { Kind::Service };
     let alone = chance.happens(150_000);
     let tasks = number(if alone { 1 } else { chance.between((most / 2).max(1), most) });
     let min =
         if chance.coin() { tasks.saturating_sub(1) } else { number(chance.below(u64::from(tasks) + 1)) };
-    let exclusive = alone && min == 0 && chance.coin();
+    let exclusive = alone && min == 0 && chance.coin() && kind.is_counted();
     let slack = if exclusive {
         0
     } else if min == tasks {
@@ -38,6 +39,7 @@ fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, 
     Generate {
         prefix: format!("s{}-", index + 1),
         services: 1,
+        kind,
         tasks,
         min,
         max: tasks + number(slack),
@@ -56,12 +58,12 @@ fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, 
 /// that, so that machines which are packed are full.
 pub(super) fn class(chance: &mut Chance, hosts: u32, desired: &Configuration) -> HostClass {
     let share = |of: fn(&TaskDefinition) -> u64| {
-        let whole: u64 = tasks(desired).map(|(service, task)| u64::from(service.max) * of(task)).sum();
+        let whole: u64 = tasks(desired).map(|(service, task)| most(service, hosts) * of(task)).sum();
         let largest = desired.task_definitions.iter().map(of).max().unwrap_or(0);
         whole.div_ceil(u64::from(hosts)) + 2 * largest
     };
     let (memory, cpu) = (share(|task| task.memory), share(|task| task.cpu_units));
-    let each: u64 = tasks(desired).map(|(service, _)| u64::from(service.max)).sum();
+    let each: u64 = tasks(desired).map(|(service, _)| most(service, hosts)).sum();
     let ports = (each.div_ceil(u64::from(hosts)) * 2 + 8).min(30_000);
     let last = 20_000 + u16::try_from(chance.between(ports, ports + 90)).unwrap_or(u16::MAX / 2);
     let gib = chance.between(4, 16);
@@ -73,6 +75,14 @@ pub(super) fn class(chance: &mut Chance, hosts: u32, desired: &Configuration) ->
         racks: if chance.coin() { hosts.min(number(chance.between(2, 20))) } else { 0 },
         ..HostClass::default()
     }
+}
+
+/// Gives how many tasks of a service there may be on so many machines.
+fn most(service: &Service, hosts: u32) -> u64 {
+    u64::from(match service.kind {
+        Kind::Service => service.max,
+        Kind::System => hosts,
+    })
 }
 
 /// Gives how many machines a configuration needs at least: tasks with a port of their own need one each.

@@ -1,5 +1,7 @@
 //! What the scheduler decides, told as stories: the real machine and the real store semantics, puppets for agents.
 
+mod systems;
+
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
 use callboard_core::model::{Desired, MoveRequest, Task};

@@ -1,0 +1,257 @@
+//! Services that have one task on each host that qualifies: what ships logs, measures, or serves the others there. A host
+//! qualifies by what it is: it has registered, is not given up, has the executors, and passes what the service requires.
+//! Whether it has room is another question: where it has none the task is missing, and why is told. A drained host keeps
+//! its task until nothing else is left there, since the others may need it to the end.
+//!
+//! A new version goes from host to host: one task stops, and the next one only after the new one has proven itself.
+//! Counts follow from the hosts, so that everything else deals with it like with any service.
+//!
+//! **Invariant:** a task is created only where no record, no copy of one and no agent speaks of another of the service; and
+//! an update leaves at most `max_parallel` of the hosts that can have one without.
+
+use super::place::{Candidate, counted};
+use super::round::{Created, Round, small};
+use crate::keys::Key;
+use crate::model::{Name, Rollout, Version};
+use crate::placement::{Need, Obstacle};
+use crate::why::{Note, StopReason};
+use crate::world::{Class, Presence};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Which hosts shall have a task, and which of the others may keep theirs.
+pub(crate) struct Survey {
+    /// Those that qualify.
+    shall: BTreeSet<u32>,
+    /// Those that shall lose theirs, and why.
+    must_not: BTreeMap<u32, StopReason>,
+}
+
+/// A task that is to run, on a host that is heard of or was a moment ago.
+struct Holder {
+    id: Name,
+    version: Version,
+    class: Class,
+    /// It does its work, and may stand in for one that is stopped.
+    works: bool,
+    is_welcome: bool,
+}
+
+/// Where a task is missing.
+#[derive(Default)]
+struct Gaps {
+    /// One may be created there.
+    free: Vec<u32>,
+    /// Something stands in the way for as long as the host stays as it is.
+    hindered: Vec<Obstacle>,
+    /// It failed there of late.
+    avoided: Vec<Obstacle>,
+}
+
+impl Round<'_> {
+    /// Looks at all hosts, and counts those that qualify as what is desired.
+    pub(crate) fn survey(&mut self) -> Survey {
+        let definition = self.definition();
+        let policy = self.world.clusters.get(&self.key.0).map(|cluster| cluster.policy).unwrap_or_default();
+        let need = definition.map(|definition| Need::of(&definition, &self.service.placement, policy));
+        let mut survey = Survey { shall: BTreeSet::new(), must_not: BTreeMap::new() };
+        for (row, at) in self.world.fleet.iter() {
+            let Some(host) = self.world.hosts.get(&at.host) else { continue };
+            let lacks = need.as_ref().and_then(|need| need.unqualified(at));
+            let is_gone = host.registration.is_none() || host.presence == Presence::Lost;
+            let is_draining = self.world.is_draining(&at.host);
+            let why = match lacks {
+                _ if self.service.stopped => StopReason::ScaleDown,
+                _ if is_gone || (is_draining && self.serves_others(&at.host)) => continue,
+                _ if is_draining => StopReason::Drain,
+                Some(lacks) => StopReason::Unqualified { why: lacks.to_string() },
+                None => {
+                    survey.shall.insert(row);
+                    continue;
+                }
+            };
+            survey.must_not.insert(row, why);
+        }
+        let hosts = small(survey.shall.len());
+        self.state.hosts = hosts;
+        let service = Arc::make_mut(&mut self.service);
+        (service.desired, service.max) = (hosts, hosts);
+        service.min = hosts.saturating_sub(service.parallel());
+        survey
+    }
+
+    /// Tells whether tasks of other kinds are on a host.
+    fn serves_others(&self, host: &Name) -> bool {
+        let tasks = self.world.hosts.get(host).into_iter().flat_map(|host| &host.tasks);
+        let mut services = tasks.filter_map(|id| self.world.tasks.get(id)).map(|view| &view.task.service);
+        services.any(|service| !self.world.systems.contains(service))
+    }
+
+    /// Gives each host that qualifies its task, takes it from the others, and brings the next version to one after the other.
+    pub(crate) fn cover(&mut self, survey: &Survey) {
+        if self.world.recalling.is_some() || self.definition().is_none() {
+            let outcome =
+                if self.world.recalling.is_some() { Created::Recalling } else { Created::Unplaceable };
+            return self.tell_blocked(outcome);
+        }
+        self.leave_lost();
+        let mut holders = self.holders();
+        self.vacate(survey, &mut holders);
+        let gaps = self.gaps(survey, &holders);
+        let can_have = survey.shall.len() - gaps.hindered.len();
+        let floor = small(can_have).saturating_sub(self.service.parallel());
+        let at_work = small(holders.values().filter(|holder| holder.works).count());
+        self.fill(&gaps.free);
+        self.replace(&holders, at_work, floor);
+        // Between updates only what breaks by itself takes tasks away, and what shall go need not wait for that.
+        let is_rolling = self.state.rollout == Rollout::Running;
+        Arc::make_mut(&mut self.service).min = if is_rolling { floor } else { floor.min(at_work) };
+        if holders.len() == can_have && small(can_have) == self.issued() {
+            self.finish_cover(&holders);
+        }
+        self.tell_uncovered(&gaps);
+    }
+
+    /// Gives up the tasks of lost hosts. No other host needs them.
+    fn leave_lost(&mut self) {
+        let lost: Vec<Name> = self.group().of_class(Class::Lost).map(|(_, id)| id.clone()).collect();
+        for id in lost {
+            if let Some(task) = self.task(&id).filter(|_| self.has_room()) {
+                self.batch.rely_on(self.world, &Key::Alive(task.host.clone()));
+                self.stop(&id, StopReason::HostLost);
+            }
+        }
+    }
+
+    /// Finds the task of each host. Of several on one host, the best is it, and the others are told to stop.
+    fn holders(&mut self) -> BTreeMap<u32, Holder> {
+        let mut holders: BTreeMap<u32, Holder> = BTreeMap::new();
+        let mut surplus: Vec<Name> = Vec::new();
+        let group = self.group();
+        for ((version, class), ids) in &group.classes {
+            if !class.is_issued() || *class == Class::Lost {
+                continue;
+            }
+            for id in ids {
+                let Some(view) = self.world.tasks.get(id) else { continue };
+                let Some(row) = self.world.fleet.find(&view.task.host) else { continue };
+                let holder = Holder {
+                    id: id.clone(),
+                    version: *version,
+                    class: *class,
+                    works: self.is_available(*version, *class),
+                    is_welcome: !group.unwelcome.contains(id),
+                };
+                let rank = |holder: &Holder| (holder.version == self.version(), holder.class);
+                match holders.get(&row) {
+                    Some(other) if rank(other) >= rank(&holder) => surplus.push(holder.id),
+                    Some(_) | None => surplus.extend(holders.insert(row, holder).map(|other| other.id)),
+                }
+            }
+        }
+        surplus.iter().for_each(|id| {
+            self.stop(id, StopReason::ScaleDown);
+        });
+        holders
+    }
+
+    /// Has the tasks stopped that are on hosts which do not qualify, as far as these are heard of.
+    fn vacate(&mut self, survey: &Survey, holders: &mut BTreeMap<u32, Holder>) {
+        for (row, why) in &survey.must_not {
+            let heard_of = holders.get(row).filter(|holder| holder.class != Class::Suspect);
+            if heard_of.is_some_and(|holder| self.stop(&holder.id.clone(), why.clone())) {
+                holders.remove(row);
+            }
+        }
+        holders.retain(|row, _| survey.shall.contains(row));
+    }
+
+    /// Finds where a task is missing, and what stands in the way.
+    fn gaps(&self, survey: &Survey, holders: &BTreeMap<u32, Holder>) -> Gaps {
+        let mut gaps = Gaps::default();
+        let Some(definition) = self.definition() else { return gaps };
+        let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
+        // Where the one before has not come to its end, time will help.
+        let is_open = |row: &u32| {
+            let host = &self.world.fleet.row(*row).host;
+            !self.group().crowd.contains_key(row) && !self.world.runs_unrecorded_on(host, &self.key)
+        };
+        let without = survey.shall.iter().copied().filter(|row| !holders.contains_key(row));
+        for (row, obstacle) in next.first_obstacles(without.filter(is_open).collect()) {
+            match obstacle {
+                None => gaps.free.push(row),
+                Some(obstacle @ Obstacle::Avoided { .. }) => gaps.avoided.push(obstacle),
+                Some(obstacle) => gaps.hindered.push(obstacle),
+            }
+        }
+        gaps
+    }
+
+    /// Creates a task on each free host, as far as the rollout allows.
+    fn fill(&mut self, free: &[u32]) {
+        let Some(definition) = self.definition() else { return };
+        for row in free.iter().copied() {
+            if self.may_start() == 0 || !self.has_room() {
+                return;
+            }
+            let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
+            if let Some(task) = next.place_on(row, self.batch.tenure.0) {
+                self.issue(task);
+            }
+        }
+    }
+
+    /// Has tasks stopped that are of another version, or that their agents want away: those that do no work at once, the
+    /// others while more than `floor` do theirs, and the next one may start.
+    fn replace(&mut self, holders: &BTreeMap<u32, Holder>, mut at_work: u32, floor: u32) {
+        let version = self.version();
+        let mut may_start = self.may_start();
+        for holder in holders.values().filter(|holder| holder.version != version || !holder.is_welcome) {
+            let why = self.why_retire(&holder.id);
+            match holder.class {
+                Class::Starting | Class::Unhealthy => {
+                    self.stop(&holder.id, why);
+                }
+                Class::Healthy | Class::Mature if may_start > 0 && (!holder.works || at_work > floor) => {
+                    if self.stop(&holder.id, why) {
+                        at_work -= u32::from(holder.works);
+                        may_start -= 1;
+                    }
+                }
+                Class::Healthy
+                | Class::Mature
+                | Class::Failed
+                | Class::Suspect
+                | Class::Lost
+                | Class::Stopping
+                | Class::Over => {}
+            }
+        }
+    }
+
+    /// Notices that all hosts which can have a task have one of the version, which has proven itself.
+    fn finish_cover(&mut self, holders: &BTreeMap<u32, Holder>) {
+        let version = self.service.task_version;
+        let is_open = self.state.rollout == Rollout::Running || self.is_hopeful();
+        let proven = |holder: &Holder| holder.version == version && holder.class == Class::Mature;
+        let is_done = !holders.is_empty() && holders.values().all(proven);
+        if is_open && is_done && self.quarantine(version).is_none() {
+            self.state.rollout = Rollout::Done;
+            self.state.stable = Some(version);
+            self.batch.notes.push(Note::RolloutDone { service: self.key.1.clone(), version });
+        }
+    }
+
+    /// Says why tasks are missing, where time and the tasks on their way will not help.
+    fn tell_uncovered(&mut self, gaps: &Gaps) {
+        if self.quarantine(self.version()).is_some() || self.is_hopeful() {
+            return self.tell_blocked(Created::Enough);
+        }
+        let missing = gaps.hindered.len() + gaps.avoided.len();
+        let kinds = gaps.hindered.iter().chain(&gaps.avoided).map(Obstacle::kind);
+        let why = (missing > 0).then(|| counted(kinds));
+        self.say_blocked(small(missing), why);
+    }
+}

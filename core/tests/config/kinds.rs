@@ -1,0 +1,35 @@
+//! Kinds of services, and what is said of each.
+
+use super::check;
+
+/// A service with these fields beside its name and task definition.
+fn of_kind(fields: &str) -> String {
+    format!("services:\n- {{name: web, task_name: web, task_version: 2, {fields}}}\n")
+}
+
+#[test]
+fn a_system_service_has_no_counts() {
+    let table = [
+        ("kind: system", "fine"),
+        ("kind: system, max_parallel: 3, placement: {require: [{label: disk, equals: ssd}]}", "fine"),
+        ("kind: service, desired: 1, min: 0, max: 2", "fine"),
+        ("kind: daemon", "web.yml:2: services[0].kind: found \"daemon\", expected service or system"),
+        (
+            "kind: system, desired: 3",
+            "web.yml:2: services[0].desired: found 3, which is not said of a system service; leave out desired, or the kind",
+        ),
+        (
+            "kind: system, exclusive: true",
+            "web.yml:2: services[0].exclusive: found true, which is not said of a system service; leave out exclusive, or \
+             the kind",
+        ),
+        (
+            "kind: system, placement: {limit: [{tasks: 1}]}",
+            "web.yml:2: services[0].placement: found an object, with limit or spread, of a system service, which has one \
+             task on each host that qualifies; leave out limit and spread",
+        ),
+    ];
+    for (input, expect) in table {
+        check(&of_kind(input), expect);
+    }
+}

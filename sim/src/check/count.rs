@@ -1,0 +1,39 @@
+//! How many tasks a service shall have, where its record alone does not say: of a system service, one on each host that
+//! qualifies by what it is.
+
+use super::Book;
+use super::book::HostPage;
+use super::record::{ServiceRecord, Text};
+use super::rules::keeps_rules;
+
+impl Book {
+    /// Gives how many tasks a service shall have now.
+    pub(crate) fn target(&self, record: &ServiceRecord) -> u32 {
+        if record.is_system() && !record.stopped {
+            u32::try_from(self.qualified(record).count()).unwrap_or(u32::MAX)
+        } else {
+            record.target()
+        }
+    }
+
+    /// Gives how many tasks of a new version may be on their way at once.
+    pub(crate) fn parallel(&self, record: &ServiceRecord) -> u32 {
+        let target = self.target(record).max(record.desired);
+        record.max_parallel.unwrap_or(target / 10).max(1)
+    }
+
+    /// Walks through the hosts that are heard of and qualify for a task of a system service.
+    pub(crate) fn qualified(&self, record: &ServiceRecord) -> impl Iterator<Item = (&Text, &HostPage)> {
+        self.hosts.iter().filter(|(host, page)| page.alive && self.qualifies(host, page, record))
+    }
+
+    /// Tells whether a host qualifies for a task of a system service, whether or not it has room.
+    pub(crate) fn qualifies(&self, host: &Text, page: &HostPage, record: &ServiceRecord) -> bool {
+        let definition = self.definitions.get(&(record.task_name.clone(), record.task_version));
+        let Some(has) = &page.registration else { return false };
+        let able = definition.is_none_or(|definition| {
+            definition.containers.iter().all(|container| has.executors.contains(&container.kind))
+        });
+        able && page.draining_since.is_none() && keeps_rules(&record.placement, host, has)
+    }
+}

@@ -1,0 +1,126 @@
+//! Services that have one task on each host that qualifies.
+
+use callboard_core::keys::Key;
+use callboard_core::machine::Span;
+use callboard_core::model::HostConfig;
+use serde_json::json;
+use stage::{Act, Stage};
+use std::collections::BTreeMap;
+
+/// A fleet of so many hosts with a system service `ship`, and `web` of as many tasks.
+fn ship(hosts: u32) -> Stage {
+    let mut stage = Stage::new(hosts);
+    (1..=3).for_each(|version| stage.definition("app", version, 256));
+    stage.of_kind("ship", 1, &json!({"kind": "system", "max_parallel": 2}));
+    stage.service("web", 1, (hosts, 0, hosts + 1));
+    stage.cluster("default", &["ship", "web"]);
+    stage.run(Span::secs(30));
+    stage
+}
+
+/// Gives the version of `ship` on each host that shall run one; two on one host are a failure.
+fn on_hosts(stage: &Stage) -> BTreeMap<String, u32> {
+    let mut found = BTreeMap::new();
+    for task in stage.running("ship") {
+        let before = found.insert(task.host.to_string(), task.version);
+        assert_eq!(before, None, "two on {}", task.host);
+    }
+    found
+}
+
+fn hosts(names: &[&str], version: u32) -> BTreeMap<String, u32> {
+    names.iter().map(|name| ((*name).to_string(), version)).collect()
+}
+
+#[test]
+fn each_host_has_one_and_a_new_host_gets_one() {
+    let mut stage = ship(3);
+    assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0001", "h0002"], 1));
+    assert!(stage.notes.iter().any(|note| note == "ship: version 1 is rolled out and healthy"));
+    stage.host("h0003");
+    stage.run(Span::secs(10));
+    assert_eq!(on_hosts(&stage).len(), 4, "{:#?}", stage.notes);
+    stage.silence("h0001");
+    stage.run(Span::secs(60));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0002", "h0003"], 1));
+    stage.wake_up("h0001");
+    stage.run(Span::secs(10));
+    assert_eq!(on_hosts(&stage).len(), 4);
+}
+
+#[test]
+fn a_drained_host_keeps_its_own_until_nothing_else_is_left() {
+    let mut stage = ship(2);
+    let web: Vec<_> = stage.running("web").into_iter().filter(|task| &*task.host == "h0001").collect();
+    web.iter().for_each(|task| drop(stage.act_of.insert(task.id.to_string(), Act::Ignore)));
+    stage.drain("h0001", true);
+    stage.run(Span::secs(60));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0001"], 1), "left before the others");
+    stage.act_of.clear();
+    stage.run(Span::secs(60));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000"], 1), "{:#?}", stage.notes);
+    stage.write(
+        &Key::HostConfig("h0001".into()),
+        &HostConfig { name: "h0001".into(), draining: false, reserved_ports: Vec::new() },
+    );
+    stage.run(Span::secs(10));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0001"], 1));
+}
+
+#[test]
+fn what_a_service_requires_says_which_hosts_qualify() {
+    let mut stage = ship(3);
+    let only = |names: &[&str]| {
+        let require = json!([{"label": "host", "in": names}]);
+        json!({"kind": "system", "placement": {"require": require}})
+    };
+    stage.of_kind("ship", 1, &only(&["h0001", "h0002"]));
+    stage.run(Span::secs(10));
+    assert_eq!(on_hosts(&stage), hosts(&["h0001", "h0002"], 1), "{:#?}", stage.notes);
+    let told = "ship-1-0 on h0000 told to stop: its host no longer qualifies: needs host in [h0001, h0002], has host=h0000";
+    assert!(stage.notes.iter().any(|note| note.ends_with(&told[told.len() - 40..])), "{:#?}", stage.notes);
+    stage.of_kind("ship", 1, &json!({"kind": "system", "stopped": true}));
+    stage.run(Span::secs(10));
+    assert_eq!(on_hosts(&stage), BTreeMap::new());
+}
+
+#[test]
+fn a_host_without_room_is_told_as_missing() {
+    let mut stage = Stage::new(3);
+    stage.definition("app", 1, 9_000);
+    stage.of_kind("ship", 1, &json!({"kind": "system"}));
+    stage.service("web", 1, (1, 0, 2));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(30));
+    stage.cluster("default", &["ship", "web"]);
+    stage.run(Span::secs(30));
+    let blocked = &stage.scheduler.world().blocked[&("default".into(), "ship".into())];
+    assert_eq!((blocked.missing, &*blocked.why), (1, "1 host without 9000 MiB of free memory"));
+    assert_eq!(on_hosts(&stage).len(), 2);
+    assert!(stage.notes.iter().any(|note| note == "ship: version 1 is rolled out and healthy"));
+    stage.service("web", 1, (0, 0, 2));
+    stage.run(Span::secs(30));
+    assert_eq!(on_hosts(&stage).len(), 3);
+}
+
+#[test]
+fn an_update_goes_from_host_to_host_and_a_bad_one_stops() {
+    let mut stage = ship(5);
+    stage.lowest.clear();
+    stage.of_kind("ship", 2, &json!({"kind": "system", "max_parallel": 2}));
+    stage.run(Span::secs(120));
+    assert_eq!(on_hosts(&stage).values().collect::<Vec<_>>(), [&2; 5], "{:#?}", stage.notes);
+    assert_eq!(stage.lowest["ship"], 3);
+    for act in [Act::Failed, Act::Unhealthy] {
+        stage.lowest.clear();
+        stage.acts.insert(3, act);
+        stage.of_kind("ship", 3, &json!({"kind": "system", "max_parallel": 2}));
+        stage.run(Span::secs(900));
+        assert_eq!(on_hosts(&stage).values().collect::<Vec<_>>(), [&2; 5], "{act:?}: {:#?}", stage.notes);
+        assert_eq!(stage.lowest["ship"], 3);
+        assert!(stage.notes.iter().any(|note| note.starts_with("ship: version 3 is not rolled out")));
+        stage.of_kind("ship", 2, &json!({"kind": "system", "max_parallel": 2}));
+        stage.run(Span::secs(60));
+        stage.notes.clear();
+    }
+}
