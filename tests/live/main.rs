@@ -8,6 +8,7 @@ mod files;
 
 mod hollow;
 mod instances;
+mod kinds;
 mod processes;
 mod rehearse;
 mod rollout;

@@ -13,7 +13,10 @@ fn a_system_service_has_no_counts() {
         ("kind: system", "fine"),
         ("kind: system, max_parallel: 3, placement: {require: [{label: disk, equals: ssd}]}", "fine"),
         ("kind: service, desired: 1, min: 0, max: 2", "fine"),
-        ("kind: daemon", "web.yml:2: services[0].kind: found \"daemon\", expected service or system"),
+        (
+            "kind: daemon, desired: 1, min: 0, max: 2",
+            "web.yml:2: services[0].kind: found \"daemon\", expected service or system",
+        ),
         (
             "kind: system, desired: 3",
             "web.yml:2: services[0].desired: found 3, which is not said of a system service; leave out desired, or the kind",
