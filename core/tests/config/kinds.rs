@@ -12,6 +12,7 @@ fn a_system_service_has_no_counts() {
     let table = [
         ("kind: system", "fine"),
         ("kind: system, max_parallel: 3, placement: {require: [{label: disk, equals: ssd}]}", "fine"),
+        ("kind: system, desired: 0, min: 0, max: 0", "fine"),
         ("kind: service, desired: 1, min: 0, max: 2", "fine"),
         (
             "kind: daemon, desired: 1, min: 0, max: 2",

@@ -1,7 +1,9 @@
 //! Reads a service.
 
 use super::{Field, Places, placement};
+use crate::config::item::Item;
 use crate::config::reader::Fields;
+use crate::config::tree::{Node, Value};
 use crate::machine::Span;
 use crate::model::{Kind, Service};
 use alloc::format;
@@ -58,10 +60,11 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
     })
 }
 
-/// Refuses what users do not say of a service whose kind says it.
+/// Refuses what users do not say of a service whose kind says it. Its record says 0.
 fn uncounted(fields: &mut Fields<'_>, kind: &str) -> Option<(u32, u32, u32)> {
     for name in ["exclusive", "desired", "min", "max"] {
-        if let Some(item) = fields.optional(name) {
+        let is_said = |item: &Item<'_>| item.node().is_some_and(|node| !is_zero(node));
+        if let Some(item) = fields.optional(name).filter(is_said) {
             item.wrong(
                 format!("which is not said of a {kind} service"),
                 "",
@@ -70,6 +73,10 @@ fn uncounted(fields: &mut Fields<'_>, kind: &str) -> Option<(u32, u32, u32)> {
         }
     }
     Some((0, 0, 0))
+}
+
+fn is_zero(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar { text, .. } if text == "0")
 }
 
 /// Reads `desired`, `min` and `max`, which must be in order and leave an update room; where there shall never be two, the
