@@ -118,7 +118,8 @@ fn is_rolling(book: &Book, record: &ServiceRecord) -> bool {
 fn judge_hosts(end: &End<'_>, record: &ServiceRecord, found: &mut Findings) {
     let book = end.book;
     for host in &end.fit_hosts {
-        let Some(page) = book.hosts.get(host).filter(|page| page.alive) else { continue };
+        let page = book.hosts.get(host).filter(|page| page.alive && page.draining_since.is_none());
+        let Some(page) = page else { continue };
         let from = (host.clone(), Text::from(""));
         let here = book.live.range(from..).take_while(|((of, _), _)| of == host);
         let own = here.filter(|((_, id), _)| book.meant.get(id) == Some(&record.name));
