@@ -52,7 +52,9 @@ fn each_host_has_one_and_a_new_host_gets_one() {
 fn a_drained_host_keeps_its_own_until_nothing_else_is_left() {
     let mut stage = ship(2);
     let web: Vec<_> = stage.running("web").into_iter().filter(|task| &*task.host == "h0001").collect();
-    web.iter().for_each(|task| drop(stage.act_of.insert(task.id.to_string(), Act::Ignore)));
+    for task in web {
+        stage.act_of.insert(task.id.to_string(), Act::Ignore);
+    }
     stage.drain("h0001", true);
     stage.run(Span::secs(60));
     assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0001"], 1), "left before the others");
