@@ -352,7 +352,6 @@ ttl: 15s
 fleet: [{count: 4, memory: 6500, cpu_units: 4096, ports: {first: 20000, last: 20019}}]
 generate:
 - {prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}
-- {prefix: each-, kind: system, memory: 50, cluster: other}
 - {prefix: lone-, tasks: 1, min: 0, max: 1, exclusive: true, memory: 100, cluster: other}
 clusters: [{name: main, services: [web], policy: binpack}]
 services: [{name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}]
@@ -364,6 +363,14 @@ task_definitions:
    containers: [{name: web, type: bash, executor: {start: [exec serve]}}],
    checks: [{tcp: 127.0.0.1, add_provided_port: true, interval: 5s, timeout: 1s}]}
 ";
+
+/// Gives the service of another kind that an exhibit is about.
+fn of_kind(promise: &str) -> &'static str {
+    match promise {
+        "system" => "- {prefix: each-, kind: system, memory: 50, cluster: other}\n",
+        _ => "",
+    }
+}
 
 impl Exhibit {
     /// Names the checker that must catch it.
@@ -379,7 +386,8 @@ impl Exhibit {
     /// Gives the scenario in which the bug shows.
     #[must_use]
     pub fn scenario(&self) -> Scenario {
-        let text = format!("{WORLD}{}\n", self.timeline);
+        let world = WORLD.replace("generate:\n", &format!("generate:\n{}", of_kind(self.promise)));
+        let text = format!("{world}{}\n", self.timeline);
         let scenario = read("museum", text.as_bytes());
         debug_assert!(scenario.is_ok(), "the museum's own scenario: {scenario:?}");
         scenario.unwrap_or_else(|_| crate::draw(crate::Profile::Tiny, 0))

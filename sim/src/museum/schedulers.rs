@@ -229,7 +229,7 @@ fn phantoms() -> impl Iterator<Item = Entry> {
         let ports = json!({"first": 20_000, "last": 20_019});
         let registration = json!({
             "host": host, "address": "nowhere", "memory": 6_000, "cpu_units": 4_096, "ports": ports,
-            "executors": [], "agent_version": "none"
+            "executors": ["bash"], "agent_version": "none"
         });
         let alive = json!({"host": host, "boot_id": "none", "agent_id": "none"});
         let entry = move |what: &str, value: Value| Entry {
