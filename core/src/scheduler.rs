@@ -15,6 +15,7 @@ mod place;
 mod quarantine;
 mod reconcile;
 mod repair;
+mod reprieve;
 mod retire;
 mod rollout;
 mod round;
@@ -339,6 +340,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
         None => {
             round.replace_lost();
             let created = round.create();
+            round.take_back();
             round.scale_down();
             round.retire(created);
             round.finish_rollout();

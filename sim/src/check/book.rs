@@ -333,8 +333,16 @@ impl Book {
         self.recount(id, before.as_deref());
         if let Some(old) = &before {
             let replaced = after.as_ref().is_none_or(|new| new.generation != old.generation || !new.runs());
-            if replaced {
-                self.ended.entry((id.clone(), old.generation)).or_insert(self.now);
+            // An order may have been taken back in between: what counts is the last.
+            let at = (id.clone(), old.generation);
+            match (replaced, old.runs()) {
+                (true, true) => {
+                    self.ended.insert(at, self.now);
+                }
+                (true, false) => {
+                    self.ended.entry(at).or_insert(self.now);
+                }
+                (false, _) => {}
             }
             if let Some(ids) = self.by_service.get_mut(&old.service) {
                 ids.remove(id);

@@ -1,4 +1,5 @@
-//! S17: within one placement nothing changes but whether it shall run.
+//! S17: within one placement nothing changes but whether it shall run; and what was told to stop is told to go on only while
+//! its agent says that it does its work.
 
 use super::record::{TaskRecord, Want};
 use super::{Check, Findings, Seen};
@@ -20,7 +21,8 @@ impl Check for Immutable {
                 tenure: after.tenure,
                 ..TaskRecord::clone(before)
             };
-            let revived = before.desired == Want::Stop && after.desired == Want::Run;
+            let works = seen.book.status(before).is_some_and(|status| status.record.is_healthy());
+            let revived = before.desired == Want::Stop && after.desired == Want::Run && !works;
             if unchanged != **after || revived {
                 found.blame("S17", format!("generation {} of {} was changed", after.generation, after.id));
             }

@@ -1,7 +1,7 @@
 //! L7: a stop comes to its end: what was ordered to stop is dead once its time to end by itself is over, and the agent had
 //! the time to repeat the order.
 
-use super::{Check, End, Findings};
+use super::{Alive, Check, End, Findings};
 use callboard_core::machine::Span;
 
 /// Looks at the end at what should be dead.
@@ -22,7 +22,9 @@ impl Check for Stops {
                 continue;
             }
             let is_kept = book.meant.get(id).is_some_and(|service| book.is_kept(service, BOUND));
-            for alive in list.iter().filter(|alive| !(alive.healthy && is_kept)) {
+            let task = book.tasks.get(id).filter(|task| task.runs());
+            let goes_on = |alive: &Alive| task.is_some_and(|task| task.generation == alive.generation);
+            for alive in list.iter().filter(|alive| !(alive.healthy && is_kept || goes_on(alive))) {
                 let Some(at) = book.ended.get(&(id.clone(), alive.generation)) else { continue };
                 if book.amnesia.is_some_and(|then| *at <= then) {
                     continue;
