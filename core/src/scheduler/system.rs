@@ -89,7 +89,7 @@ impl Round<'_> {
         services.any(|service| !self.world.systems.contains(service))
     }
 
-    /// Gives each host that qualifies its task, takes it from the others, and brings the next version to one after the other.
+    /// Gives each host that qualifies its task, takes it from the others, and brings a new version to one after the other.
     pub(crate) fn cover(&mut self, survey: &Survey) {
         if self.world.recalling.is_some() || self.definition().is_none() {
             let outcome =
