@@ -163,16 +163,7 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
         (Bug::ProvesAtOnce, _) => {
             rewrite_entry(entry, service, |web| web["min_healthy_time"] = "0s".into());
         }
-        (Bug::CountsSystem, _) => rewrite_entry(entry, "config/services/", |it| {
-            if it["kind"] == "system" {
-                (it["kind"], it["desired"], it["max"]) = ("service".into(), 6.into(), 7.into());
-            }
-        }),
-        (Bug::HurriesSystem, _) => rewrite_entry(entry, "config/services/", |it| {
-            if it["kind"] == "system" {
-                it["max_parallel"] = 4.into();
-            }
-        }),
+        (bug @ (Bug::CountsSystem | Bug::HurriesSystem), _) => mistake_system(bug, entry),
         (Bug::SharesExclusive, _) => {
             rewrite_entry(entry, "config/services/", |it| it["exclusive"] = false.into());
         }
@@ -220,6 +211,17 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
         }
         _ => {}
     }
+}
+
+/// Mistakes a system service for another kind, or its pace for another.
+fn mistake_system(bug: Bug, entry: &mut Entry) {
+    rewrite_entry(entry, "config/services/", |it| {
+        if it["kind"] == "system" && bug == Bug::CountsSystem {
+            (it["kind"], it["desired"], it["max"]) = ("service".into(), 6.into(), 7.into());
+        } else if it["kind"] == "system" {
+            it["max_parallel"] = 4.into();
+        }
+    });
 }
 
 /// Invents hosts that are alive and have room.
