@@ -1,6 +1,7 @@
 //! What an agent knows of one task on its host: the placement it follows, how far its present start got, and when it
 //! must be looked at again.
 
+use super::converge::{SLOT_TIME, UNEXPLAINED_AFTER};
 use super::gate::Gate;
 use super::health::Probing;
 use crate::machine::{Span, Time};
@@ -186,8 +187,7 @@ impl Local {
     /// Has it looked at again when time alone will have changed something.
     pub(super) fn plan(&mut self, now: Time, timers: &mut BTreeSet<(Time, Name)>) {
         self.unplan(timers);
-        // A moment that has passed already would wake the agent for ever.
-        self.due = self.next_due(now).map(|due| due.max(now + Span(1)));
+        self.due = self.next_due(now);
         timers.extend(self.due.map(|due| (due, self.task.id.clone())));
     }
 
@@ -198,31 +198,26 @@ impl Local {
         }
     }
 
-    /// Tells when time alone will have changed something.
+    /// Tells when time alone will have changed something. What was due before and is not done waits for more than time, and
+    /// is looked at again when that is there.
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
         let own = match &self.state {
-            // What waits for more than time is looked at again when that is there.
-            State::Backoff { until } => Some(*until).filter(|until| *until > now),
-            State::Starting { since, again, .. } => {
-                let slot = *since + super::converge::SLOT_TIME;
-                Some(if slot > now { slot.min(*again) } else { *again })
-            }
-            State::Stopping { again, .. } => Some(*again),
-            State::Running { since } => self.running_due(now, *since),
-            State::Waiting | State::Ended { .. } | State::Over(_) | State::Shut => None,
+            State::Backoff { until } => [Some(*until), None, None],
+            State::Starting { since, again, .. } => [Some(*again), Some(*since + SLOT_TIME), None],
+            State::Stopping { again, .. } => [Some(*again), None, None],
+            State::Running { since } => self.running_dues(*since),
+            State::Waiting | State::Ended { .. } | State::Over(_) | State::Shut => [None; 3],
         };
-        let untold = self.unexplained.filter(|(_, told)| !told);
-        let untold = untold.map(|(since, _)| since + super::converge::UNEXPLAINED_AFTER);
-        own.into_iter().chain(untold).min()
+        let untold = self.unexplained.map(|(since, _)| since + UNEXPLAINED_AFTER);
+        own.into_iter().chain([untold]).flatten().filter(|at| *at > now).min()
     }
 
-    fn running_due(&self, now: Time, since: Time) -> Option<Time> {
+    fn running_dues(&self, since: Time) -> [Option<Time>; 3] {
         let restart = self.definition.as_ref().map(|definition| &definition.restart);
         let reset = restart.filter(|_| self.failures > 0).map(|policy| since + policy.reset_after);
         let unhealthy =
             self.unhealthy_since.zip(restart).map(|(since, policy)| since + policy.unhealthy_after);
         let probe = self.probing.iter().map(|probing| probing.due()).min();
-        // An unhealthy task that may not be restarted now is looked at again when something else happens.
-        reset.into_iter().chain(unhealthy.filter(|at| *at > now)).chain(probe).min()
+        [reset, unhealthy, probe]
     }
 }

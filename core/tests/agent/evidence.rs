@@ -35,6 +35,21 @@ fn a_healthy_task_is_stopped_only_while_enough_others_are_available() {
 }
 
 #[test]
+fn a_stop_that_is_queued_for_long_costs_next_to_nothing() {
+    let mut stage = Stage::with_task("web-1");
+    stage.exit("web-1", code(1));
+    stage.run(100);
+    stage.serve(2, 3);
+    stage.issue(&stopping("web-1", "scaled down"));
+    // Meanwhile its failure would be forgotten, were it not for the order.
+    stage.run(300);
+    let before = stage.steps;
+    stage.run(60);
+    let steps = stage.steps - before;
+    assert!(steps < 300, "{steps} steps in a minute");
+}
+
+#[test]
 fn a_stop_is_not_read_out_of_a_store_that_is_away() {
     let mut stage = Stage::with_task("web-1");
     stage.issue(&stopping("web-1", "scaled down"));
