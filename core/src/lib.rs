@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod agent;
+mod beat;
 pub mod config;
 pub mod invariants;
 pub mod keys;

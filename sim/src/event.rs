@@ -41,8 +41,8 @@ pub(crate) enum Event {
     Unanswered { to: Process, reply: Reply },
     /// A watch hears of a transaction.
     Watched { to: Process, watcher: WatcherId, reply: Reply },
-    /// A report reaches an agent.
-    Report { to: Process, report: Report },
+    /// Reports reach an agent, one after the other.
+    Report { to: Process, reports: Vec<Report> },
     /// A question reaches a host's registry late.
     Inquire { from: Process, request: registry::Request },
     /// An answer of the registry reaches an agent.

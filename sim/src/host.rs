@@ -21,7 +21,7 @@ use callboard_core::agent::Settings;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Registration, Usage};
 use callboard_core::store::Revision;
-use callboard_core::work::Exit;
+use callboard_core::work::{Exit, Report};
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub(crate) struct Host {
     pub(crate) procs: Vec<Proc>,
     pids: u32,
     forecast: u32,
+    /// What its checks and measurements found out, and the agent is not told yet.
+    found_out: Vec<Report>,
     pub(crate) chance: Chance,
     pub(crate) net: Chance,
 }
@@ -103,6 +105,7 @@ impl Host {
             procs: Vec::new(),
             pids: 0,
             forecast: 0,
+            found_out: Vec::new(),
             chance: Chance::new(seed, Stream::Host(index)),
             net: Chance::new(seed, Stream::AgentNet(index)),
         }
@@ -124,6 +127,7 @@ impl Host {
     /// Starts an agent.
     pub(crate) fn start_agent(&mut self, now: Time, ttl: Span, registry: bool) -> Process {
         self.life += 1;
+        self.found_out.clear();
         let settings = Settings {
             registration: self.registration.clone(),
             boot_id: format!("{}-boot-{}", self.name(), self.boot),

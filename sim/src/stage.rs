@@ -80,6 +80,8 @@ pub(crate) struct Stage {
     calm_from: Time,
     /// Events that turned out to concern nobody any more.
     stale: u64,
+    /// What happened beside the first in events that bring several answers.
+    beside: u64,
 }
 
 /// A scheduler, as a process that can be killed and started again.
@@ -149,7 +151,7 @@ impl Stage {
 
     /// Counts what happened and mattered.
     pub(crate) fn events(&self) -> u64 {
-        self.queue.popped() - self.stale
+        self.queue.popped() - self.stale + self.beside
     }
 
     fn happen(&mut self, event: Event) {
@@ -175,7 +177,7 @@ impl Stage {
                     self.stale += 1;
                 }
             }
-            Event::Report { to, report } => self.report(to, report),
+            Event::Report { to, reports } => self.report(to, reports),
             Event::Inquire { from, request } => self.inquired(from, request),
             Event::Told { to, reply } => self.told(to, reply),
             Event::Life { host, pid, moment } => {

@@ -6,6 +6,7 @@
 
 use super::local::{Local, State};
 use super::{Agent, Effect};
+use crate::beat;
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix};
 use crate::model::{Health, Name, Probe};
@@ -179,11 +180,14 @@ impl Agent {
             return;
         }
         local.tell(index, self.settings.registry, &mut self.out);
-        if was_steady && local.is_steady() {
-            local.plan(now, &mut self.timers);
-        } else {
-            self.touch(&run.id);
+        if was_steady {
+            // An answer that came late may find the next check due.
+            local.probe(now, self.settings.registry, &mut self.out);
+            if local.is_steady() {
+                return local.plan(now, &mut self.timers);
+            }
         }
+        self.touch(&run.id);
     }
 }
 
@@ -213,12 +217,20 @@ impl Local {
                 | Probe::Tcp { interval, timeout, .. }
                 | Probe::Script { interval, timeout, .. } => {
                     let (interval, timeout) = ((*interval).max(INTERVAL_MIN), *timeout);
+                    // To connect costs next to nothing, and many tasks share a beat. What costs something, or may turn out
+                    // any moment, comes apart.
+                    let is_light = matches!(probe, Probe::Http { .. } | Probe::Tcp { .. });
                     if self.probing[index].deadline.take().is_some() {
                         let silence =
                             format!("no result within {}", Span(timeout.0.saturating_add(PATIENCE.0)));
                         self.count(now, index, Err(silence), Source::Silence);
                     }
-                    self.probing[index].next = now + interval;
+                    let is_settled = is_light && self.probing[index].passing == Some(true);
+                    self.probing[index].next = if is_settled {
+                        beat::next(now, interval, hash(&self.task.host))
+                    } else {
+                        now + interval
+                    };
                     self.probing[index].deadline = Some(now + timeout + PATIENCE);
                     self.make(index, registry, out);
                 }

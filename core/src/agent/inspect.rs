@@ -152,9 +152,15 @@ impl Agent {
 
     /// Asks again what runs where a measurement shows more than was told of.
     pub(super) fn compare_usage(&mut self, now: Time, usage: &Usage) {
-        let is_live = |id: &str| self.locals.get(id).is_some_and(|local| local.is_live());
-        let is_known = |id: &str| is_live(id) || self.relics.keys().any(|run| &*run.id == id);
-        if self.inspection.done && usage.tasks.keys().any(|id| !is_known(id)) {
+        let is_live = |id: &Name| self.locals.get(id).is_some_and(|local| local.is_live());
+        let is_known = |id: &Name| is_live(id) || self.relics.keys().any(|run| run.id == *id);
+        // Mostly what is measured is just what is here.
+        let mut here = self.locals.iter();
+        let is_next = |id: &Name, next: Option<(&Name, &Box<Local>)>| {
+            next.is_some_and(|(here, local)| here == id && local.is_live())
+        };
+        let is_strange = |id: &Name| !is_next(id, here.next()) && !is_known(id);
+        if self.inspection.done && usage.tasks.keys().any(is_strange) {
             self.look_again(now);
         }
     }

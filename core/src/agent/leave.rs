@@ -73,6 +73,9 @@ impl Agent {
 
     /// Ends when all is done, or has taken too long.
     pub(super) fn leave(&mut self, now: Time) {
+        if self.leaving.is_none() {
+            return;
+        }
         let live = !self.relics.is_empty() || self.locals.values().any(|local| local.is_live());
         let is_idle = self.writer.is_idle() || self.tenure().is_none();
         let Some(leaving) = &mut self.leaving else { return };

@@ -5,6 +5,7 @@
 
 use super::Agent;
 use super::local::Local;
+use crate::beat;
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix};
 use crate::model::{Generation, MoveRequest, Name, Usage};
@@ -96,7 +97,7 @@ impl Agent {
             return;
         }
         self.gauge.unanswered = 0;
-        self.gauge.until = now + INTERVAL;
+        self.gauge.until = beat::next(now, INTERVAL, hash(self.name()));
         let limit = usage.memory_total.saturating_mul(self.settings.pressure_percent);
         if usage.memory_total > 0 && usage.memory_used.saturating_mul(100) >= limit {
             self.gauge.over = self.gauge.over.saturating_add(1);

@@ -89,6 +89,9 @@ impl Agent {
     }
 
     pub(super) fn wake_relics(&mut self, now: Time) {
+        if self.relics.is_empty() {
+            return;
+        }
         let mut due = Vec::new();
         // What another agent of the host's name runs is not ours to stop.
         let is_ours = self.rival().is_none();

@@ -221,7 +221,7 @@ pub enum Probe {
         /// Header lines.
         #[serde(default, skip_serializing_if = "is_default")]
         header: BTreeMap<String, Vec<String>>,
-        /// Time from one check to the next.
+        /// Time from one check to the next; once less, so that a host checks all of its tasks that pass at once.
         interval: Span,
         /// Time after which a check counts as failed.
         timeout: Span,
@@ -230,7 +230,7 @@ pub enum Probe {
     Tcp {
         /// `host:port`, or `host` with `add_provided_port`.
         tcp: String,
-        /// Time from one check to the next.
+        /// Time from one check to the next; once less, so that a host checks all of its tasks that pass at once.
         interval: Span,
         /// Time after which a check counts as failed.
         timeout: Span,

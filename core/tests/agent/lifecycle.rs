@@ -2,7 +2,9 @@
 
 use crate::stage::{Stage, code, definition, task};
 use callboard_core::machine::Span;
-use callboard_core::model::{Desired, Health, Phase, RestartPolicy, TaskDefinition};
+use callboard_core::model::{Desired, Health, Phase, Probe, RestartPolicy, TaskDefinition};
+use callboard_core::work::Order;
+use std::collections::BTreeSet;
 
 #[test]
 fn an_issued_task_is_started_checked_and_said_to_be_healthy() {
@@ -116,10 +118,30 @@ fn a_task_without_checks_is_healthy_while_it_runs() {
 }
 
 #[test]
+fn light_checks_of_tasks_that_work_are_made_together() {
+    let mut stage = Stage::new();
+    let (interval, timeout) = (Span::secs(10), Span::secs(1));
+    let mut light = definition();
+    light.checks[0].probe = Probe::Tcp { tcp: "127.0.0.1".into(), interval, timeout };
+    stage.define(&light);
+    for (id, generation) in [("web-1", 20), ("web-2", 21), ("web-3", 22)] {
+        stage.issue(&task(id, generation));
+        stage.run(3);
+    }
+    stage.run(20);
+    stage.orders.clear();
+    stage.run(30);
+    let checks = stage.orders.iter().filter(|(_, order)| matches!(order, Order::Check { .. }));
+    let at: Vec<u64> = checks.map(|(at, _)| *at).collect();
+    let moments: BTreeSet<u64> = at.iter().copied().collect();
+    assert_eq!((at.len(), moments.len()), (9, 3), "{at:?}");
+}
+
+#[test]
 fn a_ttl_check_fails_in_silence() {
     let mut stage = Stage::new();
     let mut silent = definition();
-    silent.checks[0].probe = callboard_core::model::Probe::Ttl { ttl: Span::secs(4) };
+    silent.checks[0].probe = Probe::Ttl { ttl: Span::secs(4) };
     stage.define(&silent);
     stage.issue(&task("web-1", 20));
     stage.run(3);

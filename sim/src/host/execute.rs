@@ -1,4 +1,5 @@
-//! The executor of a simulated machine: carries out an agent's orders in its own time, as docker and bash do.
+//! The executor of a simulated machine: carries out an agent's orders in its own time, as docker and bash do. Checks and
+//! measurements that are asked for at one moment are answered together, so that a machine at rest costs one event a beat.
 
 use super::{Host, Outward, Proc, ProcState};
 use crate::build::Build;
@@ -42,15 +43,18 @@ impl Host {
                 let run = spec.run();
                 let passes = works != self.ills.has(now, HostFault::ChecksLie);
                 let result = if passes { Ok(()) } else { Err("connection refused".into()) };
-                let report = Report::Checked { run, check, result };
-                self.report(now, Span(1), Span(20), agent, report, &mut out);
+                self.found_out.push(Report::Checked { run, check, result });
             }
-            Order::Measure => {
-                let report = Report::Measured(self.usage(now));
-                self.report(now, Span(1), Span(5), agent, report, &mut out);
-            }
+            Order::Measure => self.found_out.push(Report::Measured(self.usage(now))),
         }
         out
+    }
+
+    /// Plans the answer to all that an agent has just asked, if it asked anything.
+    pub(crate) fn answer(&mut self, now: Time, agent: Process) -> Option<(Time, Event)> {
+        let reports = std::mem::take(&mut self.found_out);
+        let at = (!reports.is_empty()).then(|| now + self.chance.span(Span(1), Span(20)));
+        at.map(|at| (at, Event::Report { to: agent, reports }))
     }
 
     /// Finds what was started from this: mostly from this very copy.
@@ -96,7 +100,7 @@ impl Host {
         out: &mut Vec<Outward>,
     ) {
         let at = now + self.chance.span(low, high);
-        out.push(Outward::Plan(at, Event::Report { to, report }));
+        out.push(Outward::Plan(at, Event::Report { to, reports: vec![report] }));
     }
 
     fn life(&self, at: Time, pid: u32, moment: Moment, out: &mut Vec<Outward>) {

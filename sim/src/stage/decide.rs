@@ -66,10 +66,14 @@ impl Stage {
     }
 
     /// Lets an agent hear from its executor.
-    pub(super) fn report(&mut self, to: Process, report: Report) {
-        if self.hosts[to.at()].is_agent(to) {
-            self.tell_agent(to, agent::Input::Work(report));
+    pub(super) fn report(&mut self, to: Process, reports: Vec<Report>) {
+        self.beside += (reports.len() as u64).saturating_sub(1);
+        for report in reports {
+            if self.hosts[to.at()].is_agent(to) {
+                self.step_agent(to, agent::Input::Work(report));
+            }
         }
+        self.arm(to);
     }
 
     /// Lets an agent hear from its registry.
@@ -80,33 +84,42 @@ impl Stage {
     }
 
     fn tell_agent(&mut self, process: Process, input: agent::Input) {
-        let now = self.queue.now();
-        let name = self.hosts[process.at()].registration.host.clone();
-        let (inputs, unasked) = match &mut self.mutant {
-            Some(mutant) => mutant.agent_hears(&name, &self.court.book, input),
-            None => (vec![input], Vec::new()),
-        };
-        self.carry_out(process, &name, unasked);
-        for input in inputs {
-            let Some(agent) = &mut self.hosts[process.at()].agent else { return };
-            if turns(&mut self.tapes) {
-                agent.turn_tape(now);
-            }
-            let mut effects = agent.step(now, input);
-            let store_id = agent.machine.store_id().cloned();
-            let host = &mut self.hosts[process.at()];
-            if !host.ills.has(now, HostFault::FillDisk) {
-                host.store_id = store_id;
-            }
-            if let Some(mutant) = &mut self.mutant {
-                effects = mutant.agent_does(&name, effects);
-            }
-            self.carry_out(process, &name, effects);
-        }
+        self.step_agent(process, input);
         self.arm(process);
     }
 
-    fn carry_out(&mut self, process: Process, name: &Text, effects: Vec<agent::Effect>) {
+    /// Lets an agent take something in, and a planted bug have its way with it.
+    fn step_agent(&mut self, process: Process, input: agent::Input) {
+        let Some(mutant) = &mut self.mutant else { return self.agent_takes(process, input) };
+        let name = self.hosts[process.at()].registration.host.clone();
+        let (inputs, unasked) = mutant.agent_hears(&name, &self.court.book, input);
+        self.carry_out(process, unasked);
+        inputs.into_iter().for_each(|input| self.agent_takes(process, input));
+    }
+
+    fn agent_takes(&mut self, process: Process, input: agent::Input) {
+        let now = self.queue.now();
+        let host = &mut self.hosts[process.at()];
+        let Some(agent) = &mut host.agent else { return };
+        if turns(&mut self.tapes) {
+            agent.turn_tape(now);
+        }
+        let mut effects = agent.step(now, input);
+        let store_id = agent.machine.store_id();
+        if store_id != host.store_id.as_ref() && !host.ills.has(now, HostFault::FillDisk) {
+            host.store_id = store_id.cloned();
+        }
+        if let Some(mutant) = &mut self.mutant {
+            effects = mutant.agent_does(&host.registration.host, effects);
+        }
+        self.carry_out(process, effects);
+    }
+
+    fn carry_out(&mut self, process: Process, effects: Vec<agent::Effect>) {
+        if effects.is_empty() {
+            return;
+        }
+        let name = &self.hosts[process.at()].registration.host.clone();
         for effect in effects {
             let fate = self.fate_of(&effect);
             if fate == Fate::DiesFirst {
@@ -123,6 +136,8 @@ impl Stage {
                 return self.dies(process);
             }
         }
+        let answer = self.hosts[process.at()].answer(self.queue.now(), process);
+        answer.into_iter().for_each(|(at, event)| self.queue.push(at, event));
     }
 
     fn tell_scheduler(&mut self, process: Process, input: scheduler::Input) {

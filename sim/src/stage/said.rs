@@ -29,8 +29,9 @@ impl Stage {
                 format!("{} gives up waiting: {}", self.named(*to), answered(reply))
             }
             Event::Watched { to, reply, .. } => format!("{} sees: {}", self.named(*to), answered(reply)),
-            Event::Report { to, report } => {
-                format!("{} is told by its executor: {}", self.named(*to), reported(report))
+            Event::Report { to, reports } => {
+                let reports: Vec<String> = reports.iter().map(reported).collect();
+                format!("{} is told by its executor: {}", self.named(*to), reports.join("; "))
             }
             Event::Inquire { from, .. } => {
                 format!("a late question of {} reaches the registry", self.named(*from))

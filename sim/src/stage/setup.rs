@@ -105,6 +105,7 @@ impl Stage {
             expiry: None,
             calm_from: Time(scenario.calm_from().0),
             stale: 0,
+            beside: 0,
             scenario,
         }
     }
