@@ -165,15 +165,26 @@ impl World {
 
     /// Takes in what all clusters hold of a host.
     pub(crate) fn put_ledger(&mut self, name: &Name, ledger: Option<Arc<Ledger>>) {
-        let mut held = Room::default();
-        let mut ledger_bytes = 0;
-        for (cluster, claim) in ledger.iter().flat_map(|ledger| &ledger.clusters) {
-            ledger_bytes += cluster.len() + CLAIM_BYTES + claim.ports.len() * PORT_BYTES;
-            held.add(claim);
-        }
+        let lines = ledger.iter().flat_map(|ledger| &ledger.clusters);
+        let ledger_bytes =
+            lines.map(|(cluster, claim)| cluster.len() + CLAIM_BYTES + claim.ports.len() * PORT_BYTES).sum();
         let host = self.host_entry(name);
         host.ledger_bytes = ledger_bytes;
         host.ledger = ledger;
+        self.count_held(name);
+    }
+
+    /// Counts anew what is held of a host: what its ledger says, and the ports of all that is issued to it, whoever issued
+    /// it and whatever became of the ledger.
+    pub(crate) fn count_held(&mut self, name: &Name) {
+        let Some(host) = self.hosts.get(name) else { return };
+        let mut held = Room::default();
+        host.ledger.iter().flat_map(|ledger| ledger.clusters.values()).for_each(|claim| held.add(claim));
+        for view in host.tasks.iter().filter_map(|id| self.tasks.get(id)) {
+            let claim = Claim::of(&view.task);
+            held.ports.extend(claim.ports);
+            held.udp_ports.extend(claim.udp_ports);
+        }
         let row = self.fleet.enter(name);
         let freed_port = self.fleet.row(row).held.ports.difference(&held.ports).next().is_some();
         let freed_room = self.fleet.change(row, |row| row.held = held);

@@ -78,6 +78,10 @@ impl World {
         if before.is_none() {
             self.retry_neighbors(&task.service);
         }
+        if let Some(old) = before.as_ref().filter(|old| old.task.host != task.host) {
+            let host = old.task.host.clone();
+            self.count_held(&host);
+        }
         if let Some(old) = &mut before
             && (old.task.generation != task.generation || old.task.host != task.host)
         {
@@ -116,6 +120,7 @@ impl World {
         self.check_pair(&id);
         self.watch_clock(now, &id);
         self.rewelcome(&id);
+        self.count_held(&task.host);
         self.refresh_host(&task.host);
         self.touch(&task.cluster, &task.service);
     }
@@ -132,6 +137,7 @@ impl World {
                 self.host_entry(&task.host).strays.insert(id.clone(), (twin, value));
                 self.strays.insert((task.host.clone(), id.clone()));
             }
+            self.count_held(&task.host);
             self.refresh_host(&task.host);
             self.touch(&task.cluster, &task.service);
             let key = (task.cluster.clone(), task.service.clone());
