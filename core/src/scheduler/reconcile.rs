@@ -125,14 +125,22 @@ impl Round<'_> {
             return 0;
         }
         let limit = match (self.is_hopeful(), self.state.stable) {
-            (true, _) if self.rests() => 0,
-            (true, _) => 1,
+            (true, _) => self.hope(),
             (false, None) => return u32::MAX,
             (false, Some(_)) if !self.is_on_trial(version) => return u32::MAX,
             (false, Some(_)) => self.service.parallel(),
         };
         let on_their_way: usize = UNPROVEN.iter().map(|class| self.group().count(version, *class)).sum();
         limit.saturating_sub(small(on_their_way))
+    }
+
+    /// Tells how many tasks of a version that failed may be on their way at once: while none works one now and then, and
+    /// then as many as do, since these speak for it.
+    fn hope(&self) -> u32 {
+        match small(self.group().count(self.version(), Class::Mature)) {
+            0 => u32::from(!self.rests()),
+            working => working.min(self.service.parallel()),
+        }
     }
 
     /// Tells whether a task of the service failed so recently, on whatever host, that another try would be no better.
@@ -207,7 +215,7 @@ impl Round<'_> {
             )),
             (Created::Enough | Created::Unplaceable, None) if self.is_hopeful() => Some(format!(
                 "version {} failed, and no version was healthy before; it is tried again now and then, one task at a \
-                 time; apply another version, or try all at once with `callboard start {}`",
+                 time until one works; apply another version, or try all at once with `callboard start {}`",
                 self.state.version, self.key.1
             )),
             (Created::Enough, None) => None,
