@@ -9,10 +9,16 @@ use super::scope::Scope;
 use super::search::View;
 use super::spread::Tally;
 use crate::model::{HOST_LABEL, Policy};
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::fmt::Write as _;
+
+/// Words that are yet to be written.
+type Words<'a> = fmt::Arguments<'a>;
+
+/// How long most reasons are, in bytes.
+const WORDS: usize = 96;
 
 /// What is known of all hosts.
 #[derive(Debug)]
@@ -84,36 +90,57 @@ impl Ground {
         class_points(need, &self.near, class) + self.scope.points_of(row)
     }
 
-    /// Gives the figures by which a host is compared, the most important first.
-    pub(super) fn terms(&self, need: &Need, view: View<'_>, row: u32) -> Vec<Term> {
+    /// Tells the figures by which a host is compared, the most important first: each by its name and its value.
+    fn tell(&self, need: &Need, view: View<'_>, row: u32, mut told: impl FnMut(Words<'_>, Words<'_>)) {
         let at = view.fleet.row(row);
-        let term = |name: &str, value: String| Term { name: name.to_string(), value };
-        let mut terms = Vec::new();
         let levels = need.spread.iter().filter(|spread| spread.label != HOST_LABEL);
         for (spread, tally) in levels.zip(&self.tallies) {
             let value = at.label(&spread.label).unwrap_or("none");
             let tasks = tally.tasks(index(at.class));
-            terms.push(term(&format!("{}={value}", spread.label), format!("has {tasks} of the service")));
+            told(format_args!("{}={value}", spread.label), format_args!("has {tasks} of the service"));
         }
         let points = self.points(need, view, row);
         if points != 0 {
-            terms.push(term("preferred", format!("{points} points")));
+            told(format_args!("preferred"), format_args!("{points} points"));
         }
-        let load = at.load();
-        let reserved = format!("{}.{} % reserved", load / 10, load % 10);
-        let crowd = view.own.get(&row).copied().unwrap_or(0);
-        terms.push(match need.policy {
-            Policy::Spread => term("spread:", format!("{crowd} of the service there, {reserved}")),
-            Policy::Binpack => term("binpack:", reserved),
-            Policy::EPvm => term("e_pvm:", format!("adds a cost of {}, {reserved}", cost(need, at))),
-            Policy::RoundRobin => term("round_robin:", format!("next by name, {reserved}")),
+        let (load, crowd) = (at.load(), view.own.get(&row).copied().unwrap_or(0));
+        let (whole, tenth) = (load / 10, load % 10);
+        match need.policy {
+            Policy::Spread => told(
+                format_args!("spread:"),
+                format_args!("{crowd} of the service there, {whole}.{tenth} % reserved"),
+            ),
+            Policy::Binpack => told(format_args!("binpack:"), format_args!("{whole}.{tenth} % reserved")),
+            Policy::EPvm => {
+                let cost = cost(need, at);
+                told(
+                    format_args!("e_pvm:"),
+                    format_args!("adds a cost of {cost}, {whole}.{tenth} % reserved"),
+                );
+            }
+            Policy::RoundRobin => {
+                told(format_args!("round_robin:"), format_args!("next by name, {whole}.{tenth} % reserved"));
+            }
+        }
+    }
+
+    /// Gives the figures by which a host is compared, the most important first.
+    pub(super) fn terms(&self, need: &Need, view: View<'_>, row: u32) -> Vec<Term> {
+        let mut terms = Vec::new();
+        self.tell(need, view, row, |name, value| {
+            terms.push(Term { name: name.to_string(), value: value.to_string() });
         });
         terms
     }
 
     /// Says in words what spoke for a host.
     pub(super) fn why(&self, need: &Need, view: View<'_>, row: u32) -> String {
-        let terms: Vec<String> = self.terms(need, view, row).iter().map(Term::to_string).collect();
-        terms.join(", ")
+        let mut words = String::with_capacity(WORDS);
+        self.tell(need, view, row, |name, value| {
+            let gap = if words.is_empty() { "" } else { ", " };
+            let written = words.write_fmt(format_args!("{gap}{name} {value}"));
+            assert!(written.is_ok(), "text takes any words");
+        });
+        words
     }
 }

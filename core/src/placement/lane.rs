@@ -124,10 +124,10 @@ impl Lane {
     fn weigh(&self, need: &Need, view: View<'_>, scope: &Scope, row: u32) -> Option<Merit> {
         let at = view.fleet.row(row);
         let crowd = view.own.get(&row).copied().unwrap_or(0);
-        if !at.is_open || view.closed.contains(&row) || need.shortage(at).is_some() {
+        if !at.is_open || scope.is_full(crowd) || view.closed.contains(&row) {
             return None;
         }
-        if scope.obstacle(need, view, row, crowd).is_some() {
+        if need.shortage(at).is_some() || scope.obstacle(need, view, row, crowd).is_some() {
             return None;
         }
         let (figures, rank) = figures(need, at, crowd);

@@ -81,19 +81,21 @@ impl Scope {
 
     /// Finds all that forbids a host of those that speak of it by itself, rules aside.
     pub(super) fn obstacles(&self, need: &Need, view: View<'_>, row: u32, crowd: u32) -> Vec<Obstacle> {
-        let limit = self.host_limit.filter(|most| crowd >= *most);
-        let limit = limit.map(|_| Obstacle::Limit { same: HOST_LABEL.into(), tasks: crowd });
+        let limit = self.is_full(crowd).then(|| Obstacle::Limit { same: HOST_LABEL.into(), tasks: crowd });
         let required = need.nearby(Of::Hosts).filter(|(_, nearby)| nearby.neighbor.weight.is_none());
         let near =
             required.filter_map(|(place, nearby)| nearby.obstacle(view.others[place].contains_key(&row)));
         limit.into_iter().chain(near).collect()
     }
 
+    /// Tells whether a host with so many tasks of the service may have no more.
+    pub(super) fn is_full(&self, crowd: u32) -> bool {
+        self.host_limit.is_some_and(|most| crowd >= most)
+    }
+
     /// Finds the first thing that forbids a host, of those that speak of it by itself.
     pub(super) fn obstacle(&self, need: &Need, view: View<'_>, row: u32, crowd: u32) -> Option<Obstacle> {
-        if let Some(most) = self.host_limit
-            && crowd >= most
-        {
+        if self.is_full(crowd) {
             return Some(Obstacle::Limit { same: HOST_LABEL.into(), tasks: crowd });
         }
         if self.names_hosts {

@@ -31,6 +31,8 @@ struct Place {
     count: u64,
     /// Parts of all, or none where the label is missing.
     share: Option<u64>,
+    /// How far it is filled beyond its share; follows from these two.
+    level: u64,
 }
 
 /// Where all values have as many.
@@ -84,7 +86,7 @@ impl Tally {
             .map(|(values, id)| {
                 let before = &values[..values.len().saturating_sub(1)];
                 let share = share(values, siblings.get(before).unwrap_or(&none));
-                (*id, Place { count: 0, share })
+                (*id, Place::of(share))
             })
             .collect();
         places.sort_unstable_by_key(|(id, _)| *id);
@@ -99,14 +101,14 @@ impl Tally {
 
     /// Counts tasks of the service on a host.
     pub(super) fn add(&mut self, fleet: &Fleet, row: u32, count: u32) {
-        let place = self.by_class[index(fleet.row(row).class)];
-        self.places[place].count += u64::from(count);
+        let place = &mut self.places[self.by_class[index(fleet.row(row).class)]];
+        place.hold(place.count + u64::from(count));
     }
 
     /// Counts one task less on a host.
     pub(super) fn take(&mut self, fleet: &Fleet, row: u32) {
         let place = &mut self.places[self.by_class[index(fleet.row(row).class)]];
-        place.count = place.count.saturating_sub(1);
+        place.hold(place.count.saturating_sub(1));
     }
 
     /// Gives the label of a limit.
@@ -131,26 +133,40 @@ impl Tally {
         }
     }
 
-    /// Gives how far a class is filled beyond its share, the least of which is next; none for a limit. Each value gets
-    /// its next task in the order of (tasks + 1) ÷ share; a value without a share comes late, and hosts without the label
-    /// last.
+    /// Gives how far a class is filled beyond its share, the least of which is next; none for a limit.
     pub(super) fn level(&self, class: usize) -> Option<u64> {
-        let place = &self.places[self.by_class[class]];
-        self.fill(place, place.count + 1)
+        self.is_level().then(|| self.places[self.by_class[class]].level)
     }
 
     /// Gives how far a class was filled beyond its share when the last of its tasks came.
     pub(super) fn former_level(&self, class: usize) -> Option<u64> {
         let place = &self.places[self.by_class[class]];
-        self.fill(place, place.count)
+        self.is_level().then(|| place.fill(place.count))
     }
 
-    fn fill(&self, place: &Place, tasks: u64) -> Option<u64> {
-        match (&self.aim, place.share) {
-            (Aim::Limit(_), _) => None,
-            (Aim::Level, None) => Some(u64::MAX),
-            (Aim::Level, Some(0)) => Some((u64::MAX / 2).saturating_add(tasks)),
-            (Aim::Level, Some(share)) => Some(tasks.saturating_mul(SCALE / share).min(u64::MAX / 2)),
+    fn is_level(&self) -> bool {
+        matches!(self.aim, Aim::Level)
+    }
+}
+
+impl Place {
+    fn of(share: Option<u64>) -> Place {
+        let mut place = Place { count: 0, share, level: 0 };
+        place.hold(0);
+        place
+    }
+
+    fn hold(&mut self, tasks: u64) {
+        (self.count, self.level) = (tasks, self.fill(tasks + 1));
+    }
+
+    /// Gives how far so many tasks fill it beyond its share. Each value gets its next task in the order of (tasks + 1) ÷
+    /// share; a value without a share comes late, and hosts without the label last.
+    fn fill(&self, tasks: u64) -> u64 {
+        match self.share {
+            None => u64::MAX,
+            Some(0) => (u64::MAX / 2).saturating_add(tasks),
+            Some(share) => tasks.saturating_mul(SCALE / share).min(u64::MAX / 2),
         }
     }
 }
