@@ -156,10 +156,8 @@ impl Agent {
         let is_known = |id: &Name| is_live(id) || self.relics.keys().any(|run| run.id == *id);
         // Mostly what is measured is just what is here.
         let mut here = self.locals.iter();
-        let is_next = |id: &Name, next: Option<(&Name, &Box<Local>)>| {
-            next.is_some_and(|(here, local)| here == id && local.is_live())
-        };
-        let is_strange = |id: &Name| !is_next(id, here.next()) && !is_known(id);
+        let mut is_next = |id: &Name| here.next().is_some_and(|(here, local)| here == id && local.is_live());
+        let is_strange = |id: &Name| !is_next(id) && !is_known(id);
         if self.inspection.done && usage.tasks.keys().any(is_strange) {
             self.look_again(now);
         }
