@@ -77,11 +77,6 @@ fn what_a_task_reserves_and_which_ports_it_has() {
             "web.yml:6: task_definitions[0].ports[1].port: found 53, already listed on line 6; keep one of the two",
         ),
         (
-            "ports: [{name: a-b}, {name: A-b}]",
-            "web.yml:6: task_definitions[0].ports[1].name: found \"A-b\", which a task finds in $PORT_A_B, where it finds a-b; \
-             give it a name that differs in letters or digits",
-        ),
-        (
             "ports: [{name: a}, {name: a}]",
             "web.yml:6: task_definitions[0].ports[1].name: found \"a\", already listed on line 6; give each port its own \
              name",

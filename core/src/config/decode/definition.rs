@@ -99,7 +99,6 @@ fn further_ports(fields: &mut Fields<'_>, own: u16) -> Vec<PortSpec> {
     let Some(item) = fields.optional("ports") else { return Vec::new() };
     let what = format!("a list of at most {PORTS_MAX} ports");
     let mut names: BTreeMap<Name, usize> = BTreeMap::new();
-    let mut variables: BTreeMap<String, Name> = BTreeMap::new();
     let mut numbers: BTreeMap<(Protocol, u16), usize> = BTreeMap::new();
     if own > 0 {
         numbers.insert((Protocol::Tcp, own), item.place().line);
@@ -113,10 +112,6 @@ fn further_ports(fields: &mut Fields<'_>, own: u16) -> Vec<PortSpec> {
             let spec = PortSpec { name: name.name()?, port: number.flatten(), protocol };
             if let Some(line) = names.insert(spec.name.clone(), name.place().line) {
                 name.wrong(format!("already listed on line {line}"), "", "give each port its own name");
-            } else if let Some(other) = variables.insert(port_variable(&spec.name), spec.name.clone()) {
-                let problem =
-                    format!("which a task finds in ${}, where it finds {other}", port_variable(&spec.name));
-                name.wrong(problem, "", "give it a name that differs in letters or digits");
             }
             if let (Some(item), Some(number)) = (port, spec.port)
                 && let Some(line) = numbers.insert((protocol, number), item.place().line)
