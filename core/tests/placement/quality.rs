@@ -1,9 +1,10 @@
 //! How good the picks are together, where the best that is possible is known: vector packing, hosts with cards, and zones
-//! that are uneven or full. Prints its figures; `--no-capture` shows them.
+//! that are uneven or full. Prints its figures; `--no-capture` of nextest shows them.
 
 use callboard_core::model::{Name, Placement, Policy, Spread, TaskDefinition};
 use callboard_core::placement::{Crowd, Facts, Fleet, Need, Room, Search, View};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 
 const MEMORY: u64 = 65_536;
 const CPU_UNITS: u64 = 16_384;
@@ -35,6 +36,11 @@ impl Draw {
         let mut before = 0;
         cuts.into_iter().map(|cut| least + cut - std::mem::replace(&mut before, cut)).collect()
     }
+}
+
+/// Prints a figure, whether or not what tests print is shown.
+fn tell(figure: &str) {
+    writeln!(std::io::stdout(), "{figure}").expect("the figure is printed");
 }
 
 /// What a task asks for: memory, processor share, cards.
@@ -119,7 +125,7 @@ fn packing_uses_few_hosts_more_than_the_best_possible() {
     let optimum = FULL * usize::try_from(WORLDS).expect("few");
     for (name, sorted, at_most) in [("as they come", false, 120), ("the largest first", true, 115)] {
         let percent = used(sorted) * 100 / optimum;
-        println!("packing, {name}: {percent} % of the hosts of the optimum");
+        tell(&format!("packing, {name}: {percent} % of the hosts of the optimum"));
         assert!((100..=at_most).contains(&percent), "{name}: {percent} %");
     }
 }
@@ -144,7 +150,7 @@ fn packing_leaves_few_cards_without_use() {
             all += 50 * 8;
         }
         let percent = got * 100 / all;
-        println!("cards in use, {policy:?}: {percent} % of {all}, when {asked} were asked for");
+        tell(&format!("cards in use, {policy:?}: {percent} % of {all}, when {asked} were asked for"));
         assert!(percent >= at_least, "{policy:?}: {percent} %");
     }
 }

@@ -4,9 +4,7 @@ use super::{Field, Places, distinct, executor, probe};
 use crate::config::item::Item;
 use crate::config::reader::Fields;
 use crate::machine::Span;
-use crate::model::{
-    Container, Executor, Name, PortSpec, Protocol, RestartPolicy, TaskDefinition, port_variable,
-};
+use crate::model::{Container, Executor, Name, PortSpec, Protocol, RestartPolicy, TaskDefinition};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
