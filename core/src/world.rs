@@ -82,8 +82,8 @@ pub struct World {
     pub(crate) naming: Option<Name>,
     /// The store's revision, as far as it is known.
     pub(crate) head: Revision,
-    /// Revision of every key.
-    pub(crate) revisions: BTreeMap<String, Revision>,
+    /// What every key held when it was last read or written.
+    pub(crate) known: BTreeMap<String, Known>,
     /// Newest revision and generation seen.
     pub(crate) newest: u64,
     /// What hosts say went down as it was started: hosts and ids of tasks.
@@ -98,6 +98,15 @@ pub struct World {
     pub(crate) timers: BTreeSet<(Time, Timer)>,
     /// Worth telling.
     pub(crate) notes: Vec<Note>,
+}
+
+/// What a key held.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Known {
+    /// When it was written.
+    pub(crate) revision: Revision,
+    /// A hash of what was written.
+    pub(crate) digest: u64,
 }
 
 /// Something that time alone changes.
@@ -140,7 +149,7 @@ impl World {
     /// Gives the revision of a key, or none when it does not exist.
     #[must_use]
     pub fn revision(&self, key: &str) -> Option<Revision> {
-        self.revisions.get(key).copied()
+        self.known.get(key).map(|known| known.revision)
     }
 
     /// Finds a task definition.
@@ -165,7 +174,7 @@ impl World {
     /// it would say is not known; or its configuration is only remembered, from before the store went back.
     pub(crate) fn is_frozen(&self, (cluster, service): &GroupKey) -> bool {
         let is_remembered = self.services.contains_key(service)
-            && !self.revisions.contains_key(&Key::Service(service.clone()).path());
+            && !self.known.contains_key(&Key::Service(service.clone()).path());
         if is_remembered || self.is_remembered(cluster) {
             return true;
         }
@@ -181,7 +190,7 @@ impl World {
     /// Tells whether a cluster is only remembered, from before the store went back.
     pub(crate) fn is_remembered(&self, cluster: &Name) -> bool {
         self.clusters.contains_key(cluster)
-            && !self.revisions.contains_key(&Key::Cluster(cluster.clone()).path())
+            && !self.known.contains_key(&Key::Cluster(cluster.clone()).path())
     }
 
     /// Tells whether the record under a key is there and must not be rewritten here.

@@ -101,6 +101,10 @@ pub struct ServiceState {
     pub retry: u32,
     /// How far it got.
     pub rollout: Rollout,
+    /// No other placement of it may have this number or a lower one. The store's own revisions say so of most; this, of
+    /// those that had gone further, as where a task runs on that a store which was put back knew nothing of.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub newest: Generation,
     /// How many tasks of `version` failed while it was rolled out.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,

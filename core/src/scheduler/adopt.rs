@@ -46,6 +46,7 @@ impl Round<'_> {
                         host: orphan.host.clone(),
                         why: "adopted: it runs there, and the store had lost its record".to_string(),
                     });
+                    self.remember(orphan.generation);
                     self.batch.adopt_task(self.now, self.world, &orphan);
                 }
                 Fate::Stop if self.has_room() => {

@@ -200,6 +200,7 @@ impl Round<'_> {
             host: task.host.clone(),
             why: task.reason.clone(),
         });
+        self.remember(task.generation);
         self.batch.create_task(self.now, self.world, task);
     }
 

@@ -27,6 +27,7 @@ pub(crate) fn resume(
         version: service.task_version,
         retry: service.retry,
         rollout: Rollout::Running,
+        newest: before.map_or(0, |state| state.newest),
         failures: 0,
         blamed: Vec::new(),
     };

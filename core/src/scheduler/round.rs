@@ -5,7 +5,7 @@
 
 use super::batch::Batch;
 use crate::machine::Time;
-use crate::model::{Name, Rollout, Service, ServiceState, Task, TaskDefinition, Version};
+use crate::model::{Generation, Name, Rollout, Service, ServiceState, Task, TaskDefinition, Version};
 use crate::why::StopReason;
 use crate::world::{Class, Group, GroupKey, World};
 use alloc::sync::Arc;
@@ -179,6 +179,14 @@ impl<'a> Round<'a> {
         let Some(task) = self.task(id) else { return false };
         self.batch.stop_task(self.now, self.world, &task, why);
         true
+    }
+
+    /// Remembers the number of a placement that is made, unless whoever reads the store will know by its revision that it
+    /// was used.
+    pub(crate) fn remember(&mut self, generation: Generation) {
+        if generation > self.world.head.0 + 1 {
+            self.state.newest = self.state.newest.max(generation);
+        }
     }
 
     /// Writes down what the next scheduler, and the agents, must know.

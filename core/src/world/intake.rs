@@ -2,11 +2,11 @@
 //!
 //! **Invariant:** a record that cannot be read never takes the place of one that could, and never counts as absent.
 
-use super::World;
+use super::{Known, World};
 use crate::keys::{self, Key};
 use crate::machine::Time;
 use crate::mirror::hash;
-use crate::model::{Kind, MoveRequest, Name, Status, StoreId, Task};
+use crate::model::{Kind, MoveRequest, Name, ServiceState, Status, StoreId, Task};
 use crate::record::{self, Unknown, Unreadable, shorten};
 use crate::store::{Change, Entry, Listing, Op, Revision};
 use crate::why::Note;
@@ -35,10 +35,10 @@ impl World {
     /// although it is missing: that nobody removed it is the more likely reading, and the one that stops nothing.
     pub(crate) fn replace(&mut self, now: Time, prefix: &str, listing: &Listing, went_back: bool) {
         let listed: BTreeSet<&str> = listing.entries.iter().map(|entry| entry.key.as_str()).collect();
-        let known = self.revisions.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
+        let known = self.known.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
         let gone: Vec<String> = known
-            .filter(|(key, revision)| {
-                (went_back || **revision <= listing.revision) && !listed.contains(key.as_str())
+            .filter(|(key, known)| {
+                (went_back || known.revision <= listing.revision) && !listed.contains(key.as_str())
             })
             .map(|(key, _)| key.clone())
             .collect();
@@ -48,7 +48,7 @@ impl World {
             self.rename_store |= prefix == keys::META;
             let what = format!("{prefix} is behind what it was: restored from a snapshot, or another store?");
             self.notes.push(Note::Store { what });
-            self.revisions.retain(|key, _| !key.starts_with(prefix));
+            self.known.retain(|key, _| !key.starts_with(prefix));
         }
         for key in gone {
             match Key::parse(&key) {
@@ -59,9 +59,12 @@ impl World {
         for entry in &listing.entries {
             // All that was ever written up to here is listed, or it never was: the store was put back, and has grown past
             // what is known since.
-            let undone = |known: &Revision| entry.revision < *known && *known <= listing.revision;
-            if self.revisions.get(&entry.key).is_some_and(undone) {
-                self.revisions.remove(&entry.key);
+            let undone = |known: &Known| {
+                let is_older = entry.revision < known.revision && known.revision <= listing.revision;
+                is_older || (entry.revision == known.revision && hash(&entry.value) != known.digest)
+            };
+            if self.known.get(&entry.key).is_some_and(undone) {
+                self.known.remove(&entry.key);
             }
             self.put(now, entry);
         }
@@ -118,14 +121,15 @@ impl World {
 
     /// Takes in what one key holds, unless something newer is known.
     pub(crate) fn put(&mut self, now: Time, entry: &Entry) {
-        if self.revisions.get(&entry.key).is_some_and(|known| *known >= entry.revision) {
+        if self.known.get(&entry.key).is_some_and(|known| known.revision >= entry.revision) {
             return;
         }
-        self.revisions.insert(entry.key.clone(), entry.revision);
+        let known = Known { revision: entry.revision, digest: hash(&entry.value) };
+        self.known.insert(entry.key.clone(), known);
         self.newest = self.newest.max(entry.revision.0);
         self.head = self.head.max(entry.revision);
         let Some(key) = Key::parse(&entry.key) else { return };
-        match self.take(now, key, entry) {
+        match self.take(now, key, entry, known.digest) {
             Ok(()) => {
                 self.problems.remove(&entry.key);
                 self.touch_unfrozen(&entry.key);
@@ -169,16 +173,16 @@ impl World {
 
     /// Takes in what a fresh read of one key found, whatever of our own was assumed in between.
     pub(crate) fn restore(&mut self, now: Time, key: &str, found: Option<&Entry>, read_at: Revision) {
-        if self.revisions.get(key).is_some_and(|known| *known > read_at) {
+        if self.known.get(key).is_some_and(|known| known.revision > read_at) {
             return;
         }
         match found {
             Some(entry) => {
-                self.revisions.remove(key);
+                self.known.remove(key);
                 self.put(now, entry);
             }
             None => {
-                self.revisions.insert(key.to_string(), Revision(0));
+                self.known.insert(key.to_string(), Known { revision: Revision(0), digest: 0 });
                 self.delete(now, key, read_at);
             }
         }
@@ -189,16 +193,17 @@ impl World {
         self.newest = self.newest.max(revision.0);
         for op in ops {
             match op {
-                Op::Put { key, .. } => {
-                    let known = self.revisions.entry(key.clone()).or_default();
-                    *known = revision.max(*known);
+                Op::Put { key, value, .. } => {
+                    if self.known.get(key).is_none_or(|known| known.revision < revision) {
+                        self.known.insert(key.clone(), Known { revision, digest: hash(value) });
+                    }
                     if key == keys::STORE_ID {
                         self.confirm_store_id();
                     }
                 }
                 Op::Delete { key } => {
-                    if self.revisions.get(key).is_some_and(|known| *known <= revision) {
-                        self.revisions.remove(key);
+                    if self.known.get(key).is_some_and(|known| known.revision <= revision) {
+                        self.known.remove(key);
                         self.unknown.remove(key);
                     }
                 }
@@ -206,7 +211,7 @@ impl World {
         }
     }
 
-    fn take(&mut self, now: Time, key: Key, entry: &Entry) -> Result<(), Unreadable> {
+    fn take(&mut self, now: Time, key: Key, entry: &Entry, digest: u64) -> Result<(), Unreadable> {
         match key {
             Key::Cluster(name) => {
                 let cluster = named(read(entry)?, &name, |cluster: &crate::model::Cluster| &cluster.name)?;
@@ -235,18 +240,20 @@ impl World {
                 let task: Task = self.read_ours(entry, OURS_BYTES_MAX)?;
                 believable(task.generation)?;
                 let task = named(task, &id, |task| &task.id)?;
-                self.put_task(now, task, hash(&entry.value));
+                self.put_task(now, task, digest);
             }
             Key::HostTask(host, id) => {
                 record::check(&entry.value, OURS_BYTES_MAX)?;
-                self.put_twin(&host, &id, hash(&entry.value), &entry.value);
+                self.put_twin(&host, &id, digest, &entry.value);
             }
             Key::Ledger(host) => {
                 let ledger = self.read_ours(entry, LEDGER_BYTES_MAX)?;
                 self.put_ledger(&host, Some(Arc::new(ledger)));
             }
             Key::ServiceState(service) => {
-                let state = self.read_ours(entry, OURS_BYTES_MAX)?;
+                let state: ServiceState = self.read_ours(entry, OURS_BYTES_MAX)?;
+                believable(state.newest)?;
+                self.newest = self.newest.max(state.newest);
                 self.service_states.insert(service.clone(), Arc::new(state));
                 self.touch_service(&service);
             }
@@ -330,11 +337,11 @@ impl World {
 
     /// Takes out a key, unless something newer is known.
     pub(crate) fn delete(&mut self, now: Time, key: &str, revision: Revision) {
-        match self.revisions.get(key) {
-            Some(known) if *known <= revision => {}
+        match self.known.get(key) {
+            Some(known) if known.revision <= revision => {}
             Some(_) | None => return,
         }
-        self.revisions.remove(key);
+        self.known.remove(key);
         self.newest = self.newest.max(revision.0);
         self.head = self.head.max(revision);
         self.problems.remove(key);

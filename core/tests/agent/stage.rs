@@ -215,6 +215,7 @@ impl Stage {
             version: 1,
             retry: 0,
             rollout: callboard_core::model::Rollout::Done,
+            newest: 0,
             failures: 0,
             blamed: Vec::new(),
         };

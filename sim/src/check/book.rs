@@ -93,6 +93,8 @@ pub(crate) struct StatusPage {
     pub(crate) healthy_until: Option<Time>,
     /// Since when it is healthy, while it is.
     pub(crate) healthy_since: Option<Time>,
+    /// The placement spoken of before this one, if that was healthy until then.
+    pub(crate) former: Option<(u64, Time)>,
 }
 
 /// What is known of a service.
@@ -391,7 +393,12 @@ impl Book {
             };
             let since = before.as_ref().and_then(|before| before.healthy_since).filter(|_| same);
             let healthy_since = record.is_healthy().then(|| since.unwrap_or(now));
-            statuses.insert(id.clone(), StatusPage { record, healthy_until, healthy_since });
+            let former = match &before {
+                Some(before) if same => before.former,
+                Some(before) if was_healthy => Some((before.record.generation, now)),
+                Some(_) | None => None,
+            };
+            statuses.insert(id.clone(), StatusPage { record, healthy_until, healthy_since, former });
         }
         self.recount(&id, None);
         before.map(|before| before.record)
@@ -418,12 +425,13 @@ impl Book {
     /// Tells whether a placement is confirmed healthy, or was a moment ago.
     pub(crate) fn confirmed(&self, task: &TaskRecord) -> bool {
         let Some(page) = self.hosts.get(&task.host) else { return false };
-        let present = page.alive || self.now.since(page.alive_since) <= self.ignorance();
-        let healthy = self.status(task).is_some_and(|status| {
-            status.record.is_healthy()
-                || status.healthy_until.is_some_and(|at| self.now.since(at) <= self.ignorance())
+        let lately = |at: Time| self.now.since(at) <= self.ignorance();
+        let healthy = page.statuses.get(&task.id).is_some_and(|status| {
+            let is_former = status.former.is_some_and(|(of, at)| of == task.generation && lately(at));
+            let is_same = status.record.generation == task.generation;
+            is_former || is_same && (status.record.is_healthy() || status.healthy_until.is_some_and(lately))
         });
-        present && healthy
+        healthy && (page.alive || lately(page.alive_since))
     }
 
     /// Tells whether a placement is confirmed healthy at this very moment.
