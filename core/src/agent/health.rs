@@ -125,6 +125,8 @@ impl Local {
             }
             self.health = Health::Healthy;
             self.unhealthy_since = None;
+            // Whatever took the agent down meanwhile, it was not this.
+            self.blamed = 0;
         } else if self.health == Health::Unhealthy {
             self.health = Health::Unknown;
             self.unhealthy_since = None;

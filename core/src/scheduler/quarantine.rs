@@ -1,15 +1,17 @@
 //! Which versions are poison: whose starts took down hosts, or the agents there. Each such start is written down with the
 //! service, so that a new scheduler knows; after two of them nothing of the version is started any more, and what is still
 //! being started is stopped. Another version, another try that users ask for, or deletion lifts that.
+//! A version that has proven itself is not blamed for what went down together with one that has not.
 //!
 //! **Invariant:** what is not told to have been under way when its host went down is not blamed.
 
 use super::round::Round;
-use crate::model::{Blame, Health, Name, Phase, Rollout, Status, Version};
+use crate::model::{Blame, Health, Name, Phase, Rollout, ServiceState, Status, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{Class, Presence, TaskView};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// So many starts may take down a host or an agent.
@@ -24,9 +26,15 @@ impl Round<'_> {
         let was_quarantined = self.quarantine(wanted).is_some();
         let world = &*self.world;
         let is_gone = |host: &Name| world.hosts.get(host).is_none_or(|host| host.presence == Presence::Lost);
+        let group = world.groups.get(&self.key);
+        let works_on = |host: &Name, version: Version| {
+            let proven = group.into_iter().flat_map(|group| group.of(version, Class::Mature));
+            proven.filter_map(|id| world.tasks.get(id)).any(|view| view.task.host == *host)
+        };
         self.state.blamed.retain(|blame| {
             let is_of_use = blame.version == wanted || Some(blame.version) == stable;
-            is_of_use && (!blame.lost || is_gone(&blame.host))
+            let stands = !blame.lost || is_gone(&blame.host);
+            is_of_use && stands && !works_on(&blame.host, blame.version)
         });
         for version in stable.into_iter().chain([wanted]) {
             self.blame_version(version);
@@ -53,7 +61,7 @@ impl Round<'_> {
             let Some(status) = self.world.status(&view.task) else { continue };
             let lost = view.class == Class::Lost && self.may_have_taken_down(view, status);
             let times = status.blamed.saturating_add(u32::from(lost));
-            if times > 0 {
+            if times > 0 && !self.stands_beside(version, &view.task.host) {
                 let (host, newest) = (view.task.host.clone(), self.world.newest);
                 found.push(Blame { host, version, times, lost, newest });
             }
@@ -61,13 +69,32 @@ impl Round<'_> {
         found.into_iter().for_each(|blame| self.blame(blame));
     }
 
+    /// Tells whether a version that has proven itself went down together with one that has not.
+    fn stands_beside(&self, version: Version, host: &Name) -> bool {
+        let world = &*self.world;
+        let is_on_trial = |service: &Name, version: Version| {
+            let state = world.service_states.get(service);
+            state.is_some_and(|state| state.version == version && state.stable != Some(version))
+        };
+        let here = world.hosts.get(host).into_iter().flat_map(|host| &host.tasks);
+        let mut suspects = here.filter_map(|id| world.tasks.get(id)).filter(|view| {
+            let status = world.status(&view.task);
+            status.is_some_and(|status| status.blamed > 0 || view.class == Class::Lost && is_new(status))
+        });
+        let is_accused = |state: &Arc<ServiceState>| {
+            let of_host = state.blamed.iter().filter(|blame| blame.host == *host);
+            of_host.into_iter().any(|blame| is_on_trial(&state.service, blame.version))
+        };
+        self.state.stable == Some(version)
+            && (suspects.any(|view| is_on_trial(&view.task.service, view.task.version))
+                || world.service_states.values().any(is_accused))
+    }
+
     /// Tells whether a lost host may have been lost because this was started there.
     fn may_have_taken_down(&self, view: &TaskView, status: &Status) -> bool {
-        let new = status.phase == Phase::Starting
-            || (status.phase == Phase::Running && status.health == Health::Unknown);
         let mut of_version = self.state.blamed.iter().filter(|blame| blame.version == view.task.version);
         let later = of_version.all(|blame| blame.newest < view.task.generation);
-        new && !view.proven && later
+        is_new(status) && !view.proven && later
     }
 
     fn contain(&mut self, reason: String) {
@@ -118,4 +145,9 @@ impl Round<'_> {
             }
         }
     }
+}
+
+/// Tells whether what was said last of a task is that it was being started.
+fn is_new(status: &Status) -> bool {
+    status.phase == Phase::Starting || (status.phase == Phase::Running && status.health == Health::Unknown)
 }

@@ -1,5 +1,6 @@
-//! S24: what takes down hosts, or their agents, as it is started goes no further than to a second one. The store is told of
-//! each start before it is ordered, or could not be told.
+//! S24: what takes down hosts, or their agents, as it is started goes no further than to a second one. What has proven itself
+//! need not be blamed for what went down together with what has not. The store is told of each start before it is ordered,
+//! or could not be told.
 
 use super::record::{Place, Step, Text};
 use super::{Book, By, Check, Fault, Findings, Seen};
@@ -88,24 +89,54 @@ impl Check for Poison {
 
 impl Poison {
     fn hear(&mut self, book: &Book, host: &Text, id: &Text) {
-        let page = book.hosts.get(host);
-        let status = page.and_then(|page| page.statuses.get(id)).map(|status| &status.record);
-        let Some(status) = status.filter(|status| status.blamed > 0) else { return };
-        let twin =
-            page.and_then(|page| page.twins.get(id)).filter(|twin| twin.generation == status.generation);
-        let Some(twin) = twin.filter(|twin| twin.runs()) else { return };
-        let victims = self.blamed.entry((twin.service.clone(), twin.version)).or_default();
-        let of_host = victims.times.entry(host.clone()).or_default();
+        let Some(page) = book.hosts.get(host) else { return };
+        let Some(status) = page.statuses.get(id).map(|status| &status.record) else { return };
+        let twin = page.twins.get(id).filter(|twin| twin.generation == status.generation && twin.runs());
+        let Some(twin) = twin else { return };
+        let version = (twin.service.clone(), twin.version);
         if status.is_healthy() {
-            // Its agent went down meanwhile, and not because of it.
-            of_host.remove(id);
-        } else {
-            let times = of_host.entry(id.clone()).or_default();
+            // It works there: whatever went down meanwhile, it was not because of it.
+            if let Some(victims) = self.blamed.get_mut(&version) {
+                victims.times.remove(host);
+                victims.count(book.now);
+            }
+        } else if status.blamed > 0 && !(is_proven(book, &version) && self.is_beside_another(book, host)) {
+            let victims = self.blamed.entry(version).or_default();
+            let times = victims.times.entry(host.clone()).or_default().entry(id.clone()).or_default();
             *times = status.blamed.max(*times);
+            victims.count(book.now);
         }
-        // What was being started together went down together.
-        let times = victims.times.values().filter_map(|of_host| of_host.values().max());
-        let is_enough = times.sum::<u32>() >= MOST;
-        victims.since = victims.since.filter(|_| is_enough).or(is_enough.then_some(book.now));
     }
+
+    /// Tells whether a version that has yet to prove itself was being started on a host, or is blamed for it.
+    fn is_beside_another(&self, book: &Book, host: &Text) -> bool {
+        let unproven = |service: &Text, version: u32| !is_proven(book, &(service.clone(), version));
+        let page = book.hosts.get(host);
+        let mut twins = page.into_iter().flat_map(|page| page.twins.values());
+        let here = twins.any(|twin| {
+            let status = book.status(twin).map(|status| &status.record);
+            let suspect = status.is_some_and(|status| status.blamed > 0 || status.phase <= Step::Starting);
+            suspect && unproven(&twin.service, twin.version)
+        });
+        let accused = |((service, version), victims): (&(Text, u32), &Victims)| {
+            victims.times.contains_key(host) && unproven(service, *version)
+        };
+        here || self.blamed.iter().any(accused)
+    }
+}
+
+impl Victims {
+    /// Takes note of whether these are enough.
+    fn count(&mut self, now: Time) {
+        // What was being started together went down together.
+        let times = self.times.values().filter_map(|of_host| of_host.values().max());
+        let is_enough = times.sum::<u32>() >= MOST;
+        self.since = self.since.filter(|_| is_enough).or(is_enough.then_some(now));
+    }
+}
+
+/// Tells whether a version of a service has been healthy in full.
+fn is_proven(book: &Book, (service, version): &(Text, u32)) -> bool {
+    let state = book.services.get(service).and_then(|page| page.state.as_ref());
+    state.is_some_and(|state| state.stable == Some(*version))
 }
