@@ -136,6 +136,8 @@ pub struct Agent {
     troubled: bool,
     /// The store was seen to have gone back, and has not told since what it holds of tasks.
     undone: bool,
+    /// All that the store holds of this host was listed once, in this life.
+    begun: bool,
     leaving: Option<leave::Leaving>,
     out: Vec<Effect>,
 }
@@ -192,6 +194,7 @@ impl Agent {
             rival: None,
             troubled: false,
             undone: false,
+            begun: false,
             leaving: None,
             out: Vec::new(),
             at,

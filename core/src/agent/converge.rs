@@ -115,7 +115,9 @@ impl Agent {
         }
         let task = self.issued.get(id)?.task.clone()?;
         let mut local = Local::new(task);
-        if let Some(status) = self.stored.get(id).and_then(|stored| stored.of(&local)).cloned() {
+        let stored = self.stored.get(id);
+        if let Some((stored, status)) = stored.and_then(|stored| Some((stored, stored.of(&local)?.clone()))) {
+            local.blamed = stored.blamed(&local);
             local.resume(&status);
             if !status.phase.is_over() {
                 self.miss(now, Run { attempt: status.attempt, ..local.run() }, &local);

@@ -30,7 +30,6 @@ impl Agent {
         if let Some(news) = self.session.reply(now, reply) {
             self.session_news(&news);
         }
-        let was_filled = self.mirror.is_filled();
         let mut requests = Vec::new();
         let news = self.mirror.reply(now, reply, &mut requests);
         self.request(requests);
@@ -42,7 +41,8 @@ impl Agent {
             Some(News::Trouble { prefix, why }) => self.trouble(&prefix, &why),
             None => {}
         }
-        if !was_filled && self.mirror.is_filled() {
+        if !self.begun && self.mirror.is_filled() {
+            self.begun = true;
             self.touch_all();
             self.writer.hurry(now);
         }

@@ -24,12 +24,24 @@ pub(super) struct Stored {
     pub(super) digest: u64,
     /// `None` when it cannot be read.
     pub(super) status: Option<Status>,
+    /// It stood there when this life of the agent began.
+    pub(super) former: bool,
 }
 
 impl Stored {
     /// Gives what was said of a generation.
     pub(super) fn of(&self, local: &Local) -> Option<&Status> {
         self.status.as_ref().filter(|status| status.generation == local.task.generation)
+    }
+
+    /// Counts the lives of the agent that ended while this was being started, by the last word of the one before. What a
+    /// store that was put back says later is not about its end.
+    pub(super) fn blamed(&self, local: &Local) -> u32 {
+        let blamed = |status: &Status| {
+            let ended = self.former && status.phase == Phase::Starting;
+            status.blamed.saturating_add(u32::from(ended))
+        };
+        self.of(local).map_or(0, blamed)
     }
 }
 
@@ -41,8 +53,8 @@ impl Agent {
             // A store that was put back may know of more than this agent does since it forgot the placement.
             local.unmerged |= status.as_ref().is_some_and(|status| local.is_behind(status));
         }
-        let (revision, digest) = (entry.revision, hash(&entry.value));
-        self.stored.insert(id.clone(), Stored { revision, digest, status });
+        let (revision, digest, former) = (entry.revision, hash(&entry.value), !self.begun);
+        self.stored.insert(id.clone(), Stored { revision, digest, status, former });
         self.touch(id);
     }
 

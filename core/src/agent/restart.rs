@@ -25,7 +25,6 @@ impl Local {
     pub(super) fn resume(&mut self, status: &Status) {
         self.attempt = status.attempt;
         self.failures = status.failures;
-        self.blamed = self.blame(status);
         self.reason.clone_from(&status.reason);
         self.health = status.health;
         match status.phase {
@@ -40,13 +39,6 @@ impl Local {
             Phase::Dead | Phase::Failed => self.state = State::Over(status.phase),
         }
     }
-
-    /// Counts the lives of the agent that ended while this was being started, by the last word of the one before. What a
-    /// store that was put back says to the life that saw the record itself is not about its end.
-    fn blame(&self, status: &Status) -> u32 {
-        let ended = status.phase == Phase::Starting && !self.accepted;
-        status.blamed.saturating_add(u32::from(ended))
-    }
 }
 
 impl Agent {
@@ -55,12 +47,17 @@ impl Agent {
         if !core::mem::take(&mut local.unmerged) {
             return;
         }
-        let stored = self.stored.get(&local.task.id).and_then(|stored| stored.of(local)).cloned();
-        let Some(status) = stored else { return };
+        let stored = self.stored.get(&local.task.id);
+        let Some((stored, status)) = stored.and_then(|stored| Some((stored, stored.of(local)?.clone())))
+        else {
+            return;
+        };
         let found = local.attempt;
+        if status.attempt >= found {
+            local.blamed = stored.blamed(local);
+        }
         if status.attempt == found {
             local.failures = status.failures;
-            local.blamed = local.blame(&status);
         }
         if status.attempt > found || (status.attempt == found && status.phase.is_over()) {
             if local.is_live() {
