@@ -189,8 +189,7 @@ impl World {
 
     /// Tells whether a cluster is only remembered, from before the store went back.
     pub(crate) fn is_remembered(&self, cluster: &Name) -> bool {
-        self.clusters.contains_key(cluster)
-            && !self.known.contains_key(&Key::Cluster(cluster.clone()).path())
+        self.clusters.contains_key(cluster) && !self.known.contains_key(&Key::Cluster(cluster.clone()).path())
     }
 
     /// Tells whether the record under a key is there and must not be rewritten here.

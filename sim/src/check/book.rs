@@ -490,6 +490,11 @@ impl Book {
         self.misled.get(host).is_some_and(|until| self.now <= *until + Span::secs(10))
     }
 
+    /// Tells whether the agent of a host may take what does its work there for ill, or did a moment ago: its checks say so.
+    pub(crate) fn is_deceived(&self, host: &Text) -> bool {
+        self.lying.get(host).is_some_and(|until| self.now <= *until + Span(30_000 + self.lag.0))
+    }
+
     /// Tells whether a service is configured, and listed by a cluster.
     pub(crate) fn is_wanted(&self, service: &str) -> bool {
         let listed = || {

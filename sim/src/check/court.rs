@@ -136,6 +136,12 @@ impl Court {
         *last = until.max(*last);
     }
 
+    /// Takes in that the health checks of a host say the opposite of what is so.
+    pub(crate) fn deceived(&mut self, host: Text, until: Time) {
+        let last = self.book.lying.entry(host).or_default();
+        *last = until.max(*last);
+    }
+
     pub(crate) fn ordered(&mut self, host: &Text, order: &Order) {
         for check in &mut self.checks {
             check.ordered(&self.book, host, order, &mut self.findings);

@@ -24,7 +24,7 @@ impl Check for Evidence {
             alive.healthy && old
         });
         // To stop what is not there is no more than tidying.
-        let is_misled = book.is_misled(host);
+        let is_misled = book.is_misled(host) || book.is_deceived(host);
         let page = book.hosts.get(host);
         // A copy that says stop is an order to what the store had forgotten, and to what came after it.
         let is_told = page.and_then(|page| page.twins.get(&run.id)).is_some_and(|twin| !twin.runs());

@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 #[derive(Clone, Default)]
 pub(crate) struct Outage {
     window: Option<(Time, Time)>,
-    /// What was stopped since it was not known to be there.
+    /// What was stopped since it was not known to be there, or was said to be ill.
     tidied: BTreeSet<Run>,
 }
 
 impl Check for Outage {
     fn ordered(&mut self, book: &Book, host: &Text, order: &Order, _found: &mut Findings) {
         if let Order::Stop { run, .. } = order
-            && book.is_misled(host)
+            && (book.is_misled(host) || book.is_deceived(host))
         {
             self.tidied.insert(run.clone());
         }

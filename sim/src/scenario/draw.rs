@@ -145,6 +145,8 @@ fn world(
         scenario.registry = Some(faults::registry(&mut chance));
         scenario.trickle.extend(faults::registry_trickles(&mut chance, until));
     }
+    faults::poison(&mut chance, &mut scenario.builds);
+    scenario.trickle.extend(faults::deceits(&mut chance, until));
     scenario
 }
 

@@ -60,7 +60,7 @@ impl Stage {
             | HostFault::HangPulls => self.fall_ill(host, kind, span, size),
             HostFault::ChecksLie => {
                 let name = self.hosts[host as usize].registration.host.clone();
-                self.court.book.lying.insert(name, self.now() + span);
+                self.court.deceived(name, self.now() + span);
                 self.fall_ill(host, kind, span, size)
             }
             HostFault::Twin => self.start_twin(host, span),

@@ -96,6 +96,45 @@ pub(super) fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build>
     builds
 }
 
+/// What trickles in few of the drawn worlds: what misleads an agent about its own machine.
+const DECEITS: &[(FaultKind, u64, (u64, u64))] = &[
+    (FaultKind::Host(HostFault::Jump), 20, (0, 0)),
+    (FaultKind::Host(HostFault::ExecutorLies), 15, (5, 120)),
+    (FaultKind::Host(HostFault::ChecksLie), 15, (5, 120)),
+];
+
+/// Draws what misleads agents: in most worlds nothing does, in others each of it with one chance in two.
+pub(super) fn deceits(chance: &mut Chance, until: Span) -> Vec<Trickle> {
+    if !chance.happens(300_000) {
+        return Vec::new();
+    }
+    let mut trickles = Vec::new();
+    for &(fault, per_hour, (shortest, longest)) in DECEITS {
+        let (on, per_hour) = (chance.coin(), chance.between(1, per_hour));
+        let lasting = (Span::secs(shortest), Span::secs(longest));
+        if on {
+            trickles.push(Trickle { fault, each: None, per_hour, from: Span::secs(30), until, lasting });
+        }
+    }
+    trickles
+}
+
+/// Makes one of the bad builds poison in some worlds: what it does it does soon, while it is being started.
+pub(super) fn poison(chance: &mut Chance, builds: &mut [Build]) {
+    if chance.happens(250_000)
+        && let Some(build) = builds.first_mut()
+    {
+        let most = if chance.coin() { Span(300) } else { Span::secs(8) };
+        let after = Some(chance.span(Span(1), most));
+        *build = Build::sound(build.task.clone(), build.version);
+        if chance.coin() {
+            build.kills_agent_after = after;
+        } else {
+            build.kills_host_after = after;
+        }
+    }
+}
+
 /// What trickles in drawn worlds: how often an hour at most, and for how many seconds at least and at most. Where machines
 /// are hit, it is so often for each ten of them.
 const DRIPS: &[(FaultKind, u64, (u64, u64))] = &[
