@@ -82,9 +82,12 @@ impl World {
             let host = old.task.host.clone();
             self.count_held(&host);
         }
-        if let Some(old) = &mut before
+        let mut twin = None;
+        if let Some(old) = &before
             && (old.task.generation != task.generation || old.task.host != task.host)
         {
+            // The copy stands under the host, whatever placement it is of.
+            twin = old.twin.filter(|_| old.task.host == task.host);
             before = None;
         }
         let key = (task.cluster.clone(), task.service.clone());
@@ -96,7 +99,7 @@ impl World {
         if class == Class::Healthy && before.as_ref().is_some_and(|old| old.class == Class::Mature) {
             class = Class::Mature;
         }
-        let twin = before.as_ref().and_then(|old| old.twin).or_else(|| self.stray_twin(&task));
+        let twin = twin.or(before.as_ref().and_then(|old| old.twin)).or_else(|| self.stray_twin(&task));
         let view = match before {
             Some(old) => TaskView {
                 class,
