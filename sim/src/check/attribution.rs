@@ -1,10 +1,12 @@
 //! S34: what is said of a task's health was seen on that start of that placement, and on no other; and a host that is not
 //! heard of has no healthy tasks.
 
-use super::record::{Place, TaskRecord, Text};
+use super::record::{Place, ServiceStateRecord, TaskRecord, Text};
 use super::{Alive, Book, By, Check, Fault, Findings, Seen, Write};
+use crate::event::Process;
 use callboard_core::machine::Time;
-use std::collections::BTreeMap;
+use callboard_core::store::{Guard, Op, Revision, Txn};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Remembers which starts have done their work at some time, and whose records were spoilt.
@@ -15,12 +17,26 @@ pub(crate) struct Attribution {
     /// Tasks whose records somebody once spoilt or took away by hand: what last stood there, and when that was last
     /// touched. A record that cannot be read does not take the place of one that could, and news take their time.
     spoilt: BTreeMap<Text, (Arc<TaskRecord>, Time)>,
+    /// What schedulers said of services that was true when they sent it, with the revision that it takes the place of: it
+    /// may be long on its way.
+    true_when_sent: BTreeSet<(Text, Option<Revision>, usize)>,
 }
 
 /// Generation, attempt, and whether it ever did its work.
 type Start = (u64, u32, bool);
 
 impl Check for Attribution {
+    fn sent(&mut self, book: &Book, _from: Process, txn: &Txn, _found: &mut Findings) {
+        for (key, value) in txn.ops.iter().filter_map(put) {
+            let Place::ServiceState(service) = Place::of(key) else { continue };
+            let Ok(state) = serde_json::from_str::<ServiceStateRecord>(value) else { continue };
+            let available = state.available as usize;
+            if self.known(book, &service, available) + made(book, &service, txn, available) >= available {
+                self.true_when_sent.insert((service, relied_on(txn, key), available));
+            }
+        }
+    }
+
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for write in seen.writes {
             if let Place::Task(id) = &write.place {
@@ -30,7 +46,10 @@ impl Check for Attribution {
         for write in seen.writes {
             match (&write.place, &seen.by) {
                 (Place::Status { host, id }, By::Agent(_)) => self.judge_word(seen.book, host, id, found),
-                (Place::ServiceState(service), By::Scheduler) => self.judge_count(seen.book, service, found),
+                (Place::ServiceState(service), By::Scheduler) => {
+                    let revision = seen.txn.and_then(|txn| relied_on(txn, &write.key));
+                    self.judge_count(seen.book, service, revision, found);
+                }
                 (_, By::Agent(_) | By::Scheduler | By::User | By::Stranger | By::Session) => {}
             }
         }
@@ -71,12 +90,23 @@ impl Attribution {
         }
     }
 
-    /// A scheduler says how many tasks of a service do their work.
-    fn judge_count(&self, book: &Book, service: &Text, found: &mut Findings) {
-        let Some(page) = book.services.get(service) else { return };
-        let available = page.state.as_ref().map_or(0, |state| state.available as usize);
-        if available <= page.confirmed.len() {
-            return;
+    /// A scheduler says how many tasks of a service do their work, or did when it said so.
+    fn judge_count(&mut self, book: &Book, service: &Text, revision: Option<Revision>, found: &mut Findings) {
+        let state = book.services.get(service).and_then(|page| page.state.as_ref());
+        let available = state.map_or(0, |state| state.available as usize);
+        let was_true = self.true_when_sent.contains(&(service.clone(), revision, available));
+        self.true_when_sent.retain(|(of, at, _)| of != service || *at > revision);
+        let known = self.known(book, service, available);
+        if known < available && !was_true {
+            let what = format!("{available} tasks of {service} count as healthy, {known} are known to be");
+            found.blame("S34", what);
+        }
+    }
+
+    /// Counts the tasks of a service of which it can be known that they do their work, or so many as are asked for.
+    fn known(&self, book: &Book, service: &Text, wanted: usize) -> usize {
+        if book.services.get(service).is_some_and(|page| page.confirmed.len() >= wanted) {
+            return wanted;
         }
         let spoilt = self.spoilt.values().filter(|(task, at)| {
             let stands = book.junk.contains(&path(&task.id));
@@ -84,12 +114,7 @@ impl Attribution {
             task.service == *service && is_spoilt && !book.tasks.contains_key(&task.id)
         });
         let known = book.tasks_of(service).chain(spoilt.map(|(task, _)| task));
-        let confirmed = known.filter(|task| book.confirmed(task)).count();
-        if confirmed < available {
-            let what =
-                format!("{available} tasks of {service} count as healthy, {confirmed} are known to be");
-            found.blame("S34", what);
-        }
+        known.filter(|task| book.confirmed(task)).count()
     }
 
     fn judge_word(&self, book: &Book, host: &Text, id: &Text, found: &mut Findings) {
@@ -118,6 +143,36 @@ impl Attribution {
             found.blame("S34", format!("{id} {generation}.{attempt} on {host} never worked, and is said to"));
         }
     }
+}
+
+/// Counts the tasks of a service that work already and get a record by a transaction, where so many are asked for.
+fn made(book: &Book, service: &Text, txn: &Txn, wanted: usize) -> usize {
+    if book.amnesia.is_none() || wanted == 0 {
+        return 0;
+    }
+    let tasks = txn.ops.iter().filter_map(put).filter_map(|(key, value)| {
+        let Place::Task(id) = Place::of(key) else { return None };
+        let task = serde_json::from_str::<TaskRecord>(value).ok()?;
+        let known = book.tasks.get(&id).map(|known| known.generation);
+        (known != Some(task.generation) && task.service == *service).then_some(task)
+    });
+    tasks.filter(|task| book.confirmed(task)).count()
+}
+
+/// Gives what is put under a key.
+fn put(op: &Op) -> Option<(&str, &str)> {
+    match op {
+        Op::Put { key, value, .. } => Some((key, value)),
+        Op::Delete { .. } => None,
+    }
+}
+
+/// Gives the revision of a key on which a transaction relies.
+fn relied_on(txn: &Txn, key: &str) -> Option<Revision> {
+    txn.guards.iter().find_map(|guard| match guard {
+        Guard::At { key: at, revision } if at == key => Some(*revision),
+        Guard::At { .. } | Guard::Absent { .. } | Guard::Held { .. } => None,
+    })
 }
 
 /// The key of a task's own record.

@@ -167,12 +167,12 @@ impl Write {
             Place::Task(_) | Place::Twin { .. } => self.task_after.is_none(),
             Place::Status { .. } => parse::<StatusRecord>(text).is_none(),
             Place::Ledger(_) => parse::<LedgerRecord>(text).is_none(),
+            Place::Definition(..) => parse::<DefinitionRecord>(text).is_none(),
             Place::Orphan { .. }
             | Place::ServiceState(_)
             | Place::Lock(_)
             | Place::Cluster(_)
             | Place::Service(_)
-            | Place::Definition(..)
             | Place::HostConfig(_)
             | Place::Registration(_)
             | Place::Alive(_)
@@ -259,7 +259,9 @@ impl Book {
     fn put_rest(&mut self, place: Place, text: Option<&str>) {
         let now = self.now;
         match place {
-            Place::Cluster(name) => match text.and_then(parse) {
+            Place::Cluster(name) => match text.and_then(parse::<ClusterRecord>) {
+                // One that speaks of another than its key is none.
+                Some(record) if record.name != name => {}
                 Some(record) => {
                     self.clusters.insert(name, record);
                 }

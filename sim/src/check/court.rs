@@ -256,7 +256,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(budget::Budget),
         Box::new(outage::Outage::default()),
         Box::new(generation::Immutable),
-        Box::new(versions::Versions),
+        Box::new(versions::Versions::default()),
         Box::new(copies::Copies),
         Box::new(exclusive::Exclusive),
         Box::new(orphan::Orphans),

@@ -1,6 +1,10 @@
 //! S21: nothing of ours lives that nobody issued.
 
 use super::{Check, End, Findings};
+use callboard_core::machine::Span;
+
+/// How long it may take until what is not needed any more is gone.
+const KEPT: Span = Span::secs(60);
 
 /// Looks at what lives at the end on hosts whose agents are well.
 #[derive(Clone)]
@@ -29,7 +33,13 @@ impl Check for Orphans {
                 // the order to stop, if there was one: nobody who has not obeyed it yet can know of it.
                 let is_of_nothing = end.book.meant.get(id).is_none_or(|service| !end.book.is_wanted(service));
                 let is_ordered = ended.is_some_and(|at| end.book.amnesia.is_none_or(|then| *at > then));
-                let forgotten = end.book.is_forgotten(id, alive) && !is_ordered && is_of_nothing;
+                // What does its work goes on for as long as too few others do theirs.
+                let is_kept = || {
+                    let service = end.book.meant.get(id);
+                    service.is_some_and(|service| end.book.is_kept(service, KEPT))
+                };
+                let forgotten =
+                    end.book.is_forgotten(id, alive) && !is_ordered && (is_of_nothing || is_kept());
                 if old && !lately && !forgotten && twin.is_none_or(|twin| twin.generation != alive.generation)
                 {
                     found.blame(

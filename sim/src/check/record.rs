@@ -254,6 +254,7 @@ impl fmt::Display for RolloutRecord {
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct ClusterRecord {
+    pub(crate) name: Text,
     #[serde(default)]
     pub(crate) services: Vec<Text>,
 }

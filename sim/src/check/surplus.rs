@@ -29,7 +29,8 @@ impl Surplus {
             }
             let since = *self.since.entry(service.clone()).or_insert(book.now);
             let lasting = book.now.since(since.max(self.trouble_until));
-            if lasting > Span(BOUND.0 + book.lag.0) {
+            // What was told to stop goes on for as long as too few others do their work.
+            if lasting > Span(BOUND.0 + book.lag.0) && !book.is_kept(service, BOUND) {
                 let what =
                     format!("{service} has {} healthy tasks for {lasting}, its max is {max}", page.healthy);
                 found.blame("double", what);

@@ -1,20 +1,40 @@
 //! S18: only versions that exist are run, of a version that has not proven itself no more than `max_parallel` are on their
 //! way at once, and it has proven itself only when all of its tasks did their work for long enough.
 
-use super::record::{Place, RolloutRecord, TaskRecord, Text};
+use super::record::{Place, RolloutRecord, ServiceStateRecord, TaskRecord, Text};
 use super::{Book, By, Check, Findings, Seen};
+use crate::event::Process;
 use callboard_core::machine::Span;
+use callboard_core::store::{Op, Txn};
 use std::collections::BTreeSet;
 
 /// Looks at the versions of what is created.
-#[derive(Clone)]
-pub(crate) struct Versions;
+#[derive(Clone, Default)]
+pub(crate) struct Versions {
+    /// Versions of services of which it was true that they had proven themselves when somebody sent that: it may be long on
+    /// its way.
+    proven: BTreeSet<(Text, u32)>,
+}
 
 impl Check for Versions {
+    fn sent(&mut self, book: &Book, _from: Process, txn: &Txn, _found: &mut Findings) {
+        for op in &txn.ops {
+            let Op::Put { key, value, .. } = op else { continue };
+            let Place::ServiceState(service) = Place::of(key) else { continue };
+            let Ok(state) = serde_json::from_str::<ServiceStateRecord>(value) else { continue };
+            if state.rollout == RolloutRecord::Done && unproven(book, &service, &state).is_none() {
+                self.proven.insert((service, state.version));
+            }
+        }
+    }
+
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         let mut rolled: BTreeSet<(&Text, u32)> = BTreeSet::new();
         for task in seen.created() {
-            if !seen.book.definitions.contains_key(&(task.task_name.clone(), task.version)) {
+            // What somebody wrote over it by hand takes it from nobody who knew it.
+            let key = format!("config/task_definitions/{}/{}", task.task_name, task.version);
+            let is_known = seen.book.definitions.contains_key(&(task.task_name.clone(), task.version));
+            if !is_known && !seen.book.junk.contains(&key) {
                 let what = format!(
                     "{} runs version {} of {}, which does not exist",
                     task.id, task.version, task.task_name
@@ -28,7 +48,7 @@ impl Check for Versions {
                 let was_done =
                     write.state_before.as_ref().is_some_and(|state| state.rollout == RolloutRecord::Done);
                 if !was_done {
-                    judge_end(seen.book, service, found);
+                    self.judge_end(seen.book, service, found);
                 }
             }
         }
@@ -62,13 +82,25 @@ impl Check for Versions {
     }
 }
 
-/// A scheduler may say that a version has proven itself.
-fn judge_end(book: &Book, service: &Text, found: &mut Findings) {
-    let Some(page) = book.services.get(service) else { return };
-    let (Some(state), Some(record)) = (&page.state, &page.record) else { return };
-    if state.rollout != RolloutRecord::Done || state.version != record.task_version {
-        return;
+impl Versions {
+    /// A scheduler may say that a version has proven itself.
+    fn judge_end(&self, book: &Book, service: &Text, found: &mut Findings) {
+        let state = book.services.get(service).and_then(|page| page.state.as_ref());
+        let Some(state) = state.filter(|state| state.rollout == RolloutRecord::Done) else { return };
+        if self.proven.contains(&(service.clone(), state.version)) {
+            return;
+        }
+        if let Some(task) = unproven(book, service, state) {
+            let what = format!("version {} of {service} counts as proven, {} is not", state.version, task.id);
+            found.blame("S18", what);
+        }
     }
+}
+
+/// Finds a task of a service that has not done its work for long enough.
+fn unproven<'a>(book: &'a Book, service: &Text, state: &ServiceStateRecord) -> Option<&'a TaskRecord> {
+    let page = book.services.get(service)?;
+    let record = page.record.as_ref().filter(|record| record.task_version == state.version)?;
     // Clocks go wrong by a tenth.
     let proof = Span(record.proof().0 * 8 / 10);
     let is_unproven = |task: &TaskRecord| {
@@ -76,9 +108,11 @@ fn judge_end(book: &Book, service: &Text, found: &mut Findings) {
         let is_new = |since| book.now.since(since) < proof && book.amnesia.is_none_or(|at| at < since);
         status.healthy_until.is_none() && status.healthy_since.is_none_or(is_new)
     };
+    // Of what came to be only just nobody need know.
+    let is_known = |task: &TaskRecord| {
+        let issued = book.first_issued.get(&(task.id.clone(), task.generation));
+        issued.is_some_and(|at| book.now.since(*at) > book.ignorance())
+    };
     let issued = page.issued.iter().filter_map(|id| book.tasks.get(id));
-    if let Some(task) = issued.into_iter().find(|task| is_unproven(task)) {
-        let what = format!("version {} of {service} counts as proven, {} is not", state.version, task.id);
-        found.blame("S18", what);
-    }
+    issued.map(|task| &**task).find(|task| is_known(task) && is_unproven(task))
 }

@@ -437,6 +437,7 @@ impl Stage {
     pub(super) fn go_back(&mut self, to: Option<Time>) {
         let ended = self.store.go_back(to);
         self.court.restored(self.store.memory.entries(""));
+        self.notice_junk();
         self.tell_ended(ended);
         self.expiry = None;
         self.store_trouble(Span::secs(60));

@@ -18,6 +18,9 @@ pub(super) struct Junk {
     before: Option<String>,
 }
 
+/// How long it takes until somebody sees that junk is back.
+const NOTICED: Span = Span::secs(60);
+
 impl Stage {
     /// Adds a field that nobody here knows to all that was issued.
     pub(super) fn annotate(&mut self) {
@@ -68,15 +71,25 @@ impl Stage {
         if !self.store.takes_puts(now) {
             return self.queue.push(now + Span::secs(1), Event::Undo(Undo::Mend));
         }
-        let (over, left): (Vec<Junk>, _) =
-            std::mem::take(&mut self.junk).into_iter().partition(|junk| junk.until <= now);
-        self.junk = left;
-        for Junk { key, value, before, .. } in over {
-            if self.store.memory.get(&key).is_some_and(|entry| entry.value == value) {
-                let is_users = key.starts_with("config/");
-                self.write_by_hand(vec![(key, before.filter(|_| is_users))]);
-            }
+        let over = self.junk.iter().filter(|junk| junk.until <= now && self.stands(junk));
+        let over: Vec<Junk> = over.cloned().collect();
+        for junk in over {
+            let is_users = junk.key.starts_with("config/");
+            self.write_by_hand(vec![(junk.key, junk.before.filter(|_| is_users))]);
         }
+    }
+
+    /// Has mended again what stands again: the store was put back.
+    pub(super) fn notice_junk(&mut self) {
+        let at = self.now() + NOTICED;
+        if self.junk.iter().any(|junk| junk.until <= at && self.stands(junk)) {
+            self.calm_from = self.calm_from.max(at);
+            self.queue.push(at, Event::Undo(Undo::Mend));
+        }
+    }
+
+    fn stands(&self, junk: &Junk) -> bool {
+        self.store.memory.get(&junk.key).is_some_and(|entry| entry.value == junk.value)
     }
 
     /// Takes one of the two records of a task away.
