@@ -1,6 +1,6 @@
-//! S24: what takes down hosts, or their agents, as it is started goes no further than to a second one. What has proven itself
-//! need not be blamed for what went down together with what has not. The store is told of each start before it is ordered,
-//! or could not be told.
+//! S24: what takes down hosts, or their agents, as it is started goes no further than to a second one. What has proven
+//! itself need not be blamed for what went down together with what has not. The store is told of each start before it is
+//! ordered, or could not be told.
 
 use super::record::{Place, Step, Text};
 use super::{Book, By, Check, Fault, Findings, Seen};
