@@ -89,6 +89,7 @@ scenarios! {
     one_way_partition: "one-way-partition",
     poison_task: "poison-task",
     power_loss: "power-loss",
+    preemption: "preemption",
     rack_loss: "rack-loss",
     registry: "registry",
     renamed_host: "renamed-host",

@@ -75,6 +75,7 @@ fn spec(port: u16, attempt: u32, checks: Vec<Check>) -> Spec {
         disk: 0,
         resources: BTreeMap::new(),
         desired: Desired::Run,
+        makes_room_for: None,
         reason: "placed".into(),
         tenure: 1,
     };

@@ -138,7 +138,7 @@ fn counts(world: &World, found: &mut Vec<Violation>) {
         let Some(config) = world.services.get(service).filter(|config| config.kind.is_counted()) else {
             continue;
         };
-        let dirty = world.dirty.iter().any(|(_, of)| of == service);
+        let dirty = world.dirty.iter().any(|(_, _, of)| of == service);
         let may_go = config.floor() == 0 || proven > config.floor();
         if !dirty && issued > config.max && may_go {
             let what = format!("{service}: {issued} tasks are issued, max is {}", config.max);

@@ -27,6 +27,7 @@ mod rule;
 mod scope;
 mod search;
 mod spread;
+mod victims;
 
 pub use amount::Amount;
 pub use departure::Departure;
@@ -40,3 +41,4 @@ pub use remedy::Remedy;
 pub(crate) use remedy::remedies;
 pub(crate) use rule::check_rule;
 pub use search::{Search, View};
+pub use victims::{Bystander, Toll, VICTIMS_MAX, victims};

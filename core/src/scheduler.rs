@@ -12,6 +12,7 @@ mod campaign;
 mod exclusive;
 mod explain;
 mod place;
+mod preempt;
 mod quarantine;
 mod reconcile;
 mod repair;
@@ -24,6 +25,7 @@ mod system;
 mod writes;
 
 pub use explain::{Explanation, HostReason, explain};
+pub use preempt::{Sacrifice, sacrifice};
 
 use crate::keys;
 use crate::machine::{Machine, Span, Time, Wake};
@@ -238,7 +240,7 @@ impl Scheduler {
         }
         self.settle_in();
         let mut held = self.tenures.iter().filter(|(_, tenure)| tenure.ready);
-        if !held.any(|(cluster, _)| self.world.dirty_after(cluster, "").is_some()) {
+        if !held.any(|(cluster, _)| self.world.dirty_after(cluster, None).is_some()) {
             self.plan_at = None;
             return;
         }
@@ -260,10 +262,10 @@ impl Scheduler {
             }
             tenure.ready = true;
             let services = self.world.clusters.get(cluster).map(|of| of.services.clone()).unwrap_or_default();
-            self.world.dirty.extend(services.into_iter().map(|service| (cluster.clone(), service)));
+            services.iter().for_each(|service| self.world.touch(cluster, service));
             let groups: Vec<GroupKey> =
                 self.world.groups.keys().filter(|key| key.0 == *cluster).cloned().collect();
-            self.world.dirty.extend(groups);
+            groups.iter().for_each(|key| self.world.touch_group(key));
         }
     }
 
@@ -278,12 +280,13 @@ impl Scheduler {
             }
             batch.name_store(&mut self.world, &self.settings.instance);
             repair::mend(now, &mut self.world, &mut batch);
-            let mut last: Name = "".into();
-            while let Some(key) = self.world.dirty_after(&cluster, &last).cloned() {
-                self.world.dirty.remove(&key);
-                last = key.1.clone();
+            let mut last = None;
+            while let Some(turn) = self.world.dirty_after(&cluster, last.as_ref()).cloned() {
+                self.world.dirty.remove(&turn);
+                let key = (turn.0.clone(), turn.2.clone());
+                last = Some(turn);
                 if !plan_service(now, &mut self.world, &mut batch, &key) {
-                    self.world.dirty.insert(key);
+                    self.world.touch_group(&key);
                     break;
                 }
                 if !batch.has_room(1) {
@@ -343,6 +346,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
             round.take_back();
             round.scale_down();
             round.retire(created);
+            round.make_room(created);
             round.finish_rollout();
         }
     }

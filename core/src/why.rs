@@ -4,6 +4,7 @@
 use crate::machine::Span;
 use crate::model::{Generation, Name, Version};
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,17 @@ pub enum Note {
         host: Name,
         /// Why.
         why: StopReason,
+    },
+    /// Tasks are about to be told to stop for one that is more important and has no place.
+    MakingRoom {
+        /// The service that the room is for.
+        service: Name,
+        /// Where.
+        host: Name,
+        /// The tasks.
+        victims: Vec<Name>,
+        /// Why these, in words.
+        why: String,
     },
     /// A task's end was confirmed and its record removed.
     Removed {
@@ -177,6 +189,13 @@ pub enum StopReason {
         /// In the agent's words.
         why: String,
     },
+    /// A task of another service that has no place takes its room.
+    Preempted {
+        /// That service.
+        by: Name,
+        /// How important its task is, and how important this one.
+        priorities: (u8, u8),
+    },
     /// Its record is damaged or contradicts another.
     BadRecord {
         /// What is wrong.
@@ -195,6 +214,7 @@ impl StopReason {
             | StopReason::Rollout { .. }
             | StopReason::Drain
             | StopReason::Unqualified { .. }
+            | StopReason::Preempted { .. }
             | StopReason::MoveRequested { .. } => true,
             StopReason::NotHealthy { .. }
             | StopReason::Quarantined
@@ -202,6 +222,13 @@ impl StopReason {
             | StopReason::HostLost
             | StopReason::BadRecord { .. } => false,
         }
+    }
+}
+
+impl StopReason {
+    /// Gives the service that gets the room of a task that stops for this reason.
+    pub(crate) fn beneficiary(&self) -> Option<&Name> {
+        if let StopReason::Preempted { by, .. } = self { Some(by) } else { None }
     }
 }
 
@@ -219,6 +246,9 @@ impl fmt::Display for StopReason {
             StopReason::Drain => f.write_str("its host is being drained"),
             StopReason::Unqualified { why } => write!(f, "its host no longer qualifies: {why}"),
             StopReason::MoveRequested { why } => write!(f, "moved: {why}"),
+            StopReason::Preempted { by, priorities: (theirs, own) } => {
+                write!(f, "makes room for {by}, whose priority is {theirs}, its own {own}")
+            }
             StopReason::BadRecord { why } => write!(f, "its record is damaged: {why}"),
         }
     }
@@ -229,6 +259,10 @@ impl fmt::Display for Note {
         match self {
             Note::Placed { id, host, why, .. } => write!(f, "{id} placed on {host}: {why}"),
             Note::StopOrdered { id, host, why, .. } => write!(f, "{id} on {host} told to stop: {why}"),
+            Note::MakingRoom { service, host, victims, why } => {
+                let victims = victims.join(", ");
+                write!(f, "{service}: room is made on {host}, {victims} will be told to stop: {why}")
+            }
             Note::Removed { id, host } => write!(f, "{id} is gone from {host}"),
             Note::RolloutStarted { service, version } => {
                 write!(f, "{service}: rolling out version {version}")

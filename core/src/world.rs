@@ -8,11 +8,13 @@ mod host;
 mod intake;
 mod orphan;
 mod task;
+mod turn;
 
 pub use group::{Group, GroupKey};
 pub(crate) use host::LedgerChange;
 pub use host::{HostView, PRESSED_PERCENT, Presence};
 pub use task::{Class, TaskView};
+pub(crate) use turn::Turn;
 
 use crate::keys::Key;
 use crate::machine::{Span, Time};
@@ -25,7 +27,6 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Bound;
 use serde::{Deserialize, Serialize};
 
 /// All a scheduler knows.
@@ -92,8 +93,10 @@ pub struct World {
     pub(crate) unpaired: BTreeSet<Name>,
     /// Hosts and ids of copies without a record.
     pub(crate) strays: BTreeSet<(Name, Name)>,
-    /// Groups to look at again.
-    pub(crate) dirty: BTreeSet<GroupKey>,
+    /// Groups to look at again, the more important ones of each cluster first.
+    pub(crate) dirty: BTreeSet<Turn>,
+    /// Hosts and ids of tasks that stop to make room for a more important service.
+    pub(crate) promised: BTreeSet<(Name, Name)>,
     /// Moments at which something must be looked at again.
     pub(crate) timers: BTreeSet<(Time, Timer)>,
     /// Worth telling.
@@ -195,56 +198,6 @@ impl World {
     /// Tells whether the record under a key is there and must not be rewritten here.
     pub(crate) fn is_untouchable(&self, key: &Key) -> bool {
         !self.untouchable.is_empty() && self.untouchable.contains_key(&key.path())
-    }
-
-    /// Gives the next service of a cluster, by name, that is to be looked at again.
-    pub(crate) fn dirty_after(&self, cluster: &Name, service: &str) -> Option<&GroupKey> {
-        let from = Bound::Excluded((cluster.clone(), service.into()));
-        self.dirty.range((from, Bound::Unbounded)).next().filter(|key| key.0 == *cluster)
-    }
-
-    /// Looks at a group again at the next planning.
-    pub(crate) fn touch(&mut self, cluster: &Name, service: &Name) {
-        self.dirty.insert((cluster.clone(), service.clone()));
-    }
-
-    /// Looks at a service again, in the cluster that lists it and in those that still have tasks of it.
-    pub(crate) fn touch_service(&mut self, service: &Name) {
-        if let Some(cluster) = self.homes.get(service).cloned() {
-            self.touch(&cluster, service);
-        }
-        let clusters: Vec<Name> = self
-            .clusters
-            .keys()
-            .filter(|cluster| self.groups.contains_key(&((*cluster).clone(), service.clone())))
-            .cloned()
-            .collect();
-        for cluster in clusters {
-            self.touch(&cluster, service);
-        }
-    }
-
-    /// Looks again at the services that have a task on each host that qualifies: it may be other hosts now.
-    pub(crate) fn touch_systems(&mut self) {
-        let homes = self
-            .systems
-            .iter()
-            .filter_map(|service| Some((self.homes.get(service)?.clone(), service.clone())));
-        self.dirty.extend(homes);
-    }
-
-    /// Tries again what could not be placed: something changed that may help.
-    pub(crate) fn retry_blocked(&mut self) {
-        self.dirty.extend(self.blocked.keys().cloned());
-    }
-
-    /// Tries again what could not be placed and belongs beside a service that has got another task.
-    pub(crate) fn retry_neighbors(&mut self, service: &Name) {
-        let belongs = |(_, blocked): &&GroupKey| {
-            let placement = self.services.get(blocked).map(|service| &service.placement);
-            placement.is_some_and(|placement| placement.near.iter().any(|near| near.service == *service))
-        };
-        self.dirty.extend(self.blocked.keys().filter(belongs).cloned());
     }
 
     /// Remembers that a service failed on a host, so that it is tried elsewhere, and here only after a while.

@@ -112,6 +112,9 @@ fn about(note: &Note) -> About {
         Note::Placed { id, service, host, .. } | Note::StopOrdered { id, service, host, .. } => {
             About { service: text(service), task: text(id), host: text(host) }
         }
+        Note::MakingRoom { service, host, .. } => {
+            About { service: text(service), host: text(host), task: None }
+        }
         Note::Removed { id, host } => About { task: text(id), host: text(host), service: None },
         Note::RolloutStarted { service, .. }
         | Note::RolloutDone { service, .. }
@@ -135,6 +138,7 @@ fn kind(note: &Note) -> &'static str {
     match note {
         Note::Placed { .. } => "placed",
         Note::StopOrdered { .. } => "stop_ordered",
+        Note::MakingRoom { .. } => "making_room",
         Note::Removed { .. } => "removed",
         Note::RolloutStarted { .. } => "rollout_started",
         Note::RolloutDone { .. } => "rollout_done",

@@ -38,6 +38,8 @@ mod ownership;
 mod pair;
 mod poison;
 mod ports;
+mod precedence;
+mod preemption;
 mod prefix;
 mod prompt;
 mod quiet;

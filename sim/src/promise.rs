@@ -91,6 +91,11 @@ pub const PROMISES: &[Promise] = &[
     ),
     promise("S39", "the store and the machines do not grow without bound", Checked("growth")),
     promise("S40", "whatever waits says why", Checked("honesty")),
+    promise(
+        "S41",
+        "nobody makes room but for what is more important, asks for it, and has room then",
+        Checked("preemption"),
+    ),
     promise("L1", "every service gets the healthy tasks it shall have", Checked("convergence")),
     promise("L2", "then nothing changes any more", Checked("quiet")),
     promise("L3", "no cluster is without a lock holder for long", Checked("vacancy")),
@@ -123,6 +128,7 @@ pub const PROMISES: &[Promise] = &[
     ),
     promise("L19", "what is in doubt is read once", Checked("reread")),
     promise("L20", "what is said of hosts and tasks is how they fare", Checked("freshness")),
+    promise("L21", "what may take room of the less important gets it soon", Checked("precedence")),
 ];
 
 #[cfg(test)]

@@ -260,6 +260,7 @@ fn report(played: Played) -> Rehearsal {
             }
             Note::RolloutFailed { service, why, .. } => rehearsal.failed.push((service, why)),
             Note::Removed { .. }
+            | Note::MakingRoom { .. }
             | Note::RolloutStarted { .. }
             | Note::RolloutDone { .. }
             | Note::HostSuspect { .. }

@@ -155,6 +155,8 @@ pub struct ServiceChange {
     pub min: Option<u32>,
     /// How many may be issued.
     pub max: Option<u32>,
+    /// Whether its tasks may take the room of less important ones.
+    pub preempt: Option<bool>,
     /// Stops the service, or starts it again.
     pub stopped: Option<bool>,
     /// Tries a failed rollout again.
@@ -235,6 +237,7 @@ impl ServiceChange {
         set(&mut service.min, self.min);
         set(&mut service.max, self.max);
         set(&mut service.retry, self.retry);
+        service.preempt = self.preempt.unwrap_or(service.preempt);
         service.stopped = self.stopped.unwrap_or(service.stopped);
         serde_json::to_string(&service).ok()
     }

@@ -62,6 +62,7 @@ pub const POINTS: &[&str] = &[
     "stop: orphaned",
     "stop: host lost",
     "stop: drain",
+    "stop: preempted",
     "stop: memory pressure",
     "rollout: started",
     "rollout: done",

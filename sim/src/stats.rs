@@ -88,6 +88,7 @@ impl Stats {
             }
             Note::MoveRequested { .. } => self.move_requests += 1,
             Note::Placed { .. }
+            | Note::MakingRoom { .. }
             | Note::Removed { .. }
             | Note::RolloutStarted { .. }
             | Note::RolloutDone { .. }
@@ -171,6 +172,7 @@ fn word_for(why: &StopReason) -> (&'static str, bool) {
         StopReason::HostLost => ("host lost", true),
         StopReason::Drain => ("drain", true),
         StopReason::Unqualified { .. } => ("unqualified", false),
+        StopReason::Preempted { .. } => ("preempted", true),
         StopReason::MoveRequested { .. } => ("memory pressure", true),
         StopReason::BadRecord { .. } => ("bad record", false),
     }

@@ -201,6 +201,7 @@ fn concerned(note: &Note) -> (Option<Name>, Option<Name>, Option<Name>) {
         Note::Placed { id, service, host, .. } | Note::StopOrdered { id, service, host, .. } => {
             (Some(host.clone()), Some(service.clone()), Some(id.clone()))
         }
+        Note::MakingRoom { service, host, .. } => (Some(host.clone()), Some(service.clone()), None),
         Note::Removed { id, host } => (Some(host.clone()), None, Some(id.clone())),
         Note::RolloutStarted { service, .. }
         | Note::RolloutDone { service, .. }

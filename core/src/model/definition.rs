@@ -38,7 +38,8 @@ pub struct TaskDefinition {
     /// Whatever else hosts count, reserved there, by name: `gpu: 2`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub resources: BTreeMap<Name, u64>,
-    /// From 0 to 100, larger is more important; the less important are moved first when a host runs out of memory.
+    /// From 0 to 100, larger is more important. The less important are moved first when a host runs out of memory, wait
+    /// longest for room, and make room for those that may take it.
     #[serde(default = "default_priority")]
     pub priority: u8,
     /// How long a task may take to end after it was asked to, before it is killed.

@@ -36,6 +36,9 @@ pub struct Service {
     /// At most one task of it lives at any moment, wherever: none comes in the place of one that may still be there.
     #[serde(default, skip_serializing_if = "is_default")]
     pub exclusive: bool,
+    /// Its tasks may take the room of less important ones where they have no place otherwise.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub preempt: bool,
     /// Where its tasks may run, and where it likes them best.
     #[serde(default, skip_serializing_if = "is_default")]
     pub placement: Placement,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// A placed task. Source: the lock holder of its cluster; written under both of its keys at once.
 ///
-/// Host, version, port and claim never change within a generation; only `desired` does, from run to stop.
+/// Host, version, port and claim never change within a generation; only `desired` does, from run to stop, and what is said of
+/// that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// `<cluster>-<service>-<version>-<instance>`; never parsed.
@@ -47,6 +48,10 @@ pub struct Task {
     pub resources: BTreeMap<Name, u64>,
     /// What the agent shall do with it.
     pub desired: Desired,
+    /// The more important service for which it shall stop. Until nothing of it is left, its host is kept from what is less
+    /// important than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub makes_room_for: Option<Name>,
     /// Why it is here, or why it shall stop, in words.
     pub reason: String,
     /// The tenure under which it was last written; an agent refuses one older than it has seen.

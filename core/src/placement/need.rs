@@ -176,12 +176,16 @@ impl Need {
         self.choose_ports(row, 0).is_none().then_some(Obstacle::NoPort)
     }
 
+    /// Gives the ports that no other can stand in for.
+    pub(super) fn fixed_ports(&self) -> impl Iterator<Item = (Protocol, u16)> {
+        self.ports.iter().filter_map(|need| Some((need.protocol, need.fixed?)))
+    }
+
     /// Chooses the ports of a task on a host, in the order of its definition, its own port first. Provided ports are looked
     /// for from a place in the host's range on that `salt` chooses.
     #[must_use]
     pub fn choose_ports(&self, row: &Row, salt: u64) -> Option<Vec<u16>> {
-        let mut chosen: Vec<(Protocol, u16)> =
-            self.ports.iter().filter_map(|need| Some((need.protocol, need.fixed?))).collect();
+        let mut chosen: Vec<(Protocol, u16)> = self.fixed_ports().collect();
         let mut ports = Vec::new();
         for need in &self.ports {
             let port = match need.fixed {

@@ -93,6 +93,8 @@ pub enum Obstacle {
     NoPort,
     /// What it has given away cannot be written down.
     Ledger(&'static str),
+    /// Room is being made there for this service, which is more important.
+    Promised(Name),
     /// The service failed there, and is tried there again only then.
     Avoided {
         /// From now.
@@ -127,6 +129,7 @@ impl Obstacle {
             | Obstacle::Port(_)
             | Obstacle::NoPort
             | Obstacle::Ledger(_)
+            | Obstacle::Promised(_)
             | Obstacle::Avoided { .. } => None,
         }
     }
@@ -158,6 +161,7 @@ impl Obstacle {
             Obstacle::Port(port) => format!("with port {port} taken"),
             Obstacle::NoPort => "without a free port".into(),
             Obstacle::Ledger(why) => format!("whose ledger {why}"),
+            Obstacle::Promised(service) => format!("whose room is made for {service}"),
             Obstacle::Avoided { why, .. } => format!("avoided since it failed there ({why})"),
         }
     }
@@ -187,6 +191,9 @@ impl fmt::Display for Obstacle {
             Obstacle::Port(port) => write!(f, "port {port} is taken"),
             Obstacle::NoPort => f.write_str("no port of its range is free"),
             Obstacle::Ledger(why) => write!(f, "its ledger {why}"),
+            Obstacle::Promised(service) => {
+                write!(f, "room is being made there for {service}, which is more important")
+            }
             Obstacle::Avoided { again_in, times, why } => {
                 write!(f, "failed there {times} times, tried again in {again_in}: {why}")
             }

@@ -81,6 +81,7 @@ impl<'a> Placer<'a> {
             disk: definition.disk,
             resources: definition.resources.clone(),
             desired: Desired::Run,
+            makes_room_for: None,
             reason: self.search.why(view, row),
             tenure: self.tenure,
         })

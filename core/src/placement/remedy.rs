@@ -33,6 +33,15 @@ pub enum Remedy {
         /// How many there are.
         hosts: usize,
     },
+    /// Less important tasks make room.
+    TakeRoom {
+        /// The host.
+        host: Name,
+        /// The tasks, with their priorities.
+        victims: Vec<(Name, u8)>,
+        /// Its service asks for it, so that they do where nothing keeps them.
+        asked: bool,
+    },
     /// There are more hosts like one that would do were it empty.
     MoreHosts {
         /// How many would take all that wait.
@@ -117,6 +126,12 @@ impl fmt::Display for Remedy {
                 let others = if *hosts == 2 { "1 other" } else { &format!("{} others", hosts - 1) };
                 write!(f, "fits on {host}, and on {others} alike, {}", once(obstacle))
             }
+            Remedy::TakeRoom { host, victims, asked } => {
+                let victims: Vec<String> =
+                    victims.iter().map(|(id, priority)| format!("{id} (priority {priority})")).collect();
+                let how = if *asked { "as" } else { "with `preempt: true`:" };
+                write!(f, "fits on {host} {how} {} would make room", victims.join(", "))
+            }
             Remedy::MoreHosts { count, like, rules } => {
                 let hosts = if *count == 1 { "host" } else { "hosts" };
                 write!(f, "fits with {count} more {hosts} like {like}")?;
@@ -154,6 +169,7 @@ fn once(obstacle: &Obstacle) -> String {
         | Obstacle::Resource { .. } => "once enough is free".into(),
         Obstacle::Port(port) => format!("once port {port} is free there"),
         Obstacle::NoPort => "once a port of its range is free".into(),
+        Obstacle::Promised(service) => format!("once {service} is there and leaves room"),
         Obstacle::Ledger(_) => "once its ledger can be written".into(),
         Obstacle::Avoided { again_in, .. } => format!("in {again_in}, when it is tried there again"),
     }

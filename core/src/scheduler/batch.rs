@@ -39,6 +39,12 @@ const WEIGHT_TRIED: usize = 20;
 /// More than one step weighs: removing a task deletes its pair and its status, and writes the ledger and the service's
 /// state.
 const WEIGHT_A_STEP: usize = 8;
+/// What weighs that a host is as it was: its sign of life, what users say of it, and its ledger.
+const WEIGHT_OF_A_HOST: usize = 3;
+/// What an order to stop weighs: the pair of the task, and the state of its service.
+const WEIGHT_A_STOP: usize = 3;
+/// More than the records of an order to stop weigh, bytes.
+const BYTES_A_STOP: usize = 28 * 1024;
 /// The reason for an adopted task to be where it is.
 const ADOPTED: &str = "it ran there when the store had lost its record";
 /// What the lock guard weighs.
@@ -67,10 +73,20 @@ impl Batch {
 
     /// Tells whether `steps` more placements or stops surely fit, each of which is safe on its own.
     pub(crate) fn has_room(&self, steps: usize) -> bool {
+        self.weight() + WEIGHT_A_STEP * steps <= self.most
+            && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
+    }
+
+    /// Tells whether orders to stop so many tasks of one host surely fit, which are given together or not at all.
+    pub(crate) fn has_room_for_stops(&self, stops: usize) -> bool {
+        let weight = WEIGHT_OF_A_HOST + WEIGHT_A_STOP * stops;
+        self.weight() + weight <= self.most && self.bytes + BYTES_A_STOP * stops <= TXN_BYTES_MAX
+    }
+
+    fn weight(&self) -> usize {
         let deletes = self.ops.values().filter(|value| value.is_none()).count();
         // Every write has a guard; a guard without a write weighs as much.
-        let weight = self.guards.len() + deletes + LOCK_WEIGHT;
-        weight + WEIGHT_A_STEP * steps <= self.most && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
+        self.guards.len() + deletes + LOCK_WEIGHT
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -141,6 +157,14 @@ impl Batch {
         self.put_task(now, world, task);
     }
 
+    /// Has the transaction go through only while a host is heard of, users say of it what they said, and it holds what it
+    /// held.
+    pub(crate) fn rely_on_host(&mut self, world: &World, host: &Name) {
+        self.rely_on(world, &Key::Alive(host.clone()));
+        self.rely_on(world, &Key::HostConfig(host.clone()));
+        self.rely_on(world, &Key::Ledger(host.clone()));
+    }
+
     /// Orders a task to stop.
     pub(crate) fn stop_task(
         &mut self,
@@ -151,6 +175,7 @@ impl Batch {
     ) {
         let stopped = Task {
             desired: Desired::Stop,
+            makes_room_for: why.beneficiary().cloned(),
             reason: alloc::format!("{why}"),
             tenure: self.tenure.0,
             ..task.clone()

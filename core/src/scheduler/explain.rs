@@ -2,6 +2,7 @@
 //! would change the answer.
 
 use super::place::Candidate;
+use super::preempt::{Sacrifice, sacrifice};
 use crate::machine::Time;
 use crate::model::{Name, Service, TaskDefinition};
 use crate::placement::{Obstacle, Reasons, Remedy, Term, remedies};
@@ -99,6 +100,11 @@ pub fn explain(
         let row = |reason: &HostReason| world.fleet.find(&reason.host).map(|row| world.fleet.row(row));
         let barred = hosts.iter().filter_map(|reason| Some((row(reason)?, &*reason.obstacles)));
         found = remedies(&candidate.need, missing, barred);
+        let made = sacrifice(world, now, key, service, definition);
+        found.extend(made.map(|Sacrifice { host, victims }| {
+            let asked = service.preempt;
+            Remedy::TakeRoom { host, victims, asked }
+        }));
     }
     Explanation { hosts, remedies: found }
 }

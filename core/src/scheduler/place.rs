@@ -42,7 +42,8 @@ impl<'a> Candidate<'a> {
             Kind::System => Need::of(definition, &Placement { limit, ..service.placement.clone() }, policy),
         };
         let others = need.neighbors().map(|service| crowd_of(world, service)).collect();
-        let closed = closed_to(world, now, &key.1);
+        let mut closed = closed_to(world, now, &key.1);
+        closed.extend(world.promised_to_others(&key.1).filter_map(|(host, _)| world.fleet.find(host)));
         Candidate { world, now, key, definition, need, others, closed }
     }
 
@@ -131,7 +132,9 @@ impl<'a> Candidate<'a> {
             let Avoided { until, times, why } = avoided;
             Obstacle::Avoided { again_in: until.since(self.now), times: *times, why: why.clone() }
         });
-        closed(self.now, host).into_iter().chain(ledger).chain(avoided).collect()
+        let mut promised = self.world.promised_to_others(&self.key.1).filter(|(host, _)| *host == name);
+        let promised = promised.next().map(|(_, service)| Obstacle::Promised(service.clone()));
+        closed(self.now, host).into_iter().chain(ledger).chain(avoided).chain(promised).collect()
     }
 }
 

@@ -98,6 +98,10 @@ impl Round<'_> {
         }
         let lost: Vec<Name> = self.group().of_class(Class::Lost).map(|(_, id)| id.clone()).collect();
         for id in lost {
+            if self.missing() > 0 && self.world.owes_more_important(&self.key) {
+                self.full = true;
+                return;
+            }
             // One step to stop it, one to create the other: both or none.
             self.full = self.full || !self.batch.has_room(2);
             if self.full {
@@ -156,6 +160,11 @@ impl Round<'_> {
         if self.world.recalling.is_some() {
             self.tell_blocked(Created::Recalling);
             return Created::Recalling;
+        }
+        if self.missing() > 0 && self.world.owes_more_important(&self.key) {
+            // What has just become free is not for this one.
+            self.full = true;
+            return Created::Enough;
         }
         while self.missing() > 0 && self.may_start() > 0 {
             if self.may_overlap() {
@@ -233,7 +242,7 @@ impl Round<'_> {
                 Some(definition) => {
                     let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
                     let blocked = next.blocked(missing);
-                    Some(format!("{}{}", blocked.why, self.why_stuck()))
+                    Some(format!("{}{}{}", blocked.why, self.why_promised(), self.why_stuck()))
                 }
                 None => Some(format!(
                     "there is no task definition {} version {}",

@@ -2,7 +2,7 @@
 //! retired; this keeps the book.
 
 use super::batch::Batch;
-use super::round::Round;
+use super::round::{Round, is_of};
 use crate::model::{Name, Rollout, Service, ServiceState, Version};
 use crate::why::Note;
 use crate::world::{Class, World};
@@ -32,13 +32,7 @@ pub(crate) fn resume(
         blamed: Vec::new(),
     };
     match before {
-        Some(state)
-            if state.version == service.task_version
-                && state.retry == service.retry
-                && state.cluster == *cluster =>
-        {
-            state.clone()
-        }
+        Some(state) if is_of(state, service, cluster) => state.clone(),
         Some(_) | None => {
             world.forgive(&service.name);
             batch

@@ -77,29 +77,17 @@ impl<'a> Round<'a> {
 
     /// Tells whether tasks of this version still have to prove themselves.
     pub(crate) fn is_on_trial(&self, version: Version) -> bool {
-        version == self.state.version && self.state.stable != Some(version)
+        is_on_trial(&self.state, version)
     }
 
     /// Counts the tasks that are confirmed to do their work and may stand in for one that is stopped.
     pub(crate) fn available(&self) -> u32 {
-        let available =
-            self.group().classes.iter().filter(|((version, class), _)| self.is_available(*version, *class));
-        small(available.map(|(_, ids)| ids.len()).sum())
+        available(self.group(), &self.state)
     }
 
     /// Tells whether tasks of a version and class are confirmed to do their work and may stand in for others.
     pub(crate) fn is_available(&self, version: Version, class: Class) -> bool {
-        match class {
-            Class::Mature => true,
-            Class::Healthy => !self.is_on_trial(version),
-            Class::Starting
-            | Class::Unhealthy
-            | Class::Failed
-            | Class::Suspect
-            | Class::Lost
-            | Class::Stopping
-            | Class::Over => false,
-        }
+        is_available(&self.state, version, class)
     }
 
     /// Gives below how many available tasks nothing healthy may be stopped.
@@ -194,8 +182,43 @@ impl<'a> Round<'a> {
         self.state.available = self.available();
         self.state.min = self.floor();
         if before != Some(&self.state) {
+            let spare = |state: &ServiceState| state.available.saturating_sub(state.min);
+            let same = before.filter(|before| is_of(before, &self.service, &self.key.0));
+            if same.is_none_or(|before| spare(&self.state) > spare(before)) {
+                self.world.retry_preemptors(&self.key.0);
+            }
             self.batch.put_state(self.world, &self.key.1, Some(self.state.clone()));
         }
+    }
+}
+
+/// Tells whether tasks of this version still have to prove themselves.
+fn is_on_trial(state: &ServiceState, version: Version) -> bool {
+    version == state.version && state.stable != Some(version)
+}
+
+/// Tells whether what is remembered of a service is of what it is now.
+pub(crate) fn is_of(state: &ServiceState, service: &Service, cluster: &Name) -> bool {
+    state.version == service.task_version && state.retry == service.retry && state.cluster == *cluster
+}
+
+/// Counts the tasks of a service that are confirmed to do their work and may stand in for one that is stopped.
+pub(crate) fn available(group: &Group, state: &ServiceState) -> u32 {
+    let healthy = group.classes.iter().filter(|((version, class), _)| is_available(state, *version, *class));
+    small(healthy.map(|(_, ids)| ids.len()).sum())
+}
+
+fn is_available(state: &ServiceState, version: Version, class: Class) -> bool {
+    match class {
+        Class::Mature => true,
+        Class::Healthy => !is_on_trial(state, version),
+        Class::Starting
+        | Class::Unhealthy
+        | Class::Failed
+        | Class::Suspect
+        | Class::Lost
+        | Class::Stopping
+        | Class::Over => false,
     }
 }
 

@@ -43,7 +43,7 @@ impl World {
     pub(crate) fn touch_orphans(&mut self, host: &Name) {
         let orphans = self.hosts.get(host).into_iter().flat_map(|host| host.orphans.values());
         let groups: Vec<GroupKey> = orphans.map(|task| group_of(task)).collect();
-        self.dirty.extend(groups);
+        groups.iter().for_each(|key| self.touch_group(key));
     }
 
     /// Gives the tasks of a service that run without a record, later placements first.
@@ -110,9 +110,9 @@ impl World {
     pub(crate) fn end_recall(&mut self, now: Time) {
         if self.recalling.is_some_and(|until| until <= now) {
             self.recalling = None;
-            let all = self.homes.iter().map(|(service, cluster)| (cluster.clone(), service.clone()));
-            self.dirty.extend(all);
-            self.dirty.extend(self.orphans.keys().cloned());
+            let listed = self.homes.iter().map(|(service, cluster)| (cluster.clone(), service.clone()));
+            let all: Vec<GroupKey> = listed.chain(self.orphans.keys().cloned()).collect();
+            all.iter().for_each(|key| self.touch_group(key));
         }
     }
 

@@ -120,6 +120,9 @@ impl World {
             &id,
         );
         self.newest = self.newest.max(task.generation);
+        if task.makes_room_for.is_some() && !class.is_issued() {
+            self.promised.insert((task.host.clone(), id.clone()));
+        }
         self.check_pair(&id);
         self.watch_clock(now, &id);
         self.rewelcome(&id);
@@ -289,6 +292,9 @@ impl World {
         }
         if let Some(host) = self.hosts.get_mut(&task.host) {
             host.release(task);
+        }
+        if task.makes_room_for.is_some() {
+            self.promised.remove(&(task.host.clone(), id.clone()));
         }
         Some(view)
     }

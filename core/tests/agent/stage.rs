@@ -133,6 +133,7 @@ pub(crate) fn task(id: &str, generation: u64) -> Task {
         disk: 0,
         resources: BTreeMap::new(),
         desired: Desired::Run,
+        makes_room_for: None,
         reason: "placed".into(),
         tenure: 1,
     }

@@ -18,6 +18,7 @@ fn service(desired: u32) -> Service {
         min_healthy_time: Span::secs(1),
         healthy_deadline: Span::secs(5),
         exclusive: false,
+        preempt: false,
         placement: callboard_core::model::Placement::default(),
         stopped: false,
         retry: 0,

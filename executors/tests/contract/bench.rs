@@ -80,6 +80,7 @@ pub(crate) fn spec_of(definition: TaskDefinition) -> Arc<Spec> {
         disk: 0,
         resources: std::collections::BTreeMap::new(),
         desired: Desired::Run,
+        makes_room_for: None,
         reason: "a test".to_string(),
         tenure: 1,
     };

@@ -6,9 +6,9 @@ use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, bound, brake, budget,
     capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, exclusive, foreign,
     freshness, garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan,
-    outage, ownership, pair, poison, ports, prefix, prompt, quiet, registration, removal, replacement,
-    reread, restart, reunion, rollout, rubbish, rules, sending, stopping, succession, surplus, system,
-    traffic, unfit, upgrade, vacancy, versions, views, waiting,
+    outage, ownership, pair, poison, ports, precedence, preemption, prefix, prompt, quiet, registration,
+    removal, replacement, reread, restart, reunion, rollout, rubbish, rules, sending, stopping, succession,
+    surplus, system, traffic, unfit, upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -251,6 +251,8 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(rules::Rules),
         Box::new(bound::Bound::default()),
         Box::new(system::System),
+        Box::new(preemption::Preemption::default()),
+        Box::new(precedence::Precedence::default()),
         Box::new(identity::Identity::default()),
         Box::new(rubbish::Rubbish),
         Box::new(budget::Budget),

@@ -1,4 +1,4 @@
-//! S17: within one placement nothing changes but whether it shall run; and what was told to stop is told to go on only while
+//! S17: within one placement nothing changes but whether it shall run, and for whom it stops; and what was told to stop is told to go on only while
 //! its agent says that it does its work.
 
 use super::record::{TaskRecord, Want};
@@ -17,6 +17,8 @@ impl Check for Immutable {
             }
             let unchanged = TaskRecord {
                 desired: after.desired,
+                // Said together with the order to stop.
+                makes_room_for: after.makes_room_for.clone().filter(|_| !after.runs()),
                 reason: after.reason.clone(),
                 tenure: after.tenure,
                 ..TaskRecord::clone(before)

@@ -35,6 +35,8 @@ pub(crate) struct TaskRecord {
     pub(crate) ports: BTreeMap<Text, PortRecord>,
     pub(crate) desired: Want,
     #[serde(default)]
+    pub(crate) makes_room_for: Option<Text>,
+    #[serde(default)]
     pub(crate) reason: String,
     pub(crate) tenure: u64,
 }
@@ -119,6 +121,8 @@ pub(crate) struct ServiceRecord {
     pub(crate) min_healthy_time: Option<Span>,
     #[serde(default)]
     pub(crate) exclusive: bool,
+    #[serde(default)]
+    pub(crate) preempt: bool,
     #[serde(default)]
     pub(crate) placement: PlacementRecord,
     #[serde(default)]
@@ -270,10 +274,23 @@ pub(crate) struct DefinitionRecord {
     #[serde(default)]
     pub(crate) cpu_units: u64,
     #[serde(default)]
+    pub(crate) disk: u64,
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<Text, u64>,
+    /// Its further ports.
+    #[serde(default)]
+    pub(crate) ports: Vec<IgnoredAny>,
+    #[serde(default = "middling")]
+    pub(crate) priority: u8,
+    #[serde(default)]
     pub(crate) containers: Vec<ContainerRecord>,
     /// What tells whether a task does its work; without any, all that runs does.
     #[serde(default)]
     pub(crate) checks: Vec<IgnoredAny>,
+}
+
+fn middling() -> u8 {
+    50
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

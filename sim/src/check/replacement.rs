@@ -1,8 +1,8 @@
 //! L4: the tasks of a host that failed are not left there, unless so many failed that haste would be wrong.
 
 use super::book::HostPage;
-use super::record::Text;
-use super::{Book, Check, End, Fault, Findings, Seen};
+use super::record::{TaskRecord, Text};
+use super::{Book, Check, End, Fault, Findings, Seen, room};
 use callboard_core::machine::{Span, Time};
 use std::collections::VecDeque;
 
@@ -41,7 +41,17 @@ impl Replacement {
                 let record = book.services.get(service).and_then(|page| page.record.as_ref());
                 record.is_some_and(|record| record.exclusive)
             };
-            let left = page.twins.values().find(|twin| twin.runs() && !is_alone(&twin.service));
+            // What fits nowhere is left alone: its host may yet come back.
+            let fits = |twin: &TaskRecord| {
+                let record = book.services.get(&twin.service).and_then(|page| page.record.as_ref());
+                record.is_none_or(|record| {
+                    room::host_for(book, &record.task_name, record.task_version).is_some()
+                })
+            };
+            let left = page
+                .twins
+                .values()
+                .find(|twin| twin.runs() && !is_alone(&twin.service) && (!undisturbed || fits(twin)));
             if let Some(left) = left.filter(|_| undisturbed && silent * 3 <= hosts) {
                 found.blame("L4", format!("{} is still issued to {host}, which failed long ago", left.id));
             }

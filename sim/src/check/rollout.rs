@@ -2,7 +2,7 @@
 //! all of its tasks could have been tried one after the other.
 
 use super::record::{RolloutRecord, Text};
-use super::{Book, Check, End, Fault, Findings, Seen};
+use super::{Book, Check, End, Fault, Findings, Seen, room};
 use crate::check::Place;
 use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +76,11 @@ impl Check for Rollouts {
                     * turns
                     * u64::from(end.book.target(record).div_ceil(end.book.parallel(record)) + 1),
             );
-            if lasting > bound {
+            // What fits nowhere says so, and waits.
+            let is_short = page.is_some_and(|page| page.issued.len() < record.target() as usize);
+            let waits =
+                is_short && room::host_for(end.book, &record.task_name, record.task_version).is_none();
+            if lasting > bound && !waits {
                 let what = format!(
                     "the rollout of {service} version {} has gone on for {lasting}",
                     record.task_version

@@ -3,43 +3,80 @@
 
 use super::Book;
 use super::book::HostPage;
-use super::record::{DefinitionRecord, Text};
+use super::record::{DefinitionRecord, TaskRecord, Text};
 use callboard_core::machine::Span;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a host must have been heard of to count.
 const SETTLED: Span = Span::secs(30);
 
-/// Finds a host that could take a task of this version.
+/// Finds a host that could take a task of this version. One on which room is being made is for somebody else.
 pub(super) fn host_for<'a>(book: &'a Book, task: &Text, version: u32) -> Option<&'a Text> {
     let definition = book.definitions.get(&(task.clone(), version))?;
-    book.hosts.iter().find(|(host, page)| has_room(book, host, page, definition)).map(|(host, _)| host)
+    let promised = |host: &Text| book.issued_to(host).any(|task| task.makes_room_for.is_some());
+    let fits = |host: &Text, page: &HostPage| {
+        is_open(book, definition, page) && !promised(host) && has_room(book, definition, (host, page), &[])
+    };
+    book.hosts.iter().find(|(host, page)| fits(host, page)).map(|(host, _)| host)
 }
 
-/// Tells whether a host could take a task of a definition.
-pub(super) fn has_room(book: &Book, host: &Text, page: &HostPage, definition: &DefinitionRecord) -> bool {
+/// Tells whether something of this definition may come to a host, if there is room.
+pub(super) fn is_open(book: &Book, definition: &DefinitionRecord, page: &HostPage) -> bool {
     let Some(has) = &page.registration else { return false };
-    let config = page.config.as_ref();
     let settled = page.alive && book.now.since(page.alive_since) > SETTLED;
     let welcome = page.draining_since.is_none() && page.usage.as_ref().is_some_and(|usage| usage.welcomes());
-    let able = definition.containers.iter().all(|container| has.executors.contains(&container.kind));
+    settled
+        && welcome
+        && definition.containers.iter().all(|container| has.executors.contains(&container.kind))
+}
+
+/// Tells whether a host has room for a task when nothing is left of these.
+pub(super) fn has_room(
+    book: &Book,
+    definition: &DefinitionRecord,
+    (host, page): (&Text, &HostPage),
+    without: &[&TaskRecord],
+) -> bool {
+    let Some(has) = &page.registration else { return false };
     let claims = || page.ledger.clusters.values();
     // What nobody's ledger holds takes room, too.
     let issued = || book.issued_to(host);
+    let gone = |of: fn(&TaskRecord) -> u64| without.iter().map(|task| of(task)).sum::<u64>();
     let memory = claims().map(|claim| claim.memory).sum::<u64>().max(issued().map(|it| it.memory).sum());
     let cpu_units =
         claims().map(|claim| claim.cpu_units).sum::<u64>().max(issued().map(|it| it.cpu_units).sum());
-    let roomy = memory + definition.memory <= has.memory && cpu_units + definition.cpu_units <= has.cpu_units;
-    let is_free = |port: &u16| {
-        !claims().any(|claim| claim.ports.contains(port))
-            && !config.is_some_and(|config| config.reserved_ports.contains(port))
-            && !book.lives_on(host).any(|alive| alive.port == Some(*port))
+    let disk = claims().map(|claim| claim.disk).sum::<u64>();
+    let fits = |needed: u64, held: u64, gone: u64, has: u64| {
+        needed == 0 || held.saturating_sub(gone) + needed <= has
     };
+    let counted = definition.resources.iter().all(|(name, needed)| {
+        let count = |of: &BTreeMap<Text, u64>| of.get(name).copied().unwrap_or(0);
+        let held = claims().map(|claim| count(&claim.resources)).sum::<u64>();
+        let gone = without.iter().map(|task| count(&task.resources)).sum::<u64>();
+        fits(*needed, held, gone, count(&has.resources))
+    });
+    let reserved = page.config.iter().flat_map(|config| &config.reserved_ports);
+    let reserved: BTreeSet<u16> = reserved.copied().collect();
+    let is_gone = |port: &u16| {
+        let has = |task: &&TaskRecord| {
+            task.port == Some(*port) || task.ports.values().any(|other| other.port == *port)
+        };
+        without.iter().any(has)
+    };
+    let is_taken = |port: &u16| {
+        claims().any(|claim| claim.ports.contains(port))
+            || book.lives_on(host).any(|alive| alive.port == Some(*port))
+    };
+    let is_free = |port: &u16| !reserved.contains(port) && (is_gone(port) || !is_taken(port));
     let port = match definition.port {
         0 if definition.provide_port => (has.ports.first..=has.ports.last).any(|port| is_free(&port)),
         0 => true,
         fixed => is_free(&fixed),
     };
-    settled && welcome && able && roomy && port
+    port && counted
+        && fits(definition.memory, memory, gone(|task| task.memory), has.memory)
+        && fits(definition.cpu_units, cpu_units, gone(|task| task.cpu_units), has.cpu_units)
+        && fits(definition.disk, disk, gone(|task| task.disk), has.disk)
 }
 
 /// Tells whether all that users want needs more than these hosts have.

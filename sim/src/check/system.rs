@@ -127,7 +127,11 @@ fn judge_hosts(end: &End<'_>, record: &ServiceRecord, found: &mut Findings) {
         let healthy = lives.filter(|(id, alive)| alive.healthy && !book.is_forgotten(id, alive)).count();
         let shall = usize::from(!record.stopped && book.qualifies(host, page, record));
         let definition = book.definitions.get(&(record.task_name.clone(), record.task_version));
-        let has_room = || definition.is_some_and(|definition| room::has_room(book, host, page, definition));
+        let has_room = || {
+            definition.is_some_and(|definition| {
+                room::is_open(book, definition, page) && room::has_room(book, definition, (host, page), &[])
+            })
+        };
         // One that is issued and does not become healthy has its room already.
         let is_issued = || book.tasks_of(&record.name).any(|task| task.host == *host && task.runs());
         if healthy > shall || (healthy < shall && (is_issued() || has_room())) {

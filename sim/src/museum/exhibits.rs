@@ -148,6 +148,12 @@ pub enum Bug {
     Mute,
     /// The scheduler does not say why.
     GivesNoReason,
+    /// The scheduler has others make room for a service that does not ask for it.
+    TakesRoomUnasked,
+    /// The scheduler takes everybody else for less important.
+    Arrogant,
+    /// The scheduler does not hear that a service may take room.
+    Modest,
 }
 
 /// A bug on show.
@@ -248,6 +254,14 @@ const FAR: &str = "store: {latency: [50ms, 900ms]}";
 const POISON: &str = "builds: [{task: web, version: 1, kills_agent_after: 1ms}]";
 const DELETE: &str = "timeline: [{at: 60s, do: delete_service, service: web}]";
 
+const PORTS: &str = "timeline: [{at: 60s, do: set_service, service: bystander-001, max: 90, desired: 90}]";
+const PORTS_OF_EQUALS: &str =
+    "timeline: [{at: 60s, do: set_service, service: bystander-001, max: 90, desired: 90, preempt: true}]";
+const PORTS_OF_LESS: &str = "timeline:
+- {at: 60s, do: set_service, service: lesser-001, max: 8, desired: 8}
+- {at: 90s, do: set_service, service: bystander-001, max: 90, desired: 90}
+- {at: 200s, do: set_service, service: bystander-001, preempt: true}";
+
 /// All that is on show.
 const ALL: &[Exhibit] = &[
     show(Bug::Unfenced, "S1", QUIET),
@@ -323,6 +337,9 @@ const ALL: &[Exhibit] = &[
     show(Bug::Hoards, "S39", REFILL),
     show(Bug::Mute, "S40", CRASHING),
     show(Bug::GivesNoReason, "S40", QUIET),
+    show(Bug::TakesRoomUnasked, "S41", PORTS),
+    show(Bug::Arrogant, "S41", PORTS_OF_EQUALS),
+    show(Bug::Modest, "L21", PORTS_OF_LESS),
 ];
 
 const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
@@ -352,6 +369,7 @@ ttl: 15s
 fleet: [{count: 4, memory: 6500, cpu_units: 4096, ports: {first: 20000, last: 20019}}]
 generate:
 - {prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}
+- {prefix: lesser-, tasks: 4, min: 1, max: 5, memory: 100, cluster: other, priority: 20}
 - {prefix: lone-, tasks: 1, min: 0, max: 1, exclusive: true, memory: 100, cluster: other}
 clusters: [{name: main, services: [web], policy: binpack}]
 services: [{name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}]

@@ -167,6 +167,7 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
         (Bug::SharesExclusive, _) => {
             rewrite_entry(entry, "config/services/", |it| it["exclusive"] = false.into());
         }
+        (Bug::TakesRoomUnasked | Bug::Arrogant | Bug::Modest, _) => misjudges(mutant.bug, entry),
         (Bug::ForgetsBlame, _) => rewrite_entry(entry, "status/", |status| status["blamed"] = 0.into()),
         (Bug::IgnoresFix, _) => rewrite_entry(entry, service, |web| web["task_version"] = 1.into()),
         (Bug::IgnoresUndrain, key) if key.starts_with("config/hosts/") => {
@@ -222,6 +223,22 @@ fn mistake_system(bug: Bug, entry: &mut Entry) {
             it["max_parallel"] = 4.into();
         }
     });
+}
+
+/// Alters who is how important, and who may take the room of others.
+fn misjudges(bug: Bug, entry: &mut Entry) {
+    let asks = |may: bool| move |service: &mut Value| service["preempt"] = may.into();
+    let is_worth = |priority: u8| move |task: &mut Value| task["priority"] = priority.into();
+    if bug == Bug::TakesRoomUnasked {
+        rewrite_entry(entry, "config/services/bystander-001", asks(true));
+    }
+    if bug == Bug::Modest {
+        rewrite_entry(entry, "config/services/", asks(false));
+    }
+    if bug == Bug::Arrogant {
+        rewrite_entry(entry, "config/task_definitions/bystander-002/", is_worth(1));
+        rewrite_entry(entry, "config/task_definitions/lesser-001/", is_worth(90));
+    }
 }
 
 /// Invents hosts that are alive and have room.

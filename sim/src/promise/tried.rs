@@ -52,6 +52,7 @@ const TESTS: &[(&str, &[&str])] = &[
         "S40",
         &["blocked: memory", "blocked: max", "blocked: draining", "blocked: not heard of", "blocked: lost"],
     ),
+    ("S41", &["stop: preempted"]),
     ("L1", ALWAYS),
     ("L2", ALWAYS),
     ("L3", &["lock: lost", "kill_schedulers", "pause_schedulers"]),
@@ -70,6 +71,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ("L17", STORE_AWAY),
     ("L19", &["answer: unknown"]),
     ("L20", ALWAYS),
+    ("L21", &["stop: preempted"]),
 ];
 
 /// Names the promises that a run put to the test.

@@ -172,6 +172,7 @@ fn moves(why: &StopReason) -> bool {
         | StopReason::Orphaned
         | StopReason::HostLost
         | StopReason::Drain
+        | StopReason::Preempted { .. }
         | StopReason::MoveRequested { .. } => true,
     }
 }
@@ -198,7 +199,7 @@ fn sorted<'a>(note: &'a Note, from: &'a Name) -> Option<(Kind, String, &'a Name)
         Note::MoveRequested { id, .. } => (Kind::MoveRequested, String::new(), id),
         Note::Store { what } => (Kind::Store, what.clone(), from),
         Note::BadRecord { key, .. } => (Kind::BadRecord, key.clone(), from),
-        Note::Task { .. } | Note::Removed { .. } => return None,
+        Note::Task { .. } | Note::Removed { .. } | Note::MakingRoom { .. } => return None,
     };
     Some(sorted)
 }

@@ -91,6 +91,8 @@ fn service(form: &mut Form<'_, '_>) {
     form.may("healthy_deadline", says, &DAY, &mut Span::secs(60));
     let says = "There are never two tasks of it at a time; then `max` is 1.";
     form.may("exclusive", says, &Flag, &mut false);
+    let says = "Its tasks may take the room of less important ones where they have no place otherwise.";
+    form.may("preempt", says, &Flag, &mut false);
     let says = "Where its tasks may run, and where it likes them best.";
     form.maybe("placement", says, &Described(placement), &mut None);
     form.may("stopped", "No task shall run, `desired` is remembered.", &Flag, &mut false);
@@ -112,7 +114,12 @@ fn definition(form: &mut Form<'_, '_>) {
     form.may("disk", says, &Number(0, 1_073_741_824_u64), &mut 0);
     let says = "Whatever else hosts count, reserved there, by name, as in `gpu: 2`.";
     form.maybe("resources", says, &Counts, &mut None);
-    form.may("priority", "The less important are moved first.", &Number(0, 100_u32), &mut 50);
+    form.may(
+        "priority",
+        "The less important are moved first, and make room for those that may take it.",
+        &Number(0, 100_u32),
+        &mut 50,
+    );
     let says = "How long a task may take to end after it was asked to, before it is killed.";
     form.may("kill_timeout", says, &DAY, &mut Span::secs(10));
     form.maybe("restart", "What happens when a task ends by itself.", &Described(restart), &mut None);

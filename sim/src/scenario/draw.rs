@@ -118,6 +118,7 @@ fn world(
 ) -> Scenario {
     let size = profile.size();
     let until = chance.span(size.faults.0, size.faults.1);
+    let is_tight = chance.coin();
     let mut scenario = Scenario {
         name: format!("{profile}-{seed}"),
         description: "drawn from its seed".into(),
@@ -127,7 +128,7 @@ fn world(
         seed,
         duration: size.duration,
         settle: size.settle,
-        fleet: vec![fleet::class(&mut chance, hosts, desired)],
+        fleet: vec![fleet::class(&mut chance, hosts, desired, is_tight)],
         schedulers: number(chance.between(1, 2)),
         ttl: Span::secs(chance.between(10, 20)),
         desired: desired.clone(),
@@ -141,6 +142,10 @@ fn world(
     scenario.builds = faults::builds(&mut chance, desired);
     scenario.trickle = faults::trickles(&mut chance, &scenario, until);
     scenario.timeline = faults::timeline(&mut chance, until, desired);
+    if is_tight {
+        // What agents keep when a store has lost what is wanted takes the room of what is wanted then.
+        scenario.timeline.retain(|happening| !faults::loses_records(&happening.action));
+    }
     if chance.coin() {
         scenario.registry = Some(faults::registry(&mut chance));
         scenario.trickle.extend(faults::registry_trickles(&mut chance, until));

@@ -193,6 +193,10 @@ impl Shape for Generate {
         form.maybe("max_parallel", says, &Number(1, 100_000), &mut self.max_parallel);
         let says = "There are never two tasks of a service at a time; then `max` is 1.";
         form.may("exclusive", says, &Flag, &mut self.exclusive);
+        let says = "The less important are moved first, and make room for those that may take it.";
+        form.may("priority", says, &Number(0, 100), &mut self.priority);
+        let says = "Its tasks may take the room of less important ones where they have no place otherwise.";
+        form.may("preempt", says, &Flag, &mut self.preempt);
     }
 }
 

@@ -39,6 +39,10 @@ pub(crate) struct Generate {
     pub(crate) max_parallel: Option<u32>,
     /// Never two tasks of one service at a time.
     pub(crate) exclusive: bool,
+    /// From 0 to 100.
+    pub(crate) priority: u8,
+    /// Its tasks may take the room of less important ones.
+    pub(crate) preempt: bool,
 }
 
 /// Kinds of services by name.
@@ -84,6 +88,8 @@ impl Default for Generate {
             policy: Policy::Spread,
             max_parallel: None,
             exclusive: false,
+            priority: 50,
+            preempt: false,
         }
     }
 }
@@ -122,6 +128,7 @@ impl Generate {
             min_healthy_time: Span::secs(10),
             healthy_deadline: Span::secs(60),
             exclusive: self.exclusive,
+            preempt: self.preempt && self.kind.is_counted(),
             placement: Placement::default(),
             stopped: false,
             retry: 0,
@@ -143,7 +150,7 @@ impl Generate {
             cpu_units: self.cpu_units,
             disk: 0,
             resources: BTreeMap::new(),
-            priority: 50,
+            priority: self.priority,
             kill_timeout: Span::secs(10),
             restart: RestartPolicy::default(),
             containers: vec![Container {

@@ -189,10 +189,12 @@ impl ServiceChange {
         form.maybe("desired", "How many tasks shall run.", &many, &mut self.desired);
         form.maybe("min", "How many must stay healthy.", &many, &mut self.min);
         form.maybe("max", "How many may be issued.", &many, &mut self.max);
+        let says = "Whether its tasks may take the room of less important ones.";
+        form.maybe("preempt", says, &Flag, &mut self.preempt);
         form.maybe("stopped", "Stops the service, or starts it again.", &Flag, &mut self.stopped);
         form.maybe("retry", "Tries a failed rollout again.", &many, &mut self.retry);
         if *self == ServiceChange::default() {
-            form.wrong("nothing is changed", "task_version, desired, min, max, stopped or retry");
+            form.wrong("nothing is changed", "task_version, desired, min, max, preempt, stopped or retry");
         }
     }
 }

@@ -53,6 +53,7 @@ const FILES: &[(&str, &str)] = &pack![
     "poison-task.yml",
     "policies.yml",
     "power-loss.yml",
+    "preemption.yml",
     "rack-loss.yml",
     "registry.yml",
     "renamed-host.csv",

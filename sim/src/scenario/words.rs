@@ -65,6 +65,9 @@ impl fmt::Display for ServiceChange {
         parts.extend(
             self.stopped.map(|stopped| if stopped { "stopped".into() } else { "not stopped".into() }),
         );
+        parts.extend(
+            self.preempt.map(|may| if may { "may preempt".into() } else { "may not preempt".into() }),
+        );
         f.write_str(&parts.join(", "))
     }
 }

@@ -98,7 +98,7 @@ impl Sometimes {
             Note::MoveRequested { .. } => Some("task: asked to move"),
             Note::Store { what } => store(what),
             Note::BadRecord { .. } => Some("store: record unusable"),
-            Note::Removed { .. } => None,
+            Note::Removed { .. } | Note::MakingRoom { .. } => None,
         };
         point.into_iter().for_each(|point| self.reach(point));
     }
@@ -203,6 +203,7 @@ fn stop(why: &StopReason) -> &'static str {
         StopReason::HostLost => "stop: host lost",
         StopReason::Drain => "stop: drain",
         StopReason::Unqualified { .. } => "stop: unqualified",
+        StopReason::Preempted { .. } => "stop: preempted",
         StopReason::MoveRequested { .. } => "stop: memory pressure",
         StopReason::BadRecord { .. } => "stop: bad record",
     }

@@ -31,6 +31,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
     let task_version = item.number(1..=VERSION_MAX);
     let kind = fields.choice_or("kind", &KINDS, Kind::Service);
     let exclusive = kind.is_counted() && fields.flag("exclusive");
+    let preempt = kind.is_counted() && fields.flag("preempt");
     let counts = match kind {
         Kind::Service => counts(fields, exclusive),
         Kind::System => uncounted(fields, "system"),
@@ -54,6 +55,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
         min_healthy_time,
         healthy_deadline,
         exclusive,
+        preempt,
         placement,
         stopped,
         retry,

@@ -280,3 +280,9 @@ pub(super) fn timeline(chance: &mut Chance, until: Span, desired: &Configuration
     }
     timeline
 }
+
+/// Tells whether the store forgets something by it.
+pub(super) fn loses_records(action: &Action) -> bool {
+    let lost = [StoreFault::Empty, StoreFault::Replace, StoreFault::Restore].map(FaultKind::Store);
+    matches!(action, Action::Fault(fault) if lost.contains(&fault.kind))
+}

@@ -51,25 +51,39 @@ fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, 
         policy: if chance.coin() { Policy::Spread } else { Policy::Binpack },
         max_parallel: chance.coin().then(|| number(chance.between(1, u64::from(tasks) + 2))),
         exclusive,
+        priority: if chance.coin() { 50 } else { u8::try_from(chance.below(101)).unwrap_or(50) },
+        preempt: chance.coin(),
     }
 }
 
 /// Draws machines on which the services have room, mostly with a third of the machines gone too. Some have no memory beyond
-/// that, so that machines which are packed are full.
-pub(super) fn class(chance: &mut Chance, hosts: u32, desired: &Configuration) -> HostClass {
+/// that, so that machines which are packed are full. Tight ones have just enough for what is wanted, as long as all are there.
+pub(super) fn class(chance: &mut Chance, hosts: u32, desired: &Configuration, is_tight: bool) -> HostClass {
     let share = |of: fn(&TaskDefinition) -> u64| {
         let whole: u64 = tasks(desired).map(|(service, task)| most(service, hosts) * of(task)).sum();
         let largest = desired.task_definitions.iter().map(of).max().unwrap_or(0);
         whole.div_ceil(u64::from(hosts)) + 2 * largest
     };
     let (memory, cpu) = (share(|task| task.memory), share(|task| task.cpu_units));
+    let is_counted = desired.services.iter().all(|service| service.kind == Kind::Service);
+    let least = {
+        let whole: u64 = tasks(desired).map(|(service, task)| u64::from(service.desired) * task.memory).sum();
+        let largest = desired.task_definitions.iter().map(|task| task.memory).max().unwrap_or(0);
+        whole.div_ceil(u64::from(hosts)) + largest
+    };
     let each: u64 = tasks(desired).map(|(service, _)| most(service, hosts)).sum();
     let ports = (each.div_ceil(u64::from(hosts)) * 2 + 8).min(30_000);
     let last = 20_000 + u16::try_from(chance.between(ports, ports + 90)).unwrap_or(u16::MAX / 2);
     let gib = chance.between(4, 16);
     HostClass {
         count: hosts,
-        memory: if gib == 4 && memory > 0 { memory } else { (memory * 3 / 2).max(gib * 1024) },
+        memory: if is_tight && least > 0 && is_counted {
+            least
+        } else if gib == 4 && memory > 0 {
+            memory
+        } else {
+            (memory * 3 / 2).max(gib * 1024)
+        },
         cpu_units: (cpu * 3 / 2).max(8_192),
         ports: PortRange { first: 20_000, last },
         racks: if chance.coin() { hosts.min(number(chance.between(2, 20))) } else { 0 },
