@@ -44,7 +44,10 @@ impl Round<'_> {
         let Some(view) = self.world.tasks.get(id) else { return false };
         let Some(host) = self.world.hosts.get(&view.task.host) else { return false };
         let status = self.world.status(&view.task);
-        status.is_some_and(|status| (status.phase, status.health) == (Phase::Running, Health::Healthy))
+        // What makes room for others has been promised to them.
+        let is_promised = view.task.makes_room_for.is_some();
+        !is_promised
+            && status.is_some_and(|status| (status.phase, status.health) == (Phase::Running, Health::Healthy))
             && host.presence == Presence::Ready
             && !host.config.as_ref().is_some_and(|config| config.draining)
             && !host.moves.contains_key(id)
