@@ -20,6 +20,21 @@ pub(super) fn host_for<'a>(book: &'a Book, task: &Text, version: u32) -> Option<
     book.hosts.iter().find(|(host, page)| fits(host, page)).map(|(host, _)| host)
 }
 
+/// Tells whether what is issued to these hosts leaves no room for one more on any of them, whatever ledgers hold: what a
+/// fleet has in all may be cut into pieces that are too small.
+pub(super) fn is_cut_up(book: &Book, hosts: &[Text], (task, version): (&Text, u32)) -> bool {
+    let Some(definition) = book.definitions.get(&(task.clone(), version)) else { return false };
+    let fits = |host: &Text| {
+        let Some(has) = book.hosts.get(host).and_then(|page| page.registration.as_ref()) else {
+            return false;
+        };
+        let memory: u64 = book.issued_to(host).map(|task| task.memory).sum();
+        let cpu_units: u64 = book.issued_to(host).map(|task| task.cpu_units).sum();
+        memory + definition.memory <= has.memory && cpu_units + definition.cpu_units <= has.cpu_units
+    };
+    !hosts.iter().any(fits)
+}
+
 /// Tells whether something of this definition may come to a host, if there is room.
 pub(super) fn is_open(book: &Book, definition: &DefinitionRecord, page: &HostPage) -> bool {
     let Some(has) = &page.registration else { return false };
