@@ -343,7 +343,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
         None => {
             round.replace_lost();
             let created = round.create();
-            round.take_back();
+            round.take_back(None);
             round.scale_down();
             round.retire(created);
             round.make_room(created);

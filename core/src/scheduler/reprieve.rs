@@ -9,14 +9,16 @@ use crate::keys::Key;
 use crate::model::{Desired, Health, Name, Phase, Task};
 use crate::why::Note;
 use crate::world::{Class, Presence};
+use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 const WHY: &str = "told to go on: fewer than min others are available, and nothing takes its place";
 
 impl Round<'_> {
-    /// Tells tasks to go on that do their work although they were told to stop, as many as are needed.
-    pub(crate) fn take_back(&mut self) {
+    /// Tells tasks to go on that do their work although they were told to stop, as many as are needed; only on these hosts
+    /// where some are given.
+    pub(crate) fn take_back(&mut self, only: Option<&BTreeSet<u32>>) {
         let is_short = |round: &Round<'_>| round.missing() > 0 && round.available() < round.floor();
         if !is_short(self) {
             return;
@@ -28,6 +30,10 @@ impl Round<'_> {
                 return;
             }
             let Some(task) = self.task(&id) else { continue };
+            let row = self.world.fleet.find(&task.host);
+            if only.is_some_and(|only| !row.is_some_and(|row| only.contains(&row))) {
+                continue;
+            }
             let (service, host) = (self.key.1.clone(), task.host.clone());
             self.batch.rely_on(self.world, &Key::Alive(host.clone()));
             self.batch.rely_on(self.world, &Key::Status(host.clone(), id.clone()));

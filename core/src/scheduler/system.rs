@@ -108,6 +108,7 @@ impl Round<'_> {
         // Between updates only what breaks by itself takes tasks away, and what shall go need not wait for that.
         let is_rolling = self.state.rollout == Rollout::Running;
         Arc::make_mut(&mut self.service).min = if is_rolling { floor } else { floor.min(at_work) };
+        self.take_back(Some(&survey.shall));
         if holders.len() == can_have && small(can_have) == self.issued() {
             self.finish_cover(&holders);
         }
@@ -214,7 +215,7 @@ impl Round<'_> {
                 Class::Starting | Class::Unhealthy => {
                     self.stop(&holder.id, why);
                 }
-                Class::Healthy | Class::Mature if may_start > 0 && (!holder.works || at_work > floor) => {
+                Class::Healthy | Class::Mature if may_start > 0 && at_work > floor => {
                     if self.stop(&holder.id, why) {
                         at_work -= u32::from(holder.works);
                         may_start -= 1;
