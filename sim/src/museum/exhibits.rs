@@ -334,7 +334,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::BelievesEarly, "S35", SLOW_DRAIN),
     show(Bug::DeafToDeletes, "S37", DELETE),
     show(Bug::InheritsAttempts, "S37", REFILL),
-    show(Bug::Hoards, "S39", REFILL),
+    show(Bug::Hoards, "S39", STOP),
     show(Bug::Mute, "S40", CRASHING),
     show(Bug::GivesNoReason, "S40", QUIET),
     show(Bug::TakesRoomUnasked, "S41", PORTS),
