@@ -1,5 +1,6 @@
 //! What the scheduler decides, told as stories: the real machine and the real store semantics, puppets for agents.
 
+mod remedies;
 mod systems;
 
 use callboard_core::keys::Key;
@@ -484,95 +485,4 @@ fn fewer_tasks_lie_as_evenly_over_zones_as_many_did() {
         stage.run(Span::secs(60));
         assert_eq!(zones(&stage), expect);
     }
-}
-
-#[test]
-fn a_task_that_fits_nowhere_is_told_what_would_place_it() {
-    let fits = |hosts: &[(&str, &str)],
-                draining: &str,
-                definition: serde_json::Value,
-                placement: serde_json::Value| {
-        let mut stage = Stage::new(0);
-        for (host, disk) in hosts {
-            stage.host(host);
-            stage.label(host, "disk", disk);
-        }
-        let mut app = serde_json::json!({
-            "name": "app", "version": 1,
-            "containers": [{"name": "main", "type": "bash", "executor": {"start": ["sleep 1000"]}}],
-        });
-        let more = definition.as_object().expect("an object").clone();
-        app.as_object_mut().expect("an object").extend(more);
-        stage.write(&Key::Definition("app".into(), 1), &app);
-        let service = serde_json::json!({
-            "name": "web", "task_name": "app", "task_version": 1, "desired": 5, "min": 0, "max": 6,
-            "placement": placement,
-        });
-        stage.write(&Key::Service("web".into()), &service);
-        if !draining.is_empty() {
-            stage.drain(draining, true);
-        }
-        stage.cluster("default", &["web"]);
-        stage.run(Span::secs(30));
-        let (world, key) = (stage.scheduler.world(), ("default".into(), "web".into()));
-        let definition = world.definition("app", 1).expect("it was written");
-        let service = world.services.get("web").expect("it was written");
-        let told = explain(world, stage.now, &key, service, definition);
-        told.remedies.iter().map(ToString::to_string).collect::<Vec<String>>()
-    };
-    let plain = serde_json::json!({});
-    let two = [("h1", "ssd"), ("h2", "hdd")];
-    let check = |draining, definition: &serde_json::Value, placement: &serde_json::Value, expect: &[&str]| {
-        assert_eq!(
-            fits(&two, draining, definition.clone(), placement.clone()),
-            expect,
-            "{definition} {placement}"
-        );
-    };
-    let large = serde_json::json!({"memory": 10_000});
-    let ssd = serde_json::json!({"require": [{"label": "disk", "equals": "ssd"}]});
-    check("", &serde_json::json!({"memory": 100}), &plain, &[]);
-    check(
-        "",
-        &large,
-        &plain,
-        &["fits on h1 when it asks for at most 6384 MiB of memory", "fits with 3 more hosts like h1"],
-    );
-    check(
-        "",
-        &large,
-        &ssd,
-        &[
-            "fits on h1 when it asks for at most 6384 MiB of memory",
-            "fits on h2 if it has disk=ssd, or without that rule",
-            "fits with 4 more hosts like h1 with disk=ssd",
-        ],
-    );
-    check(
-        "",
-        &serde_json::json!({"memory": 20_000}),
-        &plain,
-        &[
-            "fits on h1 when it asks for at most 16384 MiB of memory",
-            "fits on no host however empty: it needs 20000 MiB of memory, and the most that one has is 16384",
-        ],
-    );
-    check(
-        "h1",
-        &large,
-        &serde_json::json!({"limit": [{"same": "host", "tasks": 1}], "require": [{"label": "host", "equals": "h1"}]}),
-        &["fits on h1 once it is drained no longer", "fits on h2 if it has host=h1, or without that rule"],
-    );
-    check(
-        "",
-        &serde_json::json!({"port": 8080}),
-        &plain,
-        &["fits on h1, and on 1 other alike, once port 8080 is free there", "fits with 3 more hosts like h1"],
-    );
-    check(
-        "",
-        &serde_json::json!({"resources": {"gpu": 1}}),
-        &plain,
-        &["fits on no host however empty: it needs 1 gpu, and the most that one has is 0"],
-    );
 }
