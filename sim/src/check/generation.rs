@@ -1,5 +1,5 @@
-//! S17: within one placement nothing changes but whether it shall run, and for whom it stops; and what was told to stop is told to go on only while
-//! its agent says that it does its work.
+//! S17: within one placement nothing changes but whether it shall run, and for whom it stops; and what was told to stop is
+//! told to go on only while its agent says that it does its work.
 
 use super::record::{TaskRecord, Want};
 use super::{Check, Findings, Seen};

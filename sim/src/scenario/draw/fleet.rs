@@ -57,7 +57,8 @@ fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, 
 }
 
 /// Draws machines on which the services have room, mostly with a third of the machines gone too. Some have no memory beyond
-/// that, so that machines which are packed are full. Tight ones have just enough for what is wanted, as long as all are there.
+/// that, so that machines which are packed are full. Tight ones have just enough for what is wanted, as long as all are
+/// there.
 pub(super) fn class(chance: &mut Chance, hosts: u32, desired: &Configuration, is_tight: bool) -> HostClass {
     let share = |of: fn(&TaskDefinition) -> u64| {
         let whole: u64 = tasks(desired).map(|(service, task)| most(service, hosts) * of(task)).sum();
