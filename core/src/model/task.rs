@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// A placed task. Source: the lock holder of its cluster; written under both of its keys at once.
 ///
-/// Host, version, port and claim never change within a generation; only `desired` does, and what is said of that: from run to
-/// stop, and back only while its agent keeps what works, because too few others do.
+/// Host, version, port and claim never change within a generation; only `desired` does, and what is said of that: from run
+/// to stop, and back only while its agent keeps what works, because too few others do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// `<cluster>-<service>-<version>-<instance>`; never parsed.
