@@ -2,8 +2,7 @@
 //! there. What placement filled last is emptied first, so that fewer tasks lie as many would.
 
 use super::fleet::index;
-use super::ground::{Ground, SPREAD_MAX};
-use super::merit::{Merit, figures};
+use super::ground::Ground;
 use super::need::{Crowd, Need};
 use super::search::View;
 
@@ -26,13 +25,9 @@ impl<'a> Departure<'a> {
     /// Gives what tasks are compared by, by the row of their host; the greatest goes first.
     #[must_use]
     pub fn order(&self, view: View<'_>, row: u32) -> impl Ord + use<> {
-        let at = view.fleet.row(row);
         let crowd = self.left.get(&row).copied().unwrap_or(0).saturating_sub(1);
-        let crowd_first = if self.ground.scope.hosts_first { crowd } else { 0 };
-        let against = -self.ground.points(self.need, view, row);
-        let (figures, rank) = figures(self.need, at, crowd);
-        let levels: [u64; SPREAD_MAX] = self.ground.former_levels(index(at.class));
-        (levels, Merit { crowd_first, against, figures, rank })
+        let levels = self.ground.former_levels(index(view.fleet.row(row).class));
+        (levels, self.ground.merit(self.need, view, row, crowd))
     }
 
     /// Counts one task less on a host.

@@ -2,7 +2,7 @@
 //! neighbours are, and how its tasks lie over labels.
 
 use super::fleet::index;
-use super::merit::cost;
+use super::merit::{Merit, cost, figures};
 use super::near::{Near, class_points};
 use super::need::Need;
 use super::scope::Scope;
@@ -67,18 +67,28 @@ impl Ground {
 
     /// Gives how far the values of a class are filled, level by level.
     pub(super) fn levels(&self, class: usize) -> [u64; SPREAD_MAX] {
-        let mut levels = [0; SPREAD_MAX];
-        let filled = self.tallies.iter().filter_map(|tally| tally.level(class));
-        levels.iter_mut().zip(filled).for_each(|(level, filled)| *level = filled);
-        levels
+        self.each_level(|tally| tally.level(class))
     }
 
     /// Gives how far the values of a class were filled, level by level, when the last of their tasks came.
     pub(super) fn former_levels(&self, class: usize) -> [u64; SPREAD_MAX] {
+        self.each_level(|tally| tally.former_level(class))
+    }
+
+    fn each_level(&self, filled: impl Fn(&Tally) -> Option<u64>) -> [u64; SPREAD_MAX] {
         let mut levels = [0; SPREAD_MAX];
-        let filled = self.tallies.iter().filter_map(|tally| tally.former_level(class));
-        levels.iter_mut().zip(filled).for_each(|(level, filled)| *level = filled);
         levels
+            .iter_mut()
+            .zip(self.tallies.iter().filter_map(filled))
+            .for_each(|(level, filled)| *level = filled);
+        levels
+    }
+
+    /// Gives what is compared of a host, turns aside, with so many tasks of the service there.
+    pub(super) fn merit(&self, need: &Need, view: View<'_>, row: u32, crowd: u32) -> Merit {
+        let (figures, rank) = figures(need, view.fleet.row(row), crowd);
+        let crowd_first = if self.scope.hosts_first { crowd } else { 0 };
+        Merit { crowd_first, against: -self.points(need, view, row), figures, rank }
     }
 
     /// Adds up what speaks for a host.

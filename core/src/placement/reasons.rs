@@ -2,7 +2,7 @@
 
 use super::fleet::{Row, index};
 use super::ground::{Ground, Term};
-use super::merit::{Merit, Turn, figures};
+use super::merit::Turn;
 use super::near::class_obstacle;
 use super::need::Need;
 use super::obstacle::Obstacle;
@@ -73,14 +73,9 @@ impl<'a> Reasons<'a> {
     }
 
     pub(super) fn total(&self, row: u32) -> Total {
-        let at = self.view.fleet.row(row);
-        let class = index(at.class);
+        let class = index(self.view.fleet.row(row).class);
         let turn = Turn(self.view.last.map(|row| self.view.fleet.row(row).rank));
-        let crowd = self.crowd(row);
-        let (figures, rank) = figures(self.need, at, crowd);
-        let crowd_first = if self.ground.scope.hosts_first { crowd } else { 0 };
-        let against = -self.ground.points(self.need, self.view, row);
-        let merit = Merit { crowd_first, against, figures, rank };
+        let merit = self.ground.merit(self.need, self.view, row, self.crowd(row));
         (self.ground.levels(class), merit.in_turn(self.need, turn))
     }
 

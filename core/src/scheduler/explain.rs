@@ -30,7 +30,7 @@ impl Explanation {
         let Some(next) = fit.next() else { return Some(format!("only {} would take one more", best.host)) };
         let mut figures = best.terms.iter().zip(&next.terms);
         let by = figures.find(|(a, b)| a != b).map_or_else(
-            || "which is alike in all figures and comes later by name".to_string(),
+            || "which is alike in all figures, so that the name decides".to_string(),
             |(best, next)| format!("by {best} against {next}"),
         );
         Some(format!("one more would go to {}, the runner-up is {}, {by}", best.host, next.host))

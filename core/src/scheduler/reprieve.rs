@@ -24,16 +24,12 @@ impl Round<'_> {
             return;
         }
         let stopping = self.group().of_class(Class::Stopping).map(|(_, id)| id.clone());
-        let at_work: Vec<Name> = stopping.filter(|id| self.works_on(id)).collect();
+        let at_work: Vec<Name> = stopping.filter(|id| self.works_on(id, only)).collect();
         for id in at_work {
             if !is_short(self) || self.issued() >= self.service.max || !self.has_room() {
                 return;
             }
             let Some(task) = self.task(&id) else { continue };
-            let row = self.world.fleet.find(&task.host);
-            if only.is_some_and(|only| !row.is_some_and(|row| only.contains(&row))) {
-                continue;
-            }
             let (service, host) = (self.key.1.clone(), task.host.clone());
             self.batch.rely_on(self.world, &Key::Alive(host.clone()));
             self.batch.rely_on(self.world, &Key::Status(host.clone(), id.clone()));
@@ -46,13 +42,15 @@ impl Round<'_> {
     }
 
     /// Tells whether a task that was told to stop does its work, where it may stay.
-    fn works_on(&self, id: &Name) -> bool {
+    fn works_on(&self, id: &Name, only: Option<&BTreeSet<u32>>) -> bool {
         let Some(view) = self.world.tasks.get(id) else { return false };
         let Some(host) = self.world.hosts.get(&view.task.host) else { return false };
         let status = self.world.status(&view.task);
         // What makes room for others has been promised to them.
         let is_promised = view.task.makes_room_for.is_some();
+        let row = self.world.fleet.find(&view.task.host);
         !is_promised
+            && only.is_none_or(|only| row.is_some_and(|row| only.contains(&row)))
             && status.is_some_and(|status| (status.phase, status.health) == (Phase::Running, Health::Healthy))
             && host.presence == Presence::Ready
             && !host.config.as_ref().is_some_and(|config| config.draining)

@@ -9,8 +9,11 @@ use callboard_core::config::{Item, Node};
 use callboard_core::machine::Span;
 use callboard_core::model::{Policy, RestartPolicy};
 
-/// What is only described.
-struct Described(fn(&mut Form<'_, '_>));
+/// What is only described: an object by its fields, or anything else.
+enum Described {
+    Fields(fn(&mut Form<'_, '_>)),
+    Other(fn() -> Node),
+}
 
 impl Kind for Described {
     type Value = ();
@@ -24,28 +27,14 @@ impl Kind for Described {
     }
 
     fn describe(&self) -> Node {
-        let mut form = Form::description();
-        (self.0)(&mut form);
-        form.described()
-    }
-}
-
-/// What is no object, and only described too.
-struct Only(fn() -> Node);
-
-impl Kind for Only {
-    type Value = ();
-
-    fn read(&self, _item: &Item<'_>, _known: &Known<'_>) -> Option<()> {
-        None
-    }
-
-    fn write(&self, (): &()) -> Node {
-        tree::nothing()
-    }
-
-    fn describe(&self) -> Node {
-        (self.0)()
+        match self {
+            Described::Fields(fields) => {
+                let mut form = Form::description();
+                fields(&mut form);
+                form.described()
+            }
+            Described::Other(describe) => describe(),
+        }
     }
 }
 
@@ -56,7 +45,8 @@ const DAY: Duration = Duration(Span(0), Span::secs(24 * 3600));
 
 /// Names the sections of a configuration.
 pub(super) fn sections(form: &mut Form<'_, '_>) {
-    let mut section = |name, says, fields| form.maybe(name, says, &List(Described(fields)), &mut None);
+    let mut section =
+        |name, says, fields| form.maybe(name, says, &List(Described::Fields(fields)), &mut None);
     section("clusters", "Groups of services, each looked after by one scheduler.", cluster);
     section("services", "How many tasks of which task definition shall run.", service);
     section("task_definitions", "What tasks run and need; one version never changes.", definition);
@@ -94,7 +84,7 @@ fn service(form: &mut Form<'_, '_>) {
     let says = "Its tasks may take the room of less important ones where they have no place otherwise.";
     form.may("preempt", says, &Flag, &mut false);
     let says = "Where its tasks may run, and where it likes them best.";
-    form.maybe("placement", says, &Described(placement), &mut None);
+    form.maybe("placement", says, &Described::Fields(placement), &mut None);
     form.may("stopped", "No task shall run, `desired` is remembered.", &Flag, &mut false);
     form.may("retry", "Grows to try a failed rollout again.", &Number(0, u32::MAX), &mut 0);
 }
@@ -104,7 +94,7 @@ fn definition(form: &mut Form<'_, '_>) {
     form.must("version", "From 1.", &Number(1, i32::MAX.unsigned_abs()), &mut 1);
     form.may("provide_port", "The scheduler chooses a port from the host's.", &Flag, &mut false);
     form.maybe("port", "A fixed port.", &Number(0, u16::MAX), &mut None);
-    form.maybe("ports", "Further ports, each with a name.", &List(Described(port)), &mut None);
+    form.maybe("ports", "Further ports, each with a name.", &List(Described::Fields(port)), &mut None);
     form.may("tags", "Handed to service discovery.", &List(WORD), &mut Vec::new());
     let says = "Memory reserved on the host, MiB; 0 reserves none and sets no limit.";
     form.may("memory", says, &Number(0, 16_777_216_u64), &mut 0);
@@ -122,10 +112,10 @@ fn definition(form: &mut Form<'_, '_>) {
     );
     let says = "How long a task may take to end after it was asked to, before it is killed.";
     form.may("kill_timeout", says, &DAY, &mut Span::secs(10));
-    form.maybe("restart", "What happens when a task ends by itself.", &Described(restart), &mut None);
-    form.must("containers", "What runs, in order.", &List(Described(container)), &mut Vec::new());
+    form.maybe("restart", "What happens when a task ends by itself.", &Described::Fields(restart), &mut None);
+    form.must("containers", "What runs, in order.", &List(Described::Fields(container)), &mut Vec::new());
     let says = "All must pass for the task to be healthy; without any it is while it runs.";
-    form.maybe("checks", says, &List(Described(check)), &mut None);
+    form.maybe("checks", says, &List(Described::Fields(check)), &mut None);
 }
 
 fn port(form: &mut Form<'_, '_>) {
@@ -136,13 +126,23 @@ fn port(form: &mut Form<'_, '_>) {
 }
 
 fn placement(form: &mut Form<'_, '_>) {
-    form.maybe("require", "What a host must be.", &List(Described(rule)), &mut None);
-    form.maybe("prefer", "What a host had better be.", &List(Described(preference)), &mut None);
-    form.maybe("near", "Services that its tasks belong beside.", &List(Described(neighbor)), &mut None);
-    form.maybe("apart", "Services that its tasks keep away from.", &List(Described(neighbor)), &mut None);
-    form.maybe("limit", "How many of its tasks may be together.", &List(Described(limit)), &mut None);
+    form.maybe("require", "What a host must be.", &List(Described::Fields(rule)), &mut None);
+    form.maybe("prefer", "What a host had better be.", &List(Described::Fields(preference)), &mut None);
+    form.maybe(
+        "near",
+        "Services that its tasks belong beside.",
+        &List(Described::Fields(neighbor)),
+        &mut None,
+    );
+    form.maybe(
+        "apart",
+        "Services that its tasks keep away from.",
+        &List(Described::Fields(neighbor)),
+        &mut None,
+    );
+    form.maybe("limit", "How many of its tasks may be together.", &List(Described::Fields(limit)), &mut None);
     let says = "Over which labels its tasks are spread, the most important first.";
-    form.maybe("spread", says, &List(Described(spread)), &mut None);
+    form.maybe("spread", says, &List(Described::Fields(spread)), &mut None);
 }
 
 fn rule(form: &mut Form<'_, '_>) {
@@ -162,7 +162,7 @@ fn preference(form: &mut Form<'_, '_>) {
     form.must(
         "weight",
         "How much it counts, from -100 to 100.",
-        &Only(|| tree::object([("type", tree::text("integer"))])),
+        &Described::Other(|| tree::object([("type", tree::text("integer"))])),
         &mut (),
     );
 }
@@ -206,12 +206,12 @@ fn container(form: &mut Form<'_, '_>) {
     form.may("setup", "Shell commands run before it is started.", &WORDS, &mut Vec::new());
     let types = Word(&[("docker", "docker"), ("bash", "bash")]);
     form.must("type", "What runs it.", &types, &mut String::new());
-    form.must("executor", "Its settings.", &Only(settings), &mut ());
+    form.must("executor", "Its settings.", &Described::Other(settings), &mut ());
 }
 
 /// Describes the settings of one executor or another.
 fn settings() -> Node {
-    let either = [Described(docker), Described(bash)].map(|settings| settings.describe());
+    let either = [Described::Fields(docker), Described::Fields(bash)].map(|settings| settings.describe());
     tree::object([("anyOf", tree::list(either))])
 }
 
