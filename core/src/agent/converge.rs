@@ -187,9 +187,9 @@ impl Agent {
 
     /// Takes over what may change within a generation.
     fn follow(&self, local: &mut Local) {
-        let issued = self.issued.get(&local.task.id).and_then(|issued| issued.task.as_ref());
-        if let Some(task) = issued.filter(|task| task.generation == local.generation()) {
-            local.accepted = true;
+        let Some(issued) = self.issued.get(&local.task.id) else { return };
+        if let Some(task) = issued.task.as_ref().filter(|task| task.generation == local.generation()) {
+            local.accepted = Some(issued.revision);
             if !Arc::ptr_eq(task, &local.task) {
                 local.task = task.clone();
             }
@@ -219,7 +219,7 @@ impl Agent {
     fn puzzle(&mut self, now: Time, local: &mut Local) -> bool {
         let id = local.task.id.clone();
         // Told by an earlier life of this agent, which may have known why it is missing.
-        local.suspended |= !local.accepted && self.is_claimed(local);
+        local.suspended |= local.accepted.is_none() && self.is_claimed(local);
         let is_missing = !self.issued.contains_key(&id) && !self.stored.contains_key(&id);
         match &local.state {
             State::Waiting if is_missing => return false,
@@ -250,7 +250,7 @@ impl Agent {
                 why: format!("{why}; the task goes on, and the scheduler is told"),
             });
         }
-        if local.accepted && !matches!(local.state, State::Waiting) {
+        if local.accepted.is_some() && !matches!(local.state, State::Waiting) {
             self.keep_running(now, local);
         } else if matches!(&local.state, State::Stopping { again, .. } if *again <= now) {
             self.stop_again(now, local);
@@ -259,7 +259,8 @@ impl Agent {
     }
 
     /// Takes what clusters hold of this host: where it is kept, but a task's room was given back, a task whose record and
-    /// status are gone was given up. In a store that was emptied, or another one, there is no such ledger.
+    /// status are gone was given up. In a store that was emptied, or another one, there is no such ledger; in one that was
+    /// put back, it is older than the task's record.
     pub(super) fn fetched_ledger(
         &mut self,
         key: &str,
@@ -267,14 +268,15 @@ impl Agent {
         entry: Option<&Entry>,
         ids: &BTreeSet<Name>,
     ) {
-        let ledger = entry.and_then(|entry| crate::record::read::<Ledger>(&entry.value).ok());
-        let Some(ledger) = ledger.filter(|_| revision >= self.seen && self.identified) else { return };
+        let Some(entry) = entry.filter(|_| revision >= self.seen && self.identified) else { return };
+        let Ok(ledger) = crate::record::read::<Ledger>(&entry.value) else { return };
         for id in ids {
             let is_missing = !self.issued.contains_key(id) && !self.stored.contains_key(id);
             let Some(local) = self.locals.get_mut(id) else { continue };
             let line = ledger.clusters.get(&local.task.cluster);
             let holds = line.zip(local.task.port).is_some_and(|(line, port)| line.ports.contains(&port));
-            local.confirmed = is_missing && !holds && !local.suspended;
+            let knows = local.accepted.is_none_or(|at| entry.revision >= at);
+            local.confirmed = is_missing && !holds && !local.suspended && knows;
             if local.confirmed {
                 self.fetches.forget_key(key, id);
             }

@@ -6,6 +6,7 @@ use super::gate::Gate;
 use super::health::Probing;
 use crate::machine::{Span, Time};
 use crate::model::{Generation, Health, Name, Phase, Status, Task, TaskDefinition};
+use crate::store::Revision;
 use crate::work::{Run, Spec};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -38,8 +39,8 @@ pub(super) struct Local {
     /// What was started last, and the run before that, whose output is kept until the next one.
     pub(super) spec: Option<Arc<Spec>>,
     pub(super) past: Option<Run>,
-    /// Its record was seen since this agent started.
-    pub(super) accepted: bool,
+    /// The revision of its record, if that was seen since this agent started.
+    pub(super) accepted: Option<Revision>,
     /// It was found, on the machine or in the store, and what was said of it before is not yet taken into account.
     pub(super) unmerged: bool,
     /// The store went back in time, and has not shown the record since: its absence means nothing.
@@ -102,7 +103,7 @@ impl Local {
             unhealthy_since: None,
             spec: None,
             past: None,
-            accepted: false,
+            accepted: None,
             unmerged: false,
             suspended: false,
             confirmed: false,
@@ -177,7 +178,7 @@ impl Local {
             && self.health == Health::Healthy
             && self.failures == 0
             && self.unhealthy_since.is_none()
-            && self.accepted
+            && self.accepted.is_some()
             && !self.unmerged
             && !self.suspended
             && self.unexplained.is_none()

@@ -21,20 +21,20 @@ impl Check for Bound {
         let services: BTreeSet<&Text> = seen.created().map(|task| &task.service).collect();
         for service in services {
             let Some(page) = seen.book.services.get(service) else { continue };
-            if page.record.as_ref().is_some_and(ServiceRecord::is_system) {
+            let before = page.before.as_ref().filter(|(_, at)| book.now.since(*at) <= book.lag);
+            let known: Vec<&ServiceRecord> = page.record.iter().chain(before.map(|(record, _)| record)).collect();
+            if known.iter().any(|record| record.is_system()) {
                 continue;
             }
-            let now = page.record.as_ref().map_or(0, |record| record.max);
-            let before = page.before.as_ref().filter(|(_, at)| seen.book.now.since(*at) <= seen.book.lag);
-            let max = now.max(before.map_or(0, |(record, _)| record.max)) as usize;
+            let max = known.iter().map(|record| record.max).max().unwrap_or(0) as usize;
             let is_unheard = |id: &&Text| {
                 let generation = book.tasks.get(*id).map_or(0, |task| task.generation);
                 let at = self.foreign.get(&((*id).clone(), generation));
                 at.is_some_and(|at| book.now.since(*at) <= book.ignorance())
             };
-            let known = page.issued.len() - page.issued.iter().filter(is_unheard).count();
-            if known > max {
-                found.blame("S12", format!("{service} has {known} tasks issued, its max is {max}"));
+            let issued = page.issued.len() - page.issued.iter().filter(is_unheard).count();
+            if issued > max {
+                found.blame("S12", format!("{service} has {issued} tasks issued, its max is {max}"));
             }
         }
     }

@@ -59,7 +59,10 @@ impl Check for Convergence {
             {
                 continue;
             }
-            if page.healthy != target && !extra && !is_slow && !is_kept && !is_rolling {
+            let is_replacing = page.record.as_ref().is_some_and(|record| {
+                (target..=record.max).contains(&page.healthy) && is_moving(end.book, record)
+            });
+            if page.healthy != target && !extra && !is_slow && !is_kept && !is_rolling && !is_replacing {
                 found.blame(
                     "L1",
                     format!("{name} has {} healthy tasks at the end, shall have {target}", page.healthy),
@@ -74,10 +77,14 @@ fn is_rolling(book: &Book, page: &ServicePage, record: &ServiceRecord) -> bool {
     let runs = page.state.as_ref().is_some_and(|state| state.rollout == RolloutRecord::Running);
     let tasks = || book.tasks_of(&record.name).filter(|task| task.runs());
     let is_half_way = tasks().any(|task| task.version != record.task_version);
-    let is_moving = tasks().any(|task| {
+    runs && is_half_way && is_moving(book, record) && (record.floor()..=record.max).contains(&page.healthy)
+}
+
+/// Tells whether a task of the version was issued so lately that what it replaces may still be there.
+fn is_moving(book: &Book, record: &ServiceRecord) -> bool {
+    let mut wanted = book.tasks_of(&record.name).filter(|task| task.runs() && task.version == record.task_version);
+    wanted.any(|task| {
         let issued = book.first_issued.get(&(task.id.clone(), task.generation));
-        let lately = issued.is_some_and(|at| book.now.since(*at).0 <= A_TASK.0 + book.lag.0);
-        task.version == record.task_version && lately
-    });
-    runs && is_half_way && is_moving && (record.floor()..=record.max).contains(&page.healthy)
+        issued.is_some_and(|at| book.now.since(*at).0 <= A_TASK.0 + book.lag.0)
+    })
 }

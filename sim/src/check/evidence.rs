@@ -1,17 +1,26 @@
 //! S16: an agent stops a task that does its work only when somebody said so.
 
-use super::record::Text;
-use super::{Book, Check, Fault, Findings};
+use super::record::{Place, Text};
+use super::{Book, Check, Fault, Findings, Seen};
 use callboard_core::machine::Time;
 use callboard_core::work::Order;
+use std::collections::BTreeSet;
 
 /// Looks at orders to stop, except while the store is away: that is another checker's business.
 #[derive(Clone, Default)]
 pub(crate) struct Evidence {
     away_until: Time,
+    /// Which copies said stop, also to what the store had forgotten, and whether or not a restored store still knows.
+    told: BTreeSet<(Text, u64)>,
 }
 
 impl Check for Evidence {
+    fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
+        let copies = seen.writes.iter().filter(|write| matches!(write.place, Place::Twin { .. }));
+        let told = copies.filter_map(|write| write.task_after.as_deref()).filter(|task| !task.runs());
+        self.told.extend(told.map(|task| (task.id.clone(), task.generation)));
+    }
+
     fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
         let Order::Stop { run, .. } = order else { return };
         let lives = book.live.get(&(host.clone(), run.id.clone())).and_then(|list| {
@@ -29,6 +38,7 @@ impl Check for Evidence {
         // A copy that says stop is an order to what the store had forgotten, and to what came after it.
         let is_told = page.and_then(|page| page.twins.get(&run.id)).is_some_and(|twin| !twin.runs());
         if is_told
+            || self.told.contains(&(run.id.clone(), run.generation))
             || is_misled
             || !settled
             || book.now <= self.away_until
