@@ -149,6 +149,10 @@ impl Round<'_> {
         if created != Created::Unplaceable || !self.service.preempt || self.is_hopeful() {
             return;
         }
+        if self.world.is_clearing(&self.key.0) {
+            // What others of the cluster are about to give back may be all that is needed.
+            return self.world.touch_group(&self.key);
+        }
         let Some(definition) = self.definition() else { return };
         let mut has_ordered = false;
         while !self.full && self.lacks_room() > 0 {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what could not be placed is tried again when, and only when, something changed that may help.
 
-use super::{GroupKey, World};
+use super::{Class, GroupKey, World};
 use crate::model::Name;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -27,6 +27,15 @@ impl World {
         let mut before = self.dirty.range((own.0.clone(), Reverse(u8::MAX), "".into())..own.clone());
         before.any(|(cluster, importance, service)| {
             *importance < own.1 && self.blocked.contains_key(&(cluster.clone(), service.clone()))
+        })
+    }
+
+    /// Tells whether a service of the cluster that is yet to be looked at has tasks of which nothing is left.
+    pub(crate) fn is_clearing(&self, cluster: &Name) -> bool {
+        let mut groups = self.dirty.range((cluster.clone(), Reverse(u8::MAX), "".into())..);
+        groups.by_ref().take_while(|turn| turn.0 == *cluster).any(|(_, _, service)| {
+            let group = self.groups.get(&(cluster.clone(), service.clone()));
+            group.is_some_and(|group| group.count_class(Class::Over) > 0)
         })
     }
 

@@ -118,7 +118,7 @@ fn world(
 ) -> Scenario {
     let size = profile.size();
     let until = chance.span(size.faults.0, size.faults.1);
-    let is_tight = chance.coin() && hosts <= fleet::FEW;
+    let is_tight = chance.coin();
     let mut scenario = Scenario {
         name: format!("{profile}-{seed}"),
         description: "drawn from its seed".into(),

@@ -21,11 +21,8 @@ pub(super) fn services(chance: &mut Chance, hosts: u32, size: &Size) -> Configur
     desired
 }
 
-/// Larger fleets have neither system services nor preemption, nor are they tight: what goes wrong with these is not mended.
-pub(super) const FEW: u32 = 4;
-
 fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, u64)) -> Generate {
-    let kind = if chance.happens(120_000) && hosts <= FEW { Kind::System } else { Kind::Service };
+    let kind = if chance.happens(120_000) { Kind::System } else { Kind::Service };
     let alone = chance.happens(150_000);
     let tasks = number(if alone { 1 } else { chance.between((most / 2).max(1), most) });
     let min =
@@ -55,7 +52,7 @@ fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, 
         max_parallel: chance.coin().then(|| number(chance.between(1, u64::from(tasks) + 2))),
         exclusive,
         priority: if chance.coin() { 50 } else { u8::try_from(chance.below(101)).unwrap_or(50) },
-        preempt: chance.coin() && hosts <= FEW,
+        preempt: chance.coin(),
     }
 }
 
