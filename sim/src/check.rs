@@ -178,6 +178,8 @@ pub(crate) enum Fault {
     Amnesia,
     /// A process is no more.
     Ended(Process),
+    /// The clock of a host's agent jumped ahead: what it waited for is over.
+    ClockJumped(Text),
     /// Until then a process hears nothing.
     Unreachable { process: Process, until: Time },
 }

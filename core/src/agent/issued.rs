@@ -88,7 +88,9 @@ impl Agent {
                 return Err(format!("generation {} came after {}", task.generation, known.generation));
             }
             let revoked = (known.desired, task.desired) == (Desired::Stop, Desired::Run);
-            if revoked && known.generation == task.generation {
+            let local = self.locals.get(id).filter(|local| local.generation() == task.generation);
+            let goes_on = local.is_some_and(|local| matches!(local.state, State::Running { .. }));
+            if revoked && known.generation == task.generation && !goes_on {
                 return Err(format!("generation {} was ordered to stop", task.generation));
             }
             if let Some(what) = changed_within_generation(known, task) {

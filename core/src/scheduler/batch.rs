@@ -206,8 +206,14 @@ impl Batch {
         self.notes.push(Note::StopOrdered { id, service, host, why });
     }
 
-    /// Removes a copy without a record.
+    /// Removes a copy without a record, and gives back what it still holds since somebody took its record away by hand.
     pub(crate) fn remove_copy(&mut self, world: &mut World, task: &Task) {
+        let ledger = world.hosts.get(&task.host).and_then(|host| host.ledger.as_deref());
+        let line = ledger.and_then(|ledger| ledger.clusters.get(&task.cluster));
+        let holds = line.is_some_and(|line| task.port.is_none_or(|port| line.ports.contains(&port)));
+        if holds && !world.is_untouchable(&Key::Ledger(task.host.clone())) {
+            self.claim(world, task, LedgerChange::Remove);
+        }
         self.write(world, &World::pair(task).1, None);
         world.drop_twin(&task.host, &task.id);
     }

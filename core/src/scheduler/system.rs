@@ -6,13 +6,16 @@
 //! A new version goes from host to host: one task stops, and the next one only after the new one has proven itself.
 //! Counts follow from the hosts, so that everything else deals with it like with any service.
 //!
+//! What runs on a host without a record, since the store forgot it, stands in nobody's way elsewhere but there: it counts
+//! as doing its work until it is told to stop, in its turn, and only then the host gets another.
+//!
 //! **Invariant:** a task is created only where no record, no copy of one and no agent speaks of another of the service; and
 //! an update leaves at most `max_parallel` of the hosts that can have one without.
 
 use super::place::{Candidate, counted};
 use super::round::{Created, Round, small};
 use crate::keys::Key;
-use crate::model::{Name, Rollout, Version};
+use crate::model::{Name, Rollout, Task, Version};
 use crate::placement::{Need, Obstacle};
 use crate::why::{Note, StopReason};
 use crate::world::{Class, Presence};
@@ -48,6 +51,26 @@ struct Gaps {
     hindered: Vec<Obstacle>,
     /// It failed there of late.
     avoided: Vec<Obstacle>,
+    /// One runs there that the store forgot, and that nobody has told to stop.
+    forgotten: Vec<Name>,
+}
+
+/// How many more may be stopped although they do their work.
+struct Spare {
+    at_work: u32,
+    floor: u32,
+    may_start: u32,
+}
+
+impl Spare {
+    fn has_one(&self) -> bool {
+        self.may_start > 0 && self.at_work > self.floor
+    }
+
+    fn take(&mut self, works: bool) {
+        self.at_work -= u32::from(works);
+        self.may_start -= 1;
+    }
 }
 
 impl Round<'_> {
@@ -102,12 +125,16 @@ impl Round<'_> {
         let gaps = self.gaps(survey, &holders);
         let can_have = survey.shall.len() - gaps.hindered.len();
         let floor = small(can_have).saturating_sub(self.service.parallel());
-        let at_work = small(holders.values().filter(|holder| holder.works).count());
+        let recorded = small(holders.values().filter(|holder| holder.works).count());
         self.fill(&gaps.free);
-        self.replace(&holders, at_work, floor);
+        let at_work = recorded + small(gaps.forgotten.len());
+        let mut spare = Spare { at_work, floor, may_start: self.may_start() };
+        let forgotten = self.replace_forgotten(&gaps.forgotten, &mut spare);
+        self.replace(&holders, &mut spare);
         // Between updates only what breaks by itself takes tasks away, and what shall go need not wait for that.
         let is_rolling = self.state.rollout == Rollout::Running;
-        Arc::make_mut(&mut self.service).min = if is_rolling { floor } else { floor.min(at_work) };
+        let min = if is_rolling { floor } else { floor.min(at_work) };
+        Arc::make_mut(&mut self.service).min = min.saturating_sub(forgotten);
         self.take_back(Some(&survey.shall));
         if holders.len() == can_have && small(can_have) == self.issued() {
             self.finish_cover(&holders);
@@ -160,6 +187,11 @@ impl Round<'_> {
 
     /// Has the tasks stopped that are on hosts which do not qualify, as far as these are heard of.
     fn vacate(&mut self, survey: &Survey, holders: &mut BTreeMap<u32, Holder>) {
+        for task in self.world.orphans_of(&self.key) {
+            let why = self.world.fleet.find(&task.host).and_then(|row| survey.must_not.get(&row));
+            let Some(why) = why.filter(|_| self.is_forgotten(&task) && self.has_room()) else { continue };
+            self.batch.stop_copy(self.world, &task, why.clone());
+        }
         for (row, why) in &survey.must_not {
             let heard_of = holders.get(row).filter(|holder| holder.class != Class::Suspect);
             if heard_of.is_some_and(|holder| self.stop(&holder.id.clone(), why.clone())) {
@@ -175,12 +207,18 @@ impl Round<'_> {
         let Some(definition) = self.definition() else { return gaps };
         let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
         // Where the one before has not come to its end, time will help.
-        let is_open = |row: &u32| {
-            let host = &self.world.fleet.row(*row).host;
-            !self.group().crowd.contains_key(row) && !self.world.runs_unrecorded_on(host, &self.key)
-        };
-        let without = survey.shall.iter().copied().filter(|row| !holders.contains_key(row));
-        for (row, obstacle) in next.first_obstacles(without.filter(is_open).collect()) {
+        let is_free = |row: &&u32| !holders.contains_key(row) && !self.group().crowd.contains_key(row);
+        let host = |row: &u32| &self.world.fleet.row(*row).host;
+        let (closed, open): (Vec<u32>, Vec<u32>) = survey
+            .shall
+            .iter()
+            .filter(is_free)
+            .partition(|row| self.world.runs_unrecorded_on(host(row), &self.key));
+        let orphans = if closed.is_empty() { Vec::new() } else { self.world.orphans_of(&self.key) };
+        let forgotten: BTreeSet<&Name> =
+            orphans.iter().filter(|task| self.is_forgotten(task)).map(|task| &task.host).collect();
+        gaps.forgotten = closed.iter().map(host).filter(|host| forgotten.contains(host)).cloned().collect();
+        for (row, obstacle) in next.first_obstacles(open) {
             match obstacle {
                 None => gaps.free.push(row),
                 Some(obstacle @ Obstacle::Avoided { .. }) => gaps.avoided.push(obstacle),
@@ -204,21 +242,43 @@ impl Round<'_> {
         }
     }
 
+    /// Tells whether a task that has no record runs on a host that is heard of, and was not told to stop.
+    fn is_forgotten(&self, task: &Task) -> bool {
+        let is_heard = self.world.hosts.get(&task.host).is_some_and(|host| host.presence == Presence::Ready);
+        is_heard && self.world.stray(&task.host, &task.id).is_none()
+    }
+
+    /// Has tasks stopped that the store forgot, host by host. Gives how many hosts keep theirs for now.
+    fn replace_forgotten(&mut self, hosts: &[Name], spare: &mut Spare) -> u32 {
+        let orphans = if hosts.is_empty() { Vec::new() } else { self.world.orphans_of(&self.key) };
+        let mut kept = small(hosts.len());
+        for host in hosts {
+            let there: Vec<&Arc<Task>> =
+                orphans.iter().filter(|task| task.host == *host && self.is_forgotten(task)).collect();
+            self.full = self.full || !self.batch.has_room(there.len());
+            if self.full || !spare.has_one() {
+                return kept;
+            }
+            there.iter().for_each(|task| self.batch.stop_copy(self.world, task, StopReason::Orphaned));
+            spare.take(true);
+            kept -= 1;
+        }
+        kept
+    }
+
     /// Has tasks stopped that are of another version, or that their agents want away: those that do no work at once, the
-    /// others while more than `floor` do theirs, and the next one may start.
-    fn replace(&mut self, holders: &BTreeMap<u32, Holder>, mut at_work: u32, floor: u32) {
+    /// others as far as they can be spared.
+    fn replace(&mut self, holders: &BTreeMap<u32, Holder>, spare: &mut Spare) {
         let version = self.version();
-        let mut may_start = self.may_start();
         for holder in holders.values().filter(|holder| holder.version != version || !holder.is_welcome) {
             let why = self.why_retire(&holder.id);
             match holder.class {
                 Class::Starting | Class::Unhealthy => {
                     self.stop(&holder.id, why);
                 }
-                Class::Healthy | Class::Mature if may_start > 0 && at_work > floor => {
+                Class::Healthy | Class::Mature if spare.has_one() => {
                     if self.stop(&holder.id, why) {
-                        at_work -= u32::from(holder.works);
-                        may_start -= 1;
+                        spare.take(holder.works);
                     }
                 }
                 Class::Healthy

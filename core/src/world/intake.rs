@@ -31,8 +31,9 @@ impl World {
         world
     }
 
-    /// Takes in everything under a prefix. When the store went back in time, what users wrote and what hosts have is kept
-    /// although it is missing: that nobody removed it is the more likely reading, and the one that stops nothing.
+    /// Takes in everything under a prefix. When the store went back in time, what users wrote of clusters and services and
+    /// what hosts have is kept although it is missing: that nobody removed it is the more likely reading, and the one that
+    /// stops nothing. What users said of hosts is not: nobody would see why a host stays empty.
     pub(crate) fn replace(&mut self, now: Time, prefix: &str, listing: &Listing, went_back: bool) {
         let listed: BTreeSet<&str> = listing.entries.iter().map(|entry| entry.key.as_str()).collect();
         let known = self.known.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
@@ -95,8 +96,9 @@ impl World {
     /// Takes out what a store that went back in time no longer holds, unless it is to be kept.
     fn lose(&mut self, now: Time, key: Key) {
         match key {
-            Key::Cluster(_) | Key::Service(_) | Key::HostConfig(_) | Key::Registration(_) => {}
+            Key::Cluster(_) | Key::Service(_) | Key::Registration(_) => {}
             Key::StoreId
+            | Key::HostConfig(_)
             | Key::Definition(..)
             | Key::Task(_)
             | Key::HostTask(..)

@@ -22,7 +22,8 @@ impl Check for Bound {
         for service in services {
             let Some(page) = seen.book.services.get(service) else { continue };
             let before = page.before.as_ref().filter(|(_, at)| book.now.since(*at) <= book.lag);
-            let known: Vec<&ServiceRecord> = page.record.iter().chain(before.map(|(record, _)| record)).collect();
+            let known: Vec<&ServiceRecord> =
+                page.record.iter().chain(before.map(|(record, _)| record)).collect();
             if known.iter().any(|record| record.is_system()) {
                 continue;
             }

@@ -82,7 +82,8 @@ fn is_rolling(book: &Book, page: &ServicePage, record: &ServiceRecord) -> bool {
 
 /// Tells whether a task of the version was issued so lately that what it replaces may still be there.
 fn is_moving(book: &Book, record: &ServiceRecord) -> bool {
-    let mut wanted = book.tasks_of(&record.name).filter(|task| task.runs() && task.version == record.task_version);
+    let mut wanted =
+        book.tasks_of(&record.name).filter(|task| task.runs() && task.version == record.task_version);
     wanted.any(|task| {
         let issued = book.first_issued.get(&(task.id.clone(), task.generation));
         issued.is_some_and(|at| book.now.since(*at).0 <= A_TASK.0 + book.lag.0)

@@ -82,7 +82,11 @@ impl Check for Poison {
             Fault::Unreachable { until, .. } => self.deaf_until = self.deaf_until.max(*until),
             // Whoever takes its place is not heard at once.
             Fault::Ended(_) => self.deaf_until = self.deaf_until.max(book.now),
-            Fault::HostDown(_) | Fault::Full { .. } | Fault::Trouble { .. } | Fault::Outage { .. } => {}
+            Fault::HostDown(_)
+            | Fault::ClockJumped(_)
+            | Fault::Full { .. }
+            | Fault::Trouble { .. }
+            | Fault::Outage { .. } => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 //! while the registry still sends others to it, unless the registry had its chance.
 
 use super::record::Text;
-use super::{Book, Check, End, Findings};
+use super::{Book, Check, End, Fault, Findings};
 use callboard_core::machine::{Span, Time};
 use callboard_core::registry::Request;
 use callboard_core::work::{Order, Run};
@@ -14,6 +14,8 @@ pub(crate) struct Registrations {
     held: BTreeMap<Text, BTreeSet<Run>>,
     /// When each run was first asked to be taken out.
     parting: BTreeMap<(Text, Run), Time>,
+    /// When the clock of each host last jumped ahead, past what its registry was still being given.
+    jumped: BTreeMap<Text, Time>,
 }
 
 /// How long the registry may take to let go of a run before it is stopped all the same.
@@ -36,8 +38,17 @@ impl Check for Registrations {
         let Order::Stop { run, .. } = order else { return };
         let is_held = self.held.get(host).is_some_and(|held| held.contains(run));
         let asked = self.parting.get(&(host.clone(), run.clone()));
-        if is_held && asked.is_none_or(|asked| book.now.since(*asked) < CHANCE) {
+        let had_its_chance = asked.is_some_and(|asked| {
+            book.now.since(*asked) >= CHANCE || self.jumped.get(host).is_some_and(|jumped| jumped >= asked)
+        });
+        if is_held && !had_its_chance {
             found.blame("S28", format!("{run:?} is told to stop on {host} while it is registered"));
+        }
+    }
+
+    fn fault(&mut self, book: &Book, fault: &Fault) {
+        if let Fault::ClockJumped(host) = fault {
+            self.jumped.insert(host.clone(), book.now);
         }
     }
 

@@ -54,6 +54,7 @@ impl Check for Surplus {
             | Fault::Full { .. }
             | Fault::Amnesia
             | Fault::Ended(_)
+            | Fault::ClockJumped(_)
             | Fault::Unreachable { .. } => {}
         }
     }

@@ -63,7 +63,11 @@ impl Check for Vacancy {
             Fault::Amnesia => {
                 self.free = book.clusters.keys().map(|cluster| (cluster.clone(), book.now)).collect();
             }
-            Fault::HostDown(_) | Fault::Full { .. } | Fault::Ended(_) | Fault::Unreachable { .. } => {}
+            Fault::HostDown(_)
+            | Fault::Full { .. }
+            | Fault::Ended(_)
+            | Fault::ClockJumped(_)
+            | Fault::Unreachable { .. } => {}
         }
     }
 

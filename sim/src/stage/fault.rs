@@ -215,6 +215,8 @@ impl Stage {
         let Some(agent) = &mut machine.agent else { return false };
         agent.clock.jump(by);
         let process = machine.agent_name();
+        let host = machine.registration.host.clone();
+        self.court.fault(&Fault::ClockJumped(host));
         self.calm_from = self.calm_from.max(self.now());
         self.arm(process);
         true
