@@ -99,8 +99,7 @@ impl Round<'_> {
         let lost: Vec<Name> = self.group().of_class(Class::Lost).map(|(_, id)| id.clone()).collect();
         for id in lost {
             if self.missing() > 0 && self.world.owes_more_important(&self.key) {
-                self.full = true;
-                return;
+                return self.world.touch_group(&self.key);
             }
             // One step to stop it, one to create the other: both or none.
             self.full = self.full || !self.batch.has_room(2);
@@ -163,7 +162,7 @@ impl Round<'_> {
         }
         if self.missing() > 0 && self.world.owes_more_important(&self.key) {
             // What has just become free is not for this one.
-            self.full = true;
+            self.world.touch_group(&self.key);
             return Created::Enough;
         }
         while self.missing() > 0 && self.may_start() > 0 {

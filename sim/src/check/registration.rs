@@ -41,7 +41,8 @@ impl Check for Registrations {
         let had_its_chance = asked.is_some_and(|asked| {
             book.now.since(*asked) >= CHANCE || self.jumped.get(host).is_some_and(|jumped| jumped >= asked)
         });
-        if is_held && !had_its_chance {
+        // To stop what is not there is no more than tidying.
+        if is_held && !had_its_chance && lives(book, host, run) {
             found.blame("S28", format!("{run:?} is told to stop on {host} while it is registered"));
         }
     }
@@ -59,12 +60,8 @@ impl Check for Registrations {
         let book = end.book;
         for (host, held) in self.held.iter().filter(|(host, _)| end.fit_hosts.binary_search(host).is_ok()) {
             for run in held {
-                let list = book.live.get(&(host.clone(), run.id.clone()));
-                let lives = list.is_some_and(|list| {
-                    list.iter().any(|it| (it.generation, it.attempt) == (run.generation, run.attempt))
-                });
                 let parts = self.parting.get(&(host.clone(), run.clone()));
-                if !lives && parts.is_none_or(|at| book.now.since(*at) > BEHIND) {
+                if !lives(book, host, run) && parts.is_none_or(|at| book.now.since(*at) > BEHIND) {
                     found.blame("S28", format!("{run:?} is registered on {host}, where it does not live"));
                 }
             }
@@ -82,4 +79,9 @@ impl Check for Registrations {
             }
         }
     }
+}
+
+fn lives(book: &Book, host: &Text, run: &Run) -> bool {
+    let mut there = book.live.get(&(host.clone(), run.id.clone())).into_iter().flatten();
+    there.any(|alive| (alive.generation, alive.attempt) == (run.generation, run.attempt))
 }
