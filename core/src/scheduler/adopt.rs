@@ -81,8 +81,8 @@ impl Round<'_> {
                 if adopts { Fate::Adopt } else { Fate::Wait }
             }
             None if self.is_wanted(orphan) && self.fits(orphan, None) => Fate::Adopt,
-            // It is stopped when it is the turn of its host.
-            None if self.service.kind == Kind::System => Fate::Wait,
+            // It is stopped when it is the turn of its host, unless that has another one already.
+            None if self.service.kind == Kind::System && !self.is_covered(orphan) => Fate::Wait,
             None if !self.may_try(orphan.version) => Fate::Wait,
             None if may_stop && self.available() >= self.floor() => Fate::Stop,
             None => Fate::Wait,

@@ -242,10 +242,11 @@ impl Round<'_> {
         }
     }
 
-    /// Tells whether a task that has no record runs on a host that is heard of, and was not told to stop.
+    /// Tells whether a task runs on a host that is heard of, no record is under its id, and it was not told to stop.
     fn is_forgotten(&self, task: &Task) -> bool {
         let is_heard = self.world.hosts.get(&task.host).is_some_and(|host| host.presence == Presence::Ready);
-        is_heard && self.world.stray(&task.host, &task.id).is_none()
+        let has_record = self.world.tasks.contains_key(&task.id);
+        is_heard && !has_record && self.world.stray(&task.host, &task.id).is_none()
     }
 
     /// Has tasks stopped that the store forgot, host by host. Gives how many hosts keep theirs for now.
