@@ -196,9 +196,9 @@ fn free_id(world: &World, key: &GroupKey, version: Version) -> (Name, u32) {
     loop {
         let instance = world.groups.get(key).map_or(least, |group| group.free_instance(version, least));
         let id = task_id(&key.0, &key.1, version, instance);
-        // A foreign record may speak of the same instance under another id.
-        let is_free = !world.tasks.contains_key(&id) && !world.is_orphan(key, &id);
-        if is_free && !world.is_untouchable(&Key::Task(id.clone())) {
+        // A foreign record may speak of the same instance under another id, and a copy without a record still holds room.
+        let is_taken = world.tasks.contains_key(&id) || world.is_orphan(key, &id) || world.is_stray(&id);
+        if !is_taken && !world.is_untouchable(&Key::Task(id.clone())) {
             return (id, instance);
         }
         least = instance + 1;

@@ -304,6 +304,11 @@ impl World {
         self.hosts.get_mut(&task.host)?.strays.remove(&task.id).map(|(digest, _)| digest)
     }
 
+    /// Tells whether a copy under some host speaks of a task that has no record.
+    pub(crate) fn is_stray(&self, id: &Name) -> bool {
+        self.strays.iter().any(|(_, stray)| stray == id)
+    }
+
     /// Gives the copy under a host of a record that is not there.
     pub(crate) fn stray(&self, host: &Name, id: &Name) -> Option<&str> {
         self.hosts.get(host)?.strays.get(id).map(|(_, value)| value.as_str())

@@ -59,7 +59,7 @@ fn judge_word(book: &Book, host: &Text, id: &Text, found: &mut Findings) {
     let Some(status) = status.map(|status| &status.record).filter(|status| status.is_over()) else { return };
     let lives = |alive: &Alive| alive.generation == status.generation && alive.attempt <= status.attempt;
     let here = book.live.get(&(host.clone(), id.clone()));
-    if here.is_some_and(|list| list.iter().any(lives)) {
+    if here.is_some_and(|list| list.iter().any(lives)) && !book.is_misled(host) {
         found.blame("S26", format!("{id} lives on {host}, and is said to be over"));
     }
 }
@@ -71,7 +71,8 @@ fn judge_removal(book: &Book, write: &Write, host: &Text, id: &Text, found: &mut
     let goes_on = write.task_after.as_ref().is_some_and(|after| after.generation == before.generation);
     let page = book.hosts.get(host);
     let judged = page.is_some_and(|page| page.registration.is_some() && page.draining_since.is_none());
-    if goes_on || !judged {
+    // What its executors do not tell of, an agent takes for gone, and says so.
+    if goes_on || !judged || book.is_misled(host) {
         return;
     }
     if book.still_lives(host, before) {

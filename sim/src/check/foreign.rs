@@ -13,10 +13,9 @@ pub(crate) struct Foreign {
 
 impl Check for Foreign {
     fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
-        for task in seen.writes.iter().filter(|write| write.place.is_task()) {
-            if let Some(task) = &task.task_after {
-                self.issued.insert((task.host.clone(), task.id.clone(), task.generation));
-            }
+        // Agents follow the copy under their host, which others than schedulers may write alone.
+        for task in seen.writes.iter().filter_map(|write| write.task_after.as_ref()) {
+            self.issued.insert((task.host.clone(), task.id.clone(), task.generation));
         }
     }
 

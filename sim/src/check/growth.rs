@@ -77,14 +77,15 @@ fn is_left(book: &Book, host: &Text, id: &Text) -> bool {
     page.is_some_and(|page| page.statuses.contains_key(id) && !page.twins.contains_key(id))
 }
 
-/// A service has at most `max` tasks that run, and as many on each host that cannot say that they have ended.
+/// A service has at most `max` tasks that run, and twice as many on each host that cannot say that they have ended: what it
+/// got before it was lost, and what it got when it was back and was lost again before it could say so.
 fn judge_service(book: &Book, service: &Text, found: &mut Findings) {
     let Some(page) = book.services.get(service) else { return };
     let max = |record: &super::record::ServiceRecord| record.max as usize;
     let now = page.record.as_ref().map_or(0, max);
     let most = now.max(page.before.as_ref().map_or(0, |(record, _)| max(record)));
     let records = book.by_service.get(service).map_or(0, BTreeSet::len);
-    if records > (most + 1) * (book.hosts.len() + 2) {
+    if records > (most + 1) * (2 * book.hosts.len() + 1) {
         found.blame("S39", format!("there are {records} records of {service}, whose max is {most}"));
     }
 }

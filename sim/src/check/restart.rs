@@ -52,6 +52,10 @@ impl Check for Intensity {
         if matches!(fault, Fault::Amnesia) {
             self.starts.values_mut().for_each(|(_, starts)| starts.clear());
         }
+        // Whose clock jumps ahead has waited.
+        if let Fault::ClockJumped(jumped) = fault {
+            self.ends.retain(|(host, _), _| host != jumped);
+        }
     }
 
     fn gone(
