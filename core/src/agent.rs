@@ -12,6 +12,7 @@ mod inspect;
 mod issued;
 mod leave;
 mod local;
+mod locals;
 mod news;
 mod orphan;
 mod presence;
@@ -24,14 +25,13 @@ mod write;
 use crate::keys;
 use crate::keys::Key;
 use crate::machine::{Machine, Span, Time, Wake};
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, hash};
 use crate::model::{Name, Registration, Status, Task, TaskDefinition, Usage, Version};
 use crate::registry;
 use crate::session::Session;
 use crate::store::{Entry, Reply, Request, Revision};
 use crate::why::Note;
 use crate::work::{Order, Report, Run};
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -106,7 +106,7 @@ pub struct Agent {
     /// What was issued to this host.
     issued: BTreeMap<Name, issued::Issued>,
     /// What is on this host.
-    locals: BTreeMap<Name, Box<local::Local>>,
+    locals: locals::Locals,
     /// Live runs that others have taken the place of.
     relics: BTreeMap<Run, local::Relic>,
     definitions: BTreeMap<(Name, Version), Arc<TaskDefinition>>,
@@ -117,8 +117,6 @@ pub struct Agent {
     writer: write::Writer,
     /// Tasks to look at before this step ends.
     touched: BTreeSet<Name>,
-    /// When each task is to be looked at anyway.
-    timers: BTreeSet<(Time, Name)>,
     /// Starts under way.
     slots: BTreeMap<Name, Time>,
     /// Starts that wait for others to end.
@@ -139,6 +137,8 @@ pub struct Agent {
     /// All that the store holds of this host was listed once, in this life.
     begun: bool,
     leaving: Option<leave::Leaving>,
+    /// Spreads what the agents of a fleet do over time.
+    salt: u64,
     out: Vec<Effect>,
 }
 
@@ -175,7 +175,7 @@ impl Agent {
             own: BTreeMap::new(),
             stored: BTreeMap::new(),
             issued: BTreeMap::new(),
-            locals: BTreeMap::new(),
+            locals: locals::Locals::default(),
             relics: BTreeMap::new(),
             definitions: BTreeMap::new(),
             fetches: fetch::Fetches::new(&name),
@@ -184,7 +184,6 @@ impl Agent {
             gauge: pressure::Gauge::new(&name),
             writer: write::Writer::new(&name),
             touched: BTreeSet::new(),
-            timers: BTreeSet::new(),
             slots: BTreeMap::new(),
             queue: BTreeSet::new(),
             seen: settings.seen,
@@ -196,6 +195,7 @@ impl Agent {
             undone: false,
             begun: false,
             leaving: None,
+            salt: hash(&name),
             out: Vec::new(),
             at,
             settings,
@@ -277,20 +277,14 @@ impl Agent {
     }
 
     fn touch_all(&mut self) {
-        self.touched.extend(self.locals.keys().cloned());
+        self.touched.extend(self.locals.ids().cloned());
         self.touched.extend(self.issued.keys().cloned());
         self.touched.extend(self.stored.keys().cloned());
     }
 
     /// Does what is due by now.
     fn wake(&mut self, now: Time) {
-        while let Some((due, id)) = self.timers.first()
-            && *due <= now
-        {
-            let id = id.clone();
-            self.timers.pop_first();
-            self.attend(now, id);
-        }
+        self.attend(now);
         self.wake_writer(now);
         let mut requests = Vec::new();
         let lost = self.session.wake(now, &mut requests);
@@ -317,7 +311,7 @@ impl Machine for Agent {
         }
         match input {
             Input::Wake => {}
-            Input::Store(reply) => self.hear(now, &reply),
+            Input::Store(reply) => self.hear(now, reply),
             Input::Work(report) => self.report(now, report),
             Input::Registry(reply) => self.hear_registry(now, reply),
             Input::Shutdown { keep } => self.shut_down(now, keep),
@@ -344,7 +338,7 @@ impl Machine for Agent {
             self.mirror.wake_at().map(|at| (at, Wake::Store)),
             self.fetches.wake_at().map(|at| (at, Wake::Store)),
             self.writer_wake_at(),
-            self.timers.first().map(|(at, _)| (*at, Wake::Check)),
+            self.locals.soonest().map(|at| (at, Wake::Check)),
             relic.map(|at| (at, Wake::Backoff)),
             self.inspection.wake_at().map(|at| (at, Wake::Usage)),
             self.registrations.wake_at().map(|at| (at, Wake::Check)),

@@ -171,17 +171,17 @@ impl Mirror {
     }
 
     /// Takes an answer. Answers that speak of no prefix of this mirror, or come late, yield no news.
-    pub fn reply(&mut self, now: Time, reply: &Reply, out: &mut Vec<Request>) -> Option<News> {
+    pub fn reply(&mut self, now: Time, reply: Reply, out: &mut Vec<Request>) -> Option<News> {
         match reply {
             Reply::Listed { prefix, result } => self.listed(now, prefix, result, out),
-            Reply::Changed { prefix, revision, changes } => self.changed(now, prefix, *revision, changes),
+            Reply::Changed { prefix, revision, changes } => self.changed(now, &prefix, revision, changes),
             Reply::WatchEnded { prefix, why } => {
                 let salt = self.salt;
-                let feed = self.feeds.get_mut(prefix)?;
+                let feed = self.feeds.get_mut(&prefix)?;
                 if matches!(feed.state, FeedState::Watching { .. }) {
                     feed.back_off(now, salt);
                 }
-                Some(News::Trouble { prefix: prefix.clone(), why: why.clone() })
+                Some(News::Trouble { prefix, why })
             }
             Reply::SessionOpened(_) | Reply::SessionRenewed(..) | Reply::Done { .. } => None,
         }
@@ -190,18 +190,18 @@ impl Mirror {
     fn listed(
         &mut self,
         now: Time,
-        prefix: &str,
-        result: &Result<Listing, String>,
+        prefix: String,
+        result: Result<Listing, String>,
         out: &mut Vec<Request>,
     ) -> Option<News> {
         let salt = self.salt;
-        let feed = self.feeds.get_mut(prefix)?;
+        let feed = self.feeds.get_mut(&prefix)?;
         let FeedState::Listing { known, .. } = feed.state else { return None };
         let listing = match result {
             Ok(listing) => listing,
             Err(why) => {
                 feed.back_off(now, salt);
-                return Some(News::Trouble { prefix: prefix.into(), why: why.clone() });
+                return Some(News::Trouble { prefix, why });
             }
         };
         let went_back = listing.revision < known;
@@ -221,12 +221,12 @@ impl Mirror {
         feed.filled = true;
         let jitter = Span(mix(salt, feed.listings) % (RELIST_INTERVAL.0 / 4));
         feed.state = FeedState::Watching { until: now + RELIST_INTERVAL + jitter, heard: now };
-        out.push(Request::Watch { prefix: prefix.into(), after: listing.revision });
+        out.push(Request::Watch { prefix: prefix.clone(), after: listing.revision });
         self.know(listing.revision);
-        Some(News::Listed { prefix: prefix.into(), listing: listing.clone(), went_back })
+        Some(News::Listed { prefix, listing, went_back })
     }
 
-    fn changed(&mut self, now: Time, prefix: &str, revision: Revision, changes: &[Change]) -> Option<News> {
+    fn changed(&mut self, now: Time, prefix: &str, revision: Revision, changes: Vec<Change>) -> Option<News> {
         let feed = self.feeds.get_mut(prefix)?;
         let FeedState::Watching { heard, .. } = &mut feed.state else { return None };
         // A watch that speaks of the past is no better than a deaf one: its silence is counted on.
@@ -241,7 +241,7 @@ impl Mirror {
         }
         feed.revision = revision;
         self.know(revision);
-        (!changes.is_empty()).then(|| News::Changed(changes.to_vec()))
+        (!changes.is_empty()).then_some(News::Changed(changes))
     }
 }
 
@@ -276,6 +276,17 @@ pub fn hash(name: &str) -> u64 {
     })
 }
 
+/// Sums up a value, to tell later whether another is the same. Whoever keeps a sum outside its own memory takes [`hash`].
+#[must_use]
+pub(crate) fn digest(value: &str) -> u64 {
+    let (words, rest) = value.as_bytes().as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().chain([&last]).fold(value.len() as u64, |sum, word| {
+        (sum ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    })
+}
+
 /// Mixes two numbers into one that looks random (splitmix64).
 #[must_use]
 pub fn mix(a: u64, b: u64) -> u64 {
@@ -290,6 +301,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn values_that_differ_anywhere_have_other_sums() {
+        let text = "{\"generation\":17,\"host\":\"a\"}";
+        let mut sums = alloc::collections::BTreeSet::from([digest(text)]);
+        for at in 0..text.len() {
+            let other: String =
+                text.char_indices().map(|(i, char)| if i == at { '~' } else { char }).collect();
+            assert!(sums.insert(digest(&other)), "{other}");
+            assert!(sums.insert(digest(&text[..at])), "{at}");
+        }
+        assert_eq!(sums.len(), 2 * text.len() + 1);
+        assert!(sums.insert(digest("\0")), "what is filled up is not the same");
+    }
+
+    #[test]
     fn a_revision_that_never_comes_is_asked_for_less_and_less_and_not_for_ever() {
         let mut mirror = Mirror::new([String::from("a/")], "m");
         let listed = |mirror: &mut Mirror, now, revision| {
@@ -297,7 +322,7 @@ mod tests {
             mirror.wake(now, &mut out);
             let listing = Listing { revision: Revision(revision), entries: Vec::new() };
             let reply = Reply::Listed { prefix: "a/".into(), result: Ok(listing) };
-            mirror.reply(now, &reply, &mut out).is_some()
+            mirror.reply(now, reply, &mut out).is_some()
         };
         let mut now = Time(0);
         assert!(listed(&mut mirror, now, 1));
@@ -323,7 +348,7 @@ mod tests {
             mirror.wake(Time(0), &mut out);
             let listing = Listing { revision: Revision(revision), entries: Vec::new() };
             let reply = Reply::Listed { prefix: "a/".into(), result: Ok(listing) };
-            match mirror.reply(Time(0), &reply, &mut out) {
+            match mirror.reply(Time(0), reply, &mut out) {
                 Some(News::Listed { went_back, .. }) => Some(went_back),
                 Some(News::Changed(_) | News::Trouble { .. }) | None => None,
             }
@@ -344,7 +369,7 @@ mod tests {
         let mut now = Time(0);
         let end = |mirror: &mut Mirror, now: Time| {
             let ended = Reply::WatchEnded { prefix: "a/".into(), why: "no".into() };
-            mirror.reply(now, &ended, &mut Vec::new());
+            mirror.reply(now, ended, &mut Vec::new());
             mirror.wake_at().map_or(Span(0), |at| at.since(now))
         };
         let list = |mirror: &mut Mirror, now: Time| {
@@ -352,7 +377,7 @@ mod tests {
             mirror.wake(now, &mut out);
             let listing = Listing { revision: Revision(7), entries: Vec::new() };
             let reply = Reply::Listed { prefix: "a/".into(), result: Ok(listing) };
-            assert!(mirror.reply(now, &reply, &mut out).is_some());
+            assert!(mirror.reply(now, reply, &mut out).is_some());
         };
         let mut pause = Span(0);
         for _ in 0..8 {
@@ -365,7 +390,7 @@ mod tests {
         now = now + pause;
         list(&mut mirror, now);
         let sign = Reply::Changed { prefix: "a/".into(), revision: Revision(7), changes: Vec::new() };
-        mirror.reply(now, &sign, &mut Vec::new());
+        mirror.reply(now, sign, &mut Vec::new());
         assert!(end(&mut mirror, now) <= Span(250));
     }
 }

@@ -160,7 +160,7 @@ impl Scheduler {
         if self.writes.reply(now, &reply, &mut self.world) {
             self.after_write(now, out);
         }
-        match self.mirror.reply(now, &reply, &mut requests) {
+        match self.mirror.reply(now, reply, &mut requests) {
             Some(News::Listed { prefix, listing, went_back }) => {
                 self.world.replace(now, &prefix, &listing, went_back);
                 if prefix == keys::STATUS && core::mem::take(&mut self.blind) {

@@ -108,5 +108,5 @@ pub enum Report {
         result: Result<(), String>,
     },
     /// Answers `Measure`.
-    Measured(Usage),
+    Measured(Arc<Usage>),
 }

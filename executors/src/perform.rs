@@ -39,7 +39,7 @@ pub async fn perform(executor: Arc<dyn Executor>, order: Order, reports: Unbound
             };
             Report::Checked { run: spec.run(), check, result }
         }
-        Order::Measure => Report::Measured(executor.usage().await),
+        Order::Measure => Report::Measured(executor.usage().await.into()),
     };
     let _ = reports.send(report);
 }

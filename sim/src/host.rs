@@ -9,6 +9,7 @@ mod process;
 mod registry;
 
 pub(crate) use ills::Ills;
+use memory::Measured;
 pub(crate) use process::{Proc, ProcState};
 pub(crate) use registry::Registry;
 
@@ -16,10 +17,9 @@ use crate::agent::AgentProcess;
 use crate::event::{Event, Moment, Process, Role};
 use crate::link::Link;
 use crate::rng::{Chance, Stream};
-use crate::scenario::HostFault;
 use callboard_core::agent::Settings;
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::{Name, Registration, Usage};
+use callboard_core::model::{Name, Registration};
 use callboard_core::store::Revision;
 use callboard_core::work::{Exit, Report};
 
@@ -55,6 +55,7 @@ pub(crate) struct Host {
     pub(crate) procs: Vec<Proc>,
     pids: u32,
     forecast: u32,
+    measured: Measured,
     /// What its checks and measurements found out, and the agent is not told yet.
     found_out: Vec<Report>,
     pub(crate) chance: Chance,
@@ -105,6 +106,7 @@ impl Host {
             procs: Vec::new(),
             pids: 0,
             forecast: 0,
+            measured: Measured::default(),
             found_out: Vec::new(),
             chance: Chance::new(seed, Stream::Host(index)),
             net: Chance::new(seed, Stream::AgentNet(index)),
@@ -239,17 +241,5 @@ impl Host {
             }
         }
         out
-    }
-
-    /// Measures what the machine and its tasks use.
-    pub(crate) fn usage(&self, now: Time) -> Usage {
-        let tasks = self.procs.iter().filter(|proc| proc.state == ProcState::Live);
-        let full = self.ills.has(now, HostFault::FillDisk);
-        Usage {
-            memory_total: self.memory_total,
-            memory_used: self.memory_kib(now) / 1024,
-            tasks: tasks.map(|proc| (proc.run.id.clone(), proc.memory_kib(now) / 1024)).collect(),
-            unfit: full.then(|| "cannot write to the tasks' directory: no space left on device".into()),
-        }
     }
 }

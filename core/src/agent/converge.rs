@@ -63,7 +63,7 @@ impl Agent {
             return;
         };
         let was_healthy = local.health;
-        local.probe(now, self.settings.registry, &mut self.out);
+        local.probe(now, self.settings.registry, self.salt, &mut self.out);
         if self.is_ready() {
             self.merge(now, &mut local);
         }
@@ -80,13 +80,12 @@ impl Agent {
             self.slots.remove(id);
         }
         if kept {
-            local.plan(now, &mut self.timers);
             if self.stored.get(id).and_then(|stored| stored.of(&local)) != Some(&local.status()) {
                 self.writer.unsaid.insert(id.clone());
             }
-            self.locals.insert(id.clone(), local);
+            let due = local.next_due(now);
+            self.locals.insert(local, due);
         } else {
-            local.unplan(&mut self.timers);
             self.forget(*local);
         }
     }

@@ -9,7 +9,7 @@ use super::{Agent, Effect};
 use crate::beat;
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix};
-use crate::model::{Health, Name, Probe};
+use crate::model::{Health, Probe};
 use crate::record::shorten;
 use crate::registry::Request;
 use crate::work::{Order, Run, Spec};
@@ -135,20 +135,19 @@ impl Local {
 }
 
 impl Agent {
-    /// Looks at a task because time has passed. One that is steady only has its checks made.
-    pub(super) fn attend(&mut self, now: Time, id: Name) {
-        let Some(local) = self.locals.get_mut(&id) else {
-            self.touched.insert(id);
-            return;
-        };
-        local.due = None;
-        if local.is_steady() {
-            local.probe(now, self.settings.registry, &mut self.out);
+    /// Looks at tasks because time has passed. Those that are steady only have their checks made.
+    pub(super) fn attend(&mut self, now: Time) {
+        let (registry, salt) = (self.settings.registry, self.salt);
+        self.locals.attend(now, |id, local| {
             if local.is_steady() {
-                return local.plan(now, &mut self.timers);
+                local.probe(now, registry, salt, &mut self.out);
+                if local.is_steady() {
+                    return local.next_due(now);
+                }
             }
-        }
-        self.touched.insert(id);
+            self.touched.insert(id.clone());
+            None
+        });
     }
 
     /// Takes the result of a check.
@@ -176,7 +175,7 @@ impl Agent {
         result: Result<(), String>,
         source: Source,
     ) {
-        let Some(local) = self.locals.get_mut(&run.id) else { return };
+        let Some((at, local)) = self.locals.find_mut(&run.id) else { return };
         let was_steady = local.is_steady();
         if !local.take_result(now, run, index, result, source) {
             return;
@@ -184,9 +183,10 @@ impl Agent {
         local.tell(index, self.settings.registry, &mut self.out);
         if was_steady {
             // An answer that came late may find the next check due.
-            local.probe(now, self.settings.registry, &mut self.out);
+            local.probe(now, self.settings.registry, self.salt, &mut self.out);
             if local.is_steady() {
-                return local.plan(now, &mut self.timers);
+                let due = local.next_due(now);
+                return self.locals.plan(at, due);
             }
         }
         self.touch(&run.id);
@@ -194,8 +194,8 @@ impl Agent {
 }
 
 impl Local {
-    /// Makes the checks that are due.
-    pub(super) fn probe(&mut self, now: Time, registry: bool, out: &mut Vec<Effect>) {
+    /// Makes the checks that are due. `salt` is that of the machine.
+    pub(super) fn probe(&mut self, now: Time, registry: bool, salt: u64, out: &mut Vec<Effect>) {
         if !matches!(self.state, State::Running { .. }) {
             return;
         }
@@ -228,11 +228,8 @@ impl Local {
                         self.count(now, index, Err(silence), Source::Silence);
                     }
                     let is_settled = is_light && self.probing[index].passing == Some(true);
-                    self.probing[index].next = if is_settled {
-                        beat::next(now, interval, hash(&self.task.host))
-                    } else {
-                        now + interval
-                    };
+                    self.probing[index].next =
+                        if is_settled { beat::next(now, interval, salt) } else { now + interval };
                     self.probing[index].deadline = Some(now + timeout + PATIENCE);
                     self.make(index, registry, out);
                 }

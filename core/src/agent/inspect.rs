@@ -70,7 +70,7 @@ impl Agent {
             self.inspection.asked = false;
             return;
         }
-        let salt = crate::mirror::hash(self.name());
+        let salt = self.salt;
         let inspection = &mut self.inspection;
         if inspection.asked {
             inspection.fail(now, salt, "the executors do not answer");
@@ -105,7 +105,7 @@ impl Agent {
             Ok(found) => found,
             Err(_) if self.inspection.done => return,
             Err(why) => {
-                let salt = crate::mirror::hash(self.name());
+                let salt = self.salt;
                 if self.inspection.error.as_ref() != Some(&why) {
                     let host = self.name().clone();
                     self.note_task(&host, format!("executors cannot tell what runs: {why}"));
@@ -152,15 +152,20 @@ impl Agent {
 
     /// Asks again what runs where a measurement shows more than was told of.
     pub(super) fn compare_usage(&mut self, now: Time, usage: &Usage) {
+        if self.inspection.done && self.shows_more(usage) {
+            self.look_again(now);
+        }
+    }
+
+    fn shows_more(&self, usage: &Usage) -> bool {
         let is_live = |id: &Name| self.locals.get(id).is_some_and(|local| local.is_live());
         let is_known = |id: &Name| is_live(id) || self.relics.keys().any(|run| run.id == *id);
         // Mostly what is measured is just what is here.
         let mut here = self.locals.iter();
-        let mut is_next = |id: &Name| here.next().is_some_and(|(here, local)| here == id && local.is_live());
-        let is_strange = |id: &Name| !is_next(id) && !is_known(id);
-        if self.inspection.done && usage.tasks.keys().any(is_strange) {
-            self.look_again(now);
-        }
+        let is_same = |one: &Name, other: &Name| Arc::ptr_eq(one, other) || one == other;
+        let mut is_next =
+            |id: &Name| here.next().is_some_and(|(here, local)| is_same(here, id) && local.is_live());
+        usage.tasks.keys().any(|id| !is_next(id) && !is_known(id))
     }
 
     /// Takes over what lives and was not told of before; what something else took the place of is stopped.
@@ -172,8 +177,7 @@ impl Agent {
             }
             match (self.relics.get(&run), self.locals.get_mut(&run.id)) {
                 (Some(relic), _) if relic.told => {}
-                (Some(_), Some(local)) => {
-                    local.unplan(&mut self.timers);
+                (Some(_), Some(_)) => {
                     self.relics.remove(&run);
                     self.adopt(now, BTreeMap::from([(run.clone(), found)]));
                 }
@@ -221,7 +225,7 @@ impl Agent {
                 Some(_) => self.order(Order::Remove(run)),
             }
         }
-        self.locals.insert(local.task.id.clone(), Box::new(local));
+        self.locals.insert(Box::new(local), None);
     }
 }
 

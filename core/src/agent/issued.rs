@@ -5,7 +5,7 @@
 
 use super::Agent;
 use super::local::{Local, State};
-use crate::mirror::hash;
+use crate::mirror::digest;
 use crate::model::{Desired, Health, Name, Phase, Task};
 use crate::record;
 use crate::store::{Entry, Revision};
@@ -32,7 +32,7 @@ pub(super) struct Issued {
 impl Agent {
     /// Takes in a record.
     pub(super) fn put_issued(&mut self, id: &Name, entry: &Entry) {
-        let (revision, digest) = (entry.revision, hash(&entry.value));
+        let (revision, digest) = (entry.revision, digest(&entry.value));
         let known = self.issued.get(id);
         let read = record::read::<Task>(&entry.value).map_err(|error| format!("{error}"));
         let checked = match &read {
@@ -106,8 +106,7 @@ impl Agent {
 
     /// Gives up a placement that cannot be used, unless it runs already.
     fn refuse(&mut self, id: &Name, task: Task, why: &str) {
-        let known =
-            self.locals.contains_key(id) || self.issued.get(id).is_some_and(|known| known.task.is_some());
+        let known = self.locals.contains(id) || self.issued.get(id).is_some_and(|known| known.task.is_some());
         if known || !self.is_ready() {
             return;
         }
@@ -117,7 +116,7 @@ impl Agent {
             reason: Some(format!("its record is damaged: {why}")),
             ..Local::new(Arc::new(Task { id: id.clone(), ..task }))
         };
-        self.locals.insert(id.clone(), Box::new(local));
+        self.locals.insert(Box::new(local), None);
     }
 }
 

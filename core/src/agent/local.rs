@@ -5,10 +5,9 @@ use super::converge::{SLOT_TIME, UNEXPLAINED_AFTER};
 use super::gate::Gate;
 use super::health::Probing;
 use crate::machine::{Span, Time};
-use crate::model::{Generation, Health, Name, Phase, Status, Task, TaskDefinition};
+use crate::model::{Generation, Health, Phase, Status, Task, TaskDefinition};
 use crate::store::Revision;
 use crate::work::{Run, Spec};
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -50,8 +49,6 @@ pub(super) struct Local {
     /// Since when its record is missing without a reason, and whether the operator was told.
     pub(super) unexplained: Option<(Time, bool)>,
     pub(super) gate: Gate,
-    /// Its entry among the agent's timers.
-    pub(super) due: Option<Time>,
 }
 
 /// How far the present start got.
@@ -109,7 +106,6 @@ impl Local {
             confirmed: false,
             unexplained: None,
             gate: Gate::Unasked,
-            due: None,
         }
     }
 
@@ -183,20 +179,6 @@ impl Local {
             && !self.suspended
             && self.unexplained.is_none()
             && self.gate == Gate::Unasked
-    }
-
-    /// Has it looked at again when time alone will have changed something.
-    pub(super) fn plan(&mut self, now: Time, timers: &mut BTreeSet<(Time, Name)>) {
-        self.unplan(timers);
-        self.due = self.next_due(now);
-        timers.extend(self.due.map(|due| (due, self.task.id.clone())));
-    }
-
-    /// Has it no longer looked at by time alone.
-    pub(super) fn unplan(&mut self, timers: &mut BTreeSet<(Time, Name)>) {
-        if let Some(due) = self.due.take() {
-            timers.remove(&(due, self.task.id.clone()));
-        }
     }
 
     /// Tells when time alone will have changed something. What was due before and is not done waits for more than time, and

@@ -7,7 +7,7 @@ use super::Agent;
 use super::fetch::Fetched;
 use crate::keys::Key;
 use crate::machine::Time;
-use crate::mirror::{News, hash};
+use crate::mirror::{News, digest};
 use crate::model::Name;
 use crate::store::{Change, Entry, Listing, Reply, Revision};
 use crate::why::Note;
@@ -18,16 +18,16 @@ use alloc::vec::Vec;
 
 impl Agent {
     /// Takes an answer of the store.
-    pub(super) fn hear(&mut self, now: Time, reply: &Reply) {
-        if let Reply::Listed { prefix, result } = reply
+    pub(super) fn hear(&mut self, now: Time, reply: Reply) {
+        if let Reply::Listed { prefix, result } = &reply
             && let Some(fetched) = self.fetches.reply(now, prefix, result)
         {
             return self.fetched(now, prefix, &fetched);
         }
-        if let Reply::Done { write, outcome } = reply {
+        if let Reply::Done { write, outcome } = &reply {
             return self.written(now, *write, outcome);
         }
-        if let Some(news) = self.session.reply(now, reply) {
+        if let Some(news) = self.session.reply(now, &reply) {
             self.session_news(&news);
         }
         let mut requests = Vec::new();
@@ -86,16 +86,17 @@ impl Agent {
             self.identify_store(now);
         }
         for entry in &listing.entries {
-            if self.is_undone(entry, listing.revision) {
+            let Some(key) = Key::parse(&entry.key) else { continue };
+            if self.is_undone(&key, entry, listing.revision) {
                 self.take_out(&entry.key, None);
             }
-            self.take_in(entry);
+            self.take_in_at(&key, entry);
         }
     }
 
     /// Takes no record's absence as evidence until the store has shown it again.
     pub(super) fn suspend(&mut self, now: Time, prefix: &str) {
-        for (id, local) in &mut self.locals {
+        for (id, local) in self.locals.iter_mut() {
             local.suspended = local.suspended || !self.issued.contains_key(id);
             local.confirmed = false;
         }
@@ -125,12 +126,11 @@ impl Agent {
 
     /// Tells whether what is known of a key was never written, to go by what is listed of it now: all that was ever written
     /// up to here is listed. The store was put back, and has grown past what is known since.
-    fn is_undone(&self, entry: &Entry, listed: Revision) -> bool {
-        let Some(key) = Key::parse(&entry.key) else { return false };
-        let Some(known) = self.known_revision(&key, &entry.key).filter(|known| *known <= listed) else {
+    fn is_undone(&self, key: &Key, entry: &Entry, listed: Revision) -> bool {
+        let Some(known) = self.known_revision(key, &entry.key).filter(|known| *known <= listed) else {
             return false;
         };
-        entry.revision < known || (entry.revision == known && self.differs(&key, entry))
+        entry.revision < known || (entry.revision == known && self.differs(key, entry))
     }
 
     /// Tells whether a key holds something else than is known.
@@ -140,9 +140,9 @@ impl Agent {
         } else if let Key::Status(_, id) = key {
             self.stored.get(id).map(|stored| stored.digest)
         } else {
-            self.own.get(&entry.key).map(|known| hash(&known.value))
+            self.own.get(&entry.key).map(|known| digest(&known.value))
         };
-        known != Some(hash(&entry.value))
+        known != Some(digest(&entry.value))
     }
 
     /// Gives when a key was last written, as far as known.
@@ -158,14 +158,19 @@ impl Agent {
 
     /// Takes in a key's entry, unless it is known, or something newer is.
     pub(super) fn take_in(&mut self, entry: &Entry) {
-        let Some(key) = Key::parse(&entry.key) else { return };
-        if self.known_revision(&key, &entry.key).is_some_and(|known| known >= entry.revision) {
+        if let Some(key) = Key::parse(&entry.key) {
+            self.take_in_at(&key, entry);
+        }
+    }
+
+    fn take_in_at(&mut self, key: &Key, entry: &Entry) {
+        if self.known_revision(key, &entry.key).is_some_and(|known| known >= entry.revision) {
             return;
         }
         if let Key::HostTask(_, id) = key {
-            self.put_issued(&id, entry);
+            self.put_issued(id, entry);
         } else if let Key::Status(_, id) = key {
-            self.put_stored(&id, entry);
+            self.put_stored(id, entry);
         } else {
             self.own.insert(entry.key.clone(), entry.clone());
             self.writer.host_changed = true;

@@ -14,6 +14,7 @@ use crate::work::Order;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +33,9 @@ pub(super) struct Gauge {
     until: Time,
     asked: bool,
     unanswered: u32,
-    usage: Option<Usage>,
+    usage: Option<Arc<Usage>>,
     /// What the host says, and since when.
-    published: Option<(Usage, Time)>,
+    published: Option<(Arc<Usage>, Time)>,
     over: u32,
     under: u32,
     wish: Option<(MoveRequest, Time)>,
@@ -58,11 +59,11 @@ impl Gauge {
     }
 
     pub(super) fn usage(&self) -> Option<&Usage> {
-        self.usage.as_ref()
+        self.usage.as_deref()
     }
 
     pub(super) fn published(&self) -> Option<&Usage> {
-        self.published.as_ref().map(|(usage, _)| usage)
+        self.published.as_ref().map(|(usage, _)| &**usage)
     }
 
     pub(super) fn wish(&self) -> Option<&MoveRequest> {
@@ -92,12 +93,12 @@ impl Agent {
     }
 
     /// Takes a measurement.
-    pub(super) fn measured(&mut self, now: Time, usage: Usage) {
+    pub(super) fn measured(&mut self, now: Time, usage: Arc<Usage>) {
         if !core::mem::take(&mut self.gauge.asked) {
             return;
         }
         self.gauge.unanswered = 0;
-        self.gauge.until = beat::next(now, INTERVAL, hash(self.name()));
+        self.gauge.until = beat::next(now, INTERVAL, self.salt);
         let limit = usage.memory_total.saturating_mul(self.settings.pressure_percent);
         if usage.memory_total > 0 && usage.memory_used.saturating_mul(100) >= limit {
             self.gauge.over = self.gauge.over.saturating_add(1);
@@ -113,18 +114,24 @@ impl Agent {
     }
 
     /// Says what is used, where it differs enough from what was said, or for long enough.
-    fn say_usage(&mut self, now: Time, usage: &Usage) {
+    fn say_usage(&mut self, now: Time, usage: &Arc<Usage>) {
         let unfit = self.unfit().or_else(|| usage.unfit.clone());
         let fresh = match &self.gauge.published {
             None => true,
             Some((said, _)) if said.unfit != unfit => true,
+            Some((said, _)) if Arc::ptr_eq(said, usage) => false,
             Some((said, since)) => {
                 let is_same = (said.memory_used, &said.tasks) == (usage.memory_used, &usage.tasks);
                 is_notable(said, usage) || (!is_same && now.since(*since) >= USAGE_MAX_AGE)
             }
         };
         if fresh {
-            self.gauge.published = Some((Usage { unfit, ..usage.clone() }, now));
+            let said = if usage.unfit == unfit {
+                usage.clone()
+            } else {
+                Arc::new(Usage { unfit, ..(**usage).clone() })
+            };
+            self.gauge.published = Some((said, now));
             self.writer.host_changed = true;
         }
     }

@@ -6,7 +6,7 @@
 use super::local::{Local, State};
 use super::write::Draft;
 use super::{Agent, Key};
-use crate::mirror::hash;
+use crate::mirror::digest;
 use crate::model::{Health, Name, Phase, Status};
 use crate::record;
 use crate::store::{Entry, Guard, Op, Revision};
@@ -53,7 +53,7 @@ impl Agent {
             // A store that was put back may know of more than this agent does since it forgot the placement.
             local.unmerged |= status.as_ref().is_some_and(|status| local.is_behind(status));
         }
-        let (revision, digest, former) = (entry.revision, hash(&entry.value), !self.begun);
+        let (revision, digest, former) = (entry.revision, digest(&entry.value), !self.begun);
         self.stored.insert(id.clone(), Stored { revision, digest, status, former });
         self.touch(id);
     }

@@ -11,6 +11,7 @@ use crate::mirror::{hash, mix, retry_delay};
 use crate::model::{Health, Phase, RestartPolicy, Status};
 use crate::record::shorten;
 use crate::work::{Exit, Order, Run};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -230,7 +231,7 @@ impl Agent {
                 // That this order failed says nothing of those before it.
                 let mut local = local.clone();
                 self.stop(now, &mut local, format!("not started: {}", shorten(&why, 200)));
-                self.locals.insert(run.id.clone(), local);
+                self.locals.insert(Box::new(local), None);
             }
             (State::Starting { .. }, Err(why)) => {
                 local.state = State::Ended { why: format!("not started: {}", shorten(&why, 200)) };

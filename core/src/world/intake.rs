@@ -5,7 +5,7 @@
 use super::{Known, World};
 use crate::keys::{self, Key};
 use crate::machine::Time;
-use crate::mirror::hash;
+use crate::mirror::digest;
 use crate::model::{Kind, MoveRequest, Name, ServiceState, Status, StoreId, Task};
 use crate::record::{self, Unknown, Unreadable, shorten};
 use crate::store::{Change, Entry, Listing, Op, Revision};
@@ -15,6 +15,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -35,14 +36,7 @@ impl World {
     /// what hosts have is kept although it is missing: that nobody removed it is the more likely reading, and the one that
     /// stops nothing. What users said of hosts is not: nobody would see why a host stays empty.
     pub(crate) fn replace(&mut self, now: Time, prefix: &str, listing: &Listing, went_back: bool) {
-        let listed: BTreeSet<&str> = listing.entries.iter().map(|entry| entry.key.as_str()).collect();
-        let known = self.known.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
-        let gone: Vec<String> = known
-            .filter(|(key, known)| {
-                (went_back || known.revision <= listing.revision) && !listed.contains(key.as_str())
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
+        let (gone, news) = self.differences(prefix, listing, went_back);
         self.head = if went_back { listing.revision } else { self.head.max(listing.revision) };
         if went_back {
             self.recall(now);
@@ -57,21 +51,47 @@ impl World {
                 Some(_) | None => self.delete(now, &key, listing.revision),
             }
         }
-        for entry in &listing.entries {
-            // All that was ever written up to here is listed, or it never was: the store was put back, and has grown past
-            // what is known since.
-            let undone = |known: &Known| {
-                let is_older = entry.revision < known.revision && known.revision <= listing.revision;
-                is_older || (entry.revision == known.revision && hash(&entry.value) != known.digest)
-            };
-            if self.known.get(&entry.key).is_some_and(undone) {
-                self.known.remove(&entry.key);
-            }
+        for entry in news {
+            self.known.remove(&entry.key);
             self.put(now, entry);
         }
         if prefix == keys::STATE {
             self.rebuild_ledgers();
         }
+    }
+
+    /// Walks once through what is known and what is listed under a prefix, and gives the keys that are gone and the entries
+    /// that are not known.
+    fn differences<'a>(
+        &self,
+        prefix: &str,
+        listing: &'a Listing,
+        went_back: bool,
+    ) -> (Vec<String>, Vec<&'a Entry>) {
+        let (mut gone, mut news) = (Vec::new(), Vec::new());
+        let mut listed: Vec<&Entry> = listing.entries.iter().collect();
+        listed.sort_by(|one, other| one.key.cmp(&other.key));
+        let mut listed = listed.into_iter().peekable();
+        // All that was ever written up to here is listed, or it never was: the store was put back, and has grown past what
+        // is known since.
+        let is_news = |known: &Known, entry: &Entry| match entry.revision.cmp(&known.revision) {
+            Ordering::Greater => true,
+            Ordering::Equal => digest(&entry.value) != known.digest,
+            Ordering::Less => known.revision <= listing.revision,
+        };
+        let under = self.known.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
+        for (key, known) in under {
+            while let Some(entry) = listed.next_if(|entry| entry.key < *key) {
+                news.push(entry);
+            }
+            match listed.next_if(|entry| entry.key == *key) {
+                Some(entry) if went_back || is_news(known, entry) => news.push(entry),
+                None if went_back || known.revision <= listing.revision => gone.push(key.clone()),
+                Some(_) | None => {}
+            }
+        }
+        news.extend(listed);
+        (gone, news)
     }
 
     /// Takes the records of tasks for what clusters hold of a host whose ledger never could be read.
@@ -126,7 +146,7 @@ impl World {
         if self.known.get(&entry.key).is_some_and(|known| known.revision >= entry.revision) {
             return;
         }
-        let known = Known { revision: entry.revision, digest: hash(&entry.value) };
+        let known = Known { revision: entry.revision, digest: digest(&entry.value) };
         self.known.insert(entry.key.clone(), known);
         self.newest = self.newest.max(entry.revision.0);
         self.head = self.head.max(entry.revision);
@@ -197,7 +217,7 @@ impl World {
             match op {
                 Op::Put { key, value, .. } => {
                     if self.known.get(key).is_none_or(|known| known.revision < revision) {
-                        self.known.insert(key.clone(), Known { revision, digest: hash(value) });
+                        self.known.insert(key.clone(), Known { revision, digest: digest(value) });
                     }
                     if key == keys::STORE_ID {
                         self.confirm_store_id();

@@ -461,7 +461,7 @@ impl Stage {
                 let result = if ill || dead { Err("refused".to_string()) } else { Ok(()) };
                 Report::Checked { run: spec.run(), check, result }
             }
-            Order::Measure => Report::Measured(self.usage.clone()),
+            Order::Measure => Report::Measured(self.usage.clone().into()),
         };
         self.answer(Input::Work(report), true);
     }

@@ -45,7 +45,10 @@ impl Host {
                 let result = if passes { Ok(()) } else { Err("connection refused".into()) };
                 self.found_out.push(Report::Checked { run, check, result });
             }
-            Order::Measure => self.found_out.push(Report::Measured(self.usage(now))),
+            Order::Measure => {
+                let usage = self.usage(now);
+                self.found_out.push(Report::Measured(usage));
+            }
         }
         out
     }

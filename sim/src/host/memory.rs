@@ -2,8 +2,18 @@
 
 use super::{Host, Outward, Proc, ProcState};
 use crate::event::Event;
+use crate::scenario::HostFault;
 use callboard_core::machine::{Span, Time};
+use callboard_core::model::Usage;
 use callboard_core::work::Exit;
+use std::sync::Arc;
+
+/// What was measured last, and what each process used then: measured again, the same is the same value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Measured {
+    usage: Arc<Usage>,
+    shares: Vec<(u32, u64)>,
+}
 
 impl Host {
     /// Kills the largest task when memory is used up, unless the forecast that said so is outdated.
@@ -23,6 +33,25 @@ impl Host {
         }
         self.forecast(now, &mut out);
         out
+    }
+
+    /// Measures what the machine and its tasks use.
+    pub(super) fn usage(&mut self, now: Time) -> Arc<Usage> {
+        let live = || self.procs.iter().filter(|proc| proc.state == ProcState::Live);
+        let shares = || live().map(|proc| (proc.pid, proc.memory_kib(now)));
+        let full = self.ills.has(now, HostFault::FillDisk);
+        let before = &self.measured.usage;
+        let same = (before.memory_total, before.unfit.is_some()) == (self.memory_total, full);
+        if !same || !shares().eq(self.measured.shares.iter().copied()) {
+            let usage = Usage {
+                memory_total: self.memory_total,
+                memory_used: self.memory_kib(now) / 1024,
+                tasks: live().map(|proc| (proc.run.id.clone(), proc.memory_kib(now) / 1024)).collect(),
+                unfit: full.then(|| "cannot write to the tasks' directory: no space left on device".into()),
+            };
+            self.measured = Measured { usage: Arc::new(usage), shares: shares().collect() };
+        }
+        self.measured.usage.clone()
     }
 
     /// Sums up what is in use: the machine's own thirty-second, and its tasks.

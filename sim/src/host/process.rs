@@ -13,7 +13,11 @@ pub(crate) struct Proc {
     pub(crate) pid: u32,
     pub(crate) run: Run,
     pub(crate) spec: Arc<Spec>,
-    pub(crate) build: Build,
+    pub(crate) build: Box<Build>,
+    /// Its memory at the start, KiB.
+    base_kib: u64,
+    /// Its memory changes.
+    greedy: bool,
     pub(crate) state: ProcState,
     /// Since when it lives.
     pub(crate) since: Time,
@@ -39,8 +43,10 @@ impl Proc {
         Proc {
             pid,
             run: spec.run(),
+            base_kib: base_kib(&spec, &build),
+            greedy: build.is_greedy(),
             spec,
-            build,
+            build: Box::new(build),
             state: ProcState::Starting,
             since: Time(0),
             healthy: false,
@@ -71,7 +77,7 @@ impl Proc {
         if self.state != ProcState::Live {
             return 0;
         }
-        self.base_kib() + self.build.extra_kib(now.since(self.since))
+        self.base_kib + if self.greedy { self.build.extra_kib(now.since(self.since)) } else { 0 }
     }
 
     /// Gives how much more memory it takes a minute, KiB, at present.
@@ -85,8 +91,7 @@ impl Proc {
     }
 
     pub(crate) fn base_kib(&self) -> u64 {
-        let reserved = if self.spec.task.memory == 0 { 64 } else { self.spec.task.memory };
-        reserved * 1024 * self.build.memory_percent / 100
+        self.base_kib
     }
 
     /// Tells whether something remembers it after the machine was switched off.
@@ -94,4 +99,9 @@ impl Proc {
         let docker = |executor: &Executor| matches!(executor, Executor::Docker(_));
         self.spec.definition.containers.iter().any(|container| docker(&container.executor))
     }
+}
+
+fn base_kib(spec: &Spec, build: &Build) -> u64 {
+    let reserved = if spec.task.memory == 0 { 64 } else { spec.task.memory };
+    reserved * 1024 * build.memory_percent / 100
 }
