@@ -419,7 +419,7 @@ impl Agent {
         self.queue.remove(&id);
         let name = (local.task.task_name.clone(), local.task.version);
         let used = |other: &Local| (&other.task.task_name, other.task.version) == (&name.0, name.1);
-        if !self.locals.values().any(|other| used(other)) {
+        if !self.locals.values().any(used) {
             self.definitions.remove(&name);
         }
         self.writer.unsaid.insert(id.clone());

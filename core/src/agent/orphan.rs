@@ -62,7 +62,7 @@ impl Agent {
             return;
         }
         let is_unsaid = |local: &Local| local.suspended && local.holds_port() && !self.is_claimed(local);
-        if !self.locals.values().any(|local| is_unsaid(local)) {
+        if !self.locals.values().any(is_unsaid) {
             self.trusted.clone_from(&self.store_id);
         }
     }

@@ -24,7 +24,7 @@ impl Check for Stops {
             let is_kept = || book.meant.get(id).is_some_and(|service| book.is_kept(service, BOUND));
             let task = book.tasks.get(id).filter(|task| task.runs());
             let goes_on = |alive: &Alive| task.is_some_and(|task| task.generation == alive.generation);
-            for alive in list.iter().filter(|alive| !goes_on(alive) && !(alive.healthy && is_kept())) {
+            for alive in list.iter().filter(|alive| !(goes_on(alive) || alive.healthy && is_kept())) {
                 let Some(at) = book.ended.get(&(id.clone(), alive.generation)) else { continue };
                 if book.amnesia.is_some_and(|then| *at <= then) {
                     continue;
