@@ -63,6 +63,7 @@ scenarios! {
     b11: "b11-every-instance-is-checked",
     b13: "b13-neighbours-are-not-touched",
     heavy_bad_build: "bad-build",
+    batch: "batch",
     clocks: "clocks",
     crash_loop: "crash-loop",
     dies_after_a_while: "dies-after-a-while",

@@ -74,6 +74,7 @@ fn spec(port: u16, attempt: u32, checks: Vec<Check>) -> Spec {
         cpu_units: 0,
         disk: 0,
         resources: BTreeMap::new(),
+        once: None,
         desired: Desired::Run,
         makes_room_for: None,
         reason: "placed".into(),

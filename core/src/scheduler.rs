@@ -9,6 +9,7 @@ mod adopt;
 mod batch;
 mod brake;
 mod campaign;
+mod completion;
 mod exclusive;
 mod explain;
 mod place;
@@ -334,13 +335,15 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
     let state = rollout::resume(before.as_deref(), &service, &key.0, batch, world);
     let mut round = Round::begin(now, world, batch, key, service, state);
     let survey = (round.service.kind == Kind::System).then(|| round.survey());
+    round.take_for_desired();
     round.blame_starts();
     round.collect();
     round.adopt();
     round.give_up_unhealthy();
-    match survey {
-        Some(survey) => round.cover(&survey),
-        None => {
+    match (survey, round.service.kind) {
+        (Some(survey), _) => round.cover(&survey),
+        (None, Kind::Batch(batch)) => round.complete(&batch),
+        (None, Kind::Service | Kind::System) => {
             round.replace_lost();
             let created = round.create();
             round.take_back(None);

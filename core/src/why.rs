@@ -67,6 +67,13 @@ pub enum Note {
         /// Which version.
         version: Version,
     },
+    /// As many tasks of a batch service as shall have ended with exit code 0.
+    Completed {
+        /// The service.
+        service: Name,
+        /// How many did.
+        tasks: u32,
+    },
     /// A version does not become healthy; no more of it is started.
     RolloutFailed {
         /// The service.
@@ -270,6 +277,7 @@ impl fmt::Display for Note {
             Note::RolloutDone { service, version } => {
                 write!(f, "{service}: version {version} is rolled out and healthy")
             }
+            Note::Completed { service, tasks } => write!(f, "{service}: finished, {tasks} tasks completed"),
             Note::RolloutFailed { service, version, why } => {
                 write!(f, "{service}: version {version} is not rolled out: {why}")
             }

@@ -79,7 +79,7 @@ pub struct Found {
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
-    /// Exit code, where there was one.
+    /// Exit code, where it ended by itself; what was told to stop has none.
     pub code: Option<i32>,
     /// The signal that killed it, where one did.
     pub signal: Option<i32>,

@@ -118,6 +118,7 @@ fn about(note: &Note) -> About {
         Note::Removed { id, host } => About { task: text(id), host: text(host), service: None },
         Note::RolloutStarted { service, .. }
         | Note::RolloutDone { service, .. }
+        | Note::Completed { service, .. }
         | Note::RolloutFailed { service, .. }
         | Note::Blocked { service, .. } => About { service: text(service), ..About::default() },
         Note::HostSuspect { host } | Note::HostLost { host, .. } | Note::HostReady { host } => {
@@ -142,6 +143,7 @@ fn kind(note: &Note) -> &'static str {
         Note::Removed { .. } => "removed",
         Note::RolloutStarted { .. } => "rollout_started",
         Note::RolloutDone { .. } => "rollout_done",
+        Note::Completed { .. } => "completed",
         Note::RolloutFailed { .. } => "rollout_failed",
         Note::Blocked { .. } => "blocked",
         Note::HostSuspect { .. } => "host_suspect",

@@ -3,9 +3,10 @@
 use callboard_core::machine::{Span, Time};
 use callboard_core::mirror::{hash, mix};
 use callboard_core::model::{Name, Version};
+use callboard_core::work::Run;
 
 /// How the tasks of one version of a task definition behave. Whatever has no build of its own behaves as
-/// [`Build::sound`] does.
+/// [`Build::sound`] does; where it has a time limit, it completes when half of that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Build {
     /// The task definition.
@@ -22,6 +23,10 @@ pub struct Build {
     pub healthy_for: Option<Span>,
     /// Ends by itself this long after its start.
     pub exits_after: Option<Span>,
+    /// Ends by itself with exit code 0 this long after its start: it is done.
+    pub completes_after: Option<Span>,
+    /// The share of its tries, in percent, that end with 1 then.
+    pub fails_percent: u64,
     /// How long it takes to end when asked to, at least and at most.
     pub stop: (Span, Span),
     /// Does not end when asked to; only killing helps.
@@ -57,6 +62,8 @@ impl Build {
             healthy_after: Some(Span(1_000)),
             healthy_for: None,
             exits_after: None,
+            completes_after: None,
+            fails_percent: 0,
             stop: (Span(50), Span(1_000)),
             ignores_term: false,
             memory_percent: 60,
@@ -86,7 +93,11 @@ impl Build {
         let fault = self.fails_to_start || self.healthy_after.is_none();
         let poison = self.kills_agent_after.is_some() || self.kills_host_after.is_some();
         let greedy = self.leak_mib_per_minute > 0 || !self.memory_curve.is_empty();
-        let passing = self.healthy_for.is_some() || self.exits_after.is_some() || greedy || poison;
+        let passing = self.healthy_for.is_some()
+            || self.exits_after.is_some()
+            || self.completes_after.is_some()
+            || greedy
+            || poison;
         self.on_hosts_percent == 0 || !(fault || passing)
     }
 }
@@ -162,6 +173,12 @@ impl Build {
         let last = self.memory_curve.last().copied().unwrap_or_default();
         let before = next.checked_sub(1).map_or((Span(0), 0), |index| self.memory_curve[index]);
         (before, self.memory_curve.get(next).copied().unwrap_or((Span(0), last.1)))
+    }
+
+    /// Gives the exit code with which a try ends when it is done.
+    pub(crate) fn exit_code(&self, run: &Run) -> i32 {
+        let drawn = mix(mix(hash(&run.id), run.generation), u64::from(run.attempt)) % 100;
+        i32::from(drawn < self.fails_percent)
     }
 
     /// Names what is the matter with it, for counts.

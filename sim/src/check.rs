@@ -5,6 +5,7 @@
 
 mod again;
 mod attribution;
+mod batch;
 mod book;
 mod bound;
 mod brake;

@@ -86,6 +86,8 @@ pub(crate) enum Moment {
     Unhealthy,
     /// It ends by itself.
     Exit,
+    /// It is done, and ends by itself.
+    Complete,
     /// It kills its agent, and ends.
     KillAgent,
     /// It takes its machine down.

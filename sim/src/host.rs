@@ -233,8 +233,12 @@ impl Host {
             Moment::Exit => {
                 self.end(now, pid, Exit { code: Some(1), signal: None, out_of_memory: false }, &mut out)
             }
+            Moment::Complete => {
+                let code = proc.build.exit_code(&proc.run);
+                self.end(now, pid, Exit { code: Some(code), signal: None, out_of_memory: false }, &mut out)
+            }
             Moment::Stopped => {
-                self.end(now, pid, Exit { code: Some(0), signal: None, out_of_memory: false }, &mut out)
+                self.end(now, pid, Exit { code: None, signal: Some(15), out_of_memory: false }, &mut out)
             }
             Moment::Killed => {
                 self.end(now, pid, Exit { code: None, signal: Some(9), out_of_memory: false }, &mut out)

@@ -263,6 +263,7 @@ fn report(played: Played) -> Rehearsal {
             | Note::MakingRoom { .. }
             | Note::RolloutStarted { .. }
             | Note::RolloutDone { .. }
+            | Note::Completed { .. }
             | Note::HostSuspect { .. }
             | Note::HostLost { .. }
             | Note::HostReady { .. }

@@ -37,6 +37,7 @@ pub const POINTS: &[&str] = &[
     "life: running to stopping",
     "life: running to dead",
     "life: running to failed",
+    "life: completed",
     "life: stopping to dead",
     "life: stopping to failed",
     "life: begins anew",

@@ -92,6 +92,7 @@ impl Stats {
             | Note::Removed { .. }
             | Note::RolloutStarted { .. }
             | Note::RolloutDone { .. }
+            | Note::Completed { .. }
             | Note::RolloutFailed { .. }
             | Note::Blocked { .. }
             | Note::HostSuspect { .. }

@@ -205,6 +205,7 @@ fn concerned(note: &Note) -> (Option<Name>, Option<Name>, Option<Name>) {
         Note::Removed { id, host } => (Some(host.clone()), None, Some(id.clone())),
         Note::RolloutStarted { service, .. }
         | Note::RolloutDone { service, .. }
+        | Note::Completed { service, .. }
         | Note::RolloutFailed { service, .. }
         | Note::Blocked { service, .. } => (None, Some(service.clone()), None),
         Note::HostSuspect { host } | Note::HostLost { host, .. } | Note::HostReady { host } => {

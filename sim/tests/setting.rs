@@ -75,6 +75,6 @@ fn mistakes_name_what_was_set() {
     check(
         &["services.web.desird=3"],
         "--set services.web.desird=3: services[0].desird: unknown field, expected name, task_name, task_version, \
-         kind, exclusive, preempt, desired, min, max, max_parallel, min_healthy_time, healthy_deadline, placement, stopped or retry; did you mean \"desired\"?",
+         kind, completions, parallelism, retries, time_limit, exclusive, preempt, desired, min, max, max_parallel, min_healthy_time, healthy_deadline, placement, stopped or retry; did you mean \"desired\"?",
     );
 }

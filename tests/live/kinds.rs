@@ -1,6 +1,6 @@
 //! Kinds of services, with real tasks.
 
-use crate::show::{SOON, Show, until};
+use crate::show::{SOON, Said, Show, until};
 
 fn state(show: &Show, name: &str) -> String {
     show.service(name).map(|view| view["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
@@ -37,4 +37,62 @@ task_definitions:
     apply(&file(2, "hdd")).ends(0);
     until("the host no longer qualifies", SOON, || (show.service("ship")?["issued"] == 0).then_some(()));
     show.callboard(&["explain", "ship"]).ends(0).tells("disk");
+}
+
+/// A batch service `sum` whose task does this.
+fn batch(version: u32, fields: &str, start: &str) -> String {
+    format!(
+        "clusters: [{{name: default, services: [sum]}}]
+services: [{{name: sum, kind: batch, task_name: sum, task_version: {version}, {fields}}}]
+task_definitions:
+- {{name: sum, version: {version}, kill_timeout: 1s,
+   containers: [{{name: sum, type: bash, executor: {{start: ['{start}']}}}}]}}
+"
+    )
+}
+
+fn apply(show: &Show, text: &str) -> Said {
+    let file = show.file("batch.yml", text);
+    show.callboard(&["apply", "-f", &file])
+}
+
+#[test]
+fn a_batch_is_counted_once_whoever_dies_meanwhile() {
+    let mut show = Show::start(&[]);
+    let ends = show.path().join("ends");
+    let count = || std::fs::read_to_string(&ends).unwrap_or_default().lines().count();
+    let work = format!("sleep 1; echo $TASK_ID >> {}", ends.display());
+    let file = show.file("batch.yml", batch(1, "completions: 5, parallelism: 2", &work));
+    show.callboard(&["apply", "--detach", "-f", &file]).ends(0);
+    for wanted in [1, 3] {
+        until("some more are done", SOON, || (count() >= wanted).then_some(()));
+        show.kill();
+        // What runs comes to its end meanwhile.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        show.raise(&[]);
+    }
+    until("all are done", SOON, || (state(&show, "sum") == "completed").then_some(()));
+    show.callboard(&["services", "sum"]).ends(0).tells("5/5 completed");
+    assert_eq!(count(), 5);
+    show.kill();
+    show.raise(&[]);
+    show.callboard(&["apply", "-f", &file]).ends(0);
+    show.callboard(&["start", "sum"]).ends(0);
+    until("it is done again", SOON, || (count() >= 10).then_some(()));
+    until("that is known", SOON, || (state(&show, "sum") == "completed").then_some(()));
+    assert_eq!(count(), 10, "what is finished begins anew only when it is asked for");
+}
+
+#[test]
+fn a_batch_that_fails_says_why() {
+    let show = Show::start(&[]);
+    apply(&show, &batch(1, "retries: 1", "sleep 0.2; exit 3"))
+        .ends(3)
+        .complains("2 of its tries failed")
+        .complains("exited with code 3");
+    show.callboard(&["explain", "sum"]).ends(0).tells("failed: 0 of 1 tasks completed, 2 tries failed");
+    apply(&show, &batch(2, "retries: 0, time_limit: 1s", "exec sleep 1000"))
+        .ends(3)
+        .complains("ran for longer than its time limit of 1s");
+    apply(&show, &batch(3, "retries: 0", "true")).ends(0);
 }

@@ -23,6 +23,8 @@ pub enum Act {
     Unhealthy,
     /// Its agent gives up on it.
     Failed,
+    /// It has run to its end.
+    Completed,
     /// Its agent does not get round to it.
     Ignore,
 }
@@ -42,6 +44,8 @@ pub struct Stage {
     pub acts: BTreeMap<u32, Act>,
     /// What puppets make of single tasks, by id.
     pub act_of: BTreeMap<String, Act>,
+    /// What they make of single placements, by generation.
+    pub act_at: BTreeMap<u64, Act>,
     /// Fewest healthy tasks seen at any moment, per service, since this was cleared.
     pub lowest: BTreeMap<String, usize>,
     /// Most tasks issued at any moment, per service.
@@ -77,6 +81,7 @@ impl Stage {
             notes: Vec::new(),
             acts: BTreeMap::new(),
             act_of: BTreeMap::new(),
+            act_at: BTreeMap::new(),
             lowest: BTreeMap::new(),
             most: BTreeMap::new(),
             tolerated: Vec::new(),
@@ -429,12 +434,14 @@ impl Stage {
             if self.store.get(&Key::Alive(task.host.clone()).path()).is_none() {
                 continue;
             }
-            let act = self.act_of.get(&*task.id).or_else(|| self.acts.get(&task.version)).copied();
+            let act_of = self.act_at.get(&task.generation).or_else(|| self.act_of.get(&*task.id));
+            let act = act_of.or_else(|| self.acts.get(&task.version)).copied();
             let (phase, health) = match (task.desired, act.unwrap_or(Act::Healthy)) {
                 (Desired::Stop, _) => (Phase::Dead, Health::Unknown),
                 (Desired::Run, Act::Healthy) => (Phase::Running, Health::Healthy),
                 (Desired::Run, Act::Unhealthy) => (Phase::Running, Health::Unhealthy),
                 (Desired::Run, Act::Failed) => (Phase::Failed, Health::Unhealthy),
+                (Desired::Run, Act::Completed) => (Phase::Completed, Health::Unknown),
                 (Desired::Run, Act::Ignore) => continue,
             };
             let status = Status {

@@ -6,7 +6,7 @@
 
 use super::gate::Gate;
 use super::issued::misfit;
-use super::local::{Local, State};
+use super::local::{End, Local, State};
 use super::{Agent, Key, fetch};
 use crate::machine::{Span, Time};
 use crate::model::{Desired, Health, Ledger, Name, Phase, Task};
@@ -390,6 +390,7 @@ impl Agent {
         match &local.state {
             State::Over(_) => {}
             State::Waiting | State::Backoff { .. } | State::Ended { .. } | State::Shut if relics => {}
+            State::Ended { end: End::Completed, .. } if local.task.once.is_some() => self.complete(local),
             State::Waiting | State::Backoff { .. } | State::Ended { .. } | State::Shut => {
                 local.state = State::Over(Phase::Dead);
                 local.health = Health::Unknown;

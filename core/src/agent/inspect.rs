@@ -5,7 +5,7 @@
 //! only not found before the executors said that nothing is left of it.
 
 use super::Agent;
-use super::local::{Local, Relic, State};
+use super::local::{End, Local, Relic, State};
 use crate::machine::{Span, Time};
 use crate::mirror::retry_delay;
 use crate::model::{Name, Usage};
@@ -209,7 +209,9 @@ impl Agent {
                 local.state = State::Running { since: now };
                 local.begin_checks(now);
             }
-            Some(exit) => local.state = State::Ended { why: super::restart::in_words(exit) },
+            Some(exit) => {
+                local.state = State::Ended { why: super::restart::in_words(exit), end: End::of(exit) };
+            }
         }
         let name = (local.task.task_name.clone(), local.task.version);
         self.definitions.insert(name, newest.spec.definition.clone());

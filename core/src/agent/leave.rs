@@ -1,7 +1,7 @@
 //! How the agent ends: at once, leaving everything as it is for its next start, or after everything was stopped.
 
 use super::Agent;
-use super::local::{Local, State};
+use super::local::{End, Local, State};
 use crate::machine::{Span, Time};
 use crate::model::Health;
 use alloc::string::ToString;
@@ -57,6 +57,7 @@ impl Agent {
                 self.stop(now, local, "agent was shut down".to_string());
             }
             State::Stopping { again, .. } if *again <= now => self.stop_again(now, local),
+            State::Ended { end: End::Completed, .. } if local.task.once.is_some() => self.complete(local),
             State::Ended { .. } => {
                 local.state = State::Shut;
                 local.attempt = local.attempt.saturating_add(1);

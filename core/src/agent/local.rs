@@ -7,7 +7,7 @@ use super::health::Probing;
 use crate::machine::{Span, Time};
 use crate::model::{Generation, Health, Phase, Status, Task, TaskDefinition};
 use crate::store::Revision;
-use crate::work::{Run, Spec};
+use crate::work::{Exit, Run, Spec};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 /// How long a task of an unknown definition may take to end.
 const GRACE_UNKNOWN: Span = Span::secs(10);
+
+/// The signal that asks a process to end.
+const SIGTERM: i32 = 15;
 
 /// One task on this host.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,14 +66,40 @@ pub(super) enum State {
     Starting { since: Time, again: Time, orders: u32 },
     /// Its processes exist.
     Running { since: Time },
-    /// Told to stop; told again at `again`.
-    Stopping { again: Time, failures: u32, why: String },
+    /// Told to stop; told again at `again`. Then it counts as what `end` says.
+    Stopping { again: Time, failures: u32, why: String, end: End },
     /// Nothing is left of this start; what follows is not decided yet.
-    Ended { why: String },
+    Ended { why: String, end: End },
     /// Nothing is left, and nothing follows.
     Over(Phase),
     /// Stopped because the agent ends.
     Shut,
+}
+
+/// What the end of a start means for a task that runs to its end once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum End {
+    /// It did what it was to do.
+    Completed,
+    /// The try failed.
+    Failed,
+    /// It was none of its own doing, but somebody's who asked it to end, or unseen: it is started again.
+    Interrupted,
+}
+
+impl End {
+    pub(super) fn of(exit: &Exit) -> End {
+        match exit {
+            Exit { code: Some(0), .. } => End::Completed,
+            Exit { code: None, signal: None | Some(SIGTERM), out_of_memory: false } => End::Interrupted,
+            Exit { .. } => End::Failed,
+        }
+    }
+
+    /// Tells how what an earlier agent was stopping counts.
+    pub(super) fn of_stopped(status: &Status) -> End {
+        if status.health == Health::Unhealthy { End::Failed } else { End::Interrupted }
+    }
 }
 
 /// A live run that another one has taken the place of.
@@ -143,6 +172,20 @@ impl Local {
         self.definition.as_ref().map_or(GRACE_UNKNOWN, |definition| definition.kill_timeout)
     }
 
+    /// Gives how long a start may take, where that is limited.
+    pub(super) fn time_limit(&self) -> Option<Span> {
+        self.task.once.as_ref()?.time_limit
+    }
+
+    /// Has the stop that was just ordered count as a failed try. What is said of it meanwhile tells a later agent.
+    pub(super) fn fail_try(&mut self) {
+        if let (State::Stopping { end, why, .. }, true) = (&mut self.state, self.task.once.is_some()) {
+            *end = End::Failed;
+            self.health = Health::Unhealthy;
+            self.reason = Some(why.clone());
+        }
+    }
+
     pub(super) fn phase(&self) -> Phase {
         match &self.state {
             State::Waiting | State::Backoff { .. } | State::Shut => Phase::Pending,
@@ -179,28 +222,29 @@ impl Local {
             && !self.suspended
             && self.unexplained.is_none()
             && self.gate == Gate::Unasked
+            && self.time_limit().is_none()
     }
 
     /// Tells when time alone will have changed something. What was due before and is not done waits for more than time, and
     /// is looked at again when that is there.
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
         let own = match &self.state {
-            State::Backoff { until } => [Some(*until), None, None],
-            State::Starting { since, again, .. } => [Some(*again), Some(*since + SLOT_TIME), None],
-            State::Stopping { again, .. } => [Some(*again), None, None],
+            State::Backoff { until } => [Some(*until), None, None, None],
+            State::Starting { since, again, .. } => [Some(*again), Some(*since + SLOT_TIME), None, None],
+            State::Stopping { again, .. } => [Some(*again), None, None, None],
             State::Running { since } => self.running_dues(*since),
-            State::Waiting | State::Ended { .. } | State::Over(_) | State::Shut => [None; 3],
+            State::Waiting | State::Ended { .. } | State::Over(_) | State::Shut => [None; 4],
         };
         let untold = self.unexplained.map(|(since, _)| since + UNEXPLAINED_AFTER);
         own.into_iter().chain([untold]).flatten().filter(|at| *at > now).min()
     }
 
-    fn running_dues(&self, since: Time) -> [Option<Time>; 3] {
+    fn running_dues(&self, since: Time) -> [Option<Time>; 4] {
         let restart = self.definition.as_ref().map(|definition| &definition.restart);
         let reset = restart.filter(|_| self.failures > 0).map(|policy| since + policy.reset_after);
         let unhealthy =
             self.unhealthy_since.zip(restart).map(|(since, policy)| since + policy.unhealthy_after);
         let probe = self.probing.iter().map(|probing| probing.due()).min();
-        [reset, unhealthy, probe]
+        [reset, unhealthy, probe, self.time_limit().map(|limit| since + limit)]
     }
 }

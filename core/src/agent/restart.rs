@@ -5,7 +5,7 @@
 
 use super::Agent;
 use super::converge::give_up;
-use super::local::{Local, Relic, State};
+use super::local::{End, Local, Relic, State};
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix, retry_delay};
 use crate::model::{Health, Phase, RestartPolicy, Status};
@@ -34,10 +34,15 @@ impl Local {
                 self.attempt = status.attempt.saturating_add(1);
                 self.health = Health::Unknown;
             }
-            Phase::Starting | Phase::Running | Phase::Stopping => {
-                self.state = State::Ended { why: "vanished while the agent was away".to_string() };
+            Phase::Starting | Phase::Running => {
+                let why = "vanished while the agent was away".to_string();
+                self.state = State::Ended { why, end: End::Interrupted };
             }
-            Phase::Dead | Phase::Failed => self.state = State::Over(status.phase),
+            Phase::Stopping => {
+                let why = status.reason.clone().unwrap_or_else(|| "was being stopped".to_string());
+                self.state = State::Ended { why, end: End::of_stopped(status) };
+            }
+            Phase::Dead | Phase::Failed | Phase::Completed => self.state = State::Over(status.phase),
         }
     }
 }
@@ -73,9 +78,18 @@ impl Agent {
             if status.attempt > found && !status.phase.is_over() {
                 self.miss(now, Run { attempt: status.attempt, ..local.run() }, local);
             }
-        } else if status.attempt == found && status.phase == Phase::Stopping && local.is_live() {
-            let why = status.reason.unwrap_or_else(|| "it was being stopped".to_string());
-            self.stop(now, local, why);
+        } else if status.attempt == found && status.phase == Phase::Stopping {
+            let before = End::of_stopped(&status);
+            if local.is_live() {
+                let why = status.reason.unwrap_or_else(|| "it was being stopped".to_string());
+                self.stop(now, local, why);
+                if before == End::Failed {
+                    local.fail_try();
+                }
+            } else if let State::Ended { end: end @ (End::Interrupted | End::Failed), .. } = &mut local.state
+            {
+                *end = before;
+            }
         }
     }
 
@@ -120,34 +134,59 @@ impl Agent {
             if local.unhealthy_since.is_some_and(|since| now.since(since) >= policy.unhealthy_after) {
                 let why = local.reason.clone().unwrap_or_else(|| "not healthy".to_string());
                 self.stop(now, local, why);
+                local.fail_try();
+            } else if let Some(limit) = local.time_limit().filter(|limit| now.since(since) >= *limit) {
+                let why = format!("ran for longer than its time limit of {limit}");
+                self.stop(now, local, why);
+                local.fail_try();
             }
         }
-        let State::Ended { why } = &local.state else { return };
-        let why = why.clone();
+        let State::Ended { why, end } = &local.state else { return };
+        let (why, end) = (why.clone(), *end);
         if self.relics.keys().any(|run| run.id == local.task.id) {
             return;
+        }
+        match end {
+            _ if local.task.once.is_none() => {}
+            End::Completed => return self.complete(local),
+            End::Failed => {
+                self.note_task(&local.task.id, format!("failed: {why}"));
+                return give_up(local, why);
+            }
+            End::Interrupted => {}
         }
         if local.blamed >= BLAMED_MAX {
             let what = format!("its start took the agent of this host down {} times", local.blamed);
             self.note_task(&local.task.id, format!("given up: {what}"));
             return give_up(local, what);
         }
-        if local.failures >= policy.attempts {
+        if local.failures >= policy.attempts && local.task.once.is_none() {
             let what = format!("{why}, {} restarts did not help", local.failures);
             self.note_task(&local.task.id, format!("given up: {what}"));
             return give_up(local, what);
         }
         let delay =
             restart_delay(&policy, local.failures, mix(hash(&local.task.id), u64::from(local.attempt)));
-        local.failures += 1;
+        local.failures = local.failures.saturating_add(1);
         local.attempt = local.attempt.saturating_add(1);
         local.state = State::Backoff { until: now + delay };
         local.health = Health::Unhealthy;
         local.unhealthy_since = None;
         local.probing.clear();
-        let reason = format!("{why}, restarted in {delay} ({} of {})", local.failures, policy.attempts);
+        let reason = match local.task.once {
+            None => format!("{why}, restarted in {delay} ({} of {})", local.failures, policy.attempts),
+            Some(_) => format!("{why}, started again in {delay}"),
+        };
         self.note_task(&local.task.id, reason.clone());
         local.reason = Some(reason);
+    }
+
+    /// Ends a placement that has run to its end.
+    pub(super) fn complete(&mut self, local: &mut Local) {
+        local.state = State::Over(Phase::Completed);
+        local.health = Health::Unknown;
+        local.reason = None;
+        self.note_task(&local.task.id, "completed");
     }
 
     /// Orders the present start to end.
@@ -155,7 +194,8 @@ impl Agent {
         let grace = local.grace();
         // A run that was found may have been entered by an earlier agent.
         let may_be_entered = local.shown.is_some() || matches!(local.state, State::Running { .. });
-        local.state = State::Stopping { again: now + grace.times(2) + STOP_PATIENCE, failures: 0, why };
+        let (again, end) = (now + grace.times(2) + STOP_PATIENCE, End::Interrupted);
+        local.state = State::Stopping { again, failures: 0, why, end };
         local.probing.clear();
         local.unhealthy_since = None;
         if local.health == Health::Healthy {
@@ -191,9 +231,9 @@ impl Agent {
             return;
         }
         let Some(local) = self.locals.get_mut(&run.id).filter(|local| local.is_at(run)) else { return };
-        let State::Stopping { again, failures, why } = &mut local.state else { return };
+        let State::Stopping { again, failures, why, end } = &mut local.state else { return };
         match result {
-            Ok(()) => local.state = State::Ended { why: core::mem::take(why) },
+            Ok(()) => local.state = State::Ended { why: core::mem::take(why), end: *end },
             Err(error) => {
                 *again = now + retry_delay(*failures, hash(&run.id)).times(2);
                 *failures = failures.saturating_add(1);
@@ -231,10 +271,12 @@ impl Agent {
                 // That this order failed says nothing of those before it.
                 let mut local = local.clone();
                 self.stop(now, &mut local, format!("not started: {}", shorten(&why, 200)));
+                local.fail_try();
                 self.locals.insert(Box::new(local), None);
             }
             (State::Starting { .. }, Err(why)) => {
-                local.state = State::Ended { why: format!("not started: {}", shorten(&why, 200)) };
+                let why = format!("not started: {}", shorten(&why, 200));
+                local.state = State::Ended { why, end: End::Failed };
             }
             (
                 State::Waiting
@@ -262,9 +304,13 @@ impl Agent {
         let Some(local) = self.locals.get_mut(&run.id).filter(|local| local.is_at(run)) else { return };
         match &mut local.state {
             State::Starting { .. } | State::Running { .. } => {
-                local.state = State::Ended { why: in_words(exit) }
+                local.state = State::Ended { why: in_words(exit), end: End::of(exit) }
             }
-            State::Stopping { why, .. } => local.state = State::Ended { why: core::mem::take(why) },
+            // It may have come to its own end before the order reached it.
+            State::Stopping { why, end, .. } => {
+                let end = if End::of(exit) == End::Completed { End::Completed } else { *end };
+                local.state = State::Ended { why: core::mem::take(why), end };
+            }
             State::Waiting | State::Backoff { .. } | State::Ended { .. } | State::Over(_) | State::Shut => {
                 return;
             }

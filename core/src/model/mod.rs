@@ -19,7 +19,8 @@ pub use definition::{
     RestartPolicy, TaskDefinition, port_variable,
 };
 pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
-pub use kind::Kind;
+pub(crate) use kind::RETRIES_DEFAULT;
+pub use kind::{Batch, Kind, KindName, Try};
 pub use placement::{HOST_LABEL, Limit, Neighbor, Placement, Preference, Rule, Spread, Test};
 pub use service::{Blame, Rollout, Service, ServiceState};
 pub use task::{Claim, Desired, Health, Ledger, Phase, Protocol, Status, Task, TaskPort};

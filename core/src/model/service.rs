@@ -16,7 +16,7 @@ pub struct Service {
     /// Its version; a change rolls the service.
     pub task_version: Version,
     /// What kind of service it is.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(flatten)]
     pub kind: Kind,
     /// How many tasks shall run. Where the kind says that, 0, and so are `min` and `max`.
     pub desired: u32,
@@ -94,6 +94,10 @@ pub struct ServiceState {
     /// How many hosts qualify for a task of a system service.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hosts: u32,
+    /// How many tasks ended with exit code 0, of a batch service. Each is counted in the transaction that removes its
+    /// record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<u32>,
     /// The last version that was healthy in full; refilled from when the next one fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stable: Option<Version>,
@@ -108,7 +112,7 @@ pub struct ServiceState {
     /// those that had gone further, as where a task runs on that a store which was put back knew nothing of.
     #[serde(default, skip_serializing_if = "is_default")]
     pub newest: Generation,
-    /// How many tasks of `version` failed while it was rolled out.
+    /// How many tasks of `version` failed while it was rolled out; of a batch service, how many tries did.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
     /// The starts of `version`, and of `stable`, that took down a host, or its agent. Too many of a version, and no more of
@@ -140,7 +144,7 @@ pub struct Blame {
 pub enum Rollout {
     /// Tasks of the version are being brought up.
     Running,
-    /// All tasks are of the version and were healthy.
+    /// All tasks are of the version and were healthy; of a batch service, all have completed.
     Done,
     /// The version does not become healthy; nothing more is done for it until it changes or is retried.
     Failed {

@@ -1,6 +1,6 @@
 //! A task: a task definition tied to a host, as issued by the scheduler and as reported by the agent.
 
-use super::{Generation, Name, Version, is_default};
+use super::{Generation, Name, Try, Version, is_default};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,6 +46,9 @@ pub struct Task {
     /// Whatever else hosts count, reserved there, by name.
     #[serde(default, skip_serializing_if = "is_default")]
     pub resources: BTreeMap<Name, u64>,
+    /// It shall run to its end once, and not be started again when it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once: Option<Try>,
     /// What the agent shall do with it.
     pub desired: Desired,
     /// The more important service for which it shall stop. Until nothing of it is left, its host is kept from what is less
@@ -110,13 +113,15 @@ pub enum Phase {
     Dead,
     /// Nothing of it is left; the agent has given up on it.
     Failed,
+    /// Nothing of it is left; it was to run to its end, and ended by itself with exit code 0.
+    Completed,
 }
 
 impl Phase {
     /// Tells whether nothing of the task can be left on its host.
     #[must_use]
     pub fn is_over(self) -> bool {
-        matches!(self, Phase::Dead | Phase::Failed)
+        matches!(self, Phase::Dead | Phase::Failed | Phase::Completed)
     }
 }
 

@@ -80,6 +80,7 @@ impl<'a> Placer<'a> {
             cpu_units: definition.cpu_units,
             disk: definition.disk,
             resources: definition.resources.clone(),
+            once: None,
             desired: Desired::Run,
             makes_room_for: None,
             reason: self.search.why(view, row),

@@ -40,7 +40,8 @@ impl Round<'_> {
             | Class::Healthy
             | Class::Mature
             | Class::Stopping
-            | Class::Over => {
+            | Class::Over
+            | Class::Completed => {
                 format!("{name} is exclusive, and {id} on {host} has not come to its end yet")
             }
         }

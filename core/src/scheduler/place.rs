@@ -4,7 +4,7 @@
 use crate::keys::{Key, task_id};
 use crate::machine::Time;
 use crate::model::{
-    Claim, HOST_LABEL, Kind, Limit, Name, Placement, Policy, Service, Task, TaskDefinition, Version,
+    Claim, HOST_LABEL, Kind, Limit, Name, Placement, Policy, Service, Task, TaskDefinition, Try, Version,
 };
 use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, View};
 use crate::world::{Avoided, Blocked, GroupKey, HostView, Presence, World};
@@ -23,6 +23,8 @@ pub(crate) struct Candidate<'a> {
     pub(super) need: Need,
     others: Vec<&'a Crowd>,
     closed: BTreeSet<u32>,
+    /// It shall run to its end.
+    once: Option<Try>,
 }
 
 static NOBODY: Crowd = Crowd::new();
@@ -38,13 +40,17 @@ impl<'a> Candidate<'a> {
         let policy = world.clusters.get(&key.0).map_or(Policy::default(), |cluster| cluster.policy);
         let limit = alloc::vec![Limit { same: HOST_LABEL.into(), tasks: 1 }];
         let need = match service.kind {
-            Kind::Service => Need::of(definition, &service.placement, policy),
+            Kind::Service | Kind::Batch(_) => Need::of(definition, &service.placement, policy),
             Kind::System => Need::of(definition, &Placement { limit, ..service.placement.clone() }, policy),
         };
         let others = need.neighbors().map(|service| crowd_of(world, service)).collect();
         let mut closed = closed_to(world, now, &key.1);
         closed.extend(world.promised_to_others(&key.1).filter_map(|(host, _)| world.fleet.find(host)));
-        Candidate { world, now, key, definition, need, others, closed }
+        let once = match service.kind {
+            Kind::Service | Kind::System => None,
+            Kind::Batch(batch) => Some(Try { time_limit: batch.time_limit }),
+        };
+        Candidate { world, now, key, definition, need, others, closed, once }
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -64,7 +70,7 @@ impl<'a> Candidate<'a> {
         let (id, instance) = free_id(self.world, self.key, self.definition.version);
         let identity = Identity { id, instance, generation: self.world.next_generation() };
         let mut placer = Placer::new(&self.need, self.definition, self.key.clone(), tenure, view);
-        placer.next(view, identity).map(|(_, task)| task)
+        placer.next(view, identity).map(|(_, task)| Task { once: self.once.clone(), ..task })
     }
 
     /// Chooses so many of the service's tasks, those that go first when there are too many.
@@ -103,7 +109,7 @@ impl<'a> Candidate<'a> {
         let (id, instance) = free_id(self.world, self.key, self.definition.version);
         let identity = Identity { id, instance, generation: self.world.next_generation() };
         let placer = Placer::new(&self.need, self.definition, self.key.clone(), tenure, view);
-        placer.record(view, row, identity)
+        placer.record(view, row, identity).map(|task| Task { once: self.once.clone(), ..task })
     }
 
     /// Finds the first obstacle that each of these hosts puts in the way.

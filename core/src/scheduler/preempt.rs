@@ -7,7 +7,7 @@
 use super::place::Candidate;
 use super::round::{Created, Round, available, is_of, small};
 use crate::machine::Time;
-use crate::model::{Claim, Name, Service, ServiceState, Task, TaskDefinition};
+use crate::model::{Claim, Kind, Name, Service, ServiceState, Task, TaskDefinition};
 use crate::placement::{Bystander, Reasons, Toll, victims};
 use crate::why::{Note, StopReason};
 use crate::world::{Class, GroupKey, Presence, World};
@@ -127,7 +127,7 @@ fn settled(world: &World, cluster: &Name, service: &Name) -> Option<(Arc<Service
     }
     let (config, state) = (world.services.get(service)?, world.service_states.get(service)?);
     // One that belongs on each host has nowhere else to go.
-    (config.kind.is_counted() && is_of(state, config, cluster)).then(|| (config.clone(), state.clone()))
+    (config.kind != Kind::System && is_of(state, config, cluster)).then(|| (config.clone(), state.clone()))
 }
 
 /// Gives the hosts that are heard of, on which room is being made for a service.

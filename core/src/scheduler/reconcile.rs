@@ -20,13 +20,20 @@ pub(super) const UNPROVEN: [Class; 4] = [Class::Starting, Class::Unhealthy, Clas
 impl Round<'_> {
     /// Removes the records of tasks of which nothing is left.
     pub(crate) fn collect(&mut self) {
-        let over: Vec<Name> = self.group().of_class(Class::Over).map(|(_, id)| id.clone()).collect();
+        let over = [Class::Over, Class::Completed].into_iter().flat_map(|class| self.group().of_class(class));
+        let over: Vec<Name> = over.map(|(_, id)| id.clone()).collect();
         for id in over {
             if !self.has_room() {
                 return;
             }
+            let is_completed = self.world.tasks.get(&id).is_some_and(|view| view.class == Class::Completed);
             if let Some(task) = self.task(&id) {
                 self.batch.remove_task(self.world, &task);
+                let counts =
+                    is_completed && task.version == self.state.version && !self.world.tasks.contains_key(&id);
+                if let Some(completed) = self.state.completed.as_mut().filter(|_| counts) {
+                    *completed = completed.saturating_add(1);
+                }
             }
         }
         self.forget_removed_hosts();
@@ -188,7 +195,7 @@ impl Round<'_> {
     }
 
     /// Finds a place for one more task of the version.
-    fn next_task(&self) -> Option<Task> {
+    pub(crate) fn next_task(&self) -> Option<Task> {
         let definition = self.definition()?;
         Candidate::new(self.world, self.now, &self.key, &self.service, &definition).place(self.batch.tenure.0)
     }

@@ -120,7 +120,7 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
         let classes = group.into_iter().flat_map(|group| group.classes.iter());
         classes.filter(|((_, class), _)| wanted(*class)).flat_map(|(_, ids)| ids.iter().cloned()).collect()
     };
-    for id in ids(world, |class| matches!(class, Class::Over | Class::Failed)) {
+    for id in ids(world, |class| matches!(class, Class::Over | Class::Failed | Class::Completed)) {
         if !batch.has_room(1) {
             return false;
         }

@@ -2,8 +2,8 @@
 //! retired; this keeps the book.
 
 use super::batch::Batch;
-use super::round::{Round, is_of};
-use crate::model::{Name, Rollout, Service, ServiceState, Version};
+use super::round::{Round, is_of, is_same_try};
+use crate::model::{Kind, Name, Rollout, Service, ServiceState, Version};
 use crate::why::Note;
 use crate::world::{Class, World};
 use alloc::format;
@@ -17,13 +17,15 @@ pub(crate) fn resume(
     batch: &mut Batch,
     world: &mut World,
 ) -> ServiceState {
-    let fresh = |stable| ServiceState {
+    let is_batch = matches!(service.kind, Kind::Batch(_));
+    let fresh = |before: Option<&ServiceState>| ServiceState {
         service: service.name.clone(),
         cluster: cluster.clone(),
         available: 0,
         min: 0,
         hosts: 0,
-        stable,
+        completed: is_batch.then(|| before.map_or(0, |state| carried(state, service))),
+        stable: before.filter(|_| !is_batch).and_then(|state| state.stable),
         version: service.task_version,
         retry: service.retry,
         rollout: Rollout::Running,
@@ -33,14 +35,25 @@ pub(crate) fn resume(
     };
     match before {
         Some(state) if is_of(state, service, cluster) => state.clone(),
+        // What is done of it is done, wherever.
+        Some(state) if is_batch && is_same_try(state, service) => {
+            ServiceState { cluster: cluster.clone(), ..state.clone() }
+        }
         Some(_) | None => {
             world.forgive(&service.name);
             batch
                 .notes
                 .push(Note::RolloutStarted { service: service.name.clone(), version: service.task_version });
-            fresh(before.and_then(|state| state.stable))
+            fresh(before)
         }
     }
+}
+
+/// Gives how many of a batch service still count when it is tried again: those that completed, unless that was all of it, or
+/// it is another version.
+fn carried(before: &ServiceState, service: &Service) -> u32 {
+    let goes_on = before.version == service.task_version && before.rollout != Rollout::Done;
+    before.completed.filter(|_| goes_on).unwrap_or(0)
 }
 
 impl Round<'_> {
@@ -50,8 +63,13 @@ impl Round<'_> {
             return;
         }
         self.state.failures = self.state.failures.saturating_add(1);
-        if self.state.failures > self.service.parallel() {
-            let reason = format!("{} of its tasks failed, the last on {host}: {why}", self.state.failures);
+        let most = match self.service.kind {
+            Kind::Service | Kind::System => self.service.parallel(),
+            Kind::Batch(batch) => batch.retries,
+        };
+        if self.state.failures > most {
+            let what = if matches!(self.service.kind, Kind::Batch(_)) { "tries" } else { "tasks" };
+            let reason = format!("{} of its {what} failed, the last on {host}: {why}", self.state.failures);
             self.batch.notes.push(Note::RolloutFailed {
                 service: self.key.1.clone(),
                 version,

@@ -5,7 +5,7 @@
 
 use super::batch::Batch;
 use crate::machine::Time;
-use crate::model::{Generation, Name, Rollout, Service, ServiceState, Task, TaskDefinition, Version};
+use crate::model::{Generation, Kind, Name, Rollout, Service, ServiceState, Task, TaskDefinition, Version};
 use crate::why::StopReason;
 use crate::world::{Class, Group, GroupKey, World};
 use alloc::sync::Arc;
@@ -199,7 +199,15 @@ fn is_on_trial(state: &ServiceState, version: Version) -> bool {
 
 /// Tells whether what is remembered of a service is of what it is now.
 pub(crate) fn is_of(state: &ServiceState, service: &Service, cluster: &Name) -> bool {
-    state.version == service.task_version && state.retry == service.retry && state.cluster == *cluster
+    is_same_try(state, service) && state.cluster == *cluster
+}
+
+/// Tells whether what is remembered of a service is of what it is now, in whatever cluster.
+pub(crate) fn is_same_try(state: &ServiceState, service: &Service) -> bool {
+    let is_batch = matches!(service.kind, Kind::Batch(_));
+    state.version == service.task_version
+        && state.retry == service.retry
+        && state.completed.is_some() == is_batch
 }
 
 /// Counts the tasks of a service that are confirmed to do their work and may stand in for one that is stopped.
@@ -218,7 +226,8 @@ fn is_available(state: &ServiceState, version: Version, class: Class) -> bool {
         | Class::Suspect
         | Class::Lost
         | Class::Stopping
-        | Class::Over => false,
+        | Class::Over
+        | Class::Completed => false,
     }
 }
 

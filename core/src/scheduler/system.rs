@@ -14,7 +14,6 @@
 
 use super::place::{Candidate, counted};
 use super::round::{Created, Round, small};
-use crate::keys::Key;
 use crate::model::{Name, Rollout, Task, Version};
 use crate::placement::{Need, Obstacle};
 use crate::why::{Note, StopReason};
@@ -140,17 +139,6 @@ impl Round<'_> {
             self.finish_cover(&holders);
         }
         self.tell_uncovered(&gaps);
-    }
-
-    /// Gives up the tasks of lost hosts. No other host needs them.
-    fn leave_lost(&mut self) {
-        let lost: Vec<Name> = self.group().of_class(Class::Lost).map(|(_, id)| id.clone()).collect();
-        for id in lost {
-            if let Some(task) = self.task(&id).filter(|_| self.has_room()) {
-                self.batch.rely_on(self.world, &Key::Alive(task.host.clone()));
-                self.stop(&id, StopReason::HostLost);
-            }
-        }
     }
 
     /// Finds the task of each host. Of several on one host, the best is it, and the others are told to stop.
@@ -288,7 +276,8 @@ impl Round<'_> {
                 | Class::Suspect
                 | Class::Lost
                 | Class::Stopping
-                | Class::Over => {}
+                | Class::Over
+                | Class::Completed => {}
             }
         }
     }

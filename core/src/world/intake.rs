@@ -244,7 +244,7 @@ impl World {
                 self.fleet.tell_apart_by(service.placement.labels());
                 match service.kind {
                     Kind::System => self.systems.insert(name.clone()),
-                    Kind::Service => self.systems.remove(&name),
+                    Kind::Service | Kind::Batch(_) => self.systems.remove(&name),
                 };
                 self.services.insert(name.clone(), service);
                 self.watch_clocks(now, &name);

@@ -47,13 +47,15 @@ pub enum Class {
     Stopping,
     /// Shall stop, and nothing of it is left.
     Over,
+    /// Has run to its end, whatever it shall do; nothing of it is left.
+    Completed,
 }
 
 impl Class {
     /// Tells whether the task shall run.
     #[must_use]
     pub fn is_issued(self) -> bool {
-        !matches!(self, Class::Stopping | Class::Over)
+        !matches!(self, Class::Stopping | Class::Over | Class::Completed)
     }
 
     /// Tells whether it is known to do its work.
@@ -190,6 +192,9 @@ impl World {
         let host = self.hosts.get(&task.host);
         let status = self.status(task);
         let phase = status.map(|status| status.phase);
+        if phase == Some(Phase::Completed) {
+            return Class::Completed;
+        }
         match task.desired {
             Desired::Stop if phase.is_some_and(Phase::is_over) => Class::Over,
             Desired::Stop => Class::Stopping,
@@ -204,6 +209,7 @@ impl World {
     fn of_status(status: &Status) -> Class {
         match (status.phase, status.health) {
             (Phase::Dead | Phase::Failed, _) => Class::Failed,
+            (Phase::Completed, _) => Class::Completed,
             (Phase::Running, Health::Healthy) => Class::Healthy,
             (_, Health::Unhealthy) => Class::Unhealthy,
             (
@@ -258,7 +264,8 @@ impl World {
             | Class::Lost
             | Class::Mature
             | Class::Stopping
-            | Class::Over => return,
+            | Class::Over
+            | Class::Completed => return,
         };
         self.timers.insert((at.max(now), Timer::Task(id.clone())));
     }

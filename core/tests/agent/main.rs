@@ -3,6 +3,7 @@
 mod chaos;
 mod evidence;
 mod lifecycle;
+mod once;
 mod presence;
 mod registration;
 mod registry;

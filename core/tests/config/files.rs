@@ -76,7 +76,7 @@ fn unknown_and_duplicate_fields() {
 fn unknown_field_of_a_service() {
     let table = [(
         "desird: 4",
-        r#"web.yml:9: services[0].desird: unknown field, expected name, task_name, task_version, kind, exclusive, preempt, desired, min, max, max_parallel, min_healthy_time, healthy_deadline, placement, stopped or retry; did you mean "desired"?"#,
+        r#"web.yml:9: services[0].desird: unknown field, expected name, task_name, task_version, kind, completions, parallelism, retries, time_limit, exclusive, preempt, desired, min, max, max_parallel, min_healthy_time, healthy_deadline, placement, stopped or retry; did you mean "desired"?"#,
     )];
     for (input, expect) in table {
         check(&changed(SERVICE, input), expect);

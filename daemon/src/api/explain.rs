@@ -73,6 +73,7 @@ fn meaning(view: &TaskView) -> &'static str {
         "healthy" => "it does its work",
         "unhealthy" => "a check fails",
         "failed" => "its agent has given up on it",
+        "completed" => "it has run to its end",
         "dead" => "nothing of it is left",
         "stopping" => "it was told to stop and is not gone yet",
         "gone" => "it was told to stop and is gone; its record follows",
@@ -123,10 +124,14 @@ fn ailing(board: &Board, service: &Service) -> Vec<String> {
 /// Tells what is true of a service, and what would change it.
 fn facts(view: &ServiceView, has_scheduler: bool) -> (Vec<String>, Option<String>) {
     let target = if view.stopped { 0 } else { view.desired };
-    let mut facts = vec![format!(
-        "{}: {} of {target} tasks healthy, {} issued, {} stopping",
-        view.state, view.healthy, view.issued, view.stopping
-    )];
+    let how_far = match view.kind.as_str() {
+        "batch" => {
+            format!("{} of {} tasks completed, {} tries failed", view.completed, view.desired, view.failed)
+        }
+        _ => format!("{} of {target} tasks healthy", view.healthy),
+    };
+    let mut facts =
+        vec![format!("{}: {how_far}, {} issued, {} stopping", view.state, view.issued, view.stopping)];
     let mut hint = None;
     if view.stopped {
         facts.push(format!(
@@ -157,7 +162,7 @@ fn facts(view: &ServiceView, has_scheduler: bool) -> (Vec<String>, Option<String
             "apply a version that works, or `callboard start {}` to try this one again",
             view.name
         ));
-    } else if view.rollout.as_deref() == Some("running") {
+    } else if view.rollout.as_deref() == Some("running") && view.kind != "batch" {
         facts.push(format!("version {} is being rolled out", view.version));
     }
     if let Some(why) = &view.blocked {

@@ -14,7 +14,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Json;
 use callboard_core::config::{Configuration, DESIRED_MAX, Delete, Sourced};
-use callboard_core::model::Service;
+use callboard_core::model::{KindName, Service};
 use callboard_core::work::{Report, Run};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -100,11 +100,19 @@ pub(super) async fn scale(State(api): Shared, Path(name): Path<String>, body: Se
 pub(crate) fn rescale(service: &mut Service, desired: u32) -> Result<(), Problem> {
     let Service { name, min, max, .. } = service;
     let invalid = |error: String| Problem::new(Kind::Invalid, error).at("desired");
-    if !service.kind.is_counted() {
-        return Err(invalid(format!(
-            "{name} is a system service: it has one task on each host that qualifies"
-        ))
-        .hint("what it requires of hosts is in its placement"));
+    let refused = match service.kind.name() {
+        KindName::Service => None,
+        KindName::System => Some((
+            "a system service: it has one task on each host that qualifies",
+            "what it requires of hosts is in its placement",
+        )),
+        KindName::Batch => Some((
+            "a batch service: it runs until its tasks have completed",
+            "change its completions or parallelism and apply that",
+        )),
+    };
+    if let Some((what, hint)) = refused {
+        return Err(invalid(format!("{name} is {what}")).hint(hint));
     }
     if desired > DESIRED_MAX {
         return Err(invalid(format!("{desired} is more than the {DESIRED_MAX} a service may have")));

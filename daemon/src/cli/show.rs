@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 /// Show services: how many tasks they want, how many are healthy, and how a rollout fares
 ///
 /// STATE is one word: healthy; starting, rolling and scaling are on their way; degraded has tasks that do not do their
-/// work; blocked cannot place tasks; failed gave a version up; stopping, stopped; unlisted is in no cluster.
+/// work; blocked cannot place tasks; failed gave a version up; stopping, stopped; unlisted is in no cluster. A batch
+/// service is running until it has completed, or failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServicesArgs {
     /// Only this one
@@ -107,7 +108,10 @@ pub(crate) async fn services(client: &Client, args: &ServicesArgs, format: Forma
             Cell::new(view.cluster.as_deref().unwrap_or("-")),
             Cell::new(format!("{} v{}", view.task_name, view.version)),
             tinted(&view.state, tint(&view.state)),
-            Cell::new(format!("{}/{}", view.healthy, view.desired)),
+            Cell::new(match view.kind.as_str() {
+                "batch" => format!("{}/{} completed", view.completed, view.desired),
+                _ => format!("{}/{}", view.healthy, view.desired),
+            }),
             Cell::new(view.issued),
             Cell::new(format!("{}/{}", view.min, view.max)),
             Cell::new(versions(view)),
@@ -152,7 +156,7 @@ fn cut(text: &str) -> String {
 
 pub(crate) fn tint(state: &str) -> Tint {
     match state {
-        "healthy" | "ready" | "stopped" | "drained" => Tint::Good,
+        "healthy" | "ready" | "stopped" | "drained" | "completed" => Tint::Good,
         "failed" | "blocked" | "degraded" | "unhealthy" | "dead" | "silent" | "unfit" | "unregistered"
         | "unlisted" => Tint::Bad,
         _ => Tint::Busy,

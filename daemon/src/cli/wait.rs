@@ -102,6 +102,9 @@ fn late(waiting: &[ServiceView], timeout: Span) -> Problem {
 
 /// Tells in one line where a service stands.
 fn line(view: &ServiceView) -> String {
+    if view.kind == "batch" {
+        return batch_line(view);
+    }
     let target = if view.stopped { 0 } else { view.desired };
     let current =
         view.versions.iter().find(|count| count.version == view.version).cloned().unwrap_or_default();
@@ -123,10 +126,22 @@ fn line(view: &ServiceView) -> String {
     line
 }
 
+fn batch_line(view: &ServiceView) -> String {
+    let ServiceView { name, state, version, completed, desired, issued, .. } = view;
+    let mut line = format!("{name}: {state}, v{version} {completed}/{desired} completed");
+    if *issued > 0 {
+        line += &format!(", {issued} running");
+    }
+    if let Some(why) = &view.blocked {
+        line += &format!(", {} not placed: {why}", view.missing);
+    }
+    line
+}
+
 fn standing(view: &ServiceView) -> Standing {
     let no = |what: String| Problem::new(Kind::No, what).at(format!("service {}", view.name));
     match view.state.as_str() {
-        "healthy" | "stopped" => Standing::There,
+        "healthy" | "stopped" | "completed" => Standing::There,
         "failed" => {
             let why = view.failure.clone().unwrap_or_default();
             let stable = view.stable.filter(|stable| *stable != view.version);
@@ -146,6 +161,8 @@ fn standing(view: &ServiceView) -> Standing {
             no(format!("no scheduler looks after its cluster {}", view.cluster.clone().unwrap_or_default()))
                 .hint("start one: `callboard scheduler`, `combined` or `dev`"),
         ),
+        // What runs to its end may take its turn, and comes back to a host on which a try has failed.
+        "blocked" if view.kind == "batch" => Standing::OnTheWay,
         "blocked" => Standing::Held(
             no(format!(
                 "{} tasks cannot be placed: {}",

@@ -23,7 +23,7 @@ pub(crate) fn service(board: &Board, service: &Service, blocked: &Blocked) -> Se
         scheduled: home.is_some_and(|cluster| board.locks.contains_key(&cluster.name)),
         task_name: service.task_name.to_string(),
         version: service.task_version,
-        kind: word(service.kind).into(),
+        kind: service.kind.name().as_str().into(),
         desired: service.desired,
         min: service.min,
         max: service.max,
@@ -31,8 +31,19 @@ pub(crate) fn service(board: &Board, service: &Service, blocked: &Blocked) -> Se
         ..ServiceView::default()
     };
     count(board, service, &mut view);
-    if let (Kind::System, Some(state)) = (service.kind, board.service_states.get(&service.name)) {
-        (view.desired, view.min, view.max) = (state.hosts, state.min, state.hosts);
+    let state = board.service_states.get(&service.name);
+    match service.kind {
+        Kind::Service => {}
+        Kind::System => {
+            let (hosts, min) = state.map_or((0, 0), |state| (state.hosts, state.min));
+            (view.desired, view.min, view.max) = (hosts, min, hosts);
+        }
+        Kind::Batch(batch) => {
+            (view.desired, view.max) = (batch.completions, batch.parallelism);
+            let of_version = state.filter(|state| state.version == service.task_version);
+            view.completed = of_version.and_then(|state| state.completed).unwrap_or(0);
+            view.failed = of_version.map_or(0, |state| state.failures);
+        }
     }
     if let Some(state) = board.service_states.get(&service.name) {
         view.stable = state.stable;
@@ -74,14 +85,6 @@ fn count(board: &Board, service: &Service, view: &mut ServiceView) {
     view.versions = versions.into_values().rev().collect();
 }
 
-/// Names a kind of service.
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Service => "service",
-        Kind::System => "system",
-    }
-}
-
 fn service_state(view: &ServiceView) -> &'static str {
     let target = if view.stopped { 0 } else { view.desired };
     let current = view.versions.iter().find(|count| count.version == view.version);
@@ -89,6 +92,7 @@ fn service_state(view: &ServiceView) -> &'static str {
     let rolling = view.rollout.as_deref() == Some("running");
     match () {
         () if view.cluster.is_none() && view.issued + view.stopping == 0 => "unlisted",
+        () if view.kind == "batch" && !view.stopped => batch_state(view),
         () if view.kind == "system" && !view.stopped && view.rollout.is_none() => "starting",
         () if view.kind == "system" && !view.stopped && target + view.issued + view.stopping == 0 => {
             "healthy"
@@ -104,6 +108,16 @@ fn service_state(view: &ServiceView) -> &'static str {
         () if rolling => "rolling",
         () if view.issued > target || view.stopping > 0 => "scaling",
         () => "starting",
+    }
+}
+
+fn batch_state(view: &ServiceView) -> &'static str {
+    match view.rollout.as_deref() {
+        Some("done") => "completed",
+        Some("failed") => "failed",
+        Some(_) if view.blocked.is_some() => "blocked",
+        Some(_) if view.healthy > 0 => "running",
+        Some(_) | None => "starting",
     }
 }
 
@@ -149,6 +163,7 @@ fn task_state(board: &Board, task: &Task) -> &'static str {
         return "silent";
     }
     match (task.desired, status.map(|status| (status.phase, status.health))) {
+        (_, Some((Phase::Completed, _))) => "completed",
         (Desired::Stop, Some((Phase::Dead | Phase::Failed, _))) => "gone",
         (Desired::Stop, _) => "stopping",
         (Desired::Run, None) => "issued",

@@ -68,15 +68,22 @@ pub(crate) struct ServiceView {
     pub(crate) scheduled: bool,
     pub(crate) task_name: String,
     pub(crate) version: u32,
-    /// `service` or `system`.
+    /// `service`, `system` or `batch`.
     #[serde(default)]
     pub(crate) kind: String,
-    /// How many tasks shall run; of a system service, how many hosts qualify.
+    /// How many tasks shall run; of a system service, how many hosts qualify; of a batch service, how many shall complete.
     pub(crate) desired: u32,
     pub(crate) min: u32,
     pub(crate) max: u32,
+    /// How many tasks of a batch service have completed.
+    #[serde(default)]
+    pub(crate) completed: u32,
+    /// How many of its tries have failed.
+    #[serde(default)]
+    pub(crate) failed: u32,
     pub(crate) stopped: bool,
-    /// One word: healthy, starting, rolling, scaling, degraded, blocked, failed, stopping, stopped, unlisted.
+    /// One word: healthy, starting, rolling, scaling, degraded, blocked, failed, stopping, stopped, unlisted;
+    /// of a batch service also running and completed.
     pub(crate) state: String,
     /// Tasks that shall run.
     pub(crate) issued: u32,

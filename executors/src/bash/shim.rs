@@ -326,12 +326,13 @@ impl Shim<'_> {
         }
     }
 
-    /// The end of the container that ended first counts as the task's.
+    /// The end of the container that ended first counts as the task's. What was told to stop has no exit code of its own:
+    /// many programs end with 0 then, whatever they have done.
     fn exit(&self, pids: &[i32]) -> Exit {
         let first = pids.iter().filter_map(|pid| *self.shells.get(pid)?).min_by_key(|(order, _)| *order);
         let status = first.map(|(_, status)| status);
         Exit {
-            code: status.and_then(WaitStatus::exit_status),
+            code: status.and_then(WaitStatus::exit_status).filter(|_| self.stop.is_none()),
             signal: status.and_then(WaitStatus::terminating_signal),
             out_of_memory: self.plan.groups.as_ref().is_some_and(super::group::Groups::out_of_memory),
         }

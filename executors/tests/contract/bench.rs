@@ -79,6 +79,7 @@ pub(crate) fn spec_of(definition: TaskDefinition) -> Arc<Spec> {
         ports: [(Name::from("dns-udp"), TaskPort { port: 31235, protocol: Protocol::Udp })].into(),
         disk: 0,
         resources: std::collections::BTreeMap::new(),
+        once: None,
         desired: Desired::Run,
         makes_room_for: None,
         reason: "a test".to_string(),

@@ -34,6 +34,8 @@ pub(crate) struct Book {
     pub(crate) agent_ends: BTreeMap<Text, Vec<Time>>,
     /// The service that each id that was ever issued is of.
     pub(crate) meant: BTreeMap<Text, Text>,
+    /// Placements that ran to their end, in truth.
+    pub(crate) completed: BTreeSet<(Text, u64)>,
     /// When the store last lost something: it was put back or emptied.
     pub(crate) amnesia: Option<Time>,
     /// Somebody wrote by hand what only machines may write.

@@ -1,6 +1,6 @@
 //! S12: a service never has more tasks issued than its `max`.
 
-use super::record::{ServiceRecord, Text};
+use super::record::{KindRecord, ServiceRecord, Text};
 use super::{By, Check, Findings, Seen};
 use callboard_core::machine::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ impl Check for Bound {
             let before = page.before.as_ref().filter(|(_, at)| book.now.since(*at) <= book.lag);
             let known: Vec<&ServiceRecord> =
                 page.record.iter().chain(before.map(|(record, _)| record)).collect();
-            if known.iter().any(|record| record.is_system()) {
+            if known.iter().any(|record| record.kind != KindRecord::Service) {
                 continue;
             }
             let max = known.iter().map(|record| record.max).max().unwrap_or(0) as usize;

@@ -1,6 +1,6 @@
 //! L1: once nothing goes wrong any more, every service has as many healthy tasks as it shall have.
 
-use super::record::{RolloutRecord, ServiceRecord, ServiceStateRecord};
+use super::record::{KindRecord, RolloutRecord, ServiceRecord, ServiceStateRecord};
 use super::{Book, Check, End, Findings, ServicePage, room};
 use callboard_core::machine::Span;
 
@@ -18,8 +18,9 @@ impl Check for Convergence {
         }
         let is_overbooked = room::is_overbooked(end.book, &end.fit_hosts);
         for (name, page) in &end.book.services {
-            // What is on each host is looked at host by host.
-            if page.record.as_ref().is_some_and(ServiceRecord::is_system) && end.book.is_wanted(name) {
+            // What is on each host is looked at host by host, and what runs to its end need not be there.
+            let is_other = |record: &ServiceRecord| record.kind != KindRecord::Service;
+            if page.record.as_ref().is_some_and(is_other) && end.book.is_wanted(name) {
                 continue;
             }
             let target = match &page.record {

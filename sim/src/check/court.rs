@@ -3,7 +3,7 @@
 use super::book::{Alive, Book};
 use super::record::Text;
 use super::{
-    By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, bound, brake, budget,
+    By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bound, brake, budget,
     capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, exclusive, foreign,
     freshness, garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan,
     outage, ownership, pair, poison, ports, precedence, preemption, prefix, prompt, quiet, registration,
@@ -180,6 +180,11 @@ impl Court {
         }
     }
 
+    /// Takes in that a placement ran to its end.
+    pub(crate) fn completed(&mut self, id: &Text, generation: u64) {
+        self.book.completed.insert((id.clone(), generation));
+    }
+
     /// Takes in that a process which is about to go did its work until now.
     pub(crate) fn was_healthy(&mut self, host: &Text, id: &Text, pid: u32) {
         let list = self.book.live.get_mut(&(host.clone(), id.clone()));
@@ -251,6 +256,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(rules::Rules),
         Box::new(bound::Bound::default()),
         Box::new(system::System),
+        Box::new(batch::Batches::default()),
         Box::new(preemption::Preemption::default()),
         Box::new(precedence::Precedence::default()),
         Box::new(identity::Identity::default()),

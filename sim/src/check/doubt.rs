@@ -70,7 +70,9 @@ fn judge(
     found: &mut Findings,
 ) {
     let page = book.services.get(service);
-    let max = page.and_then(|page| page.record.as_ref()).map_or(0, |record| record.max as usize);
+    let max = page
+        .and_then(|page| page.record.as_ref())
+        .map_or(0, |record| record.max.max(record.parallelism()) as usize);
     let issued = page.map_or(0, |page| page.issued.len());
     let in_doubt = || doubtful.iter().filter(|(_, of)| *of == service);
     let unknown = in_doubt().filter(|(key, _)| !is_known(book, key)).count();

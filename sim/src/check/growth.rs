@@ -81,7 +81,7 @@ fn is_left(book: &Book, host: &Text, id: &Text) -> bool {
 /// got before it was lost, and what it got when it was back and was lost again before it could say so.
 fn judge_service(book: &Book, service: &Text, found: &mut Findings) {
     let Some(page) = book.services.get(service) else { return };
-    let max = |record: &super::record::ServiceRecord| record.max as usize;
+    let max = |record: &super::record::ServiceRecord| record.max.max(record.parallelism()) as usize;
     let now = page.record.as_ref().map_or(0, max);
     let most = now.max(page.before.as_ref().map_or(0, |(record, _)| max(record)));
     let records = book.by_service.get(service).map_or(0, BTreeSet::len);

@@ -75,6 +75,7 @@ pub(crate) enum Step {
     Stopping,
     Dead,
     Failed,
+    Completed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -112,6 +113,12 @@ pub(crate) struct ServiceRecord {
     pub(crate) task_version: u32,
     #[serde(default)]
     pub(crate) kind: KindRecord,
+    #[serde(default)]
+    pub(crate) completions: Option<u32>,
+    #[serde(default)]
+    pub(crate) parallelism: Option<u32>,
+    #[serde(default)]
+    pub(crate) retries: Option<u32>,
     pub(crate) desired: u32,
     pub(crate) min: u32,
     pub(crate) max: u32,
@@ -135,6 +142,7 @@ pub(crate) enum KindRecord {
     #[default]
     Service,
     System,
+    Batch,
 }
 
 /// What a service says of its hosts, as far as it forbids any.
@@ -193,6 +201,16 @@ impl ServiceRecord {
         self.kind == KindRecord::System
     }
 
+    /// Says that its tasks run to their end.
+    pub(crate) fn is_batch(&self) -> bool {
+        self.kind == KindRecord::Batch
+    }
+
+    /// How many of its tasks may run at once, of a batch service.
+    pub(crate) fn parallelism(&self) -> u32 {
+        if self.is_batch() { self.parallelism.unwrap_or(1) } else { 0 }
+    }
+
     /// How many tasks shall run, as far as the record itself says.
     pub(crate) fn target(&self) -> u32 {
         if self.stopped { 0 } else { self.desired }
@@ -213,6 +231,10 @@ pub(crate) struct ServiceStateRecord {
     pub(crate) cluster: Text,
     #[serde(default)]
     pub(crate) available: u32,
+    #[serde(default)]
+    pub(crate) completed: u32,
+    #[serde(default)]
+    pub(crate) failures: u32,
     pub(crate) version: u32,
     #[serde(default)]
     pub(crate) stable: Option<u32>,

@@ -103,7 +103,7 @@ pub(super) fn is_overbooked(book: &Book, hosts: &[Text]) -> bool {
             continue;
         };
         // One more, so that a version can be replaced.
-        let count = u64::from(book.target(record)) + 1;
+        let count = u64::from(book.target(record).max(record.parallelism())) + 1;
         wanted.0 += definition.memory * count;
         wanted.1 += definition.cpu_units * count;
         wanted.2 += u64::from(definition.provide_port) * count;

@@ -1,6 +1,6 @@
 //! Double: after a store forgot what runs, no service has more healthy tasks than its `max` for long.
 
-use super::record::{ServiceRecord, Text};
+use super::record::{KindRecord, Text};
 use super::{Book, Check, End, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 use std::collections::BTreeMap;
@@ -21,9 +21,9 @@ impl Surplus {
             return;
         }
         for (service, page) in &book.services {
-            let is_system = page.record.as_ref().is_some_and(ServiceRecord::is_system);
+            let is_other = page.record.as_ref().is_some_and(|record| record.kind != KindRecord::Service);
             let max = page.record.as_ref().map_or(0, |record| record.max);
-            if is_system || page.healthy <= max || !book.is_wanted(service) {
+            if is_other || page.healthy <= max || !book.is_wanted(service) {
                 self.since.remove(service);
                 continue;
             }

@@ -150,6 +150,9 @@ impl Host {
         if let Some(after) = build.exits_after {
             self.life(now + after, pid, Moment::Exit, out);
         }
+        if let Some(after) = build.completes_after {
+            self.life(now + after, pid, Moment::Complete, out);
+        }
         if let Some(after) = build.kills_agent_after {
             self.life(now + after, pid, Moment::KillAgent, out);
         }

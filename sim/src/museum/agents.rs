@@ -20,6 +20,9 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
         let step = |id: &Name| statuses.and_then(|all| all.get(id)).map(|page| page.record.phase);
         found.retain(|found| step(&found.spec.task.id).is_some_and(|step| step != Step::Starting));
     }
+    if let (Bug::TrustsEnds, Input::Work(Report::Exited(_, exit))) = (mutant.bug, &mut *input) {
+        exit.code = exit.code.map(|_| 0);
+    }
     match (mutant.bug, &*input) {
         (Bug::StopsOnError | Bug::StopsInOutage, Input::Store(reply)) if is_error(reply) => {
             stop_all(host, book)

@@ -134,6 +134,16 @@ pub enum Bug {
     CountsSystem,
     /// The scheduler lets an update of a system service go to all hosts at once.
     HurriesSystem,
+    /// The scheduler lets more tasks of a batch service run at once than it may.
+    HurriesBatch,
+    /// The scheduler lets more tasks of a batch service complete than shall.
+    Insatiable,
+    /// The scheduler forgets how many tasks of a batch service have completed.
+    ForgetsCompleted,
+    /// The scheduler does not hear that a task has run to its end.
+    DeafToEnds,
+    /// The agent takes every end for a good one.
+    TrustsEnds,
     /// The scheduler takes an exclusive service for any other.
     SharesExclusive,
     /// The scheduler does not hear that a start took down an agent.
@@ -249,6 +259,7 @@ const LOSS_AND_GROW: &str = "timeline:
 - {at: 90s, do: set_service, service: web, desired: 5}";
 const SHRINK: &str = "timeline: [{at: 60s, do: set_service, service: web, desired: 3}]";
 const CUT_LONE: &str = "timeline: [{at: 60s, do: partition, running: lone-001, count: 1, lasting: 150s}]";
+const BATCH: &str = "builds: [{task: once-001, version: 1, completes_after: 20s, fails_percent: 50}]";
 const ROLL_EACH: &str = "timeline: [{at: 60s, do: set_service, service: each-001, task_version: 2}]";
 const FAR: &str = "store: {latency: [50ms, 900ms]}";
 const POISON: &str = "builds: [{task: web, version: 1, kills_agent_after: 1ms}]";
@@ -281,6 +292,11 @@ const ALL: &[Exhibit] = &[
     show(Bug::SharesExclusive, "S15", CUT_LONE),
     show(Bug::CountsSystem, "system", QUIET),
     show(Bug::HurriesSystem, "system", ROLL_EACH),
+    show(Bug::HurriesBatch, "batch", BATCH),
+    show(Bug::Insatiable, "batch", BATCH),
+    show(Bug::ForgetsCompleted, "batch", BATCH),
+    show(Bug::DeafToEnds, "batch", BATCH),
+    show(Bug::TrustsEnds, "batch", BATCH),
     show(Bug::StopsOnError, "S16", CUT_SOME),
     show(Bug::StopsInOutage, "L15", OUTAGE),
     show(Bug::ChangesInPlace, "S17", ROLL),
@@ -386,6 +402,7 @@ task_definitions:
 fn of_kind(promise: &str) -> &'static str {
     match promise {
         "system" => "- {prefix: each-, kind: system, memory: 50, cluster: other}\n",
+        "batch" => "- {prefix: once-, kind: batch, tasks: 6, max_parallel: 2, memory: 20, cluster: other}\n",
         _ => "",
     }
 }

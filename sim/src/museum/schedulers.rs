@@ -143,6 +143,7 @@ fn overhear(mutant: &mut Mutant, changes: &mut Vec<Change>) {
 
 /// Alters what a scheduler sees of one key.
 fn sees(mutant: &mut Mutant, entry: &mut Entry) {
+    mistake_batch(mutant.bug, entry);
     let service = "config/services/web";
     let raise = |value: &mut Value, by: u64| *value = (value.as_u64().unwrap_or(0) + by).into();
     match (mutant.bug, entry.key.as_str()) {
@@ -223,6 +224,26 @@ fn mistake_system(bug: Bug, entry: &mut Entry) {
             it["max_parallel"] = 4.into();
         }
     });
+}
+
+/// Alters how often a batch service shall run to its end, or how often it did.
+fn mistake_batch(bug: Bug, entry: &mut Entry) {
+    if bug == Bug::ForgetsCompleted {
+        rewrite_entry(entry, "state/services/once-", |state| state["completed"] = 0.into());
+    } else if bug == Bug::DeafToEnds {
+        rewrite_entry(entry, "status/", |status| {
+            if status["phase"] == "completed" {
+                status["phase"] = "running".into();
+            }
+        });
+    } else if let Bug::Insatiable | Bug::HurriesBatch = bug {
+        let field = if bug == Bug::Insatiable { "completions" } else { "parallelism" };
+        rewrite_entry(entry, "config/services/", |it| {
+            if it["kind"] == "batch" {
+                it[field] = 40.into();
+            }
+        });
+    }
 }
 
 /// Alters who is how important, and who may take the room of others.

@@ -182,6 +182,7 @@ fn sorted<'a>(note: &'a Note, from: &'a Name) -> Option<(Kind, String, &'a Name)
     let sorted = match note {
         Note::RolloutStarted { service, .. } => (Kind::Rollout, format!("started {service}"), service),
         Note::RolloutDone { service, .. } => (Kind::Rollout, format!("done {service}"), service),
+        Note::Completed { service, .. } => (Kind::Rollout, format!("completed {service}"), service),
         Note::RolloutFailed { service, .. } => (Kind::Rollout, format!("failed {service}"), service),
         Note::Placed { service, .. } => (Kind::Placed, service.to_string(), service),
         Note::StopOrdered { service, why, .. } => {

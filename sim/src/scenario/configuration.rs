@@ -7,7 +7,7 @@ use super::read::Known;
 use super::{generate, tree};
 use callboard_core::config::{Item, Node};
 use callboard_core::machine::Span;
-use callboard_core::model::{Policy, RestartPolicy};
+use callboard_core::model::{KindName, Policy, RestartPolicy};
 
 /// What is only described: an object by its fields, or anything else.
 enum Described {
@@ -68,7 +68,15 @@ fn service(form: &mut Form<'_, '_>) {
     form.must("task_name", "The task definition to run.", &Named, &mut "".into());
     form.must("task_version", "Its version.", &Number(1, i32::MAX.unsigned_abs()), &mut 1);
     let says = "What kind of service; one that is no plain service has no `desired`, `min` and `max`.";
-    form.may("kind", says, &Choice(&generate::KINDS), &mut callboard_core::model::Kind::Service);
+    form.may("kind", says, &Choice(&generate::KINDS), &mut KindName::Service);
+    let says = "How many tasks of a batch service shall end with exit code 0; left out, 1.";
+    form.maybe("completions", says, &Number(1, 100_000_u32), &mut None);
+    let says = "How many tasks of a batch service may run at once; left out, 1.";
+    form.maybe("parallelism", says, &Number(1, 100_000_u32), &mut None);
+    let says = "How many tries of a batch service may fail; left out, 3.";
+    form.maybe("retries", says, &Number(0, 100_000_u32), &mut None);
+    let says = "How long one try of a batch service may take; left out, as long as it likes.";
+    form.maybe("time_limit", says, &TIME, &mut None);
     form.maybe("desired", "How many tasks shall run.", &many, &mut None);
     form.maybe("min", "How many must stay healthy.", &many, &mut None);
     let says = "How many may be issued, those of an update included.";

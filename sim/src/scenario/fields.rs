@@ -169,7 +169,7 @@ impl Shape for Generate {
         let says = "Names the services: `<prefix>001` and so on, and their task definitions likewise.";
         form.may("prefix", says, &Text("the beginning of service names"), &mut self.prefix);
         form.may("services", "How many services.", &Number(1, 10_000), &mut self.services);
-        let says = "What kind of services; a system service has one task on each host.";
+        let says = "What kind of services; a system service has one task on each host, a batch service completes `tasks`.";
         form.may("kind", says, &Choice(&generate::KINDS), &mut self.kind);
         form.may("tasks", "How many tasks each has.", &Number(1, 100_000), &mut self.tasks);
         let (mut min, mut max) = (None, None);
@@ -220,6 +220,10 @@ impl Shape for Build {
         form.maybe("healthy_for", says, &TIME, &mut self.healthy_for);
         let says = "Ends by itself this long after its start; left out, never.";
         form.maybe("exits_after", says, &TIME, &mut self.exits_after);
+        let says = "Ends by itself with exit code 0 this long after its start; left out, never.";
+        form.maybe("completes_after", says, &TIME, &mut self.completes_after);
+        let says = "The share of its tries that end with exit code 1 then, in percent.";
+        form.may("fails_percent", says, &Number(0, 100), &mut self.fails_percent);
         form.may("stop", "How long it takes to end when asked to.", &Between, &mut self.stop);
         let says = "Does not end when asked to; only killing helps.";
         form.may("ignores_term", says, &Flag, &mut self.ignores_term);

@@ -3,8 +3,8 @@
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
 use callboard_core::model::{
-    Bash, Check, Cluster, Container, Executor, Kind, Name, Placement, Policy, Probe, RestartPolicy, Service,
-    TaskDefinition,
+    Bash, Batch, Check, Cluster, Container, Executor, Kind, KindName, Name, Placement, Policy, Probe,
+    RestartPolicy, Service, TaskDefinition,
 };
 use std::collections::BTreeMap;
 
@@ -15,8 +15,9 @@ pub(crate) struct Generate {
     pub(crate) prefix: String,
     /// How many.
     pub(crate) services: u32,
-    /// Of what kind. What follows from that is not said: how many tasks a system service has.
-    pub(crate) kind: Kind,
+    /// Of what kind. A system service has as many tasks as there are hosts, a batch service completes `tasks`, of which
+    /// `max_parallel` run at once.
+    pub(crate) kind: KindName,
     /// Tasks of each.
     pub(crate) tasks: u32,
     /// How many of these must stay healthy.
@@ -46,7 +47,8 @@ pub(crate) struct Generate {
 }
 
 /// Kinds of services by name.
-pub(crate) const KINDS: [(&str, Kind); 2] = [("service", Kind::Service), ("system", Kind::System)];
+pub(crate) const KINDS: [(&str, KindName); 3] =
+    [("service", KindName::Service), ("system", KindName::System), ("batch", KindName::Batch)];
 
 /// Policies by name.
 pub(crate) const POLICIES: [(&str, Policy); 4] = [
@@ -76,7 +78,7 @@ impl Default for Generate {
         Generate {
             prefix: "service-".into(),
             services: 1,
-            kind: Kind::Service,
+            kind: KindName::Service,
             tasks: 1,
             min: 0,
             max: 2,
@@ -115,20 +117,30 @@ impl Generate {
     }
 
     fn service(&self, name: &Name) -> Service {
-        let count = |count| if self.kind.is_counted() { count } else { 0 };
+        let kind = match self.kind {
+            KindName::Service => Kind::Service,
+            KindName::System => Kind::System,
+            KindName::Batch => Kind::Batch(Batch {
+                completions: self.tasks,
+                parallelism: self.max_parallel.unwrap_or(1),
+                retries: 3 * self.tasks,
+                time_limit: None,
+            }),
+        };
+        let count = |count| if kind.is_counted() { count } else { 0 };
         Service {
             name: name.clone(),
             task_name: name.clone(),
             task_version: 1,
-            kind: self.kind,
+            kind,
             desired: count(self.tasks),
             min: count(self.min),
             max: count(self.max),
-            max_parallel: self.max_parallel,
+            max_parallel: self.max_parallel.filter(|_| self.kind != KindName::Batch),
             min_healthy_time: Span::secs(10),
             healthy_deadline: Span::secs(60),
             exclusive: self.exclusive,
-            preempt: self.preempt && self.kind.is_counted(),
+            preempt: self.preempt && kind.is_counted(),
             placement: Placement::default(),
             stopped: false,
             retry: 0,

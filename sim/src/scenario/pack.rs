@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = &pack![
     "b11-every-instance-is-checked.yml",
     "b13-neighbours-are-not-touched.yml",
     "bad-build.yml",
+    "batch.yml",
     "clocks.yml",
     "crash-loop.yml",
     "dies-after-a-while.yml",

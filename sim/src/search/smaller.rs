@@ -219,6 +219,8 @@ fn sounder(build: &Build) -> Vec<Build> {
         Build { healthy_after: sound.healthy_after, ..now.clone() },
         Build { healthy_for: None, ..now.clone() },
         Build { exits_after: None, ..now.clone() },
+        Build { completes_after: None, ..now.clone() },
+        Build { fails_percent: 0, ..now.clone() },
         Build { ignores_term: false, ..now.clone() },
         Build { kills_agent_after: None, ..now.clone() },
         Build { kills_host_after: None, ..now.clone() },

@@ -85,7 +85,7 @@ impl Sometimes {
                 .find_map(|(word, point)| why.starts_with(word).then_some(point)),
             Note::StopOrdered { why, .. } => Some(stop(why)),
             Note::RolloutStarted { .. } => Some("rollout: started"),
-            Note::RolloutDone { .. } => Some("rollout: done"),
+            Note::RolloutDone { .. } | Note::Completed { .. } => Some("rollout: done"),
             Note::RolloutFailed { .. } => Some("rollout: failed"),
             Note::Blocked { why, .. } => return self.blocked(why),
             Note::HostSuspect { .. } => Some("host: suspect"),
@@ -164,7 +164,7 @@ fn life_step(phases: (Option<Step>, Step)) -> Option<&'static str> {
             Step::Starting => "life: first word starting",
             Step::Running => "life: first word running",
             Step::Stopping => "life: first word stopping",
-            Step::Dead | Step::Failed => "life: first word over",
+            Step::Dead | Step::Failed | Step::Completed => "life: first word over",
         });
     };
     match (before, after) {
@@ -182,12 +182,13 @@ fn life_step(phases: (Option<Step>, Step)) -> Option<&'static str> {
         (Step::Running, Step::Failed) => Some("life: running to failed"),
         (Step::Stopping, Step::Dead) => Some("life: stopping to dead"),
         (Step::Stopping, Step::Failed) => Some("life: stopping to failed"),
+        (_, Step::Completed) => Some("life: completed"),
         // The same again, or what no task may do, of which a checker speaks.
         (Step::Pending, Step::Pending)
         | (Step::Starting, Step::Pending | Step::Starting)
         | (Step::Running, Step::Pending | Step::Starting | Step::Running)
         | (Step::Stopping, Step::Pending | Step::Starting | Step::Running | Step::Stopping)
-        | (Step::Dead | Step::Failed, _) => None,
+        | (Step::Dead | Step::Failed | Step::Completed, _) => None,
     }
 }
 

@@ -3,11 +3,13 @@
 
 use super::Stage;
 use super::crash::Fate;
+use crate::build::Build;
 use crate::check::Text;
 use crate::event::{Event, Process, Role};
 use crate::rng::Chance;
 use crate::scenario::HostFault;
 use callboard_core::agent;
+use callboard_core::machine::Span;
 use callboard_core::registry;
 use callboard_core::scheduler;
 use callboard_core::store::Reply;
@@ -210,7 +212,10 @@ impl Stage {
         let builds = &self.builds;
         let build = |spec: &Spec| {
             let key = (spec.task.task_name.clone(), spec.task.version);
-            builds.get(&key).cloned().unwrap_or_else(|| crate::build::Build::sound(key.0, key.1))
+            let limit = spec.task.once.as_ref().and_then(|once| once.time_limit);
+            let completes_after = limit.map(|limit| Span(limit.0 / 2));
+            let sound = || Build { completes_after, ..Build::sound(key.0.clone(), key.1) };
+            builds.get(&key).cloned().unwrap_or_else(sound)
         };
         let outward = self.hosts[agent.at()].order(now, agent, order, build);
         self.outward(agent.index, outward);

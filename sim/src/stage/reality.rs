@@ -47,6 +47,9 @@ impl Stage {
                         // It is counted out, but at its end it did its work.
                         self.court.was_healthy(&name, &proc.run.id, proc.pid);
                     }
+                    if proc.exit.as_ref().is_some_and(|exit| exit.code == Some(0)) {
+                        self.court.completed(&proc.run.id, proc.run.generation);
+                    }
                     self.stats.gone(proc.stops > 0);
                     self.witness.gone(proc.stops > 0);
                     let what = if proc.stops > 0 { "has stopped" } else { "is dead" };

@@ -128,6 +128,7 @@ impl Stage {
             Moment::Healthy => "becomes healthy",
             Moment::Unhealthy => "stops being healthy",
             Moment::Exit => "ends by itself",
+            Moment::Complete => "is done",
             Moment::KillAgent => "kills its agent and ends",
             Moment::KillMachine => "takes its machine down",
             Moment::Stopped => "ends as asked",

@@ -5,8 +5,9 @@ use crate::config::item::Item;
 use crate::config::reader::Fields;
 use crate::config::tree::{Node, Value};
 use crate::machine::Span;
-use crate::model::{Kind, Service};
+use crate::model::{Batch, Kind, KindName, RETRIES_DEFAULT, Service};
 use alloc::format;
+use core::ops::RangeInclusive;
 
 /// The most tasks a service may ask for.
 pub const DESIRED_MAX: u32 = 100_000;
@@ -16,7 +17,10 @@ const MAX_MAX: u32 = 2 * DESIRED_MAX;
 const VERSION_MAX: u32 = i32::MAX.unsigned_abs();
 const MIN_HEALTHY_TIME_DEFAULT: Span = Span::secs(10);
 const HEALTHY_DEADLINE_DEFAULT: Span = Span::secs(60);
-const KINDS: [(&str, Kind); 2] = [("service", Kind::Service), ("system", Kind::System)];
+const KINDS: [(&str, KindName); 3] =
+    [("service", KindName::Service), ("system", KindName::System), ("batch", KindName::Batch)];
+const RETRIES_MAX: u32 = 100_000;
+const UNCOUNTED: [&str; 4] = ["exclusive", "desired", "min", "max"];
 const DAY: Span = Span::secs(24 * 3600);
 
 pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Service> {
@@ -29,14 +33,19 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
     let item = fields.required("task_version");
     places.push((Field::TaskVersion, item.place().clone()));
     let task_version = item.number(1..=VERSION_MAX);
-    let kind = fields.choice_or("kind", &KINDS, Kind::Service);
+    let kind = kind(fields);
     let exclusive = kind.is_counted() && fields.flag("exclusive");
-    let preempt = kind.is_counted() && fields.flag("preempt");
+    let preempt = kind != Kind::System && fields.flag("preempt");
     let counts = match kind {
         Kind::Service => counts(fields, exclusive),
-        Kind::System => uncounted(fields, "system"),
+        Kind::System => uncounted(fields, "system", &UNCOUNTED),
+        Kind::Batch(_) => uncounted(fields, "batch", &[&UNCOUNTED[..], &["max_parallel"]].concat()),
     };
-    let max_parallel = fields.optional("max_parallel").and_then(|item| item.number(1..=DESIRED_MAX));
+    let max_parallel = match kind {
+        Kind::Service | Kind::System => fields.optional("max_parallel"),
+        Kind::Batch(_) => None,
+    };
+    let max_parallel = max_parallel.and_then(|item| item.number(1..=DESIRED_MAX));
     let min_healthy_time = fields.span_or("min_healthy_time", Span(0)..=DAY, MIN_HEALTHY_TIME_DEFAULT);
     let healthy_deadline = fields.span_or("healthy_deadline", Span(1)..=DAY, HEALTHY_DEADLINE_DEFAULT);
     let placement = placement::read(fields, name.as_ref(), kind);
@@ -62,9 +71,37 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
     })
 }
 
+/// Reads what kind of service it is, and what a batch service has beside that.
+fn kind(fields: &mut Fields<'_>) -> Kind {
+    let name = fields.choice_or("kind", &KINDS, KindName::Service);
+    let mut number = |field, range, default| {
+        fields.optional(field).and_then(|item| of_batch(&item, name, range)).unwrap_or(default)
+    };
+    let completions = number("completions", 1..=DESIRED_MAX, 1);
+    let parallelism = number("parallelism", 1..=DESIRED_MAX, 1);
+    let retries = number("retries", 0..=RETRIES_MAX, RETRIES_DEFAULT);
+    let item = fields.optional("time_limit").filter(|item| name == KindName::Batch || only_batch(item));
+    let time_limit = item.and_then(|item| item.span(Span(1)..=Span(DAY.0 * 365)));
+    match name {
+        KindName::Service => Kind::Service,
+        KindName::System => Kind::System,
+        KindName::Batch => Kind::Batch(Batch { completions, parallelism, retries, time_limit }),
+    }
+}
+
+fn of_batch(item: &Item<'_>, name: KindName, range: RangeInclusive<u32>) -> Option<u32> {
+    if name == KindName::Batch || only_batch(item) { item.number(range) } else { None }
+}
+
+/// Refuses a field that only a batch service has.
+fn only_batch(item: &Item<'_>) -> bool {
+    item.wrong("which only a batch service has", "", "leave it out, or say `kind: batch`");
+    false
+}
+
 /// Refuses what users do not say of a service whose kind says it. Its record says 0.
-fn uncounted(fields: &mut Fields<'_>, kind: &str) -> Option<(u32, u32, u32)> {
-    for name in ["exclusive", "desired", "min", "max"] {
+fn uncounted(fields: &mut Fields<'_>, kind: &str, names: &[&'static str]) -> Option<(u32, u32, u32)> {
+    for name in names {
         let is_said = |item: &Item<'_>| item.node().is_some_and(|node| !is_zero(node));
         if let Some(item) = fields.optional(name).filter(is_said) {
             item.wrong(

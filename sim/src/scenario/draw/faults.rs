@@ -10,7 +10,7 @@ use crate::scenario::{
 };
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
-use callboard_core::model::TaskDefinition;
+use callboard_core::model::{Kind, TaskDefinition};
 
 /// Each store with its own manners, behind a network that may be anything.
 pub(super) fn manners(chance: &mut Chance) -> StoreManners {
@@ -57,9 +57,23 @@ pub(super) fn manners(chance: &mut Chance) -> StoreManners {
     }
 }
 
+/// The tasks of batch services end by themselves, now and then with an error.
+fn completing(chance: &mut Chance, desired: &Configuration) -> Vec<Build> {
+    let mut builds = Vec::new();
+    for service in desired.services.iter().filter(|service| matches!(service.kind, Kind::Batch(_))) {
+        let after = chance.span(Span(500), Span::secs(90));
+        let fails_percent = if chance.coin() { 0 } else { chance.between(10, 60) };
+        for definition in desired.task_definitions.iter().filter(|it| it.name == service.task_name) {
+            let sound = Build::sound(definition.name.clone(), definition.version);
+            builds.push(Build { completes_after: Some(after), fails_percent, ..sound });
+        }
+    }
+    builds
+}
+
 /// Of the versions that no service begins with, the first of each task definition is bad in some way, the rest are sound.
 pub(super) fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build> {
-    let mut builds: Vec<Build> = Vec::new();
+    let mut builds = completing(chance, desired);
     let is_run = |it: &TaskDefinition| {
         let mut services = desired.services.iter();
         services.any(|service| service.task_name == it.name && service.task_version == it.version)

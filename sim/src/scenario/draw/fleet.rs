@@ -7,7 +7,7 @@ use crate::scenario::HostClass;
 use crate::scenario::generate::Generate;
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
-use callboard_core::model::{Kind, Name, Policy, PortRange, Service, TaskDefinition};
+use callboard_core::model::{Kind, KindName, Name, Policy, PortRange, Service, TaskDefinition};
 
 /// Draws services, each with two sound versions and one that may be bad.
 pub(super) fn services(chance: &mut Chance, hosts: u32, size: &Size) -> Configuration {
@@ -22,12 +22,16 @@ pub(super) fn services(chance: &mut Chance, hosts: u32, size: &Size) -> Configur
 }
 
 fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, u64)) -> Generate {
-    let kind = if chance.happens(120_000) { Kind::System } else { Kind::Service };
+    let kind = match chance.below(9) {
+        0 => KindName::System,
+        1 => KindName::Batch,
+        _ => KindName::Service,
+    };
     let alone = chance.happens(150_000);
     let tasks = number(if alone { 1 } else { chance.between((most / 2).max(1), most) });
     let min =
         if chance.coin() { tasks.saturating_sub(1) } else { number(chance.below(u64::from(tasks) + 1)) };
-    let exclusive = alone && min == 0 && chance.coin() && kind.is_counted();
+    let exclusive = alone && min == 0 && chance.coin() && kind == KindName::Service;
     let slack = if exclusive {
         0
     } else if min == tasks {
@@ -97,6 +101,7 @@ fn most(service: &Service, hosts: u32) -> u64 {
     u64::from(match service.kind {
         Kind::Service => service.max,
         Kind::System => hosts,
+        Kind::Batch(batch) => batch.parallelism,
     })
 }
 
