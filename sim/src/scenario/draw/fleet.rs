@@ -22,10 +22,10 @@ pub(super) fn services(chance: &mut Chance, hosts: u32, size: &Size) -> Configur
 }
 
 fn service(chance: &mut Chance, index: u64, clusters: u64, (hosts, most): (u32, u64)) -> Generate {
-    let kind = match chance.below(9) {
-        0 => KindName::System,
-        1 => KindName::Batch,
-        _ => KindName::Service,
+    let kind = match chance.below(1_000_000) {
+        ..120_000 => KindName::System,
+        120_000..240_000 => KindName::Batch,
+        240_000.. => KindName::Service,
     };
     let alone = chance.happens(150_000);
     let tasks = number(if alone { 1 } else { chance.between((most / 2).max(1), most) });
