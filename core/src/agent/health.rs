@@ -9,7 +9,7 @@ use super::{Agent, Effect};
 use crate::beat;
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix};
-use crate::model::{Health, Probe};
+use crate::model::{Check, Health, Probe};
 use crate::record::shorten;
 use crate::registry::Request;
 use crate::work::{Order, Run, Spec};
@@ -35,9 +35,22 @@ enum Source {
     Silence,
 }
 
-/// How one check of one start is getting on.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// When a check is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Pace {
+    /// At an interval. To connect costs next to nothing, and is `light`: many tasks share a beat. What costs something, or
+    /// may turn out any moment, comes apart.
+    Probed { interval: Span, timeout: Span, light: bool },
+    /// By the task itself, which is not silent for longer.
+    Told { ttl: Span },
+}
+
+/// How one check of one start is getting on, and what of its definition each probe needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Probing {
+    pace: Pace,
+    success_threshold: u32,
+    failure_threshold: u32,
     /// When it is made next; for a ttl check, when the silence has lasted too long.
     next: Time,
     /// When the probe under way counts as failed.
@@ -50,7 +63,36 @@ pub(super) struct Probing {
     error: Option<String>,
 }
 
+impl Pace {
+    fn of(probe: &Probe) -> Pace {
+        match probe {
+            Probe::Http { interval, timeout, .. } | Probe::Tcp { interval, timeout, .. } => {
+                Pace::Probed { interval: (*interval).max(INTERVAL_MIN), timeout: *timeout, light: true }
+            }
+            Probe::Script { interval, timeout, .. } => {
+                Pace::Probed { interval: (*interval).max(INTERVAL_MIN), timeout: *timeout, light: false }
+            }
+            Probe::Ttl { ttl } => Pace::Told { ttl: (*ttl).max(INTERVAL_MIN) },
+        }
+    }
+}
+
 impl Probing {
+    fn new(check: &Check, next: Time) -> Probing {
+        Probing {
+            pace: Pace::of(&check.probe),
+            success_threshold: check.success_threshold,
+            failure_threshold: check.failure_threshold,
+            next,
+            deadline: None,
+            passes: 0,
+            failures: 0,
+            passing: None,
+            silent: false,
+            error: None,
+        }
+    }
+
     pub(super) fn due(&self) -> Time {
         self.deadline.unwrap_or(self.next)
     }
@@ -72,16 +114,13 @@ impl Local {
                     now + Span(mix(salt, index as u64) % within)
                 }
             };
-            self.probing.push(Probing { next, ..Probing::default() });
+            self.probing.push(Probing::new(check, next));
         }
         self.judge(now);
     }
 
     /// Takes one result into account.
     fn count(&mut self, now: Time, index: usize, result: Result<(), String>, source: Source) {
-        let Some(check) = self.definition.as_ref().and_then(|definition| definition.checks.get(index)) else {
-            return;
-        };
         let Some(probing) = self.probing.get_mut(index) else { return };
         probing.silent = source == Source::Silence;
         // A registry believes its first result of a start, whatever the thresholds: that one is counted here.
@@ -90,19 +129,20 @@ impl Local {
             Ok(()) => {
                 probing.failures = 0;
                 probing.passes = probing.passes.saturating_add(1);
-                if is_verdict || probing.passes >= check.success_threshold {
+                if is_verdict || probing.passes >= probing.success_threshold {
                     probing.passing = Some(true);
                 }
             }
             Err(error) => {
                 probing.passes = 0;
                 probing.failures = probing.failures.saturating_add(1);
-                let fails = is_verdict || probing.failures >= check.failure_threshold;
+                let fails = is_verdict || probing.failures >= probing.failure_threshold;
                 if fails && probing.passing != Some(false) {
                     probing.passing = Some(false);
                     // The reason at the turn stays, lest each result is written to the store.
                     let number = format!("{index}");
-                    let name = check.name.as_deref().unwrap_or(&number);
+                    let check = self.definition.as_ref().and_then(|definition| definition.checks.get(index));
+                    let name = check.and_then(|check| check.name.as_deref()).unwrap_or(&number);
                     let text = format!("check {name}: {error}");
                     probing.error = Some(shorten(&text, 200).to_string());
                 }
@@ -203,31 +243,20 @@ impl Local {
             if self.probing[index].due() > now {
                 continue;
             }
-            let Some(probe) =
-                self.definition.as_ref().and_then(|of| of.checks.get(index)).map(|of| &of.probe)
-            else {
-                continue;
-            };
-            match probe {
-                Probe::Ttl { ttl } => {
-                    self.probing[index].next = now + (*ttl).max(INTERVAL_MIN);
+            match self.probing[index].pace {
+                Pace::Told { ttl } => {
+                    self.probing[index].next = now + ttl;
                     let silence = format!("no report for {ttl}");
                     self.count(now, index, Err(silence), Source::Probe);
                     self.tell(index, registry, out);
                 }
-                Probe::Http { interval, timeout, .. }
-                | Probe::Tcp { interval, timeout, .. }
-                | Probe::Script { interval, timeout, .. } => {
-                    let (interval, timeout) = ((*interval).max(INTERVAL_MIN), *timeout);
-                    // To connect costs next to nothing, and many tasks share a beat. What costs something, or may turn out
-                    // any moment, comes apart.
-                    let is_light = matches!(probe, Probe::Http { .. } | Probe::Tcp { .. });
+                Pace::Probed { interval, timeout, light } => {
                     if self.probing[index].deadline.take().is_some() {
                         let silence =
                             format!("no result within {}", Span(timeout.0.saturating_add(PATIENCE.0)));
                         self.count(now, index, Err(silence), Source::Silence);
                     }
-                    let is_settled = is_light && self.probing[index].passing == Some(true);
+                    let is_settled = light && self.probing[index].passing == Some(true);
                     self.probing[index].next =
                         if is_settled { beat::next(now, interval, salt) } else { now + interval };
                     self.probing[index].deadline = Some(now + timeout + PATIENCE);
@@ -271,18 +300,11 @@ impl Local {
         if !self.is_at(run) || !matches!(self.state, State::Running { .. }) {
             return false;
         }
-        let Some(check) = self.definition.as_ref().and_then(|definition| definition.checks.get(index)) else {
-            return false;
-        };
-        let ttl = match &check.probe {
-            Probe::Ttl { ttl } => Some((*ttl).max(INTERVAL_MIN)),
-            Probe::Http { .. } | Probe::Tcp { .. } | Probe::Script { .. } => None,
-        };
         let Some(probing) = self.probing.get_mut(index) else { return false };
-        match ttl {
-            Some(ttl) => probing.next = now + ttl,
-            None if probing.deadline.take().is_none() => return false,
-            None => probing.next = probing.next.max(now),
+        match probing.pace {
+            Pace::Told { ttl } => probing.next = now + ttl,
+            Pace::Probed { .. } if probing.deadline.take().is_none() => return false,
+            Pace::Probed { .. } => probing.next = probing.next.max(now),
         }
         self.count(now, index, result, source);
         true

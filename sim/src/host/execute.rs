@@ -39,8 +39,9 @@ impl Host {
             Order::Stop { run, grace } => self.stop(now, agent, run, grace, &mut out),
             Order::Remove(run) => self.procs.retain(|proc| proc.run != run || proc.state != ProcState::Dead),
             Order::Check { spec, check } => {
-                let works = self.started_from(&spec).is_some_and(|proc| proc.healthy);
-                let run = spec.run();
+                let proc = self.started_from(&spec);
+                let works = proc.is_some_and(|proc| proc.healthy);
+                let run = proc.map_or_else(|| spec.run(), |proc| proc.run.clone());
                 let passes = works != self.ills.has(now, HostFault::ChecksLie);
                 let result = if passes { Ok(()) } else { Err("connection refused".into()) };
                 self.found_out.push(Report::Checked { run, check, result });
