@@ -108,6 +108,10 @@ impl Agent {
         if is_odd && self.is_orphan(local) != self.is_claimed(local) {
             self.writer.host_changed = true;
         }
+        // What an earlier life of the agent said may be over by now.
+        if !local.holds_port() {
+            self.recant_orphan(&local.task.id);
+        }
     }
 
     /// Takes back what was said of a task when that may have become wrong.
