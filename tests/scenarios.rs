@@ -92,6 +92,7 @@ scenarios! {
     power_loss: "power-loss",
     preemption: "preemption",
     rack_loss: "rack-loss",
+    rebalance: "rebalance",
     registry: "registry",
     renamed_host: "renamed-host",
     rolling_update_on_a_full_cluster: "rolling-update-on-a-full-cluster",

@@ -13,6 +13,7 @@
 mod amount;
 mod departure;
 mod fleet;
+mod gain;
 mod ground;
 mod lane;
 mod merit;

@@ -26,6 +26,7 @@ mod system;
 mod writes;
 
 pub use explain::{Explanation, HostReason, explain};
+pub(crate) use place::{Better, Candidate};
 pub use preempt::{Sacrifice, sacrifice};
 
 use crate::keys;

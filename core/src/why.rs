@@ -191,6 +191,8 @@ pub enum StopReason {
         /// What the host lacks.
         why: String,
     },
+    /// Users asked for it to move to where it lies better.
+    Rebalanced,
     /// Its agent asked for it to run elsewhere.
     MoveRequested {
         /// In the agent's words.
@@ -220,6 +222,7 @@ impl StopReason {
             | StopReason::Orphaned
             | StopReason::Rollout { .. }
             | StopReason::Drain
+            | StopReason::Rebalanced
             | StopReason::Unqualified { .. }
             | StopReason::Preempted { .. }
             | StopReason::MoveRequested { .. } => true,
@@ -250,6 +253,7 @@ impl fmt::Display for StopReason {
             StopReason::Quarantined => f.write_str("its version is quarantined"),
             StopReason::Orphaned => f.write_str("the store had lost its record, and others take its place"),
             StopReason::HostLost => f.write_str("its host is lost"),
+            StopReason::Rebalanced => f.write_str("moved to where it lies better"),
             StopReason::Drain => f.write_str("its host is being drained"),
             StopReason::Unqualified { why } => write!(f, "its host no longer qualifies: {why}"),
             StopReason::MoveRequested { why } => write!(f, "moved: {why}"),

@@ -42,6 +42,7 @@ pub(crate) fn writes(configuration: &Configuration, stored: &Stored) -> Result<V
         if let Some(before) = read_as::<Service>(stored, &key) {
             service.stopped |= before.stopped;
             service.retry = service.retry.max(before.retry);
+            service.moves = before.moves;
         }
         writes.push(put(stored, key, &service)?);
     }

@@ -26,9 +26,6 @@ mod write;
 
 use std::process::ExitCode;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Fails only when a provider was installed already, which would do as well.
     let _already = rustls::crypto::ring::default_provider().install_default();

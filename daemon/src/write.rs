@@ -8,11 +8,12 @@ use crate::views::Applied;
 use callboard_backends::Store;
 use callboard_core::config::{self, Configuration, Delete, Mistake, Sourced};
 use callboard_core::keys::{self, Key};
-use callboard_core::model::{Cluster, HostConfig, Name, Service, TaskDefinition, Version};
+use callboard_core::model::{Cluster, HostConfig, Name, Placed, Service, TaskDefinition, Version};
+use callboard_core::rebalance::{MOVES_MAX, Move, Plan};
 use callboard_core::record;
-use callboard_core::store::{Entry, Outcome, Refusal};
+use callboard_core::store::{Entry, Guard, Outcome, Refusal, Txn};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -121,7 +122,7 @@ impl Desired {
     pub(crate) fn configuration(&self) -> Configuration {
         Configuration {
             clusters: self.clusters.values().map(|cluster| Cluster::clone(cluster)).collect(),
-            services: self.services.values().map(|service| Service::clone(service)).collect(),
+            services: self.services.values().map(|service| without_moves(service)).collect(),
             task_definitions: self
                 .definitions
                 .values()
@@ -130,6 +131,15 @@ impl Desired {
                 .collect(),
             hosts: self.hosts.values().map(|host| HostConfig::clone(host)).collect(),
         }
+    }
+
+    /// Makes the writes by which placements move; what a service was asked to move before is forgotten.
+    fn moved(&self, plan: &Plan) -> Result<Vec<Write>, Problem> {
+        let write = |(name, moves): (Name, Vec<Placed>)| {
+            let service = Service { moves, ..Service::clone(&self.service(&name)?) };
+            put(&self.stored, Key::Service(name), &service)
+        };
+        plan.by_service().into_iter().map(write).collect()
     }
 
     fn view(&self) -> config::Stored<'_> {
@@ -223,6 +233,46 @@ pub(crate) async fn drain(store: &dyn Store, host: &str, draining: bool) -> Resu
         Ok(vec![desired.drained(host, draining)?])
     })
     .await
+}
+
+/// Has placements move as planned, if all that the plan rests on is as it was.
+pub(crate) async fn rebalance(store: &dyn Store, plan: &Plan) -> Result<Applied, Problem> {
+    let keys = plan.moves.iter().flat_map(Move::rests_on).map(|key| key.path());
+    let is_whole = keys.collect::<BTreeSet<String>>() == plan.rests_on.keys().cloned().collect();
+    if plan.moves.len() > usize::try_from(MOVES_MAX).unwrap_or(0) || !is_whole {
+        return Err(Problem::new(Kind::Invalid, "is not what `callboard rebalance --plan -o json` wrote")
+            .at("the plan")
+            .hint("plan again, and apply what was written as it is"));
+    }
+    let desired = Desired::fetch(store).await?;
+    let writes = desired.moved(plan)?;
+    let applied = change::summary(&desired.stored, &writes);
+    let guards = plan.rests_on.iter().map(|(key, revision)| match revision {
+        Some(revision) => Guard::At { key: key.clone(), revision: *revision },
+        None => Guard::Absent { key: key.clone() },
+    });
+    let ops = change::transactions(&desired.stored, &writes).into_iter().flat_map(|txn| txn.ops);
+    let txn = Txn { guards: guards.collect(), ops: ops.collect() };
+    let changed = |why: &str| {
+        let what = format!("what the plan rests on has changed since: {why}");
+        Problem::new(Kind::Conflict, what)
+            .hint("nothing was changed; plan again: `callboard rebalance --plan`")
+    };
+    if plan.moves.is_empty() {
+        return Ok(applied);
+    }
+    if txn.ops.is_empty() {
+        return Err(changed("its services were asked for these moves already"));
+    }
+    match send(store, vec![txn]).await {
+        Err(problem) if problem.kind == Kind::Conflict => Err(changed(&problem.body.error)),
+        sent => sent.map(|()| applied),
+    }
+}
+
+/// Gives a service as its file would say it.
+fn without_moves(service: &Service) -> Service {
+    Service { moves: Vec::new(), ..service.clone() }
 }
 
 /// Deletes an object of the desired state; a service also leaves its cluster.

@@ -46,6 +46,7 @@ mod prompt;
 mod quiet;
 mod record;
 mod registration;
+mod relocation;
 mod removal;
 mod replacement;
 mod reread;

@@ -96,6 +96,11 @@ pub const PROMISES: &[Promise] = &[
         "nobody makes room but for what is more important, asks for it, and has room then",
         Checked("preemption"),
     ),
+    promise(
+        "S43",
+        "nothing moves to lie better but what users asked for, its successor at work first",
+        Checked("relocation"),
+    ),
     promise("L1", "every service gets the healthy tasks it shall have", Checked("convergence")),
     promise("L2", "then nothing changes any more", Checked("quiet")),
     promise("L3", "no cluster is without a lock holder for long", Checked("vacancy")),

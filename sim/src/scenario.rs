@@ -140,6 +140,13 @@ pub enum Action {
         /// When they come back.
         reboot_after: Span,
     },
+    /// A user asks where tasks would lie better, and has them moved.
+    Rebalance {
+        /// How many may move.
+        moves: u32,
+        /// What each must gain, percent.
+        gain: u32,
+    },
     /// Something goes wrong, or a user does something that has no more to it.
     Fault(Fault),
 }
@@ -206,7 +213,10 @@ impl Scenario {
     pub(crate) fn worst_store(&self) -> StoreManners {
         let once = self.timeline.iter().filter_map(|happening| match &happening.action {
             Action::Fault(fault) => Some((fault.kind, fault.size)),
-            Action::SetService { .. } | Action::AddService { .. } | Action::ResizeHosts { .. } => None,
+            Action::SetService { .. }
+            | Action::AddService { .. }
+            | Action::ResizeHosts { .. }
+            | Action::Rebalance { .. } => None,
         });
         let again = self.trickle.iter().map(|trickle| (trickle.fault, trickle.fault.row().size.left_out()));
         let mut worst = self.store.clone();
@@ -248,7 +258,7 @@ impl Action {
     #[must_use]
     pub fn lasts(&self) -> Span {
         match self {
-            Action::SetService { .. } | Action::AddService { .. } => Span(0),
+            Action::SetService { .. } | Action::AddService { .. } | Action::Rebalance { .. } => Span(0),
             Action::ResizeHosts { reboot_after, .. } => *reboot_after,
             Action::Fault(fault) => fault.lasting.unwrap_or_default(),
         }
@@ -257,7 +267,7 @@ impl Action {
     /// Tells whether a user does it; anything else goes wrong by itself.
     pub(crate) fn is_by_user(&self) -> bool {
         match self {
-            Action::SetService { .. } | Action::AddService { .. } => true,
+            Action::SetService { .. } | Action::AddService { .. } | Action::Rebalance { .. } => true,
             Action::ResizeHosts { .. } => false,
             Action::Fault(fault) => fault.kind.is_by_user(),
         }

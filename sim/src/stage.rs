@@ -34,7 +34,7 @@ use crate::stats::Stats;
 use crate::store::SimStore;
 use crate::witness::Witness;
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::{Name, Version};
+use callboard_core::model::{Name, Placed, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidings::Tidings;
@@ -110,6 +110,8 @@ pub(crate) enum Wish {
     Delete,
     /// Change fields of the service that is written there.
     Set(ServiceChange),
+    /// Ask for these placements of the service that is written there to move.
+    Move(Vec<Placed>),
     /// Add a service to the cluster that is written there, or to a new one.
     Enlist(Name),
     /// Take a service off the cluster that is written there.

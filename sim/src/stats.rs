@@ -173,6 +173,7 @@ fn word_for(why: &StopReason) -> (&'static str, bool) {
         StopReason::HostLost => ("host lost", true),
         StopReason::Drain => ("drain", true),
         StopReason::Unqualified { .. } => ("unqualified", false),
+        StopReason::Rebalanced => ("rebalance", true),
         StopReason::Preempted { .. } => ("preempted", true),
         StopReason::MoveRequested { .. } => ("memory pressure", true),
         StopReason::BadRecord { .. } => ("bad record", false),

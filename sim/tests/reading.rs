@@ -63,7 +63,8 @@ fn mistakes_are_told() {
 fn what_can_go_wrong_is_listed() {
     let text = format!("{GOOD}timeline: [{{at: 1m, do: crash_host, percent: 10}}]\n");
     let error = read("it.yml", text.as_bytes()).unwrap_err().to_string();
-    let begin = "it.yml:5: timeline[0].do: found \"crash_host\", expected set_service, add_service, resize_hosts, crash_hosts,";
+    let begin = "it.yml:5: timeline[0].do: found \"crash_host\", expected set_service, add_service, resize_hosts, rebalance, \
+                 crash_hosts,";
     assert!(error.starts_with(begin), "{error}");
     assert!(error.ends_with("; did you mean \"crash_hosts\"?"), "{error}");
 }

@@ -9,8 +9,8 @@ use std::process::{Child, Command};
 use tempfile::TempDir;
 
 /// Processes on a store, and their directory.
-struct Fleet {
-    dir: TempDir,
+pub(crate) struct Fleet {
+    pub(crate) dir: TempDir,
     ports: Ports,
     store: String,
     processes: Vec<Child>,
@@ -19,7 +19,7 @@ struct Fleet {
 impl Fleet {
     /// Starts a scheduler and so many hollow agents.
     #[track_caller]
-    fn start(store: String, hollow: u32) -> Fleet {
+    pub(crate) fn start(store: String, hollow: u32) -> Fleet {
         let dir = tempfile::Builder::new().prefix("callboard-").tempdir().expect("a directory can be made");
         let mut fleet = Fleet { dir, ports: Ports::claim(), store, processes: Vec::new() };
         fleet.raise(0, &["scheduler"]);
@@ -46,12 +46,12 @@ impl Fleet {
         until("a process answers", SOON, || ask(port, "/v1/health").filter(|(status, _)| *status == 200));
     }
 
-    fn get(&self, path: &str) -> Option<Value> {
+    pub(crate) fn get(&self, path: &str) -> Option<Value> {
         let (status, body) = ask(self.ports.first, path)?;
         (status == 200).then(|| serde_json::from_str(&body).expect("the API answers in JSON"))
     }
 
-    fn callboard(&self, line: &[&str]) -> Said {
+    pub(crate) fn callboard(&self, line: &[&str]) -> Said {
         let mut command: Command = program();
         command.env("CALLBOARD_ADDR", format!("http://127.0.0.1:{}", self.ports.first));
         command.env("CALLBOARD_STORE", &self.store).args(line);

@@ -9,6 +9,7 @@ mod files;
 mod hollow;
 mod instances;
 mod kinds;
+mod moves;
 mod processes;
 mod rehearse;
 mod rollout;

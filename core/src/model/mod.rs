@@ -22,7 +22,7 @@ pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
 pub(crate) use kind::RETRIES_DEFAULT;
 pub use kind::{Batch, Kind, KindName, Try};
 pub use placement::{HOST_LABEL, Limit, Neighbor, Placement, Preference, Rule, Spread, Test};
-pub use service::{Blame, Rollout, Service, ServiceState};
+pub use service::{Blame, Placed, Rollout, Service, ServiceState};
 pub use task::{Claim, Desired, Health, Ledger, Phase, Protocol, Status, Task, TaskPort};
 
 /// What tells a store from others, written once by the first scheduler that decides anything in it. Where another one is

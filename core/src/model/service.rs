@@ -48,6 +48,18 @@ pub struct Service {
     /// Grown by `callboard start`: a rollout that had failed is tried again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retry: u32,
+    /// Placements that shall move, as `callboard rebalance --apply` asked; those that are over mean nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Placed>,
+}
+
+/// One placement of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The task.
+    pub id: Name,
+    /// Which placement of it.
+    pub generation: Generation,
 }
 
 impl Service {

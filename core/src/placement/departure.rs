@@ -27,7 +27,7 @@ impl<'a> Departure<'a> {
     pub fn order(&self, view: View<'_>, row: u32) -> impl Ord + use<> {
         let crowd = self.left.get(&row).copied().unwrap_or(0).saturating_sub(1);
         let levels = self.ground.former_levels(index(view.fleet.row(row).class));
-        (levels, self.ground.merit(self.need, view, row, crowd))
+        (levels, self.ground.merit(self.need, view, (row, view.fleet.row(row)), crowd))
     }
 
     /// Counts one task less on a host.

@@ -1,7 +1,7 @@
 //! What is known of all hosts before any of them is looked at: what the service says of them one by one, where its
 //! neighbours are, and how its tasks lie over labels.
 
-use super::fleet::index;
+use super::fleet::{Row, index};
 use super::merit::{Merit, cost, figures};
 use super::near::{Near, class_points};
 use super::need::Need;
@@ -84,9 +84,9 @@ impl Ground {
         levels
     }
 
-    /// Gives what is compared of a host, turns aside, with so many tasks of the service there.
-    pub(super) fn merit(&self, need: &Need, view: View<'_>, row: u32, crowd: u32) -> Merit {
-        let (figures, rank) = figures(need, view.fleet.row(row), crowd);
+    /// Gives what is compared of a host, turns aside, as `at` says that it is, with so many tasks of the service there.
+    pub(super) fn merit(&self, need: &Need, view: View<'_>, (row, at): (u32, &Row), crowd: u32) -> Merit {
+        let (figures, rank) = figures(need, at, crowd);
         let crowd_first = if self.scope.hosts_first { crowd } else { 0 };
         Merit { crowd_first, against: -self.points(need, view, row), figures, rank }
     }

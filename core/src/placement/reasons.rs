@@ -1,6 +1,7 @@
 //! Why a task may not go to a host, all of it, and what speaks for each host to which it may.
 
 use super::fleet::{Row, index};
+use super::gain::gain;
 use super::ground::{Ground, Term};
 use super::merit::Turn;
 use super::near::class_obstacle;
@@ -72,10 +73,21 @@ impl<'a> Reasons<'a> {
         self.total(row)
     }
 
+    /// Says how much better a host is than another one, as `at` says that one is: percent, by the first figure in which they
+    /// differ.
+    #[must_use]
+    pub fn gain(&self, from: (u32, &Row), to: u32) -> u32 {
+        gain(self.need.policy, &self.total_on(from), &self.total(to))
+    }
+
     pub(super) fn total(&self, row: u32) -> Total {
-        let class = index(self.view.fleet.row(row).class);
+        self.total_on((row, self.view.fleet.row(row)))
+    }
+
+    fn total_on(&self, (row, at): (u32, &Row)) -> Total {
+        let class = index(at.class);
         let turn = Turn(self.view.last.map(|row| self.view.fleet.row(row).rank));
-        let merit = self.ground.merit(self.need, self.view, row, self.crowd(row));
+        let merit = self.ground.merit(self.need, self.view, (row, at), self.crowd(row));
         (self.ground.levels(class), merit.in_turn(self.need, turn))
     }
 

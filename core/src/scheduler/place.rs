@@ -6,7 +6,7 @@ use crate::machine::Time;
 use crate::model::{
     Claim, HOST_LABEL, Kind, Limit, Name, Placement, Policy, Service, Task, TaskDefinition, Try, Version,
 };
-use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, View};
+use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, Search, View};
 use crate::world::{Avoided, Blocked, GroupKey, HostView, Presence, World};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -25,6 +25,15 @@ pub(crate) struct Candidate<'a> {
     closed: BTreeSet<u32>,
     /// It shall run to its end.
     once: Option<Try>,
+}
+
+/// Where a task would lie better.
+pub(crate) struct Better {
+    pub(crate) host: Name,
+    /// Percent.
+    pub(crate) gain: u32,
+    /// The figures of where it is, and of where it would be, both without it.
+    pub(crate) why: String,
 }
 
 static NOBODY: Crowd = Crowd::new();
@@ -92,6 +101,30 @@ impl<'a> Candidate<'a> {
             gone.push(task.id.clone());
         }
         gone
+    }
+
+    /// Finds where a task of the service would lie better than where it is, not on any of these hosts.
+    pub(crate) fn better_for(mut self, task: &Task, not_to: &BTreeSet<Name>) -> Option<Better> {
+        let from = self.world.fleet.find(&task.host)?;
+        self.closed.insert(from);
+        self.closed.extend(not_to.iter().filter_map(|host| self.world.fleet.find(host)));
+        let mut own = self.view().own.clone();
+        if let Some(count) = own.get_mut(&from) {
+            *count = count.saturating_sub(1);
+        }
+        own.retain(|_, count| *count > 0);
+        let view = View { own: &own, ..self.view() };
+        let to = Search::new(&self.need, view).next(view)?;
+        let mut without = self.world.fleet.row(from).clone();
+        without.give_back(&Claim::of(task));
+        let reasons = Reasons::new(&self.need, view);
+        let figures = |row| {
+            let terms: Vec<String> = reasons.terms(row).iter().map(|term| format!("{term}")).collect();
+            format!("{}: {}", self.world.fleet.row(row).host, terms.join(", "))
+        };
+        let why = format!("{}; {}", figures(from), figures(to));
+        let host = self.world.fleet.row(to).host.clone();
+        Some(Better { host, gain: reasons.gain((from, &without), to), why })
     }
 
     /// Tells whether the task could go to where another one is if that were not there.

@@ -52,6 +52,10 @@ impl Round<'_> {
         let count = usize::try_from(room).unwrap_or(usize::MAX).max(must);
         for (index, id) in working.into_iter().take(count).enumerate() {
             let why = self.why_retire(&id);
+            // What only moves to lie better stays until its successor has proven itself.
+            if index >= must && why == StopReason::Rebalanced {
+                continue;
+            }
             if index >= must && created == Created::Unplaceable && !self.makes_room(&id) {
                 continue;
             }
@@ -82,6 +86,8 @@ impl Round<'_> {
             Some(wish) if wish.generation == view.task.generation => {
                 StopReason::MoveRequested { why: wish.reason.clone() }
             }
+            Some(_) | None if self.world.is_draining(&view.task.host) => StopReason::Drain,
+            Some(_) | None if self.world.is_to_move(&view.task) => StopReason::Rebalanced,
             Some(_) | None => StopReason::Drain,
         }
     }

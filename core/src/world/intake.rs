@@ -246,7 +246,11 @@ impl World {
                     Kind::System => self.systems.insert(name.clone()),
                     Kind::Service | Kind::Batch(_) => self.systems.remove(&name),
                 };
-                self.services.insert(name.clone(), service);
+                let before = self.services.insert(name.clone(), service.clone());
+                let before = before.iter().flat_map(|before| &before.moves);
+                let moved: BTreeSet<Name> =
+                    before.chain(&service.moves).map(|placed| placed.id.clone()).collect();
+                moved.iter().for_each(|id| self.rewelcome(id));
                 self.watch_clocks(now, &name);
                 self.touch_service(&name);
             }

@@ -276,6 +276,7 @@ impl World {
         let task = &view.task;
         let unwelcome = view.class.is_issued()
             && (self.is_draining(&task.host)
+                || self.is_to_move(task)
                 || self.hosts.get(&task.host).is_some_and(|host| {
                     host.moves.get(id).is_some_and(|wish| wish.generation == task.generation)
                 }));
@@ -285,6 +286,13 @@ impl World {
         if changed {
             self.touch(&cluster, &service);
         }
+    }
+
+    /// Tells whether users asked for a placement to move.
+    pub(crate) fn is_to_move(&self, task: &Task) -> bool {
+        self.services.get(&task.service).is_some_and(|service| {
+            service.moves.iter().any(|placed| placed.id == task.id && placed.generation == task.generation)
+        })
     }
 
     fn unlink(&mut self, id: &Name) -> Option<TaskView> {

@@ -5,6 +5,7 @@ mod explain;
 mod guard;
 mod logs;
 mod read;
+mod rebalance;
 mod write;
 
 pub(crate) use guard::{Access, access, read_token};
@@ -117,6 +118,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/explain/{name}", get(explain::explain))
         .route("/v1/apply", post(write::apply))
         .route("/v1/plan", post(write::plan))
+        .route("/v1/rebalance", get(rebalance::plan).post(rebalance::apply))
         .route("/v1/checks/{task}/{check}", put(write::check));
     let guarded = Arc::clone(&api);
     routes

@@ -57,7 +57,7 @@ pub(super) async fn plan(
     plan::plan(&*api.store, &wanted).await.map(Json)
 }
 
-fn received(body: Sent) -> Result<Bytes, Problem> {
+pub(super) fn received(body: Sent) -> Result<Bytes, Problem> {
     body.map_err(|rejection| {
         if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
             let most = super::BODY_BYTES_MAX / 1024;
@@ -78,7 +78,7 @@ fn configuration(headers: &HeaderMap, body: &Bytes) -> Result<Sourced<Configurat
     write::read_files(files.iter().map(|file| (file.name.as_str(), file.text.as_bytes())))
 }
 
-fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+pub(super) fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::new(Kind::Invalid, error.to_string()).at("body"))
 }
 

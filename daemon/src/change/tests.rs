@@ -17,6 +17,7 @@ fn service(desired: u32) -> Service {
         max_parallel: None,
         min_healthy_time: Span::secs(1),
         healthy_deadline: Span::secs(5),
+        moves: Vec::new(),
         exclusive: false,
         preempt: false,
         placement: callboard_core::model::Placement::default(),

@@ -11,6 +11,7 @@ mod events;
 mod explain;
 mod logs;
 pub(crate) mod out;
+mod rebalance;
 mod rehearse;
 mod show;
 mod sim;
@@ -128,6 +129,7 @@ enum Command {
     Drain(Named),
     /// Place tasks on a drained host again; nothing moves back by itself
     Undrain(Named),
+    Rebalance(rebalance::RebalanceArgs),
     Logs(logs::LogsArgs),
     Explain(explain::ExplainArgs),
     Events(events::EventsArgs),
@@ -202,6 +204,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Delete(args) => change::delete(&client()?, &args, format).await,
         Command::Drain(host) => change::drain(&client()?, &host.name, true, format).await,
         Command::Undrain(host) => change::drain(&client()?, &host.name, false, format).await,
+        Command::Rebalance(args) => rebalance::rebalance(&client()?, &args, format).await,
         Command::Logs(args) => logs::logs(&client()?, &args).await,
         Command::Explain(args) => explain::explain(&client()?, &args, format).await,
         Command::Events(args) => events::events(&client()?, &args, format).await,

@@ -16,9 +16,12 @@ impl Book {
         }
     }
 
-    /// Gives how many tasks of a new version may be on their way at once.
+    /// Gives how many tasks of a new version may be on their way at once. A host that is not heard of still counts until it
+    /// is given up.
     pub(crate) fn parallel(&self, record: &ServiceRecord) -> u32 {
-        let target = self.target(record).max(record.desired);
+        let known = self.hosts.iter().filter(|(host, page)| self.qualifies(host, page, record));
+        let hosts = if record.is_system() { u32::try_from(known.count()).unwrap_or(u32::MAX) } else { 0 };
+        let target = self.target(record).max(record.desired).max(hosts);
         record.max_parallel.unwrap_or(target / 10).max(1)
     }
 

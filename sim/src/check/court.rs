@@ -7,8 +7,8 @@ use super::{
     capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, exclusive, foreign,
     freshness, garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan,
     outage, ownership, pair, poison, ports, precedence, preemption, prefix, prompt, quiet, registration,
-    removal, replacement, reread, restart, reunion, rollout, rubbish, rules, sending, stopping, succession,
-    surplus, system, traffic, unfit, upgrade, vacancy, versions, views, waiting,
+    relocation, removal, replacement, reread, restart, reunion, rollout, rubbish, rules, sending, stopping,
+    succession, surplus, system, traffic, unfit, upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -258,6 +258,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(system::System),
         Box::new(batch::Batches::default()),
         Box::new(preemption::Preemption::default()),
+        Box::new(relocation::Relocation),
         Box::new(precedence::Precedence::default()),
         Box::new(identity::Identity::default()),
         Box::new(rubbish::Rubbish),

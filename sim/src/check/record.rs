@@ -134,6 +134,15 @@ pub(crate) struct ServiceRecord {
     pub(crate) placement: PlacementRecord,
     #[serde(default)]
     pub(crate) stopped: bool,
+    #[serde(default)]
+    pub(crate) moves: Vec<PlacedRecord>,
+}
+
+/// A placement that users asked to move.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct PlacedRecord {
+    pub(crate) id: Text,
+    pub(crate) generation: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

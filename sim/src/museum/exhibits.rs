@@ -164,6 +164,8 @@ pub enum Bug {
     Arrogant,
     /// The scheduler does not hear that a service may take room.
     Modest,
+    /// The scheduler takes all tasks of a service for ones that users asked to be moved.
+    MovesAll,
 }
 
 /// A bug on show.
@@ -193,6 +195,7 @@ pub enum FoundBy {
 }
 
 const QUIET: &str = "";
+const MAY_BE_ONE_MORE: &str = "timeline: [{at: 60s, do: set_service, service: web, max: 7}]";
 const ROLL: &str = "timeline: [{at: 60s, do: set_service, service: web, task_version: 2}]";
 const LOSS: &str = "timeline: [{at: 60s, do: crash_hosts, running: web, count: 1}]";
 const DRAIN: &str = "timeline: [{at: 60s, do: drain, running: web, count: 1}]";
@@ -356,6 +359,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::TakesRoomUnasked, "S41", PORTS),
     show(Bug::Arrogant, "S41", PORTS_OF_EQUALS),
     show(Bug::Modest, "L21", PORTS_OF_LESS),
+    show(Bug::MovesAll, "S43", MAY_BE_ONE_MORE),
 ];
 
 const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {

@@ -28,7 +28,7 @@ pub(crate) struct Mutant {
     pub(super) held: Option<Guard>,
     /// The last word on a service's state.
     pub(super) state: Option<(String, String, Revision)>,
-    /// The last good record of each service.
+    /// The last good records, of services or of tasks.
     pub(super) good: BTreeMap<String, String>,
     pub(super) rested: Time,
     /// What an agent shall hear at once, by host.

@@ -9,7 +9,7 @@ use callboard_core::store::{
     Change, Entry, Guard, Listing, Op, Outcome, Refusal, Reply, Request, Revision, Txn, WriteId,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Alters what a scheduler hears.
 pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
@@ -165,10 +165,10 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
             rewrite_entry(entry, service, |web| web["min_healthy_time"] = "0s".into());
         }
         (bug @ (Bug::CountsSystem | Bug::HurriesSystem), _) => mistake_system(bug, entry),
-        (Bug::SharesExclusive, _) => {
-            rewrite_entry(entry, "config/services/", |it| it["exclusive"] = false.into());
+        (bug @ (Bug::SharesExclusive | Bug::TakesRoomUnasked | Bug::Arrogant | Bug::Modest), _) => {
+            misjudges(bug, entry);
         }
-        (Bug::TakesRoomUnasked | Bug::Arrogant | Bug::Modest, _) => misjudges(mutant.bug, entry),
+        (Bug::MovesAll, _) => moves_all(&mut mutant.good, entry),
         (Bug::ForgetsBlame, _) => rewrite_entry(entry, "status/", |status| status["blamed"] = 0.into()),
         (Bug::IgnoresFix, _) => rewrite_entry(entry, service, |web| web["task_version"] = 1.into()),
         (Bug::IgnoresUndrain, key) if key.starts_with("config/hosts/") => {
@@ -246,10 +246,13 @@ fn mistake_batch(bug: Bug, entry: &mut Entry) {
     }
 }
 
-/// Alters who is how important, and who may take the room of others.
+/// Alters who is how important, who must be alone, and who may take the room of others.
 fn misjudges(bug: Bug, entry: &mut Entry) {
     let asks = |may: bool| move |service: &mut Value| service["preempt"] = may.into();
     let is_worth = |priority: u8| move |task: &mut Value| task["priority"] = priority.into();
+    if bug == Bug::SharesExclusive {
+        rewrite_entry(entry, "config/services/", |it| it["exclusive"] = false.into());
+    }
     if bug == Bug::TakesRoomUnasked {
         rewrite_entry(entry, "config/services/bystander-001", asks(true));
     }
@@ -260,6 +263,19 @@ fn misjudges(bug: Bug, entry: &mut Entry) {
         rewrite_entry(entry, "config/task_definitions/bystander-002/", is_worth(1));
         rewrite_entry(entry, "config/task_definitions/lesser-001/", is_worth(90));
     }
+}
+
+/// Has users ask for all tasks to be moved that were ever issued.
+fn moves_all(issued: &mut BTreeMap<String, String>, entry: &mut Entry) {
+    if entry.key.starts_with("state/tasks/_/") {
+        issued.insert(entry.key.clone(), entry.value.clone());
+    }
+    let placed = |value: &String| {
+        let task: Value = serde_json::from_str(value).ok()?;
+        Some(json!({"id": task["id"], "generation": task["generation"]}))
+    };
+    let all: Vec<Value> = issued.values().filter_map(placed).collect();
+    rewrite_entry(entry, "config/services/web", |web| web["moves"] = all.into());
 }
 
 /// Invents hosts that are alive and have room.

@@ -53,6 +53,7 @@ const TESTS: &[(&str, &[&str])] = &[
         &["blocked: memory", "blocked: max", "blocked: draining", "blocked: not heard of", "blocked: lost"],
     ),
     ("S41", &["stop: preempted"]),
+    ("S43", ALWAYS),
     ("L1", ALWAYS),
     ("L2", ALWAYS),
     ("L3", &["lock: lost", "kill_schedulers", "pause_schedulers"]),

@@ -172,6 +172,7 @@ fn moves(why: &StopReason) -> bool {
         | StopReason::Orphaned
         | StopReason::HostLost
         | StopReason::Drain
+        | StopReason::Rebalanced
         | StopReason::Preempted { .. }
         | StopReason::MoveRequested { .. } => true,
     }

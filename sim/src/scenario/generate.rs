@@ -144,6 +144,7 @@ impl Generate {
             placement: Placement::default(),
             stopped: false,
             retry: 0,
+            moves: Vec::new(),
         }
     }
 

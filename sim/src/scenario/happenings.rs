@@ -7,6 +7,7 @@ use super::{Action, Fault, FaultKind, Happening, Hosts, Lasts, On, ServiceChange
 use callboard_core::config::{Item, Node, Value};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
+use callboard_core::rebalance::{GAIN_DEFAULT, MOVES_DEFAULT, MOVES_MAX};
 use std::collections::BTreeSet;
 
 /// What can happen: the word for it, what it is, and what it is like when all is left out that can be.
@@ -30,10 +31,12 @@ fn verbs() -> Vec<(&'static str, &'static str, Action)> {
     };
     let (hosts, memory, cpu_units, reboot_after) = (Hosts::Count(0), None, None, Span::secs(60));
     let resize_hosts = Action::ResizeHosts { hosts, memory, cpu_units, reboot_after };
+    let rebalance = Action::Rebalance { moves: MOVES_DEFAULT, gain: GAIN_DEFAULT };
     let others = [
         ("set_service", "a user changes fields of a service", set_service),
         ("add_service", "a user writes a new service with a task definition of its own", add_service),
         ("resize_hosts", "switched off, and back with another size", resize_hosts),
+        ("rebalance", "a user has tasks moved to where they lie better", rebalance),
     ];
     others.into_iter().chain(faults).collect()
 }
@@ -136,6 +139,10 @@ impl Shape for Action {
                 let says = "Processor share for tasks from then on, 1024 a core.";
                 form.maybe("cpu_units", says, &Number(1, 1_048_576), cpu_units);
                 form.may("reboot_after", "When they come back.", &TIME, reboot_after);
+            }
+            Action::Rebalance { moves, gain } => {
+                form.may("moves", "How many tasks may move.", &Number(1, MOVES_MAX), moves);
+                form.may("gain", "What each move must gain, percent.", &Number(1, 100_u32), gain);
             }
             Action::Fault(fault) => fault.form(form),
         }

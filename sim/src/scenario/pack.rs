@@ -56,6 +56,7 @@ const FILES: &[(&str, &str)] = &pack![
     "power-loss.yml",
     "preemption.yml",
     "rack-loss.yml",
+    "rebalance.yml",
     "registry.yml",
     "renamed-host.csv",
     "renamed-host.yml",

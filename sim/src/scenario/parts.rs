@@ -10,7 +10,10 @@ impl Action {
         match self {
             Action::ResizeHosts { hosts, .. } => Some(hosts),
             Action::Fault(Fault { on: On::Hosts(hosts), .. }) => Some(hosts),
-            Action::SetService { .. } | Action::AddService { .. } | Action::Fault(_) => None,
+            Action::SetService { .. }
+            | Action::AddService { .. }
+            | Action::Rebalance { .. }
+            | Action::Fault(_) => None,
         }
     }
 
@@ -19,7 +22,10 @@ impl Action {
         match self {
             Action::ResizeHosts { hosts, .. } => Some(hosts),
             Action::Fault(Fault { on: On::Hosts(hosts), .. }) => Some(hosts),
-            Action::SetService { .. } | Action::AddService { .. } | Action::Fault(_) => None,
+            Action::SetService { .. }
+            | Action::AddService { .. }
+            | Action::Rebalance { .. }
+            | Action::Fault(_) => None,
         }
     }
 
@@ -29,7 +35,7 @@ impl Action {
             Action::SetService { service, .. }
             | Action::AddService { service, .. }
             | Action::Fault(Fault { on: On::Service(service), .. }) => Some(service),
-            Action::ResizeHosts { .. } | Action::Fault(_) => None,
+            Action::ResizeHosts { .. } | Action::Rebalance { .. } | Action::Fault(_) => None,
         }
     }
 

@@ -46,6 +46,9 @@ impl fmt::Display for Action {
                 memory.map_or(Ok(()), |memory| write!(f, ", {memory} MiB"))?;
                 cpu_units.map_or(Ok(()), |cpu_units| write!(f, ", {cpu_units} cpu units"))
             }
+            Action::Rebalance { moves, gain } => {
+                write!(f, "a user has up to {moves} tasks moved that gain {gain} % or more by it")
+            }
             Action::Fault(fault) => fault.fmt(f),
         }
     }

@@ -204,6 +204,7 @@ fn stop(why: &StopReason) -> &'static str {
         StopReason::HostLost => "stop: host lost",
         StopReason::Drain => "stop: drain",
         StopReason::Unqualified { .. } => "stop: unqualified",
+        StopReason::Rebalanced => "stop: rebalance",
         StopReason::Preempted { .. } => "stop: preempted",
         StopReason::MoveRequested { .. } => "stop: memory pressure",
         StopReason::BadRecord { .. } => "stop: bad record",

@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::scenario::{Action, Hosts};
 use callboard_core::keys::Key;
 use callboard_core::model::HostConfig;
+use callboard_core::rebalance::Budget;
 use std::sync::Arc;
 
 impl Stage {
@@ -28,6 +29,7 @@ impl Stage {
                     self.hosts[host as usize].resize(*memory, *cpu_units);
                 }
             }
+            Action::Rebalance { moves, gain } => self.rebalance(Budget { moves: *moves, gain: *gain }),
             Action::Fault(fault) => self.strike(fault),
         }
     }

@@ -6,8 +6,10 @@ use crate::event::Event;
 use crate::scenario::{arriving, cluster};
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
-use callboard_core::model::{Cluster, Name};
+use callboard_core::model::{Cluster, Name, Placed, Service};
+use callboard_core::rebalance::{Budget, rebalance};
 use callboard_core::store::{Entry, Guard, Op, Outcome, Txn};
+use callboard_core::world::World;
 
 impl Stage {
     /// Lets a user write a service that was not there before, and add it to a cluster.
@@ -17,6 +19,14 @@ impl Stage {
         self.wish(Key::Definition(service.clone(), 1).path(), Wish::Put(definition));
         self.wish(Key::Service(service.clone()).path(), Wish::Put(record));
         self.wish(Key::Cluster(cluster.clone()).path(), Wish::Enlist(service.clone()));
+    }
+
+    /// Lets a user ask where tasks would lie better, and have them moved.
+    pub(super) fn rebalance(&mut self, budget: Budget) {
+        let entries: Vec<Entry> = self.store.memory.list("").entries;
+        for (service, moves) in rebalance(&World::of(&entries), budget).by_service() {
+            self.wish(Key::Service(service).path(), Wish::Move(moves));
+        }
     }
 
     /// Takes a user's wish and grants it as soon as the store takes writes.
@@ -45,6 +55,10 @@ impl Stage {
                     Some(value) => put(value),
                     None => continue,
                 },
+                (Wish::Move(moves), Some(entry)) => match moved(&entry.value, moves) {
+                    Some(value) => put(value),
+                    None => continue,
+                },
                 (Wish::Enlist(service), found) => match enlisted(&key, found.as_ref(), service) {
                     Some(value) => put(value),
                     None => continue,
@@ -54,7 +68,7 @@ impl Stage {
                     None => continue,
                 },
                 (Wish::Delete, Some(_)) => Op::Delete { key },
-                (Wish::Delete | Wish::Set(_) | Wish::Strike(_), None) => continue,
+                (Wish::Delete | Wish::Set(_) | Wish::Move(_) | Wish::Strike(_), None) => continue,
             };
             let txn = Txn { guards: vec![guard], ops: vec![op] };
             let (outcome, deliveries) = self.store.memory.commit(&txn);
@@ -62,6 +76,12 @@ impl Stage {
             self.publish(By::User, Some(&txn), deliveries);
         }
     }
+}
+
+/// Writes the record of a service of which these placements shall move; `None` when it cannot be read.
+fn moved(record: &str, moves: Vec<Placed>) -> Option<String> {
+    let service: Service = serde_json::from_str(record).ok()?;
+    serde_json::to_string(&Service { moves, ..service }).ok()
 }
 
 /// Writes the record of a cluster with one service more; `None` when it cannot be read.

@@ -7,6 +7,7 @@ use crate::config::tree::{Node, Value};
 use crate::machine::Span;
 use crate::model::{Batch, Kind, KindName, RETRIES_DEFAULT, Service};
 use alloc::format;
+use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
 /// The most tasks a service may ask for.
@@ -68,6 +69,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Servi
         placement,
         stopped,
         retry,
+        moves: Vec::new(),
     })
 }
 
