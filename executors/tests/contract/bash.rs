@@ -135,7 +135,8 @@ async fn stop_commands_come_before_signals() {
         executor.stop(&spec.run(), GRACE).await.unwrap();
         let output = String::from_utf8(executor.tail(&spec.run(), 1000).await.unwrap()).unwrap();
         assert_eq!(output, "stopping shop-web-7-3\nended\n");
-        assert_eq!(executor.exited(&spec.run()).await, Exit { code: Some(0), ..EXIT });
+        // What it ended with when it was told to says nothing of what it had done.
+        assert_eq!(executor.exited(&spec.run()).await, EXIT);
     }
 }
 
