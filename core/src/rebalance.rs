@@ -7,7 +7,7 @@
 use crate::keys::Key;
 use crate::machine::Time;
 use crate::mirror::hash;
-use crate::model::{Generation, Name, Placed, Policy, Service, Task, TaskDefinition};
+use crate::model::{Generation, Kind, Name, Placed, Policy, Service, Task, TaskDefinition};
 use crate::record;
 use crate::scheduler::{Better, Candidate};
 use crate::store::Revision;
@@ -124,7 +124,8 @@ fn movable(world: &World) -> Vec<Movable> {
         let is_whole = healthy == service.target() && usize::try_from(healthy) == Ok(group.issued());
         let is_proven = world.service_states.get(&key.1)?.stable == Some(service.task_version);
         let is_calm = group.unwelcome.is_empty() && !world.is_frozen(&key);
-        let has_room = service.max > service.target() && !service.exclusive;
+        let is_replaceable = service.kind == Kind::Service && !service.exclusive;
+        let has_room = service.max > service.target() && is_replaceable;
         (is_whole && is_proven && is_calm && has_room).then_some((key, service, definition))
     };
     listed.filter_map(may).collect()
