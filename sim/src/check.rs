@@ -36,6 +36,7 @@ mod lock;
 mod orphan;
 mod outage;
 mod ownership;
+mod page;
 mod pair;
 mod poison;
 mod ports;
@@ -69,8 +70,9 @@ mod versions;
 mod views;
 mod waiting;
 
-pub(crate) use book::{Alive, Book, ServicePage, Write};
+pub(crate) use book::{Book, Write};
 pub(crate) use court::{Court, EndFacts};
+pub(crate) use page::{Alive, ServicePage};
 pub(crate) use record::{Condition, Place, RolloutRecord, StatusRecord, Step, TaskRecord, Text};
 
 use crate::event::Process;

@@ -1,5 +1,6 @@
 //! What is on the machine: found when the agent starts, before anything else is done, and adopted as it is. The executors
-//! are asked again when they had not told of what the store says was running, or of what a measurement shows.
+//! are asked again when they had not told of what the store says was running, or of what a measurement shows, and now and
+//! then for no reason: what they once kept silent about may be of a start that neither shows.
 //!
 //! **Invariant:** an executor that cannot tell is no evidence that nothing runs. Nothing is started in the place of what was
 //! only not found before the executors said that nothing is left of it.
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 const DEADLINE: Span = Span::secs(30);
 /// How long they have to find what they did not tell of.
 const SECOND_LOOK: Span = Span::secs(1);
+/// How often they are asked for no reason.
+const LOOK_EVERY: Span = Span::secs(60);
 /// After so many failures the host says that it is unfit.
 const UNFIT_AFTER: u32 = 3;
 
@@ -32,6 +35,8 @@ pub(super) struct Inspection {
     /// When it is asked for, or counts as lost.
     until: Time,
     asked: bool,
+    /// When it was last asked for.
+    at: Time,
     failures: u32,
     error: Option<String>,
     /// Ends that were told before what had been running was.
@@ -76,6 +81,7 @@ impl Agent {
             inspection.fail(now, salt, "the executors do not answer");
         } else {
             inspection.asked = true;
+            inspection.at = now;
             inspection.until = now + DEADLINE;
             self.order(Order::Inspect);
         }
@@ -135,6 +141,7 @@ impl Agent {
     fn look_again(&mut self, now: Time) {
         if self.inspection.done && !self.inspection.asked {
             self.inspection.asked = true;
+            self.inspection.at = now;
             self.inspection.until = now + DEADLINE;
             self.inspection.early.clear();
             self.order(Order::Inspect);
@@ -150,9 +157,10 @@ impl Agent {
         self.look_again(now);
     }
 
-    /// Asks again what runs where a measurement shows more than was told of.
+    /// Asks again what runs where a measurement shows more than was told of, or nobody has asked for long.
     pub(super) fn compare_usage(&mut self, now: Time, usage: &Usage) {
-        if self.inspection.done && self.shows_more(usage) {
+        let is_due = now.since(self.inspection.at) >= LOOK_EVERY;
+        if is_due || self.inspection.done && self.shows_more(usage) {
             self.look_again(now);
         }
     }
@@ -185,10 +193,11 @@ impl Agent {
                 (None, Some(local)) => {
                     let is_over = matches!(local.state, State::Over(_));
                     let is_past = (run.generation, run.attempt) < (local.generation(), local.attempt);
-                    if is_past || (is_over && local.is_at(&run)) {
-                        let like = local.clone();
-                        self.relic(now, run.clone(), &like);
+                    if !is_past && !(is_over && local.is_at(&run)) {
+                        continue;
                     }
+                    let like = local.clone();
+                    self.relic(now, run.clone(), &like);
                 }
             }
             self.touch(&run.id);

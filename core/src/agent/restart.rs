@@ -222,6 +222,9 @@ impl Agent {
 
     /// Takes the answer to an order to stop.
     pub(super) fn stopped(&mut self, now: Time, run: &Run, result: &Result<(), String>) {
+        if result.is_ok() {
+            self.inspection.saw_end(run, &Exit { code: None, signal: None, out_of_memory: false });
+        }
         if let Some(relic) = self.relics.get_mut(run) {
             if result.is_ok() {
                 return self.relic_ended(run);

@@ -234,7 +234,9 @@ impl Round<'_> {
     fn is_forgotten(&self, task: &Task) -> bool {
         let is_heard = self.world.hosts.get(&task.host).is_some_and(|host| host.presence == Presence::Ready);
         let has_record = self.world.tasks.contains_key(&task.id);
-        is_heard && !has_record && self.world.stray(&task.host, &task.id).is_none()
+        // What its agent said of it before may be read later than that it is over.
+        let is_over = self.world.status(task).is_some_and(|status| status.phase.is_over());
+        is_heard && !is_over && !has_record && self.world.stray(&task.host, &task.id).is_none()
     }
 
     /// Has tasks stopped that the store forgot, host by host. Gives how many hosts keep theirs for now.

@@ -1,9 +1,10 @@
 //! The checkers' own copy of what the store holds, and of what really lives. It is kept up after every committed
 //! transaction and every birth and death, at a cost of what changed.
 
+use super::page::{Alive, HostPage, ServicePage, StatusPage};
 use super::record::{
-    ClusterRecord, DefinitionRecord, HostConfigRecord, LedgerRecord, Place, RegistrationRecord,
-    ServiceRecord, ServiceStateRecord, StatusRecord, TaskRecord, Text, UsageRecord,
+    ClusterRecord, DefinitionRecord, LedgerRecord, Place, ServiceRecord, ServiceStateRecord, StatusRecord,
+    TaskRecord, Text,
 };
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Change, Revision};
@@ -38,6 +39,8 @@ pub(crate) struct Book {
     pub(crate) completed: BTreeSet<(Text, u64)>,
     /// When the store last lost something: it was put back or emptied.
     pub(crate) amnesia: Option<Time>,
+    /// Since when the placements were healthy of which the store said so when it forgot.
+    pub(crate) healthy_before: BTreeMap<(Text, u64), Time>,
     /// Somebody wrote by hand what only machines may write.
     pub(crate) meddled: bool,
     /// Where something stands that is no record.
@@ -54,69 +57,6 @@ pub(crate) struct Book {
     pub(crate) trouble_until: Time,
     /// Nothing that is sent gets lost or takes long by itself.
     pub(crate) is_prompt: bool,
-}
-
-/// A live process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Alive {
-    pub(crate) pid: u32,
-    pub(crate) generation: u64,
-    pub(crate) attempt: u32,
-    pub(crate) port: Option<u16>,
-    pub(crate) since: Time,
-    pub(crate) healthy: bool,
-    /// When it last became healthy.
-    pub(crate) healthy_since: Time,
-}
-
-/// What is known of a host.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HostPage {
-    pub(crate) twins: BTreeMap<Text, Arc<TaskRecord>>,
-    pub(crate) statuses: BTreeMap<Text, StatusPage>,
-    /// The placements that its agent says live there without a record.
-    pub(crate) orphans: BTreeMap<Text, u64>,
-    pub(crate) registration: Option<RegistrationRecord>,
-    pub(crate) config: Option<HostConfigRecord>,
-    pub(crate) ledger: LedgerRecord,
-    pub(crate) usage: Option<UsageRecord>,
-    pub(crate) alive: bool,
-    /// When `alive` last changed.
-    pub(crate) alive_since: Time,
-    /// Since when it is drained.
-    pub(crate) draining_since: Option<Time>,
-}
-
-/// What an agent last said of a task.
-#[derive(Clone, Debug)]
-pub(crate) struct StatusPage {
-    pub(crate) record: StatusRecord,
-    /// When it last was healthy, while it is not.
-    pub(crate) healthy_until: Option<Time>,
-    /// Since when it is healthy, while it is.
-    pub(crate) healthy_since: Option<Time>,
-    /// The placement spoken of before this one, if that was healthy until then.
-    pub(crate) former: Option<(u64, Time)>,
-}
-
-/// What is known of a service.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ServicePage {
-    /// The last good record; `None` once it is deleted.
-    pub(crate) record: Option<ServiceRecord>,
-    /// The one before, and until when it was in force.
-    pub(crate) before: Option<(ServiceRecord, Time)>,
-    /// What stands there cannot be read.
-    pub(crate) rubbish: bool,
-    pub(crate) state: Option<ServiceStateRecord>,
-    /// Healthy tasks, in truth.
-    pub(crate) healthy: u32,
-    /// The fewest of them since somebody set this.
-    pub(crate) least: u32,
-    /// Tasks that shall run.
-    pub(crate) issued: BTreeSet<Text>,
-    /// Tasks that shall run and are confirmed healthy.
-    pub(crate) confirmed: BTreeSet<Text>,
 }
 
 /// One change with the record that it replaced.
@@ -562,6 +502,10 @@ impl Book {
     /// so counts as taken away by anybody.
     pub(crate) fn forget_store(&mut self) {
         self.amnesia = Some(self.now);
+        let statuses = self.hosts.values().flat_map(|page| &page.statuses);
+        self.healthy_before = statuses
+            .filter_map(|(id, status)| Some(((id.clone(), status.record.generation), status.healthy_since?)))
+            .collect();
         let truth: Vec<(Text, u32)> =
             self.services.iter().map(|(name, page)| (name.clone(), page.healthy)).collect();
         self.tasks.clear();

@@ -1,17 +1,33 @@
 //! L1: once nothing goes wrong any more, every service has as many healthy tasks as it shall have.
 
-use super::record::{KindRecord, RolloutRecord, ServiceRecord, ServiceStateRecord};
-use super::{Book, Check, End, Findings, ServicePage, room};
-use callboard_core::machine::Span;
+use super::record::{KindRecord, RolloutRecord, ServiceRecord, ServiceStateRecord, Text};
+use super::{Book, Check, End, Findings, Seen, ServicePage, room};
+use callboard_core::machine::{Span, Time};
+use std::collections::BTreeMap;
 
 /// Counts at the end.
-#[derive(Clone)]
-pub(crate) struct Convergence;
+#[derive(Clone, Default)]
+pub(crate) struct Convergence {
+    /// When a task of a service last had to make way on its host for want of memory.
+    moved: BTreeMap<Text, Time>,
+}
 
 /// How long one task may take until the next may come: a rollout in which none came for longer has come to a stop.
 const A_TASK: Span = Span::secs(120);
 
+/// What a record says of a task that moves since its host has no memory left for it.
+const MOVED: &str = "moved: ";
+
 impl Check for Convergence {
+    fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
+        for write in seen.writes {
+            let (Some(before), Some(after)) = (&write.task_before, &write.task_after) else { continue };
+            if before.runs() && !after.runs() && after.reason.starts_with(MOVED) {
+                self.moved.insert(after.service.clone(), seen.book.now);
+            }
+        }
+    }
+
     fn end(&mut self, end: &End<'_>, found: &mut Findings) {
         if end.calm < end.settle {
             return;
@@ -63,7 +79,11 @@ impl Check for Convergence {
             let is_replacing = page.record.as_ref().is_some_and(|record| {
                 (target..=record.max).contains(&page.healthy) && is_moving(end.book, record)
             });
-            if page.healthy != target && !extra && !is_slow && !is_kept && !is_rolling && !is_replacing {
+            // What makes way goes before its successor comes where there is no room for both.
+            let is_making_way = (floor..target).contains(&page.healthy)
+                && self.moved.get(name).is_some_and(|at| end.book.now.since(*at) <= A_TASK);
+            let is_on_its_way = is_rolling || is_replacing || is_making_way;
+            if page.healthy != target && !extra && !is_slow && !is_kept && !is_on_its_way {
                 found.blame(
                     "L1",
                     format!("{name} has {} healthy tasks at the end, shall have {target}", page.healthy),

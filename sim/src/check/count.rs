@@ -2,7 +2,7 @@
 //! qualifies by what it is.
 
 use super::Book;
-use super::book::HostPage;
+use super::page::HostPage;
 use super::record::{ServiceRecord, Text};
 use super::rules::keeps_rules;
 

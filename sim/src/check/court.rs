@@ -1,6 +1,7 @@
 //! Brings what happened before the checkers, in the order in which it happened.
 
-use super::book::{Alive, Book};
+use super::book::Book;
+use super::page::Alive;
 use super::record::Text;
 use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bound, brake, budget,
@@ -271,7 +272,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(orphan::Orphans),
         Box::new(stopping::Stops),
         Box::new(lifecycle::Lifecycle),
-        Box::new(convergence::Convergence),
+        Box::new(convergence::Convergence::default()),
         Box::new(replacement::Replacement::new(outlives)),
         Box::new(drain::Drained),
     ]

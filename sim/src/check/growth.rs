@@ -71,10 +71,11 @@ impl Growth {
     }
 }
 
-/// Tells whether something is said of a task that is not issued.
+/// Tells whether something is said of a task that is not issued, and not of junk in the place of its record either.
 fn is_left(book: &Book, host: &Text, id: &Text) -> bool {
     let page = book.hosts.get(host);
     page.is_some_and(|page| page.statuses.contains_key(id) && !page.twins.contains_key(id))
+        && !book.junk.contains(&format!("state/tasks/{host}/{id}"))
 }
 
 /// A service has at most `max` tasks that run, and twice as many on each host that cannot say that they have ended: what it

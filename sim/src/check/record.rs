@@ -255,11 +255,13 @@ pub(crate) struct ServiceStateRecord {
 impl ServiceStateRecord {
     /// Says that too many starts of a version took something down: of the wanted one, or of that to which it falls back.
     pub(crate) fn is_quarantined(&self) -> bool {
-        let times = |version| {
-            let blamed = self.blamed.iter().filter(|blame| blame.version == version);
-            blamed.map(|blame| blame.times).sum::<u32>()
-        };
-        self.blamed.iter().any(|blame| times(blame.version) >= 2)
+        self.blamed.iter().any(|blame| self.condemns(blame.version))
+    }
+
+    /// Says that too many starts of this version took something down.
+    pub(crate) fn condemns(&self, version: u32) -> bool {
+        let blamed = self.blamed.iter().filter(|blame| blame.version == version);
+        blamed.map(|blame| blame.times).sum::<u32>() >= 2
     }
 }
 

@@ -1,6 +1,6 @@
 //! L4: the tasks of a host that failed are not left there, unless so many failed that haste would be wrong.
 
-use super::book::HostPage;
+use super::page::HostPage;
 use super::record::{TaskRecord, Text};
 use super::{Book, Check, End, Fault, Findings, Seen, room};
 use callboard_core::machine::{Span, Time};

@@ -2,7 +2,7 @@
 //! whether all could take what is wanted.
 
 use super::Book;
-use super::book::HostPage;
+use super::page::HostPage;
 use super::record::{DefinitionRecord, TaskRecord, Text};
 use callboard_core::machine::Span;
 use std::collections::{BTreeMap, BTreeSet};

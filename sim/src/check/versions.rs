@@ -106,7 +106,11 @@ fn unproven<'a>(book: &'a Book, service: &Text, state: &ServiceStateRecord) -> O
     let is_unproven = |task: &TaskRecord| {
         let Some(status) = book.status(task) else { return book.amnesia.is_none() };
         let is_new = |since| book.now.since(since) < proof && book.amnesia.is_none_or(|at| at < since);
-        status.healthy_until.is_none() && status.healthy_since.is_none_or(is_new)
+        // Who heard nothing since the store forgot remembers what it said before.
+        let is_blind = book.amnesia.is_some_and(|at| book.now.since(at) <= book.ignorance());
+        let before = book.healthy_before.get(&(task.id.clone(), task.generation)).filter(|_| is_blind);
+        let since = status.healthy_since.map(|since| before.copied().unwrap_or(since));
+        status.healthy_until.is_none() && since.is_none_or(is_new)
     };
     // Of what came to be only just nobody need know.
     let is_known = |task: &TaskRecord| {

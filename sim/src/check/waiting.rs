@@ -76,8 +76,14 @@ impl Waiting {
             self.renewed.iter().filter(|(_, since)| due(since)).map(|(service, _)| service.clone()).collect();
         for service in due {
             self.renewed.remove(&service);
-            let idle = book.services.get(&service).is_some_and(|page| page.healthy == 0);
-            if !idle || self.foreign.contains(&service) || !book.is_locked(&service) {
+            let page = book.services.get(&service);
+            let idle = page.is_some_and(|page| page.healthy == 0);
+            // Users may come back to a version that took hosts down.
+            let condemned = page.is_some_and(|page| {
+                let wanted = page.record.as_ref().map(|record| record.task_version);
+                page.state.as_ref().zip(wanted).is_some_and(|(state, wanted)| state.condemns(wanted))
+            });
+            if !idle || condemned || self.foreign.contains(&service) || !book.is_locked(&service) {
                 continue;
             }
             if let Some(host) = place(&service) {

@@ -1,0 +1,72 @@
+//! One page of the book for each host, service, status and live process.
+
+use super::record::{
+    HostConfigRecord, LedgerRecord, RegistrationRecord, ServiceRecord, ServiceStateRecord, StatusRecord,
+    TaskRecord, Text, UsageRecord,
+};
+use callboard_core::machine::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A live process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alive {
+    pub(crate) pid: u32,
+    pub(crate) generation: u64,
+    pub(crate) attempt: u32,
+    pub(crate) port: Option<u16>,
+    pub(crate) since: Time,
+    pub(crate) healthy: bool,
+    /// When it last became healthy.
+    pub(crate) healthy_since: Time,
+}
+
+/// What is known of a host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostPage {
+    pub(crate) twins: BTreeMap<Text, Arc<TaskRecord>>,
+    pub(crate) statuses: BTreeMap<Text, StatusPage>,
+    /// The placements that its agent says live there without a record.
+    pub(crate) orphans: BTreeMap<Text, u64>,
+    pub(crate) registration: Option<RegistrationRecord>,
+    pub(crate) config: Option<HostConfigRecord>,
+    pub(crate) ledger: LedgerRecord,
+    pub(crate) usage: Option<UsageRecord>,
+    pub(crate) alive: bool,
+    /// When `alive` last changed.
+    pub(crate) alive_since: Time,
+    /// Since when it is drained.
+    pub(crate) draining_since: Option<Time>,
+}
+
+/// What an agent last said of a task.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusPage {
+    pub(crate) record: StatusRecord,
+    /// When it last was healthy, while it is not.
+    pub(crate) healthy_until: Option<Time>,
+    /// Since when it is healthy, while it is.
+    pub(crate) healthy_since: Option<Time>,
+    /// The placement spoken of before this one, if that was healthy until then.
+    pub(crate) former: Option<(u64, Time)>,
+}
+
+/// What is known of a service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServicePage {
+    /// The last good record; `None` once it is deleted.
+    pub(crate) record: Option<ServiceRecord>,
+    /// The one before, and until when it was in force.
+    pub(crate) before: Option<(ServiceRecord, Time)>,
+    /// What stands there cannot be read.
+    pub(crate) rubbish: bool,
+    pub(crate) state: Option<ServiceStateRecord>,
+    /// Healthy tasks, in truth.
+    pub(crate) healthy: u32,
+    /// The fewest of them since somebody set this.
+    pub(crate) least: u32,
+    /// Tasks that shall run.
+    pub(crate) issued: BTreeSet<Text>,
+    /// Tasks that shall run and are confirmed healthy.
+    pub(crate) confirmed: BTreeSet<Text>,
+}
