@@ -118,8 +118,9 @@ impl Batch {
         self.notes.push(Note::Removed { id: task.id.clone(), host: task.host.clone() });
     }
 
-    /// Removes what a host's agent said of a task: the host itself is gone for good.
+    /// Removes what a host's agent said of a task: the host itself is gone for good, if it is not back meanwhile.
     pub(crate) fn remove_status(&mut self, world: &World, task: &Task) {
+        self.rely_on(world, &Key::Alive(task.host.clone()));
         self.write(world, &Key::Status(task.host.clone(), task.id.clone()), None);
     }
 

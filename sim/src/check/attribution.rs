@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// Remembers which starts have done their work at some time, and whose records were spoilt.
 #[derive(Clone, Default)]
 pub(crate) struct Attribution {
-    /// The last start of each placement that is no more.
-    gone: BTreeMap<(Text, Text), Start>,
+    /// The starts that are no more of the last placement of each task on a host.
+    gone: BTreeMap<(Text, Text), Vec<Start>>,
     /// Tasks whose records somebody once spoilt or took away by hand: what last stood there, and when that was last
     /// touched. A record that cannot be read does not take the place of one that could, and news take their time.
     spoilt: BTreeMap<Text, (Arc<TaskRecord>, Time)>,
@@ -65,7 +65,9 @@ impl Check for Attribution {
         _found: &mut Findings,
     ) {
         let start = (alive.generation, alive.attempt, has_worked(alive));
-        self.gone.insert((host.clone(), id.clone()), start);
+        let past = self.gone.entry((host.clone(), id.clone())).or_default();
+        past.retain(|(generation, ..)| *generation == alive.generation);
+        past.push(start);
     }
 
     fn fault(&mut self, book: &Book, fault: &Fault) {
@@ -135,10 +137,8 @@ impl Attribution {
         let same = |generation, attempt| (generation, attempt) == (status.generation, status.attempt);
         let lives = book.live.get(&key).into_iter().flatten();
         let worked = lives.filter(|alive| same(alive.generation, alive.attempt)).any(has_worked);
-        let past = self.gone.get(&key);
-        if !worked
-            && !past.is_some_and(|(generation, attempt, worked)| *worked && same(*generation, *attempt))
-        {
+        let mut past = self.gone.get(&key).into_iter().flatten();
+        if !worked && !past.any(|(generation, attempt, worked)| *worked && same(*generation, *attempt)) {
             let (generation, attempt) = (status.generation, status.attempt);
             found.blame("S34", format!("{id} {generation}.{attempt} on {host} never worked, and is said to"));
         }

@@ -134,21 +134,24 @@ impl Batches {
         let gone = gone.filter(|task| {
             task.service == *service && task.version == after.version && task.cluster == after.cluster
         });
-        let said: Vec<Time> = gone.filter_map(|task| self.completed(seen.book, task)).collect();
+        let gone: Vec<&Arc<TaskRecord>> = gone.collect();
+        // A store that went back may say of it no more what it said, or of another one.
+        let was_said = |task: &&&Arc<TaskRecord>| self.said.contains_key(&(task.id.clone(), task.generation));
+        let said = gone.iter().filter(was_said).count();
         // Whoever acts may not have heard yet.
-        let known = said.iter().filter(|at| seen.book.now.since(**at) > seen.book.ignorance()).count();
+        let known = gone.iter().filter_map(|task| self.completed(seen.book, task));
+        let known = known.filter(|at| seen.book.now.since(*at) > seen.book.ignorance()).count();
         // What is taken away where junk stands may have been anything of the service.
         let is_mended = |write: &&Write| {
             let Place::Task(id) = &write.place else { return false };
             write.mends && seen.book.meant.get(id) == Some(service)
         };
-        let most = said.len() + seen.writes.iter().filter(is_mended).count();
+        let most = said + seen.writes.iter().filter(is_mended).count();
         let counted = i64::from(after.completed) - i64::from(before.completed);
         if !usize::try_from(counted).is_ok_and(|counted| (known..=most).contains(&counted)) {
-            let gone = said.len();
             found.blame(
                 "batch",
-                format!("{counted} tasks of {service} were counted as completed, {gone} were"),
+                format!("{counted} tasks of {service} were counted as completed, {said} were"),
             );
         }
         if before.rollout != after.rollout

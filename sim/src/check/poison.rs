@@ -36,7 +36,9 @@ impl Check for Poison {
             match (&write.place, &seen.by) {
                 (Place::Status { host, id }, By::Agent(_)) => self.hear(seen.book, host, id),
                 // Whatever users say of a service may mean that it is to be tried again.
-                (Place::Service(name), By::User) => self.blamed.retain(|(service, _), _| service != name),
+                (Place::Service(name), By::User) => self.forgive(name),
+                // Nor is what was remembered of it where somebody spoiled that.
+                (Place::ServiceState(name), By::User | By::Stranger) => self.forgive(name),
                 (_, By::Agent(_) | By::Scheduler | By::User | By::Stranger | By::Session) => {}
             }
         }
@@ -92,13 +94,17 @@ impl Check for Poison {
 }
 
 impl Poison {
+    fn forgive(&mut self, name: &Text) {
+        self.blamed.retain(|(service, _), _| service != name);
+    }
+
     fn hear(&mut self, book: &Book, host: &Text, id: &Text) {
         let Some(page) = book.hosts.get(host) else { return };
         let Some(status) = page.statuses.get(id).map(|status| &status.record) else { return };
         let twin = page.twins.get(id).filter(|twin| twin.generation == status.generation && twin.runs());
         let Some(twin) = twin else { return };
         let version = (twin.service.clone(), twin.version);
-        if status.is_healthy() {
+        if status.is_healthy() || status.phase == Step::Completed {
             // It works there: whatever went down meanwhile, it was not because of it.
             if let Some(victims) = self.blamed.get_mut(&version) {
                 victims.times.remove(host);

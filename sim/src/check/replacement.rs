@@ -10,13 +10,25 @@ use std::collections::VecDeque;
 #[derive(Clone)]
 pub(crate) struct Replacement {
     bound: Span,
-    due: VecDeque<(Time, Text)>,
+    due: VecDeque<Due>,
     trouble_until: Time,
+}
+
+/// When the tasks of a host are to be gone.
+#[derive(Clone)]
+struct Due {
+    at: Time,
+    host: Text,
+    failed: Time,
+    /// It was looked at before, and one was left: there may have been room for it only just.
+    again: bool,
 }
 
 /// How long a host must have been silent to be given up for certain: its grace, the pace at which hosts are given up,
 /// planning.
 const PACE: Span = Span::secs(120);
+/// How long it may take until a place that has become free is taken.
+const NOTICE: Span = Span::secs(20);
 
 impl Replacement {
     pub(crate) fn new(outlives: Span) -> Replacement {
@@ -25,10 +37,10 @@ impl Replacement {
     }
 
     fn judge(&mut self, book: &Book, found: &mut Findings) {
-        while self.due.front().is_some_and(|(at, _)| *at <= book.now) {
-            let Some((due, host)) = self.due.pop_front() else { return };
-            let Some(page) = book.hosts.get(&host) else { continue };
-            let since = due - self.bound;
+        while self.due.front().is_some_and(|due| due.at <= book.now) {
+            let Some(due) = self.due.pop_front() else { return };
+            let Some(page) = book.hosts.get(&due.host) else { continue };
+            let since = due.failed;
             let silent_for = book.now.since(page.alive_since);
             let undisturbed = self.trouble_until <= since && !page.alive && silent_for >= PACE;
             let hosts = book.hosts.values().filter(|page| page.registration.is_some()).count();
@@ -52,8 +64,14 @@ impl Replacement {
                 .twins
                 .values()
                 .find(|twin| twin.runs() && !is_alone(&twin.service) && (!undisturbed || fits(twin)));
-            if let Some(left) = left.filter(|_| undisturbed && silent * 3 <= hosts) {
-                found.blame("L4", format!("{} is still issued to {host}, which failed long ago", left.id));
+            let Some(left) = left.filter(|_| undisturbed && silent * 3 <= hosts) else { continue };
+            if due.again {
+                let what = format!("{} is still issued to {}, which failed long ago", left.id, due.host);
+                found.blame("L4", what);
+            } else {
+                let at = book.now + Span(NOTICE.0 + book.lag.0);
+                let place = self.due.partition_point(|other| other.at <= at);
+                self.due.insert(place, Due { at, again: true, ..due });
             }
         }
     }
@@ -66,7 +84,11 @@ impl Check for Replacement {
 
     fn fault(&mut self, book: &Book, fault: &Fault) {
         match fault {
-            Fault::HostDown(host) => self.due.push_back((book.now + self.bound, host.clone())),
+            Fault::HostDown(host) => {
+                let (at, failed) = (book.now + self.bound, book.now);
+                let place = self.due.partition_point(|other| other.at <= at);
+                self.due.insert(place, Due { at, host: host.clone(), failed, again: false });
+            }
             Fault::Trouble { until } | Fault::Outage { until } => {
                 self.trouble_until = self.trouble_until.max(*until);
             }
