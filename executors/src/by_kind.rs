@@ -60,8 +60,16 @@ impl ByKind {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.run(), Arc::clone(spec));
     }
 
+    /// Gives who may hold a part of a run: all where it is not known what it is made of.
+    fn holders(&self, run: &Run) -> Vec<&Arc<dyn Executor>> {
+        match self.spec(run).map(|spec| self.parts(&spec)) {
+            Some(Ok(parts)) => parts,
+            Some(Err(_)) | None => self.kinds.values().collect(),
+        }
+    }
+
     async fn stop_all(&self, run: &Run, grace: Span) -> Result<(), Failure> {
-        let stops = self.kinds.values().map(|executor| executor.stop(run, grace));
+        let stops = self.holders(run).into_iter().map(|executor| executor.stop(run, grace));
         join_all(stops).await.into_iter().collect()
     }
 }
@@ -118,7 +126,7 @@ impl Executor for ByKind {
     }
 
     async fn remove(&self, run: &Run) -> Result<(), Failure> {
-        let removals = self.kinds.values().map(|executor| executor.remove(run));
+        let removals = self.holders(run).into_iter().map(|executor| executor.remove(run));
         join_all(removals).await.into_iter().collect::<Result<(), _>>()?;
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
         Ok(())
@@ -139,7 +147,7 @@ impl Executor for ByKind {
     async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
         let mut failure =
             Failure(format!("there is no run {} of task {} on this host", run.generation, run.id));
-        for executor in self.kinds.values() {
+        for executor in self.holders(run) {
             match executor.tail(run, bytes_max).await {
                 Ok(output) => return Ok(output),
                 Err(other) => failure = other,

@@ -1,13 +1,16 @@
-//! What runs tasks on a host, behind one trait: bash, and in tests a fake. An executor does as it is told; whether to
-//! start, stop or start again is decided in `callboard_core`.
+//! What runs tasks on a host, behind one trait: docker, bash, and in tests a fake. An executor does as it is told;
+//! whether to start, stop or start again is decided in `callboard_core`.
 //!
 //! ```text
 //! perform      an agent's order → an executor → a report
 //! by_kind      one executor made of several, by the type of a task's containers
 //! bash/        shell commands under a shim that outlives the agent
+//! docker/      containers of the engine on this host, by its API
 //! check        one health check
 //! fake         an executor that only pretends
 //! memory       what the machine has and uses
+//! environment  what every task is told of itself
+//! quote        output in messages
 //! ```
 //!
 //! **Invariant:** a run that an executor reports as ended has no process left.
@@ -15,12 +18,17 @@
 pub mod bash;
 mod by_kind;
 pub mod check;
+#[cfg(feature = "docker")]
+pub mod docker;
+mod environment;
 pub mod fake;
 mod memory;
 mod perform;
+mod quote;
 
 pub use by_kind::ByKind;
 pub use perform::perform;
+use quote::quote;
 
 use async_trait::async_trait;
 use callboard_core::machine::Span;

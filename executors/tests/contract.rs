@@ -1,4 +1,4 @@
-//! What every executor must do, as the same tests on each, and what only the bash executor can be asked.
+//! What every executor must do, as the same tests on each, and what only one of them can be asked.
 
 #[cfg(test)]
 #[path = "contract/artifacts.rs"]
@@ -18,6 +18,18 @@ mod checks;
 #[cfg(test)]
 #[path = "contract/crash.rs"]
 mod crash;
+#[cfg(test)]
+#[cfg(feature = "docker")]
+#[path = "contract/docker.rs"]
+mod docker;
+#[cfg(test)]
+#[cfg(feature = "docker")]
+#[path = "contract/docker_bench.rs"]
+mod docker_bench;
+#[cfg(test)]
+#[cfg(feature = "docker")]
+#[path = "contract/docker_outage.rs"]
+mod docker_outage;
 #[cfg(test)]
 #[path = "contract/orders.rs"]
 mod orders;

@@ -3,12 +3,14 @@
 //! **Invariant:** a server ends with its handle, and only processes that were started here are signalled.
 
 mod consul;
+mod docker;
 mod etcd;
 mod ports;
 mod process;
 mod proxy;
 
 pub use consul::{Certificates, Consul};
+pub use docker::{BUSYBOX, Docker, ask_docker, provide_image, shared_docker};
 pub use etcd::Etcd;
 pub use ports::Ports;
 pub use process::{Member, SOON, http, until};

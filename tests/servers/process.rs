@@ -61,7 +61,7 @@ impl Member {
         // Neither the user's clients nor his servers are meant.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if ["ETCD_", "ETCDCTL_", "CONSUL_"].iter().any(|prefix| name.starts_with(prefix)) {
+            if ["ETCD_", "ETCDCTL_", "CONSUL_", "DOCKER_"].iter().any(|prefix| name.starts_with(prefix)) {
                 command.env_remove(&*name);
             }
         }
@@ -79,6 +79,19 @@ impl Member {
             let _gone = child.kill();
             let _gone = child.wait();
         }
+    }
+
+    /// Asks it to end and waits, and kills it when that takes long. Does nothing when it does not run.
+    pub fn terminate(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        // Gone already is as good.
+        let _gone = kill_process(Pid::from_child(child), Signal::CONT);
+        let _gone = kill_process(Pid::from_child(child), Signal::TERM);
+        let begun = Instant::now();
+        while begun.elapsed() < SOON && matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.kill();
     }
 
     /// Sends it a signal, such as `STOP` and `CONT`; after `STOP` it stands still.

@@ -202,14 +202,3 @@ fn tail_of(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     file.take(max).read_to_end(&mut output)?;
     Ok(output)
 }
-
-/// Makes the last lines of output fit into a message: ` (its output ended: "…")`, or nothing.
-pub(super) fn quote(output: &[u8]) -> String {
-    const LINES: usize = 5;
-    let text = String::from_utf8_lossy(output);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    match lines.len() {
-        0 => String::new(),
-        count => format!(" (its output ended: {:?})", lines[count.saturating_sub(LINES)..].join("\n")),
-    }
-}

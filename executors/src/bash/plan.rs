@@ -4,7 +4,7 @@ use super::group::{Groups, JOIN};
 use super::kin::TOKEN_NAME;
 use super::place::Place;
 use crate::Failure;
-use callboard_core::model::{Bash, Container, Executor, port_variable};
+use callboard_core::model::{Bash, Container, Executor};
 use callboard_core::work::Spec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,34 +43,13 @@ impl Plan {
         place: &Place,
         bash: &Bash,
     ) -> Result<BTreeMap<String, String>, Failure> {
-        let task = &self.spec.task;
-        let mut environment: BTreeMap<String, String> = BTreeMap::new();
-        let mut set =
-            |name: &str, value: &dyn ToString| environment.insert(name.to_string(), value.to_string());
-        set("PATH", &self.path);
-        set("HOME", &place.work().display());
-        set("LANG", &"C.UTF-8");
-        if let Some(port) = task.port {
-            set("PORT", &port);
-            set("CALLBOARD_PORT", &port);
-        }
-        for (name, of) in &task.ports {
-            set(&port_variable(name), &of.port);
-        }
-        set("CALLBOARD_TASK_ID", &task.id);
-        set("CALLBOARD_CLUSTER", &task.cluster);
-        set("CALLBOARD_SERVICE", &task.service);
-        set("CALLBOARD_HOST", &task.host);
-        set("CALLBOARD_VERSION", &task.version);
-        set("CALLBOARD_INSTANCE", &task.instance);
-        set("CALLBOARD_GENERATION", &task.generation);
-        for line in &bash.env {
-            match line.split_once('=') {
-                Some((name, value)) if !name.is_empty() && !line.contains('\0') => set(name, &value),
-                _ => return Err(Failure(format!("env: {line:?} is not of the form NAME=value"))),
-            };
-        }
-        set(TOKEN_NAME, &self.token);
+        let mut environment = crate::environment::of(&self.spec.task);
+        let mut set = |name: &str, value: String| environment.insert(name.to_string(), value);
+        set("PATH", self.path.clone());
+        set("HOME", place.work().display().to_string());
+        set("LANG", "C.UTF-8".to_string());
+        crate::environment::extend(&mut environment, &bash.env)?;
+        environment.insert(TOKEN_NAME.to_string(), self.token.clone());
         Ok(environment)
     }
 

@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** when it returns, the command and its process group are gone.
 
-use super::place::{Place, quote};
+use super::place::Place;
 use super::plan::Plan;
 use super::process::Unreaped;
-use crate::Failure;
+use crate::{Failure, quote};
 use callboard_core::model::Bash;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;

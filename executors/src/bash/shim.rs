@@ -5,10 +5,10 @@
 
 use super::kin::Kin;
 use super::output;
-use super::place::{Ending, Place, quote};
+use super::place::{Ending, Place};
 use super::plan::Plan;
 use super::process::{Identity, Process};
-use crate::{EXIT_UNSEEN, Failure};
+use crate::{EXIT_UNSEEN, Failure, quote};
 use callboard_core::machine::Span;
 use callboard_core::model::Bash;
 use callboard_core::work::Exit;

@@ -1,6 +1,8 @@
 //! The contract: what any executor must do. To try another one on it, give it a bench and a line at the end.
 
 use super::bench::{BashBench, Behaves, Bench, EXIT, FakeBench, GRACE, within};
+#[cfg(feature = "docker")]
+use super::docker_bench::DockerBench;
 use callboard_core::machine::Span;
 use callboard_core::work::{Exit, Run, Spec};
 use std::sync::Arc;
@@ -217,4 +219,9 @@ contracts! {
     fake: FakeBench::new();
     bash_plain: BashBench::plain();
     bash_grouped: BashBench::grouped();
+}
+
+#[cfg(feature = "docker")]
+contracts! {
+    docker: DockerBench::new();
 }

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 /// The flags of `docker run` that a configuration may name, without their dashes. Whether a value is allowed, such as
 /// `--net=host`, is each host's decision. All else either loosens the walls around a container, or is Callboard's.
-pub const DOCKER_FLAGS: [&str; 22] = [
+pub const DOCKER_FLAGS: [&str; 21] = [
     "add-host",
     "cap-drop",
     "dns",
@@ -24,7 +24,6 @@ pub const DOCKER_FLAGS: [&str; 22] = [
     "hostname",
     "init",
     "ip",
-    "mac-address",
     "memory-reservation",
     "net",
     "net-alias",

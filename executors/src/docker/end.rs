@@ -1,0 +1,251 @@
+//! How runs end: because they are told to, because one of their containers has, or because an agent was killed while it
+//! started them. And how that is told.
+//!
+//! **Invariant:** an end is told only when the engine says that no container of the run lives.
+
+use super::engine::Trouble;
+use super::labels::{Kept, Phase, Role};
+use super::runs::{Ending, Group, Standing};
+use super::{Docker, create};
+use crate::{EXIT_UNSEEN, Failure};
+use bollard::errors::Error;
+use bollard::models::ContainerState;
+use bollard::query_parameters::{
+    KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
+};
+use callboard_core::machine::Span;
+use callboard_core::work::{Exit, Run};
+use futures_util::StreamExt;
+use futures_util::future::{join_all, select_all};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a start that was cut off did not come to be.
+pub(super) const CUT_OFF: &str = "its start was cut off by the end of the agent or of the engine";
+/// How long what was killed may take to be gone.
+const DEATH: Duration = Duration::from_secs(15);
+/// Bounds what an end that is not told can cost.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// A program that was killed by a signal ends for docker with the signal's number above this.
+const SIGNALLED: i64 = 128;
+const SIGNAL_MAX: i64 = 64;
+
+impl Docker {
+    /// Asks all containers that live to end, and kills after the grace what has not.
+    pub(super) async fn end(&self, group: &Group, grace: Span) -> Result<(), Failure> {
+        let ends = group.live().map(|kept| self.end_one(kept, grace));
+        join_all(ends).await.into_iter().collect()
+    }
+
+    async fn end_one(&self, kept: &Kept, grace: Span) -> Result<(), Failure> {
+        let id = &kept.id;
+        let doing = || format!("cannot stop container {} ({id})", kept.container);
+        let seen = self.engine.look(|client| async move { client.inspect_container(id, None).await }).await;
+        let signal = match seen {
+            Ok(seen) => seen.config.and_then(|config| config.stop_signal).filter(|signal| !signal.is_empty()),
+            Err(trouble) if trouble.is_absent() => return Ok(()),
+            Err(trouble) => return Err(trouble.doing(doing())),
+        };
+        self.signal(kept, signal.as_deref().unwrap_or("SIGTERM")).await?;
+        if self.ends_within(id, Duration::from_millis(grace.0)).await? {
+            return Ok(());
+        }
+        self.signal(kept, "SIGKILL").await?;
+        match self.ends_within(id, DEATH).await? {
+            true => Ok(()),
+            false => Err(Failure(format!(
+                "{}: it was killed and has not ended; look for a process in state D",
+                doing()
+            ))),
+        }
+    }
+
+    async fn signal(&self, kept: &Kept, signal: &str) -> Result<(), Failure> {
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        let id = &kept.id;
+        let sent =
+            self.engine.change(|client| async move { client.kill_container(id, Some(options)).await }).await;
+        match sent {
+            Ok(()) => Ok(()),
+            // It has ended by itself meanwhile.
+            Err(trouble) if trouble.is_absent() || trouble.is_conflict() => Ok(()),
+            Err(trouble) => {
+                Err(trouble.doing(format_args!("cannot send {signal} to container {}", kept.container)))
+            }
+        }
+    }
+
+    async fn ends_within(&self, id: &str, limit: Duration) -> Result<bool, Failure> {
+        match tokio::time::timeout(limit, self.until_ended(id)).await {
+            Ok(ended) => ended.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Waits until a container has ended, or is gone.
+    pub(super) async fn until_ended(&self, id: &str) -> Result<(), Failure> {
+        let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+        let wait = |client: bollard::Docker| async move {
+            match client.wait_container(id, Some(options)).next().await {
+                // An exit code other than 0 comes as an error.
+                Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })) => Ok(()),
+                Some(Err(error)) => Err(error),
+                None => Err(Error::IOError { err: std::io::Error::other("the answer broke off") }),
+            }
+        };
+        match self.engine.within(LOOK_AGAIN * 100, wait).await {
+            Ok(()) => Ok(()),
+            Err(trouble) if trouble.is_absent() => Ok(()),
+            Err(trouble) => Err(trouble.doing("cannot wait for the end of a container")),
+        }
+    }
+
+    /// Waits until one of these ends, or it is time to look again.
+    pub(super) async fn until_one_ends(&self, group: &Group) {
+        let ends: Vec<_> = group.live().map(|kept| Box::pin(self.until_ended(&kept.id))).collect();
+        if ends.is_empty() {
+            return;
+        }
+        if let Ok((Err(failure), ..)) = tokio::time::timeout(LOOK_AGAIN, select_all(ends)).await {
+            tracing::debug!(%failure, "looking again");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Ends what is left of a start that was cut off, by force: it never came to be. `None` when it is being started now, or
+    /// has come to be after all.
+    pub(super) async fn end_half(&self, run: &Run) -> Result<Option<Exit>, Failure> {
+        let entry = self.runs.entry(run);
+        let Ok(_gate) = entry.gate.try_lock() else { return Ok(None) };
+        let Some(group) = self.group(run).await? else { return Ok(entry.ending().map(|ending| ending.exit)) };
+        if group.standing() != Standing::Half {
+            return Ok(None);
+        }
+        tracing::warn!(task = %run.id, generation = run.generation, "removing what a start left that was cut off");
+        self.clear(&group, true).await?;
+        let failure = Failure(CUT_OFF.to_string());
+        entry.end(&group.spec, Ending { exit: EXIT_UNSEEN, failure, output: Vec::new() });
+        Ok(Some(EXIT_UNSEEN))
+    }
+
+    /// Removes all containers of a run, and with `force` kills those that live.
+    pub(super) async fn clear(&self, group: &Group, force: bool) -> Result<(), Failure> {
+        for kept in &group.containers {
+            self.remove_container(&kept.id, force).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn remove_container(&self, id: &str, force: bool) -> Result<(), Failure> {
+        let options = RemoveContainerOptionsBuilder::new().v(true).force(force).build();
+        let removed = self
+            .engine
+            .change(|client| async move { client.remove_container(id, Some(options)).await })
+            .await;
+        match removed {
+            Ok(()) => Ok(()),
+            Err(trouble) if trouble.is_absent() => Ok(()),
+            Err(trouble) => Err(trouble.doing(format_args!("cannot remove container {id}"))),
+        }
+    }
+
+    /// Tells how a container ended that should have ended with exit code 0; `None` when it has.
+    pub(super) async fn how_it_failed(&self, id: &str) -> Result<Option<String>, Trouble> {
+        let seen = self.engine.look(|client| async move { client.inspect_container(id, None).await }).await?;
+        let state = seen.state.unwrap_or_default();
+        let end = exit(state.exit_code, state.oom_killed == Some(true), false);
+        Ok(match (end.code, end.signal) {
+            (Some(0), _) => None,
+            (_, Some(_)) if end.out_of_memory => Some("ran out of memory".to_string()),
+            (Some(code), _) => Some(format!("ended with exit code {code}")),
+            (None, Some(signal)) => Some(format!("was killed by signal {signal}")),
+            (None, None) => Some("ended".to_string()),
+        })
+    }
+
+    /// Tells how a run ended of which nothing lives: as the container did that ended first.
+    pub(super) async fn exit_of(&self, run: &Run, group: &Group) -> Result<Exit, Failure> {
+        let mut ends: Vec<(String, ContainerState)> = Vec::new();
+        for kept in
+            group.containers.iter().filter(|kept| kept.role == Role::Main && kept.phase == Phase::Over)
+        {
+            let id = &kept.id;
+            match self.engine.look(|client| async move { client.inspect_container(id, None).await }).await {
+                Ok(seen) => ends.extend(seen.state.map(|state| (finished(&state), state))),
+                Err(trouble) if trouble.is_absent() => {}
+                Err(trouble) => return Err(trouble.doing(format_args!("container {}", kept.container))),
+            }
+        }
+        let out_of_memory = ends.iter().any(|(_, state)| state.oom_killed == Some(true));
+        let first = ends.into_iter().min_by(|(one, _), (other, _)| one.cmp(other));
+        let status = first.and_then(|(_, state)| state.exit_code);
+        let told = self.stopped_file(run).is_some_and(|file| file.exists());
+        Ok(exit(status, out_of_memory, told))
+    }
+
+    /// Takes down that a run is told to stop: what it ends with then says nothing.
+    pub(super) fn mark_stopped(&self, run: &Run) {
+        let Some(file) = self.stopped_file(run) else { return };
+        if let Err(error) = std::fs::write(&file, "") {
+            // A full disk is no reason to let it run on.
+            tracing::warn!(file = %file.display(), %error, "cannot take down that it was told to stop");
+        }
+    }
+
+    pub(super) fn forget_stopped(&self, run: &Run) {
+        if let Some(file) = self.stopped_file(run) {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
+    fn stopped_file(&self, run: &Run) -> Option<PathBuf> {
+        create::is_id(&run.id)
+            .then(|| self.stopped.join(format!("{}.{}-{}", run.id, run.generation, run.attempt)))
+    }
+}
+
+/// When a container ended, in a form that can be compared.
+fn finished(state: &ContainerState) -> String {
+    // As in 2026-01-31T12:00:00.123Z; trailing zeros are left out, and so a Z would sort behind digits.
+    state.finished_at.clone().unwrap_or_default().trim_end_matches('Z').to_string()
+}
+
+/// Makes an end of what docker tells. A signal is told apart from an exit code by its number alone.
+fn exit(status: Option<i64>, out_of_memory: bool, told: bool) -> Exit {
+    let signal = status.filter(|status| (SIGNALLED + 1..=SIGNALLED + SIGNAL_MAX).contains(status));
+    let code = status.filter(|_| signal.is_none() && !told);
+    let number = |of: i64| i32::try_from(of).ok();
+    Exit { code: code.and_then(number), signal: signal.and_then(|of| number(of - SIGNALLED)), out_of_memory }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_has_a_code_or_a_signal() {
+        let check = |status: i64, told: bool, code: Option<i32>, signal: Option<i32>| {
+            assert_eq!(
+                exit(Some(status), false, told),
+                Exit { code, signal, out_of_memory: false },
+                "{status}"
+            );
+        };
+        check(0, false, Some(0), None);
+        check(3, false, Some(3), None);
+        check(128, false, Some(128), None);
+        check(137, false, None, Some(9));
+        check(143, true, None, Some(15));
+        check(255, false, Some(255), None);
+        check(0, true, None, None);
+    }
+
+    #[test]
+    fn ends_are_compared_by_their_time() {
+        let at = |text: &str| {
+            finished(&ContainerState { finished_at: Some(text.to_string()), ..Default::default() })
+        };
+        assert!(at("2026-01-31T12:00:00Z") < at("2026-01-31T12:00:00.1Z"));
+        assert!(at("2026-01-31T12:00:00.09Z") < at("2026-01-31T12:00:00.1Z"));
+    }
+}

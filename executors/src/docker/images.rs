@@ -1,0 +1,156 @@
+//! Images: one that is here is used as it is, one that is missing is pulled. Tasks that want the same one wait for the same
+//! pull, and nobody waits for another's.
+//!
+//! **Invariant:** an image that is here is never pulled again: what a tag means does not change under running tasks.
+
+use super::credentials;
+use super::engine::{Engine, Trouble};
+use crate::Failure;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::StreamExt;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+type Outcome = Option<Result<(), Failure>>;
+
+/// What is being pulled.
+pub(super) struct Images {
+    pulls: Mutex<BTreeMap<String, watch::Receiver<Outcome>>>,
+    /// How long a pull may take.
+    deadline: Duration,
+    /// The file with credentials.
+    credentials: Option<PathBuf>,
+}
+
+/// An image's name, taken apart.
+struct Reference<'a> {
+    registry: &'a str,
+    /// All but the tag or digest.
+    name: &'a str,
+    /// A tag, or a digest with its algorithm; a digest counts where there are both.
+    version: &'a str,
+}
+
+impl<'a> Reference<'a> {
+    fn of(image: &'a str) -> Reference<'a> {
+        let (named, digest) = match image.split_once('@') {
+            Some((named, digest)) => (named, Some(digest)),
+            None => (image, None),
+        };
+        let (name, tag) = match named.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, tag),
+            Some(_) | None => (named, "latest"),
+        };
+        let registry = match name.split_once('/') {
+            Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
+            Some(_) | None => "docker.io",
+        };
+        Reference { registry, name, version: digest.unwrap_or(tag) }
+    }
+}
+
+impl Images {
+    pub(super) fn new(deadline: Duration, credentials: Option<PathBuf>) -> Images {
+        Images { pulls: Mutex::default(), deadline, credentials }
+    }
+
+    /// Sees to it that an image is here. May be given up at any time; a pull goes on for others.
+    ///
+    /// # Errors
+    /// It is not here and cannot be pulled.
+    pub(super) async fn ensure(
+        self: &Arc<Images>,
+        engine: &Arc<Engine>,
+        image: &str,
+        platform: Option<&str>,
+    ) -> Result<(), Failure> {
+        let name = image.to_string();
+        let seen = engine.look(|client| async move { client.inspect_image(&name).await.map(drop) }).await;
+        match seen {
+            Ok(()) => return Ok(()),
+            Err(trouble) if trouble.is_absent() => {}
+            Err(trouble) => return Err(trouble.doing(format_args!("image {image}"))),
+        }
+        let mut outcome = self.pull(engine, image, platform);
+        let done = outcome.wait_for(Option::is_some).await;
+        done.ok()
+            .and_then(|done| done.clone())
+            .unwrap_or_else(|| Err(Failure(format!("the pull of {image} broke off"))))
+    }
+
+    /// Joins a pull, which is begun when there is none.
+    fn pull(
+        self: &Arc<Images>,
+        engine: &Arc<Engine>,
+        image: &str,
+        platform: Option<&str>,
+    ) -> watch::Receiver<Outcome> {
+        let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{image} {}", platform.unwrap_or_default());
+        if let Some(outcome) = pulls.get(&key) {
+            return outcome.clone();
+        }
+        let (sender, receiver) = watch::channel(None);
+        pulls.insert(key.clone(), receiver.clone());
+        let (images, engine) = (Arc::clone(self), Arc::clone(engine));
+        let (image, platform) = (image.to_string(), platform.map(str::to_string));
+        tokio::spawn(async move {
+            let pulled = images.fetch(&engine, &image, platform.as_deref()).await;
+            images.pulls.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            let _ = sender.send(Some(pulled));
+        });
+        receiver
+    }
+
+    async fn fetch(&self, engine: &Engine, image: &str, platform: Option<&str>) -> Result<(), Failure> {
+        let reference = Reference::of(image);
+        let known = match &self.credentials {
+            Some(file) => credentials::find(file, reference.registry),
+            None => Ok(None),
+        };
+        // They may not be needed; when they are, the registry says no and this says why there were none.
+        let (credentials, unread) = match known {
+            Ok(credentials) => (credentials, String::new()),
+            Err(failure) => (None, format!("; {failure}")),
+        };
+        let options = CreateImageOptionsBuilder::new().from_image(reference.name).tag(reference.version);
+        let options = options.platform(platform.unwrap_or_default()).build();
+        tracing::info!(image, "pulling");
+        let pulled = engine.within(self.deadline, |client| async move {
+            let mut progress = client.create_image(Some(options), None, credentials);
+            while let Some(step) = progress.next().await {
+                let step = step?;
+                tracing::debug!(status = step.status, "pulling");
+            }
+            Ok(())
+        });
+        pulled.await.map_err(|trouble| match trouble {
+            Trouble::Away(why) => Failure(format!("image {image} is not on this host and was not pulled: {why}")),
+            Trouble::Refused(_, why) => Failure(format!(
+                "image {image} is not on this host and cannot be pulled: {why}{unread}; is its name right, and may this \
+                 host have it?"
+            )),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(image: &str, expect: [&str; 3]) {
+        let Reference { registry, name, version } = Reference::of(image);
+        assert_eq!([registry, name, version], expect, "{image}");
+    }
+
+    #[test]
+    fn a_name_has_a_registry_and_a_version() {
+        check("redis", ["docker.io", "redis", "latest"]);
+        check("team/web:7", ["docker.io", "team/web", "7"]);
+        check("r.example:5000/web", ["r.example:5000", "r.example:5000/web", "latest"]);
+        check("localhost/web:1@sha256:ab", ["localhost", "localhost/web", "sha256:ab"]);
+    }
+}

@@ -1,0 +1,66 @@
+//! Measures what tasks use, and whether the engine is fit to take more.
+
+use super::Docker;
+use super::runs::Standing;
+use bollard::models::ContainerMemoryStats;
+use bollard::query_parameters::StatsOptionsBuilder;
+use callboard_core::model::Usage;
+use futures_util::StreamExt;
+use std::collections::BTreeMap;
+
+/// So many containers are asked after at once.
+const AT_ONCE: usize = 8;
+
+impl Docker {
+    /// Gives the memory of each task; without an engine, why this host should get nothing new. What a start left that was
+    /// cut off is removed in passing.
+    pub(super) async fn measure(&self) -> Usage {
+        let (memory_total, memory_used) = crate::memory::machine();
+        let mut usage = Usage { memory_total, memory_used, ..Usage::default() };
+        let groups = match self.groups(None).await {
+            Ok(groups) => groups,
+            Err(failure) => {
+                usage.unfit = Some(failure.0);
+                return usage;
+            }
+        };
+        let mut asked = Vec::new();
+        for (run, group) in &groups {
+            if group.standing() == Standing::Half
+                && let Err(failure) = self.end_half(run).await
+            {
+                tracing::warn!(task = %run.id, %failure, "what a start left is still there");
+            }
+            asked.extend(group.live().map(|kept| (run.id.clone(), kept.id.clone())));
+        }
+        let measured = asked.into_iter().map(|(task, id)| async move { (task, self.memory_of(&id).await) });
+        let measured: Vec<_> = futures_util::stream::iter(measured).buffer_unordered(AT_ONCE).collect().await;
+        let mut bytes = BTreeMap::new();
+        for (task, memory) in measured {
+            *bytes.entry(task).or_default() += memory;
+        }
+        // Little is not nothing.
+        usage.tasks =
+            bytes.into_iter().map(|(task, bytes): (_, u64)| (task, bytes.div_ceil(1 << 20))).collect();
+        usage
+    }
+
+    /// Gives the memory of a container in bytes; 0 when it has just ended.
+    async fn memory_of(&self, id: &str) -> u64 {
+        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+        let ask = |client: bollard::Docker| async move {
+            let mut answers = Box::pin(client.stats(id, Some(options)));
+            answers.next().await.transpose()
+        };
+        let answer = self.engine.look(ask).await;
+        answer.ok().flatten().and_then(|stats| stats.memory_stats).map_or(0, |memory| in_use(&memory))
+    }
+}
+
+/// What cannot be dropped at once, as the engine's own command counts it.
+fn in_use(memory: &ContainerMemoryStats) -> u64 {
+    let stats = memory.stats.clone().unwrap_or_default();
+    let cached =
+        stats.get("total_inactive_file").or_else(|| stats.get("inactive_file")).copied().unwrap_or(0);
+    memory.usage.unwrap_or(0).saturating_sub(cached)
+}

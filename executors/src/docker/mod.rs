@@ -1,0 +1,250 @@
+//! Runs tasks as containers of the Docker Engine on this host, by its API. The engine keeps what runs: a container's labels
+//! say whose it is and carry the whole specification, so an agent that was killed finds everything again.
+//!
+//! ```text
+//! start        images → setup, each command in a container of its own → create all → start all
+//! end          how runs end: told to, by themselves, or cut off while they were started
+//! labels       which containers are ours        runs       what is known of a run
+//! create       what a container is made from    flags, ports, volumes    parts of that
+//! images       what is missing is pulled        credentials    for registries
+//! script       one command inside a task        output     what it wrote     measure    what it uses
+//! engine       the connection                   examine    what is wrong with it, for operators
+//! ```
+//!
+//! **Invariant:** an engine that is away, slow or new is no evidence of anything: a run has ended only when the engine says
+//! that nothing of it is left.
+
+mod create;
+mod credentials;
+mod end;
+mod engine;
+mod examine;
+mod flags;
+mod images;
+mod labels;
+mod measure;
+mod output;
+mod ports;
+mod runs;
+mod script;
+mod start;
+mod volumes;
+
+pub use credentials::file_of_user;
+pub use engine::HOST_DEFAULT;
+pub use examine::{Examined, examine};
+
+use crate::{EXIT_UNSEEN, Executor, Failure};
+use async_trait::async_trait;
+use bollard::query_parameters::ListContainersOptionsBuilder;
+use callboard_core::machine::Span;
+use callboard_core::model::Usage;
+use callboard_core::work::{Exit, Found, Run, Spec};
+use engine::Engine;
+use images::Images;
+use runs::{Group, Runs, Standing};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use volumes::Allowed;
+
+/// What the docker executor may do and use.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the engine listens, as in `DOCKER_HOST`.
+    pub host: String,
+    /// The agent's directory. Its path is what tells this agent's containers from those of others on the same engine; in
+    /// it, below `docker/`, is kept which runs were told to stop.
+    pub data_dir: PathBuf,
+    /// Lets tasks use the host's network, by `--net=host`.
+    pub host_network: bool,
+    /// Directories that tasks may mount, with all below them.
+    pub volumes: Vec<PathBuf>,
+    /// The file with credentials for registries.
+    pub credentials: Option<PathBuf>,
+    /// How long the engine may take to answer what is only looked at; four times as long for what is changed.
+    pub patience: Duration,
+    /// How long a pull may take.
+    pub pull_deadline: Duration,
+    /// Size at which a container's output is rotated, in bytes; one older part is kept.
+    pub log_bytes_max: u64,
+    /// How many processes a container may have, where its flags do not say.
+    pub pids_max: i64,
+    address: Option<IpAddr>,
+}
+
+impl Settings {
+    /// Gives the usual settings.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, host: String) -> Settings {
+        Settings {
+            host,
+            data_dir,
+            host_network: false,
+            volumes: Vec::new(),
+            credentials: file_of_user(),
+            patience: Duration::from_secs(20),
+            pull_deadline: Duration::from_secs(900),
+            log_bytes_max: 4 << 20,
+            pids_max: 4096,
+            address: None,
+        }
+    }
+
+    /// Names the agent that containers belong to.
+    fn agent(&self) -> String {
+        self.data_dir.display().to_string()
+    }
+}
+
+/// The docker executor.
+pub struct Docker {
+    settings: Settings,
+    engine: Arc<Engine>,
+    images: Arc<Images>,
+    runs: Runs,
+    allowed: Allowed,
+    stopped: PathBuf,
+}
+
+impl Docker {
+    /// Makes an executor over an engine, which may be away and may run what an earlier one started; starts and stops
+    /// nothing.
+    ///
+    /// # Errors
+    /// The address is none, or the directory cannot be made.
+    pub fn open(mut settings: Settings) -> Result<Docker, Failure> {
+        let engine = Arc::new(Engine::at(&settings.host, settings.patience)?);
+        let stopped = settings.data_dir.join("docker").join("stopped");
+        let cannot = |error| Failure::of(format!("cannot use {}", stopped.display()), error);
+        std::fs::create_dir_all(&stopped).map_err(cannot)?;
+        settings.data_dir = settings.data_dir.canonicalize().map_err(cannot)?;
+        let never = engine.socket().map(PathBuf::from).into_iter().chain([settings.data_dir.clone()]);
+        let allowed = Allowed { below: settings.volumes.clone(), never: never.collect() };
+        let images = Arc::new(Images::new(settings.pull_deadline, settings.credentials.clone()));
+        Ok(Docker { settings, engine, images, runs: Runs::default(), allowed, stopped })
+    }
+
+    /// Asks the engine what there is of one run, or of all.
+    async fn groups(&self, run: Option<&Run>) -> Result<BTreeMap<Run, Group>, Failure> {
+        let agent = self.settings.agent();
+        let filter = labels::filter(&agent, run);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
+        let listed =
+            self.engine.look(|client| async move { client.list_containers(Some(options)).await }).await;
+        labels::groups(&agent, listed.map_err(|trouble| trouble.doing("cannot list containers"))?)
+    }
+
+    async fn group(&self, run: &Run) -> Result<Option<Group>, Failure> {
+        Ok(self.groups(Some(run)).await?.remove(run))
+    }
+}
+
+#[async_trait]
+impl Executor for Docker {
+    async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
+        self.start_run(spec).await
+    }
+
+    async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
+        let entry = self.runs.entry(run);
+        // First, so that a start on its way sees it.
+        entry.stop.send_modify(|stop| *stop = Some(stop.map_or(grace, |earlier| earlier.min(grace))));
+        let _gate = entry.gate.lock().await;
+        match self.group(run).await? {
+            Some(group) if group.live().next().is_some() => {
+                self.mark_stopped(run);
+                self.end(&group, grace).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn exited(&self, run: &Run) -> Exit {
+        loop {
+            match self.wait_for_end(run).await {
+                Ok(Some(exit)) => return exit,
+                Ok(None) => {}
+                Err(failure) => {
+                    tracing::warn!(task = %run.id, %failure, "cannot tell yet whether it has ended");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    async fn inspect(&self) -> Result<Vec<Found>, Failure> {
+        let mut all: BTreeMap<Run, Found> = BTreeMap::new();
+        for (spec, entry, ending) in self.runs.begun() {
+            let exit = ending.map(|ending| ending.exit);
+            if exit.is_some() || entry.gate.try_lock().is_err() {
+                all.insert(spec.run(), Found { spec, exit });
+            }
+        }
+        for (run, group) in self.groups(None).await? {
+            let exit = match group.standing() {
+                Standing::Live | Standing::Falling => None,
+                Standing::Over => Some(self.exit_of(&run, &group).await?),
+                Standing::Half => self.end_half(&run).await?,
+            };
+            all.insert(run, Found { spec: group.spec, exit });
+        }
+        Ok(all.into_values().collect())
+    }
+
+    async fn remove(&self, run: &Run) -> Result<(), Failure> {
+        let entry = self.runs.entry(run);
+        let _gate = entry.gate.lock().await;
+        if let Some(group) = self.group(run).await? {
+            if group.live().next().is_some() {
+                return Err(Failure(format!("task {} still runs; stop it first", run.id)));
+            }
+            self.clear(&group, false).await?;
+        }
+        entry.forget();
+        self.forget_stopped(run);
+        Ok(())
+    }
+
+    async fn usage(&self) -> Usage {
+        self.measure().await
+    }
+
+    async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+        self.read_output(run, bytes_max).await
+    }
+
+    async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {
+        self.run_script(spec, command, Duration::from_millis(timeout.0)).await
+    }
+}
+
+impl Docker {
+    /// Tells how a run ended, once it has; `None` to be asked again.
+    async fn wait_for_end(&self, run: &Run) -> Result<Option<Exit>, Failure> {
+        let entry = self.runs.entry(run);
+        let gate = entry.gate.lock().await;
+        if let Some(ending) = entry.ending() {
+            return Ok(Some(ending.exit));
+        }
+        let Some(group) = self.group(run).await? else { return Ok(Some(EXIT_UNSEEN)) };
+        match group.standing() {
+            Standing::Over => self.exit_of(run, &group).await.map(Some),
+            Standing::Falling => {
+                self.end(&group, group.spec.definition.kill_timeout).await?;
+                Ok(None)
+            }
+            Standing::Half => {
+                drop(gate);
+                self.end_half(run).await
+            }
+            Standing::Live => {
+                drop(gate);
+                self.until_one_ends(&group).await;
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a run wrote: the output of all its containers, in the order in which the engine took it down.
+
+use super::Docker;
+use crate::Failure;
+use bollard::query_parameters::LogsOptionsBuilder;
+use callboard_core::work::Run;
+use futures_util::TryStreamExt;
+
+/// So many lines are asked for at most, however short they are.
+const LINES_MAX: usize = 100_000;
+
+/// A piece of output, behind the time at which it was taken down.
+type Piece = (String, Vec<u8>);
+
+impl Docker {
+    /// Reads the last bytes of what a run wrote. Of a start that failed it is what its setup wrote.
+    pub(super) async fn read_output(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+        let group = self.group(run).await?;
+        let Some(group) = group.filter(|group| !group.containers.is_empty()) else {
+            let ending = self.runs.entry(run).ending();
+            let none = || Failure(format!("there is no such run of task {} on this host", run.id));
+            return ending.map(|ending| last(&ending.output, bytes_max)).ok_or_else(none);
+        };
+        let mut pieces: Vec<Piece> = Vec::new();
+        for kept in &group.containers {
+            pieces.extend(self.pieces(&kept.id, bytes_max).await?);
+        }
+        Ok(join(pieces, bytes_max))
+    }
+
+    /// Reads the last bytes of what one container wrote.
+    pub(super) async fn output_of(&self, id: &str, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+        Ok(join(self.pieces(id, bytes_max).await?, bytes_max))
+    }
+
+    async fn pieces(&self, id: &str, bytes_max: usize) -> Result<Vec<Piece>, Failure> {
+        let lines = bytes_max.clamp(1, LINES_MAX).to_string();
+        let options =
+            LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).tail(&lines).build();
+        let read = |client: bollard::Docker| async move {
+            client.logs(id, Some(options)).map_ok(|log| piece(log.as_ref())).try_collect().await
+        };
+        let read = self.engine.look(read).await;
+        read.map_err(|trouble| trouble.doing(format_args!("cannot read the output of container {id}")))
+    }
+}
+
+fn piece(bytes: &[u8]) -> Piece {
+    let end = bytes.iter().position(|byte| *byte == b' ').unwrap_or(0);
+    let (time, text) = bytes.split_at(end);
+    (String::from_utf8_lossy(time).into_owned(), text.get(1..).unwrap_or_default().to_vec())
+}
+
+fn join(mut pieces: Vec<Piece>, bytes_max: usize) -> Vec<u8> {
+    pieces.sort_by(|(one, _), (other, _)| one.cmp(other));
+    last(&pieces.into_iter().flat_map(|(_, text)| text).collect::<Vec<u8>>(), bytes_max)
+}
+
+fn last(bytes: &[u8], bytes_max: usize) -> Vec<u8> {
+    bytes[bytes.len().saturating_sub(bytes_max)..].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_joined_in_the_order_of_their_times() {
+        let pieces =
+            ["2026-01-01T00:00:00.2Z b c\n", "2026-01-01T00:00:00.1Z a\n"].map(|text| piece(text.as_bytes()));
+        assert_eq!(join(pieces.to_vec(), 100), b"a\nb c\n");
+        assert_eq!(join(pieces.to_vec(), 4), b"b c\n");
+    }
+}

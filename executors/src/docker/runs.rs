@@ -1,0 +1,199 @@
+//! What is known of runs: what the engine holds of each, and what it cannot hold, as a start under way, an order to stop
+//! that came before its start, or a start that failed and of which nothing is left.
+//!
+//! **Invariant:** what changes a run holds its gate, so that a start, a stop and a removal never cross.
+
+use super::labels::{Kept, Phase, Role};
+use crate::Failure;
+use callboard_core::machine::Span;
+use callboard_core::model::Executor;
+use callboard_core::work::{Exit, Run, Spec};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How long a stop is remembered that came before its start.
+const STOP_MEMORY: Duration = Duration::from_secs(600);
+
+/// What the engine holds of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) spec: Arc<Spec>,
+    pub(super) containers: Vec<Kept>,
+}
+
+/// How a run stands, by what the engine holds of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It was not started to the end.
+    Half,
+    Live,
+    /// Some of its containers have ended, so the others must.
+    Falling,
+    Over,
+}
+
+impl Group {
+    pub(super) fn standing(&self) -> Standing {
+        let is_docker = |executor: &Executor| matches!(executor, Executor::Docker(_));
+        let wanted =
+            self.spec.definition.containers.iter().filter(|container| is_docker(&container.executor));
+        let wanted: BTreeSet<&str> = wanted.map(|container| &*container.name).collect();
+        let begun =
+            self.containers.iter().filter(|kept| kept.role == Role::Main && kept.phase != Phase::Created);
+        let begun: BTreeSet<&str> = begun.map(|kept| kept.container.as_str()).collect();
+        let setting_up = self.containers.iter().any(|kept| kept.role == Role::Setup);
+        let live = self.live().count();
+        match live {
+            _ if setting_up || begun != wanted => Standing::Half,
+            0 => Standing::Over,
+            _ if live < self.containers.len() => Standing::Falling,
+            _ => Standing::Live,
+        }
+    }
+
+    pub(super) fn live(&self) -> impl Iterator<Item = &Kept> {
+        self.containers.iter().filter(|kept| kept.phase == Phase::Live)
+    }
+}
+
+/// How a run ended of which the engine holds nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    pub(super) exit: Exit,
+    /// Why it did not come to be.
+    pub(super) failure: Failure,
+    /// The last of what its setup wrote.
+    pub(super) output: Vec<u8>,
+}
+
+/// What is known of a run here, beside what the engine holds.
+pub(super) struct Entry {
+    /// Held by whoever starts, stops or removes it.
+    pub(super) gate: tokio::sync::Mutex<()>,
+    /// The grace, once it was told to stop.
+    pub(super) stop: watch::Sender<Option<Span>>,
+    since: Instant,
+    known: Mutex<Known>,
+}
+
+#[derive(Clone, Default)]
+struct Known {
+    spec: Option<Arc<Spec>>,
+    ending: Option<Ending>,
+}
+
+impl Entry {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of what is being started.
+    pub(super) fn begin(&self, spec: &Arc<Spec>) {
+        self.known().spec = Some(Arc::clone(spec));
+    }
+
+    /// Takes note that nothing of it is left.
+    pub(super) fn end(&self, spec: &Arc<Spec>, ending: Ending) {
+        *self.known() = Known { spec: Some(Arc::clone(spec)), ending: Some(ending) };
+    }
+
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.known().ending.clone()
+    }
+
+    /// Forgets all but an order to stop.
+    pub(super) fn forget(&self) {
+        *self.known() = Known::default();
+    }
+
+    pub(super) fn must_stop(&self) -> bool {
+        self.stop.borrow().is_some()
+    }
+
+    /// Does something that may be left off when an order to stop comes.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        doing: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(Option::is_some) => {
+                Err(Failure("it was stopped while it was being started".to_string()))
+            }
+            done = doing => done,
+        }
+    }
+}
+
+/// All entries.
+#[derive(Default)]
+pub(super) struct Runs {
+    entries: Mutex<BTreeMap<Run, Arc<Entry>>>,
+}
+
+impl Runs {
+    /// Gives the entry of a run, made when there is none.
+    pub(super) fn entry(&self, run: &Run) -> Arc<Entry> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let keep = |entry: &Arc<Entry>| {
+            Arc::strong_count(entry) > 1 || entry.known().spec.is_some() || now - entry.since < STOP_MEMORY
+        };
+        entries.retain(|_, entry| keep(entry));
+        let new = || {
+            let (gate, known) = (tokio::sync::Mutex::new(()), Mutex::default());
+            Arc::new(Entry { gate, stop: watch::Sender::new(None), since: now, known })
+        };
+        Arc::clone(entries.entry(run.clone()).or_insert_with(new))
+    }
+
+    /// Lists what was begun, and how it ended where nothing of it is left.
+    pub(super) fn begun(&self) -> Vec<(Arc<Spec>, Arc<Entry>, Option<Ending>)> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = entries.values().map(|entry| (Arc::clone(entry), entry.known().clone()));
+        known.filter_map(|(entry, known)| Some((known.spec?, entry, known.ending))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One letter a container: its phase; capitals for setup.
+    fn check(of: &str, expect: Standing) {
+        let container =
+            |name: &str| serde_json::json!({"name": name, "type": "docker", "executor": {"image": "x"}});
+        let definition =
+            serde_json::json!({"name": "d", "version": 1, "containers": [container("0"), container("1")]});
+        let task = serde_json::json!({"id": "a-b-1-0", "cluster": "a", "service": "b", "task_name": "d", "version": 1,
+            "instance": 0, "generation": 1, "host": "h", "desired": "run", "reason": "", "tenure": 1});
+        let spec = serde_json::json!({"task": task, "definition": definition, "attempt": 0});
+        let kept = |(number, letter): (usize, char)| Kept {
+            id: number.to_string(),
+            container: number.to_string(),
+            role: if letter.is_ascii_uppercase() { Role::Setup } else { Role::Main },
+            phase: match letter.to_ascii_lowercase() {
+                'c' => Phase::Created,
+                'l' => Phase::Live,
+                _ => Phase::Over,
+            },
+        };
+        let containers = of.chars().enumerate().filter(|(_, letter)| *letter != '-').map(kept).collect();
+        let group = Group { spec: Arc::new(serde_json::from_value(spec).unwrap()), containers };
+        assert_eq!(group.standing(), expect, "{of}");
+    }
+
+    #[test]
+    fn a_run_stands_as_its_containers_do() {
+        for half in ["l", "-l", "cc", "lc", "oc", "L", "O", "ooO", "llL", ""] {
+            check(half, Standing::Half);
+        }
+        check("ll", Standing::Live);
+        check("lo", Standing::Falling);
+        check("oo", Standing::Over);
+    }
+}

@@ -1,0 +1,149 @@
+//! Which directories of the host a container may see. Names are followed to what they mean before anything is decided, and
+//! the engine is given what was decided upon; what is missing is refused, for the engine would make it, as root.
+//!
+//! **Invariant:** no container gets the engine's socket, nor a directory in which it lies: who has it owns the host.
+
+use crate::Failure;
+use bollard::models::{Mount, MountType};
+use std::path::{Path, PathBuf};
+
+/// Sockets that give their user the whole host.
+const SOCKETS: [&str; 4] = [
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+];
+
+/// What may be mounted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Allowed {
+    /// Directories which, with all below them, may be.
+    pub(super) below: Vec<PathBuf>,
+    /// What may not, wherever it lies: the engine's socket, the agent's own directory.
+    pub(super) never: Vec<PathBuf>,
+}
+
+/// Reads volumes, each `host:container` or `host:container:ro`.
+///
+/// # Errors
+/// One of them may not be mounted, or is not there.
+pub(super) fn mounts(volumes: &[String], allowed: &Allowed) -> Result<Vec<Mount>, Failure> {
+    volumes.iter().map(|volume| mount(volume, allowed)).collect()
+}
+
+fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
+    let wrong = |why: String| Failure(format!("volume {volume:?}: {why}"));
+    let parts: Vec<&str> = volume.split(':').collect();
+    let (source, target, mode) = match parts.as_slice() {
+        [source, target] => (*source, *target, "rw"),
+        [source, target, mode @ ("ro" | "rw")] => (*source, *target, *mode),
+        _ => return Err(wrong("is not host:container or host:container:ro".to_string())),
+    };
+    let is_plain = |path: &str| {
+        path.starts_with('/') && !path.contains('\0') && path.split('/').all(|part| part != "..")
+    };
+    if !is_plain(source) || !is_plain(target) || target.trim_matches('/').is_empty() {
+        return Err(wrong("needs two absolute paths without .., the second of which is not /".to_string()));
+    }
+    let real = Path::new(source).canonicalize().map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return wrong(format!(
+                "there is no {source} on this host; make it first, with the owner it shall have"
+            ));
+        }
+        wrong(format!("{source} cannot be looked at: {error}"))
+    })?;
+    let shown = real.display();
+    if let Some(secret) = allowed.never.iter().chain(sockets().iter()).find(|never| is_or_holds(&real, never))
+    {
+        let secret = secret.display();
+        return Err(wrong(match real.as_path() == Path::new(source) {
+            true => format!("is not allowed: it would give the container {secret}"),
+            false => format!("is not allowed: {source} is {shown}, which would give the container {secret}"),
+        }));
+    }
+    if let Some(inside) = allowed.never.iter().find(|never| real.starts_with(never)) {
+        return Err(wrong(format!("is not allowed: it lies in {}", inside.display())));
+    }
+    let roots = allowed.below.iter().filter_map(|root| root.canonicalize().ok());
+    if !roots.into_iter().any(|root| real.starts_with(root)) {
+        let list: Vec<String> = allowed.below.iter().map(|root| root.display().to_string()).collect();
+        let list = if list.is_empty() { "none".to_string() } else { list.join(", ") };
+        return Err(wrong(format!(
+            "{shown} may not be mounted on this host (what may, with all below it: {list}); start its agent with \
+             --docker-volumes DIR to allow a directory"
+        )));
+    }
+    Ok(Mount {
+        typ: Some(MountType::BIND),
+        source: Some(shown.to_string()),
+        target: Some(target.to_string()),
+        read_only: Some(mode == "ro"),
+        ..Default::default()
+    })
+}
+
+/// Tells whether a path is another, by name or by what it is, or a directory above it.
+fn is_or_holds(path: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| path.metadata().ok().map(|of| (of.dev(), of.ino()));
+    let other = other.canonicalize().unwrap_or_else(|_| other.to_path_buf());
+    other.starts_with(path) || identity(path).is_some_and(|this| identity(&other) == Some(this))
+}
+
+fn sockets() -> [PathBuf; 4] {
+    SOCKETS.map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_allowed_and_there_is_mounted() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let path = |name: &str| root.join(name).display().to_string();
+        for name in ["ok/below", "okay", "own/tasks", "run"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let link = |name: &str, to: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("run/engine.sock")).unwrap();
+        std::fs::hard_link(root.join("run/engine.sock"), root.join("ok/hard")).unwrap();
+        link("ok/out", "/etc");
+        link("ok/sock", &path("run/engine.sock"));
+        link("ok/run", &path("run"));
+        link("ok/docker", "/var/run/docker.sock");
+        link("allowed", &path("ok"));
+        let never = vec![root.join("run/engine.sock"), root.join("own")];
+        let allowed = Allowed { below: vec![root.join("ok"), root.join("own"), root.join("run")], never };
+        let check = |volume: String, expect: &str| match mount(&volume, &allowed) {
+            Ok(mount) => assert_eq!(mount.source.as_deref(), Some(expect), "{volume}"),
+            Err(failure) => assert!(failure.0.contains(expect) && !expect.is_empty(), "{volume}: {failure}"),
+        };
+        check(format!("{}:/x", path("ok")), &path("ok"));
+        check(format!("{}:/x:ro", path("ok/below/")), &path("ok/below"));
+        check(format!("{}:/x", path("allowed/below")), &path("ok/below"));
+        check(format!("{}:/x", path("okay")), "may not be mounted on this host");
+        check(format!("{}:/x", path("ok/out")), "/etc may not be mounted");
+        check(format!("{}:/x", path("ok/missing")), "make it first");
+        for holds in ["run/engine.sock", "run", "ok/sock", "ok/run", "ok/hard"] {
+            check(format!("{}:/x", path(holds)), "engine.sock");
+        }
+        check(format!("{}:/x", path("own")), "would give the container");
+        check(format!("{}:/x", path("own/tasks")), "lies in");
+        for holds in ["/", "/var/run", "/run"] {
+            check(format!("{holds}:/x"), "would give the container");
+        }
+        for wrong in
+            ["relative:/x", "/ok/../etc:/x", "/ok:/", "/ok:x", "/ok:/x:ro:rw", "/ok", "", "/ok:/x:exec"]
+        {
+            check(
+                wrong.to_string(),
+                if wrong.matches(':').count() == 1 { "absolute" } else { "host:container" },
+            );
+        }
+        assert!(mount(&format!("{}:/x", path("ok/docker")), &allowed).is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! Crashes of the agent between any two steps of a start, and engines that are away, hang, or are started again.
+
+use super::bench::{Bench, EXIT, GRACE, until, within};
+use super::cases::attempt_of;
+use super::docker_bench::{DockerBench, docker_spec, id};
+use callboard_core::work::Exit;
+use callboard_executors::docker::examine;
+use rustix::process::Signal;
+use serde_json::json;
+use servers::{Docker, ask_docker, provide_image};
+use std::time::{Duration, Instant};
+
+const WAITS: &str = "trap 'exit 7' TERM; sleep 1000 & wait";
+
+#[tokio::test]
+async fn an_agent_killed_at_any_moment_of_a_start_leaves_what_the_next_one_knows() {
+    let bench = DockerBench::new().unwrap();
+    let spec = docker_spec(&["true", "sleep 0.1"], WAITS);
+    let (first, begun) = (bench.executor(), Instant::now());
+    first.start(&spec).await.unwrap();
+    let whole = begun.elapsed();
+    first.stop(&spec.run(), GRACE).await.unwrap();
+    first.remove(&spec.run()).await.unwrap();
+    let mut seen = [0, 0, 0];
+    for attempt in 1..=12_u32 {
+        let spec = attempt_of(&spec, attempt);
+        let starting = {
+            let (executor, spec) = (bench.restarted(), spec.clone());
+            tokio::spawn(async move { executor.start(&spec).await })
+        };
+        tokio::time::sleep(whole * attempt / 8).await;
+        starting.abort();
+        let _ = starting.await;
+        let next = bench.restarted();
+        let found = next.inspect().await.unwrap().into_iter().find(|found| found.spec == spec);
+        match found.as_ref().map(|found| &found.exit) {
+            Some(None) => {
+                seen[0] += 1;
+                assert_eq!(next.start(&spec).await, Ok(()), "it was started");
+                within(10, "a stop", next.stop(&spec.run(), GRACE)).await.unwrap();
+            }
+            Some(Some(exit)) => {
+                seen[1] += 1;
+                assert_eq!(*exit, EXIT);
+                assert!(next.start(&spec).await.is_err(), "it was told to have ended");
+            }
+            None => seen[2] += 1,
+        }
+        // What the engine was asked for may come to be after all.
+        within(20, "nothing is left", async {
+            while !bench.containers().is_empty() {
+                let _ = next.usage().await;
+                for found in next.inspect().await.unwrap() {
+                    let _ = next.stop(&found.spec.run(), GRACE).await;
+                    let _ = next.remove(&found.spec.run()).await;
+                }
+            }
+        })
+        .await;
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "all kinds of ends were tried: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_container_that_was_created_and_not_started_is_removed() {
+    let bench = DockerBench::new().unwrap();
+    let first = docker_spec(&[], WAITS);
+    bench.executor().start(&first).await.unwrap();
+    let half = attempt_of(&first, 1);
+    let mut labels = bench.only()["Config"]["Labels"].clone();
+    labels["callboard.attempt"] = "1".into();
+    labels["callboard.spec"] = serde_json::to_string(&half).unwrap().into();
+    let body = json!({"Image": servers::BUSYBOX, "Cmd": ["sleep", "1000"], "Labels": labels});
+    let (status, said) = ask_docker(&bench.host, "POST", "/containers/create", &body.to_string());
+    assert_eq!(status, 201, "{said}");
+    let next = bench.restarted();
+    let found = next.inspect().await.unwrap();
+    let ends: Vec<_> = found.iter().map(|found| (found.spec.attempt, found.exit.clone())).collect();
+    assert_eq!(ends, [(0, None), (1, Some(EXIT))]);
+    assert_eq!(bench.containers().len(), 1, "the one that runs");
+    assert!(next.start(&half).await.unwrap_err().0.contains("cut off"));
+    assert_eq!(next.inspect().await.unwrap().len(), 2, "told until it is removed");
+    next.remove(&half.run()).await.unwrap();
+    assert_eq!(next.inspect().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_or_is_away_ends_nothing() {
+    let mut engine = Docker::start();
+    provide_image(&engine.host());
+    let bench = DockerBench::with(engine.host(), |settings| settings.patience = Duration::from_millis(1500));
+    let (executor, spec) = (bench.executor(), docker_spec(&[], WAITS));
+    executor.start(&spec).await.unwrap();
+    let waiting = {
+        let (executor, run) = (executor.clone(), spec.run());
+        tokio::spawn(async move { executor.exited(&run).await })
+    };
+    engine.member.signal(Signal::STOP);
+    let begun = Instant::now();
+    let failure = executor.inspect().await.unwrap_err();
+    assert!(failure.0.contains("did not answer within 1500 ms"), "{failure}");
+    let unfit = executor.usage().await.unfit.unwrap();
+    assert!(unfit.contains("did not answer"), "{unfit}");
+    assert!(executor.stop(&spec.run(), GRACE).await.is_err());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    engine.member.signal(Signal::CONT);
+    until("it answers", || ask_docker(&engine.host(), "GET", "/_ping", "").0 == 200).await;
+    assert_eq!(executor.usage().await.unfit, None);
+    assert!(!waiting.is_finished());
+    // Stopped and started again; tasks live on where the engine is set up so.
+    engine.stop();
+    let failure = executor.start(&attempt_of(&spec, 1)).await.unwrap_err();
+    assert!(failure.0.contains("cannot be asked") && failure.0.contains("does it run"), "{failure}");
+    assert!(executor.inspect().await.is_err());
+    assert!(executor.usage().await.unfit.unwrap().contains("cannot be asked"));
+    assert!(examine(&engine.host(), Duration::from_secs(1)).await.is_err());
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(!waiting.is_finished(), "nobody says that it has ended");
+    engine.restart();
+    let found = executor.inspect().await.unwrap();
+    assert_eq!((found.len(), &found[0].exit), (1, &None));
+    assert!(!waiting.is_finished());
+    let examined = examine(&engine.host(), Duration::from_secs(10)).await.unwrap();
+    assert!(examined.what.starts_with("docker engine "), "{examined:?}");
+    let _ = ask_docker(
+        &engine.host(),
+        "POST",
+        &format!("/containers/{}/kill?signal=TERM", id(&bench.only())),
+        "",
+    );
+    let exit = within(20, "its end", waiting).await.unwrap();
+    assert_eq!(exit, Exit { code: Some(7), ..EXIT });
+}
+
+#[tokio::test]
+async fn an_engine_that_comes_later_is_found() {
+    let mut engine = Docker::start();
+    provide_image(&engine.host());
+    engine.stop();
+    let bench = DockerBench::with(engine.host(), |_| {});
+    let (executor, spec) = (bench.executor(), docker_spec(&[], WAITS));
+    assert!(executor.inspect().await.unwrap_err().0.contains("cannot be asked"));
+    assert!(executor.start(&spec).await.is_err());
+    engine.restart();
+    executor.start(&attempt_of(&spec, 1)).await.unwrap();
+    assert_eq!(executor.inspect().await.unwrap().len(), 1);
+}
