@@ -126,14 +126,11 @@ pub const PROMISES: &[Promise] = &[
     promise("L15", "no task is restarted because the store was away", Checked("outage")),
     promise("L16", "a store that cannot do what it is asked is not asked more for it", Checked("traffic")),
     promise("L17", "when it can again, all soon ask as little as ever", Checked("traffic")),
-    promise(
-        "L18",
-        "what is poison is gone when it is deleted",
-        Elsewhere("the scenario poison-removed: all its hosts are heard of again, and work"),
-    ),
+    promise("L18", "what was taken down by poison works again when that is gone", Checked("cure")),
     promise("L19", "what is in doubt is read once", Checked("reread")),
     promise("L20", "what is said of hosts and tasks is how they fare", Checked("freshness")),
     promise("L21", "what may take room of the less important gets it soon", Checked("precedence")),
+    promise("L22", "after an outage the fleet does not come back as one", Checked("herd")),
 ];
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How fast silent hosts are given up. When many fall silent at once it is more likely that something between them and
 //! the store has failed than that they have; replacing all their tasks would then turn a small fault into a large one.
 //!
-//! **Invariant:** while no host is heard of, none is given up.
+//! **Invariant:** while no host is heard of, none is given up, nor what is left on one that was given up before.
 
 use crate::machine::{Span, Time};
 use crate::model::Name;

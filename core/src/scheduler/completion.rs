@@ -65,6 +65,9 @@ impl Round<'_> {
 
     /// Gives up the tasks of lost hosts. No other host needs them, or they run again elsewhere.
     pub(crate) fn leave_lost(&mut self) {
+        if !self.world.hears_anybody() {
+            return;
+        }
         let lost: Vec<Name> = self.group().of_class(Class::Lost).map(|(_, id)| id.clone()).collect();
         for id in lost {
             if let Some(task) = self.task(&id).filter(|_| self.has_room()) {

@@ -101,7 +101,7 @@ impl Round<'_> {
     /// Puts other tasks in the place of those whose hosts are lost. A lost task is left alone until its replacement has
     /// a place: its host may yet come back. One that must be alone is replaced only when its end is certain.
     pub(crate) fn replace_lost(&mut self) {
-        if self.world.recalling.is_some() {
+        if self.world.recalling.is_some() || !self.world.hears_anybody() {
             return;
         }
         let lost: Vec<Name> = self.group().of_class(Class::Lost).map(|(_, id)| id.clone()).collect();

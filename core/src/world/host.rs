@@ -263,6 +263,26 @@ impl World {
         self.reclassify_host(now, name);
         self.touch_systems();
         self.touch_orphans(name);
+        let is_ready = |host: &HostView| host.presence == Presence::Ready;
+        if presence == Presence::Ready
+            && self.hosts.iter().all(|(other, host)| other == name || !is_ready(host))
+        {
+            self.touch_lost();
+        }
+    }
+
+    /// Tells whether any host is heard of.
+    pub(crate) fn hears_anybody(&self) -> bool {
+        self.hosts.values().any(|host| host.presence == Presence::Ready)
+    }
+
+    /// Looks again at what is left on lost hosts: nothing becomes of it while nobody is heard of.
+    fn touch_lost(&mut self) {
+        let lost = self.hosts.values().filter(|host| host.presence == Presence::Lost);
+        let views = lost.flat_map(|host| &host.tasks).filter_map(|id| self.tasks.get(id));
+        let groups: BTreeSet<(Name, Name)> =
+            views.map(|view| (view.task.cluster.clone(), view.task.service.clone())).collect();
+        groups.iter().for_each(|key| self.touch_group(key));
     }
 
     /// Tells whether a host shall be empty.

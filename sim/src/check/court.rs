@@ -5,11 +5,12 @@ use super::page::Alive;
 use super::record::Text;
 use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bound, brake, budget,
-    capacity, convergence, copies, doubt, drain, eligibility, emptied, ending, evidence, exclusive, foreign,
-    freshness, garbage, generation, growth, honesty, identity, isolation, ledger, lifecycle, lock, orphan,
-    outage, ownership, pair, poison, ports, precedence, preemption, prefix, prompt, quiet, registration,
-    relocation, removal, replacement, reread, restart, reunion, rollout, rubbish, rules, sending, stopping,
-    succession, surplus, system, traffic, unfit, upgrade, vacancy, versions, views, waiting,
+    capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence, exclusive,
+    foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger, lifecycle,
+    lock, orphan, outage, ownership, pair, poison, ports, precedence, preemption, prefix, prompt, quiet,
+    registration, relocation, removal, replacement, reread, restart, reunion, rollout, rubbish, rules,
+    sending, stopping, succession, surplus, system, traffic, unfit, upgrade, vacancy, versions, views,
+    waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -31,6 +32,7 @@ impl Court {
     /// how long sessions outlive their owners' last word.
     pub(crate) fn new(seed: u64, (lag, stale): (Span, Span), outlives: Span) -> Court {
         let mut checks: Vec<Box<dyn Check>> = vec![
+            Box::new(cure::Cure::default()),
             Box::new(lock::Fencing::default()),
             Box::new(sending::Sending),
             Box::new(ownership::Ownership),
@@ -62,6 +64,7 @@ impl Court {
             Box::new(isolation::Isolation::default()),
             Box::new(honesty::Honesty),
             Box::new(poison::Poison::default()),
+            Box::new(herd::Herd::default()),
             Box::new(unfit::Unfit::default()),
         ];
         checks.extend(outward(lag, outlives));

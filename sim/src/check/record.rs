@@ -267,6 +267,7 @@ impl ServiceStateRecord {
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct BlameRecord {
+    pub(crate) host: Text,
     pub(crate) version: u32,
     pub(crate) times: u32,
 }

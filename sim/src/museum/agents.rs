@@ -60,6 +60,9 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
         {
             vec![Effect::Store(Request::List { prefix: prefix.clone() })]
         }
+        (Bug::ReturnsTogether, _) if book.now.0 % 10_000 < 1_000 => {
+            mutant.late.remove(host).map(Effect::Store).into_iter().collect()
+        }
         (Bug::StopsForgotten, Input::Store(reply)) if is_empty(host, reply) => stop_all(host, book),
         (Bug::NoBackoff, Input::Work(Report::Exited(run, _))) => {
             let found = mutant.started.get(&(host.clone(), run.clone()));
@@ -100,6 +103,10 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
         Effect::Work(order) => orders(mutant, host, order).into_iter().map(Effect::Work).collect(),
         Effect::Store(Request::OpenSession { .. }) if mutant.bug == Bug::NeverReturns => {
             if mutant.gone.insert(host.clone()) { vec![effect] } else { Vec::new() }
+        }
+        Effect::Store(request @ Request::OpenSession { .. }) if mutant.bug == Bug::ReturnsTogether => {
+            mutant.late.insert(host.clone(), request);
+            Vec::new()
         }
         Effect::Store(Request::Commit { write, mut txn }) => {
             if mutant.bug == Bug::WrongKey {

@@ -104,6 +104,8 @@ pub enum Bug {
     DoubtsForEver,
     /// The agent opens no second session.
     NeverReturns,
+    /// Agents open sessions only on the stroke of every tenth second.
+    ReturnsTogether,
     /// An agent that begins overlooks what was being started.
     OverlooksHalfStarted,
     /// A scheduler that begins leaves alone what is issued in part.
@@ -266,6 +268,8 @@ const BATCH: &str = "builds: [{task: once-001, version: 1, completes_after: 20s,
 const ROLL_EACH: &str = "timeline: [{at: 60s, do: set_service, service: each-001, task_version: 2}]";
 const FAR: &str = "store: {latency: [50ms, 900ms]}";
 const POISON: &str = "builds: [{task: web, version: 1, kills_agent_after: 1ms}]";
+const POISON_DELETED: &str = "builds: [{task: web, version: 1, kills_agent_after: 1ms}]
+timeline: [{at: 60s, do: delete_service, service: web}]";
 const DELETE: &str = "timeline: [{at: 60s, do: delete_service, service: web}]";
 
 const PORTS: &str = "timeline: [{at: 60s, do: set_service, service: bystander-001, max: 90, desired: 90}]";
@@ -323,6 +327,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::IgnoresFix, "L13", FIX),
     show(Bug::InsistsAtOnce, "L16", READ_ONLY),
     show(Bug::PollsForEver, "L17", FAR_AWAY),
+    show(Bug::NeverReturns, "L18", POISON_DELETED),
     show(Bug::DoubtsForEver, "L19", LOSSY),
     show(Bug::NeverReturns, "L20", CUT_SOME),
     show(Bug::OverlooksHalfStarted, "S20", QUIET),
@@ -359,6 +364,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::TakesRoomUnasked, "S41", PORTS),
     show(Bug::Arrogant, "S41", PORTS_OF_EQUALS),
     show(Bug::Modest, "L21", PORTS_OF_LESS),
+    show(Bug::ReturnsTogether, "L22", OUTAGE),
     show(Bug::MovesAll, "S43", MAY_BE_ONE_MORE),
 ];
 
@@ -426,6 +432,8 @@ impl Exhibit {
     #[must_use]
     pub fn scenario(&self) -> Scenario {
         let world = WORLD.replace("generate:\n", &format!("generate:\n{}", of_kind(self.promise)));
+        // Four are no herd.
+        let world = if self.promise == "L22" { world.replace("{count: 4,", "{count: 24,") } else { world };
         let text = format!("{world}{}\n", self.timeline);
         let scenario = read("museum", text.as_bytes());
         debug_assert!(scenario.is_ok(), "the museum's own scenario: {scenario:?}");

@@ -37,6 +37,8 @@ pub(crate) struct Mutant {
     pub(super) known: BTreeMap<(Text, String), Revision>,
     /// Hosts that were gone once, or opened a session.
     pub(super) gone: BTreeSet<Text>,
+    /// What agents are still to ask.
+    pub(super) late: BTreeMap<Text, Request>,
     /// What a scheduler sent last.
     pub(super) last: Option<Request>,
     /// What a scheduler shall ask beside what it asks.
@@ -66,6 +68,7 @@ impl Mutant {
             whispers: BTreeMap::new(),
             known: BTreeMap::new(),
             gone: BTreeSet::new(),
+            late: BTreeMap::new(),
             last: None,
             asks: Vec::new(),
             lock: None,

@@ -70,9 +70,11 @@ const TESTS: &[(&str, &[&str])] = &[
     ("L15", STORE_AWAY),
     ("L16", STORE_AWAY),
     ("L17", STORE_AWAY),
+    ("L18", &["build: kills its agent", "build: kills its machine"]),
     ("L19", &["answer: unknown"]),
     ("L20", ALWAYS),
     ("L21", &["stop: preempted"]),
+    ("L22", &["store_outage"]),
 ];
 
 /// Names the promises that a run put to the test.
