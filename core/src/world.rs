@@ -18,7 +18,7 @@ pub(crate) use turn::Turn;
 
 use crate::keys::Key;
 use crate::machine::{Span, Time};
-use crate::model::{Cluster, HostConfig, Name, Service, ServiceState, TaskDefinition, Version};
+use crate::model::{Cluster, HostConfig, Name, Neighbor, Service, ServiceState, TaskDefinition, Version};
 use crate::placement::Fleet;
 use crate::record::Unknown;
 use crate::store::{Revision, SessionId};
@@ -56,6 +56,8 @@ pub struct World {
     pub groups: BTreeMap<GroupKey, Group>,
     /// Services that have a task on each host that qualifies.
     pub(crate) systems: BTreeSet<Name>,
+    /// The services that keep away from one.
+    pub(crate) shunned: BTreeMap<Name, BTreeSet<Name>>,
     /// The cluster that lists a service.
     pub homes: BTreeMap<Name, Name>,
     /// Services of which something cannot be placed.
@@ -166,6 +168,38 @@ impl World {
     pub fn host_grace(&self) -> Span {
         let longest = self.clusters.values().map(|cluster| cluster.host_grace).max();
         longest.unwrap_or(crate::model::HOST_GRACE_DEFAULT)
+    }
+
+    /// Keeps in mind whom a service keeps away from, and whom it no longer does.
+    pub(crate) fn note_shunned(&mut self, service: &Name, before: Option<&Service>, after: Option<&Service>) {
+        let shuns = |of: Option<&Service>| -> Vec<Name> {
+            let apart = of.into_iter().flat_map(|of| &of.placement.apart);
+            apart.filter(|other| other.weight.is_none()).map(|other| other.service.clone()).collect()
+        };
+        let (before, after) = (shuns(before), shuns(after));
+        for other in &before {
+            if let Some(shunning) = self.shunned.get_mut(other) {
+                shunning.remove(service);
+            }
+        }
+        self.shunned.retain(|_, shunning| !shunning.is_empty());
+        for other in &after {
+            self.shunned.entry(other.clone()).or_default().insert(service.clone());
+        }
+        if before != after {
+            self.retry_blocked();
+        }
+    }
+
+    /// Gives the services that keep away from one, as that one is to keep away from them.
+    pub(crate) fn shunning(&self, service: &Name) -> Vec<Neighbor> {
+        let mut shunning = Vec::new();
+        for other in self.shunned.get(service).into_iter().flatten() {
+            let apart = self.services.get(other).into_iter().flat_map(|other| &other.placement.apart);
+            let own = apart.filter(|apart| apart.weight.is_none() && apart.service == *service);
+            shunning.extend(own.map(|apart| Neighbor { service: other.clone(), ..apart.clone() }));
+        }
+        shunning
     }
 
     /// Gives a generation larger than any that an id now free can have had.

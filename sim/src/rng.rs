@@ -24,6 +24,8 @@ pub(crate) enum Stream {
     Host(u32),
     /// When journals are played.
     Tapes,
+    /// Draws where the tasks of a scenario may lie.
+    Rules,
 }
 
 impl Stream {
@@ -36,6 +38,7 @@ impl Stream {
             Stream::SchedulerNet(index) => (4, index),
             Stream::Host(index) => (5, index),
             Stream::Tapes => (6, 0),
+            Stream::Rules => (7, 0),
         };
         (kind << 32) | u64::from(index)
     }

@@ -24,7 +24,7 @@ fn yaml(text: &str) -> Value {
             Yaml::Scalar { text, style: Style::Plain } => match text.as_str() {
                 "true" => json!(true),
                 "false" => json!(false),
-                text => text.parse::<u64>().map_or(json!(text), |number| json!(number)),
+                text => text.parse::<i64>().map_or(json!(text), |number| json!(number)),
             },
             Yaml::Seq(nodes) => nodes.iter().map(value).collect(),
             Yaml::Map(entries) => entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect(),

@@ -20,7 +20,7 @@ pub struct Placement {
     /// Services that its tasks belong beside.
     #[serde(skip_serializing_if = "is_default")]
     pub near: Vec<Neighbor>,
-    /// Services that its tasks keep away from.
+    /// Services that its tasks keep away from. Where that is required, those keep away from its tasks, too.
     #[serde(skip_serializing_if = "is_default")]
     pub apart: Vec<Neighbor>,
     /// How many of its tasks may be together.

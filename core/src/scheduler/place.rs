@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, Search, View};
 use crate::world::{Avoided, Blocked, GroupKey, HostView, Presence, World};
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -47,11 +48,7 @@ impl<'a> Candidate<'a> {
         definition: &'a TaskDefinition,
     ) -> Candidate<'a> {
         let policy = world.clusters.get(&key.0).map_or(Policy::default(), |cluster| cluster.policy);
-        let limit = alloc::vec![Limit { same: HOST_LABEL.into(), tasks: 1 }];
-        let need = match service.kind {
-            Kind::Service | Kind::Batch(_) => Need::of(definition, &service.placement, policy),
-            Kind::System => Need::of(definition, &Placement { limit, ..service.placement.clone() }, policy),
-        };
+        let need = Need::of(definition, &wishes(world, &key.1, service), policy);
         let others = need.neighbors().map(|service| crowd_of(world, service)).collect();
         let mut closed = closed_to(world, now, &key.1);
         closed.extend(world.promised_to_others(&key.1).filter_map(|(host, _)| world.fleet.find(host)));
@@ -175,6 +172,20 @@ impl<'a> Candidate<'a> {
         let promised = promised.next().map(|(_, service)| Obstacle::Promised(service.clone()));
         closed(self.now, host).into_iter().chain(ledger).chain(avoided).chain(promised).collect()
     }
+}
+
+/// Gives what a service says of its hosts, with what others say of it: who keeps away from a service is not come near by
+/// it either; and there is one task of a system service on a host.
+fn wishes<'a>(world: &World, name: &Name, service: &'a Service) -> Cow<'a, Placement> {
+    let mut wishes = Cow::Borrowed(&service.placement);
+    if service.kind == Kind::System {
+        wishes.to_mut().limit = alloc::vec![Limit { same: HOST_LABEL.into(), tasks: 1 }];
+    }
+    let shunning = world.shunning(name);
+    if !shunning.is_empty() {
+        wishes.to_mut().apart.extend(shunning);
+    }
+    wishes
 }
 
 /// Counts hosts by what is the matter with them, the most frequent first.

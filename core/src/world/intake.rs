@@ -247,6 +247,7 @@ impl World {
                     Kind::Service | Kind::Batch(_) => self.systems.remove(&name),
                 };
                 let before = self.services.insert(name.clone(), service.clone());
+                self.note_shunned(&name, before.as_deref(), Some(&service));
                 let before = before.iter().flat_map(|before| &before.moves);
                 let moved: BTreeSet<Name> =
                     before.chain(&service.moves).map(|placed| placed.id.clone()).collect();
@@ -382,7 +383,8 @@ impl World {
         match key {
             Key::Cluster(name) => self.put_cluster(&name, None),
             Key::Service(name) => {
-                self.services.remove(&name);
+                let before = self.services.remove(&name);
+                self.note_shunned(&name, before.as_deref(), None);
                 self.systems.remove(&name);
                 self.touch_service(&name);
             }

@@ -184,7 +184,7 @@ impl Batches {
                 found.blame("batch", format!("{} runs, and {name} is finished", task.id));
             }
             None if is_open && !record.stopped && waited(moved, A_TRY) => {
-                if let Some(host) = room::host_for(book, &record.task_name, record.task_version) {
+                if let Some(host) = room::host_for(book, record) {
                     found.blame(
                         "batch",
                         format!("{name} is not finished, and nothing of it runs; {host} has room"),

@@ -63,16 +63,12 @@ impl Check for Convergence {
             let floor = page.record.as_ref().map_or(0, |record| record.floor());
             let is_rolling = page.record.as_ref().is_some_and(|record| is_rolling(end.book, page, record));
             let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&page.healthy);
-            // Users may want more than there is, or more than what there is between others' tasks.
-            let is_cut_up = |record: &ServiceRecord| {
-                room::is_cut_up(end.book, &end.fit_hosts, (&record.task_name, record.task_version))
-            };
+            // Users may want more than there is, or than there is between others' tasks and on hosts they allow.
+            let is_cut_up = |record: &ServiceRecord| room::is_cut_up(end.book, &end.fit_hosts, record);
             let has_none = is_overbooked || page.record.as_ref().is_some_and(is_cut_up);
             let is_short = page.healthy < target && has_none;
             if is_short
-                && page.record.as_ref().is_none_or(|record| {
-                    room::host_for(end.book, &record.task_name, record.task_version).is_none()
-                })
+                && page.record.as_ref().is_none_or(|record| room::host_for(end.book, record).is_none())
             {
                 continue;
             }

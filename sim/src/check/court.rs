@@ -257,7 +257,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(ports::PortClaims),
         Box::new(brake::Brake::default()),
         Box::new(eligibility::Eligibility),
-        Box::new(rules::Rules),
+        Box::new(rules::Rules::default()),
         Box::new(bound::Bound::default()),
         Box::new(system::System),
         Box::new(batch::Batches::default()),

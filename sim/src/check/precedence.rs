@@ -70,6 +70,7 @@ fn somebody<'a>(book: &'a Book, record: &ServiceRecord) -> Option<&'a TaskRecord
     let mut makes_room = spared.filter(|task| {
         let Some(page) = book.hosts.get(&task.host) else { return false };
         room::is_open(book, definition, page)
+            && page.registration.as_ref().is_some_and(|has| room::is_allowed(book, record, (&task.host, has)))
             && !book.issued_to(&task.host).any(|other| other.makes_room_for.is_some())
             && room::has_room(book, definition, (&task.host, page), &[task])
     });

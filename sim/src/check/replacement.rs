@@ -56,9 +56,7 @@ impl Replacement {
             // What fits nowhere is left alone: its host may yet come back.
             let fits = |twin: &TaskRecord| {
                 let record = book.services.get(&twin.service).and_then(|page| page.record.as_ref());
-                record.is_none_or(|record| {
-                    room::host_for(book, &record.task_name, record.task_version).is_some()
-                })
+                record.is_none_or(|record| room::host_for(book, record).is_some())
             };
             let left = page
                 .twins

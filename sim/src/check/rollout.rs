@@ -78,8 +78,7 @@ impl Check for Rollouts {
             );
             // What fits nowhere says so, and waits.
             let is_short = page.is_some_and(|page| page.issued.len() < record.target() as usize);
-            let waits =
-                is_short && room::host_for(end.book, &record.task_name, record.task_version).is_none();
+            let waits = is_short && room::host_for(end.book, record).is_none();
             if lasting > bound && !waits {
                 let what = format!(
                     "the rollout of {service} version {} has gone on for {lasting}",

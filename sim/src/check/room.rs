@@ -3,36 +3,58 @@
 
 use super::Book;
 use super::page::HostPage;
-use super::record::{DefinitionRecord, TaskRecord, Text};
+use super::record::{DefinitionRecord, RegistrationRecord, ServiceRecord, TaskRecord, Text};
+use super::rules::Around;
 use callboard_core::machine::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a host must have been heard of to count.
 const SETTLED: Span = Span::secs(30);
 
-/// Finds a host that could take a task of this version. One on which room is being made is for somebody else.
-pub(super) fn host_for<'a>(book: &'a Book, task: &Text, version: u32) -> Option<&'a Text> {
-    let definition = book.definitions.get(&(task.clone(), version))?;
+/// Finds a host that could take a task of the version that a service wants. One on which room is being made is for somebody
+/// else.
+pub(super) fn host_for<'a>(book: &'a Book, wanted: &ServiceRecord) -> Option<&'a Text> {
+    let definition = definition(book, wanted)?;
     let promised = |host: &Text| book.issued_to(host).any(|task| task.makes_room_for.is_some());
     let fits = |host: &Text, page: &HostPage| {
-        is_open(book, definition, page) && !promised(host) && has_room(book, definition, (host, page), &[])
+        is_open(book, definition, page)
+            && !promised(host)
+            && has_room(book, definition, (host, page), &[])
+            && page.registration.as_ref().is_some_and(|has| is_allowed(book, wanted, (host, has)))
     };
     book.hosts.iter().find(|(host, page)| fits(host, page)).map(|(host, _)| host)
 }
 
-/// Tells whether what is issued to these hosts leaves no room for one more on any of them, whatever ledgers hold: what a
-/// fleet has in all may be cut into pieces that are too small.
-pub(super) fn is_cut_up(book: &Book, hosts: &[Text], (task, version): (&Text, u32)) -> bool {
-    let Some(definition) = book.definitions.get(&(task.clone(), version)) else { return false };
+/// Tells whether what is issued to these hosts leaves no room for one more on any of them that the service allows, whatever
+/// ledgers hold: what a fleet has in all may be cut into pieces that are too small.
+pub(super) fn is_cut_up(book: &Book, hosts: &[Text], wanted: &ServiceRecord) -> bool {
+    let Some(definition) = definition(book, wanted) else { return false };
     let fits = |host: &Text| {
         let Some(has) = book.hosts.get(host).and_then(|page| page.registration.as_ref()) else {
             return false;
         };
-        let memory: u64 = book.issued_to(host).map(|task| task.memory).sum();
-        let cpu_units: u64 = book.issued_to(host).map(|task| task.cpu_units).sum();
-        memory + definition.memory <= has.memory && cpu_units + definition.cpu_units <= has.cpu_units
+        let held = |of: &dyn Fn(&TaskRecord) -> u64| book.issued_to(host).map(|task| of(task)).sum::<u64>();
+        let counted = definition.resources.iter().all(|(name, needed)| {
+            let held = held(&|task| task.resources.get(name).copied().unwrap_or(0));
+            held + needed <= has.resources.get(name).copied().unwrap_or(0)
+        });
+        counted
+            && held(&|task| task.memory) + definition.memory <= has.memory
+            && held(&|task| task.cpu_units) + definition.cpu_units <= has.cpu_units
+            && (definition.disk == 0 || held(&|task| task.disk) + definition.disk <= has.disk)
+            && is_allowed(book, wanted, (host, has))
     };
     !hosts.iter().any(fits)
+}
+
+fn definition<'a>(book: &'a Book, wanted: &ServiceRecord) -> Option<&'a DefinitionRecord> {
+    book.definitions.get(&(wanted.task_name.clone(), wanted.task_version))
+}
+
+/// Tells whether what a service says of its hosts, and others of it, allows one more of its tasks on one.
+pub(super) fn is_allowed(book: &Book, wanted: &ServiceRecord, host: (&Text, &RegistrationRecord)) -> bool {
+    let around = Around { book, left: &[], found: &BTreeSet::new(), by: None };
+    around.forbids(wanted, host, 1).is_none() && around.shunned(&wanted.name, host.0).is_none()
 }
 
 /// Tells whether something of this definition may come to a host, if there is room.

@@ -129,7 +129,12 @@ fn judge_hosts(end: &End<'_>, record: &ServiceRecord, found: &mut Findings) {
         let definition = book.definitions.get(&(record.task_name.clone(), record.task_version));
         let has_room = || {
             definition.is_some_and(|definition| {
-                room::is_open(book, definition, page) && room::has_room(book, definition, (host, page), &[])
+                room::is_open(book, definition, page)
+                    && room::has_room(book, definition, (host, page), &[])
+                    && page
+                        .registration
+                        .as_ref()
+                        .is_some_and(|has| room::is_allowed(book, record, (host, has)))
             })
         };
         // One that is issued and does not become healthy has its room already.

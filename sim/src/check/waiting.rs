@@ -43,7 +43,7 @@ impl Waiting {
         let due = |since: &Time| book.now.since((*since).max(book.calm_from)) > bound;
         let place = |service: &Text| {
             let record = book.services.get(service)?.record.as_ref()?;
-            room::host_for(book, &record.task_name, record.task_version)
+            room::host_for(book, record)
         };
         let mut settled = Vec::new();
         for (service, since) in self.short.iter().filter(|(_, since)| due(since)) {

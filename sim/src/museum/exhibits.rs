@@ -146,6 +146,8 @@ pub enum Bug {
     DeafToEnds,
     /// The agent takes every end for a good one.
     TrustsEnds,
+    /// The scheduler does not read what a service asks of its hosts.
+    ForgetsRules,
     /// The scheduler takes an exclusive service for any other.
     SharesExclusive,
     /// The scheduler does not hear that a start took down an agent.
@@ -293,6 +295,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::SamePort, "S10", QUIET),
     show(Bug::PlacesOnDrained, "S11", DRAIN_AND_GROW),
     show(Bug::PlacesUnasked, "S11", DRAIN_UNHEARD),
+    show(Bug::ForgetsRules, "S11", QUIET),
     show(Bug::ExceedsMax, "S12", ROLL),
     show(Bug::SameGeneration, "S13", REFILL),
     show(Bug::IgnoresMin, "S14", ROLL),
@@ -397,9 +400,13 @@ generate:
 - {prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}
 - {prefix: lesser-, tasks: 4, min: 1, max: 5, memory: 100, cluster: other, priority: 20}
 - {prefix: lone-, tasks: 1, min: 0, max: 1, exclusive: true, memory: 100, cluster: other}
-clusters: [{name: main, services: [web], policy: binpack}]
-services: [{name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}]
+clusters: [{name: main, services: [web], policy: binpack}, {name: strict, services: [choosy]}]
+services:
+- {name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}
+- {name: choosy, task_name: choosy, task_version: 1, desired: 2, min: 0, max: 3,
+   placement: {require: [{label: host, not_equals: host-0001}], limit: [{tasks: 1}]}}
 task_definitions:
+- {name: choosy, version: 1, memory: 100, containers: [{name: it, type: bash, executor: {start: [exec serve]}}]}
 - {name: web, version: 1, provide_port: true, memory: 2000, cpu_units: 100,
    containers: [{name: web, type: bash, executor: {start: [exec serve]}}],
    checks: [{tcp: 127.0.0.1, add_provided_port: true, interval: 5s, timeout: 1s}]}

@@ -144,6 +144,7 @@ fn overhear(mutant: &mut Mutant, changes: &mut Vec<Change>) {
 /// Alters what a scheduler sees of one key.
 fn sees(mutant: &mut Mutant, entry: &mut Entry) {
     mistake_batch(mutant.bug, entry);
+    misjudges(mutant.bug, entry);
     let service = "config/services/web";
     let raise = |value: &mut Value, by: u64| *value = (value.as_u64().unwrap_or(0) + by).into();
     match (mutant.bug, entry.key.as_str()) {
@@ -165,9 +166,6 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
             rewrite_entry(entry, service, |web| web["min_healthy_time"] = "0s".into());
         }
         (bug @ (Bug::CountsSystem | Bug::HurriesSystem), _) => mistake_system(bug, entry),
-        (bug @ (Bug::SharesExclusive | Bug::TakesRoomUnasked | Bug::Arrogant | Bug::Modest), _) => {
-            misjudges(bug, entry);
-        }
         (Bug::MovesAll, _) => moves_all(&mut mutant.good, entry),
         (Bug::ForgetsBlame, _) => rewrite_entry(entry, "status/", |status| status["blamed"] = 0.into()),
         (Bug::IgnoresFix, _) => rewrite_entry(entry, service, |web| web["task_version"] = 1.into()),
@@ -246,12 +244,15 @@ fn mistake_batch(bug: Bug, entry: &mut Entry) {
     }
 }
 
-/// Alters who is how important, who must be alone, and who may take the room of others.
+/// Alters who is how important, who must be alone or elsewhere, and who may take the room of others.
 fn misjudges(bug: Bug, entry: &mut Entry) {
     let asks = |may: bool| move |service: &mut Value| service["preempt"] = may.into();
     let is_worth = |priority: u8| move |task: &mut Value| task["priority"] = priority.into();
     if bug == Bug::SharesExclusive {
         rewrite_entry(entry, "config/services/", |it| it["exclusive"] = false.into());
+    }
+    if bug == Bug::ForgetsRules {
+        rewrite_entry(entry, "config/services/", |it| it["placement"] = json!({}));
     }
     if bug == Bug::TakesRoomUnasked {
         rewrite_entry(entry, "config/services/bystander-001", asks(true));

@@ -5,6 +5,7 @@
 
 mod faults;
 mod fleet;
+mod rules;
 
 use super::Scenario;
 use crate::rng::{Chance, Stream};
@@ -97,7 +98,9 @@ pub fn draw(profile: Profile, seed: u64) -> Scenario {
     let size = profile.size();
     let hosts = number(chance.between(size.hosts.0, size.hosts.1));
     let desired = fleet::services(&mut chance, hosts, &size);
-    world(chance, profile, (hosts, &desired), seed)
+    let mut scenario = world(chance, profile, (hosts, &desired), seed);
+    rules::draw(&mut Chance::new(seed, Stream::Rules), &mut scenario);
+    scenario
 }
 
 /// Draws faults, and a fleet that is large enough, around a configuration. Versions that no service of it runs may be bad

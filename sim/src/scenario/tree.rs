@@ -152,11 +152,12 @@ fn tree<'a, S: Serializer, T: Serialize>(
     match &tree.value {
         Value::Null => serializer.serialize_unit(),
         Value::Scalar { text, style: Style::Quoted } => serializer.serialize_str(text),
-        Value::Scalar { text, style: Style::Plain } => match (text.as_str(), text.parse()) {
-            ("true", _) => serializer.serialize_bool(true),
-            ("false", _) => serializer.serialize_bool(false),
-            (_, Ok(number)) => serializer.serialize_u64(number),
-            (_, Err(_)) => serializer.serialize_str(text),
+        Value::Scalar { text, style: Style::Plain } => match (text.as_str(), text.parse(), text.parse()) {
+            ("true", ..) => serializer.serialize_bool(true),
+            ("false", ..) => serializer.serialize_bool(false),
+            (_, Ok(number), _) => serializer.serialize_u64(number),
+            (_, _, Ok(number)) => serializer.serialize_i64(number),
+            (..) => serializer.serialize_str(text),
         },
         Value::Seq(nodes) => {
             let mut seq = serializer.serialize_seq(Some(nodes.len()))?;

@@ -79,10 +79,7 @@ impl Sometimes {
     /// Takes in what a machine tells its operator.
     pub(crate) fn noted(&mut self, note: &Note) {
         let point = match note {
-            Note::Placed { why, .. } => ["spread", "binpack", "adopted"]
-                .iter()
-                .zip(["placed: spread", "placed: binpack", "placed: adopted"])
-                .find_map(|(word, point)| why.starts_with(word).then_some(point)),
+            Note::Placed { why, .. } => by_word(why, &PLACED),
             Note::StopOrdered { why, .. } => Some(stop(why)),
             Note::RolloutStarted { .. } => Some("rollout: started"),
             Note::RolloutDone { .. } | Note::Completed { .. } => Some("rollout: done"),
@@ -191,6 +188,15 @@ fn life_step(phases: (Option<Step>, Step)) -> Option<&'static str> {
         | (Step::Dead | Step::Failed | Step::Completed, _) => None,
     }
 }
+
+/// The words by which each policy says why a host was chosen.
+const PLACED: [(&str, &str); 5] = [
+    ("adopted:", "placed: adopted"),
+    ("spread:", "placed: spread"),
+    ("binpack:", "placed: binpack"),
+    ("round_robin:", "placed: round robin"),
+    ("e_pvm:", "placed: e_pvm"),
+];
 
 fn stop(why: &StopReason) -> &'static str {
     match why {
