@@ -8,6 +8,7 @@ mod change;
 mod cli;
 mod data_dir;
 mod demo;
+mod docker;
 mod doctor;
 mod drive;
 mod events;

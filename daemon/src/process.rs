@@ -3,6 +3,7 @@
 use crate::announce::Announced;
 use crate::api::{self, Api, LocalAgent};
 use crate::data_dir::DataDir;
+use crate::docker::DockerArgs;
 use crate::drive::{AgentDriver, Clock, Kept, SchedulerDriver, Told};
 use crate::events::Events;
 use crate::hollow;
@@ -49,6 +50,7 @@ pub(crate) struct AgentPart {
     /// Held before the store is opened: who is second here shall be told of this, not of the store.
     pub(crate) data_dir: DataDir,
     pub(crate) executors: Vec<String>,
+    pub(crate) docker: DockerArgs,
     pub(crate) host: HostArgs,
     pub(crate) ttl: Span,
     /// So many hollow agents instead of a real one.
@@ -358,6 +360,9 @@ fn executors(part: &AgentPart) -> Result<ByKind> {
             settings.path = format!("{}:{}", dir.display(), settings.path);
         }
         kinds.insert("bash", Arc::new(bash::Bash::open(settings)?));
+    }
+    if part.executors.iter().any(|kind| kind == "docker") {
+        kinds.insert("docker", part.docker.executor(part.data_dir.path(), &part.host.address)?);
     }
     Ok(ByKind::new(kinds))
 }

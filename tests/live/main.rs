@@ -3,9 +3,9 @@
 
 mod codes;
 mod commands;
+mod docker;
 mod drain;
 mod files;
-
 mod hollow;
 mod instances;
 mod kinds;

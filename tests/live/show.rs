@@ -27,7 +27,8 @@ fn binary() -> PathBuf {
 pub(crate) fn program() -> Command {
     let mut command = Command::new(binary());
     let ours = |name: &str| {
-        ["CALLBOARD_", "CONSUL_", "ETCDCTL_"].iter().any(|own| name.starts_with(own)) || name == "RUST_LOG"
+        ["CALLBOARD_", "CONSUL_", "DOCKER_", "ETCDCTL_"].iter().any(|own| name.starts_with(own))
+            || name == "RUST_LOG"
     };
     for (name, _) in std::env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
         command.env_remove(name);
@@ -149,7 +150,8 @@ impl Show {
         self.path().join("data")
     }
 
-    fn log(&self) -> PathBuf {
+    /// The file that the daemon writes to.
+    pub(crate) fn log(&self) -> PathBuf {
         self.path().join("daemon.log")
     }
 

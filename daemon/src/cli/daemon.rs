@@ -4,6 +4,7 @@ use super::apply::read;
 use super::events::line;
 use super::out;
 use crate::data_dir::{self, DataDir};
+use crate::docker::{DockerArgs, EngineArgs};
 use crate::events::Events;
 use crate::host::HostArgs;
 use crate::journal::JournalArgs;
@@ -39,9 +40,10 @@ pub(crate) struct AgentOptions {
     /// Directory for this agent's own things: its identity, what its tasks run in, their logs
     #[arg(long, value_name = "DIR", env = "CALLBOARD_DATA_DIR", default_value = "/var/lib/callboard")]
     data_dir: PathBuf,
-    /// What may run tasks here: bash (no isolation: tasks run as the user of this process); may be given several times
+    /// What may run tasks here: docker, bash (no isolation: tasks run as the user of this process); may be given several
+    /// times
     #[arg(long = "executor", value_name = "KIND", env = "CALLBOARD_EXECUTORS", value_delimiter = ',',
-          value_parser = ["bash"])]
+          value_parser = ["bash", "docker"])]
     executors: Vec<String>,
     /// Stop this host's tasks when the daemon ends; without it they go on running, for the next start to take over
     #[arg(long)]
@@ -52,6 +54,8 @@ pub(crate) struct AgentOptions {
     host_ttl: Span,
     #[command(flatten)]
     host: HostArgs,
+    #[command(flatten)]
+    docker: DockerArgs,
 }
 
 /// What a daemon with a scheduler is told.
@@ -70,7 +74,8 @@ pub(crate) struct SchedulerOptions {
 /// Run a whole cluster in this one process: store, scheduler, an agent for this machine, and the API on loopback
 ///
 /// Applies the files, stays in the foreground and shows what happens. Ctrl-C stops the tasks it started; with --keep they
-/// go on running, and the next `callboard dev` takes them over. The state is kept in the data directory.
+/// go on running, and the next `callboard dev` takes them over. The state is kept in the data directory. Tasks may be
+/// of type bash, and of type docker where an engine answers.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  callboard dev examples/hello-world.yml\n  callboard dev --keep --data-dir ./state web.yml"
@@ -88,6 +93,8 @@ pub(crate) struct DevArgs {
     api: ApiArgs,
     #[command(flatten)]
     host: HostArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
     #[command(flatten)]
     journal: JournalArgs,
 }
@@ -159,9 +166,11 @@ pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> 
     }
     let wanted = write::read_files(files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])))?;
     let dir = args.data_dir.unwrap_or_else(data_dir::for_dev);
+    let (executors, told) = of_dev(&args.engine).await;
     let agent = AgentPart {
         data_dir: DataDir::open(&dir)?,
-        executors: vec!["bash".into()],
+        executors,
+        docker: DockerArgs::of_dev(args.engine),
         host: args.host,
         ttl: DEV_TTL,
         hollow: None,
@@ -177,7 +186,7 @@ pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> 
         journal: args.journal.place(Some(&dir), 2),
     };
     let process = Process::start(parts).await?;
-    greet(&process, &dir, args.api.bind);
+    greet(&process, &dir, args.api.bind, &told);
     let shown = tokio::spawn(show(Arc::clone(process.events())));
     let applied = if files.is_empty() { Ok(()) } else { apply_files(&process, &wanted).await };
     if let Err(error) = applied {
@@ -203,7 +212,18 @@ async fn apply_files(
     Ok(())
 }
 
-fn greet(process: &Process, dir: &Path, bind: SocketAddr) {
+/// Tells what may run tasks on a developer's machine, and in words which it is.
+async fn of_dev(engine: &EngineArgs) -> (Vec<String>, String) {
+    let bash = "bash, as you";
+    match engine.look().await {
+        Ok((what, _)) => (vec!["bash".into(), "docker".into()], format!("{bash}; docker: {what}")),
+        Err(_) => {
+            (vec!["bash".into()], format!("{bash}; no docker engine answers at {}", engine.docker_host))
+        }
+    }
+}
+
+fn greet(process: &Process, dir: &Path, bind: SocketAddr, executors: &str) {
     let address = process.address();
     let option =
         if bind.to_string() == API_DEFAULT { String::new() } else { format!(" --api http://{address}") };
@@ -211,6 +231,7 @@ fn greet(process: &Process, dir: &Path, bind: SocketAddr) {
     out::line(&format!("  host  {}", process.host().unwrap_or_default()));
     out::line(&format!("  API   http://{address}/v1/status"));
     out::line(&format!("  data  {}", dir.display()));
+    out::line(&format!("  tasks {executors}"));
     out::line(&format!("  try   callboard{option} status    (in another terminal; Ctrl-C here ends it)"));
     out::line("");
 }
@@ -233,12 +254,13 @@ async fn show(events: Arc<Events>) {
 fn agent_part(options: AgentOptions, hollow: Option<u32>) -> Result<AgentPart> {
     if options.executors.is_empty() && hollow.is_none() {
         tracing::warn!(
-            "no executor is enabled, so this host can run no task; enable one with --executor bash"
+            "no executor is enabled, so this host can run no task; enable one with --executor docker or --executor bash"
         );
     }
     Ok(AgentPart {
         data_dir: DataDir::open(&options.data_dir)?,
         executors: options.executors,
+        docker: options.docker,
         host: options.host,
         ttl: options.host_ttl,
         hollow,

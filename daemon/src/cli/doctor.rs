@@ -1,7 +1,8 @@
-//! Examines the store directly, and a daemon where one answers.
+//! Examines the store directly, and a daemon and a Docker Engine where they answer.
 
 use super::client::Client;
 use super::out::{self, Format};
+use crate::docker::EngineArgs;
 use crate::doctor::{Finding, Level, examine};
 use crate::problem::{Kind, Problem};
 use crate::storage::StoreArgs;
@@ -10,7 +11,8 @@ use anyhow::Result;
 
 /// Check that the store is fit for its work, and that what is in it makes sense; says what to do about what is not
 ///
-/// Asks the store directly, so no daemon is needed; one that answers at --api is looked at as well. Nothing is written.
+/// Asks the store directly, so no daemon is needed; one that answers at --api is looked at as well, and so is the Docker
+/// Engine of this machine. Nothing is written.
 /// Exit code 0 when all is well or only warned of, 3 when something is wrong, 1 when the store cannot be asked.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -19,6 +21,8 @@ use anyhow::Result;
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 pub(crate) async fn doctor(client: &Client, args: &DoctorArgs, format: Format) -> Result<()> {
@@ -28,6 +32,7 @@ pub(crate) async fn doctor(client: &Client, args: &DoctorArgs, format: Format) -
         Problem::away(format!("{}: {error}", opened.name)).hint("is it running, and is --store where it is?")
     })?;
     findings.push(daemon(client, &opened.name).await);
+    findings.extend(args.engine.findings().await);
     findings.sort_by_key(|finding| finding.level);
     tell(&findings, format)?;
     match findings.iter().filter(|finding| finding.level == Level::Wrong).count() {

@@ -123,7 +123,8 @@ mod tests {
         let file = dir.path().join("config.json");
         assert_eq!(find(&file, "docker.io"), Ok(None));
         let text = r#"{"auths": {"https://index.docker.io/v1/": {"auth": "bWU6c2VjcmV0Og=="},
-            "https://r.example/v2/": {"auth": "YTpi"}, "r.example:5000": {"identitytoken": "t"}, "broken": {"auth": "%"}, "empty": {}},
+            "https://r.example/v2/": {"auth": "YTpi"},
+            "r.example:5000": {"identitytoken": "t"}, "broken": {"auth": "%"}, "empty": {}},
             "credHelpers": {"other.example": "pass"}}"#;
         std::fs::write(&file, text).unwrap();
         let user = |registry: &str| {

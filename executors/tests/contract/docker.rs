@@ -223,7 +223,7 @@ async fn what_cannot_be_started_leaves_nothing() {
     for (number, (wanted, expect)) in [
         (missing, "image 127.0.0.1:1/no/such:7 is not on this host and cannot be pulled: "),
         (command, "cannot start container main: the docker engine says: "),
-        (port, "cannot start container main: the docker engine says: "),
+        (port, "address already in use"),
     ]
     .into_iter()
     .enumerate()
