@@ -27,7 +27,7 @@ mod perform;
 mod quote;
 
 pub use by_kind::ByKind;
-pub use perform::perform;
+pub use perform::Performer;
 use quote::quote;
 
 use async_trait::async_trait;

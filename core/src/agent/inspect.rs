@@ -193,7 +193,7 @@ impl Agent {
                 (None, Some(local)) => {
                     let is_over = matches!(local.state, State::Over(_));
                     let is_past = (run.generation, run.attempt) < (local.generation(), local.attempt);
-                    if !is_past && !(is_over && local.is_at(&run)) {
+                    if !(is_past || is_over && local.is_at(&run)) {
                         continue;
                     }
                     let like = local.clone();

@@ -11,7 +11,7 @@ use callboard_core::machine::Machine;
 use callboard_core::registry;
 use callboard_core::store::Reply;
 use callboard_core::work::Report;
-use callboard_executors::{Executor, perform};
+use callboard_executors::{Executor, Performer};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,10 +39,10 @@ pub(crate) struct AgentDriver {
     journal: Option<Journal<Agent>>,
     clock: Clock,
     events: Arc<Events>,
-    executor: Arc<dyn Executor>,
+    performer: Performer,
     line: Line,
     replies: UnboundedReceiver<Reply>,
-    reports: (UnboundedSender<Report>, UnboundedReceiver<Report>),
+    reports: UnboundedReceiver<Report>,
     registry: Option<Arc<ConsulRegistry>>,
     registered: (UnboundedSender<registry::Reply>, UnboundedReceiver<registry::Reply>),
     told: UnboundedReceiver<Told>,
@@ -72,7 +72,8 @@ impl AgentDriver {
         let (line, replies) = Line::new(store);
         let (sender, told) = unbounded_channel();
         let machine = Agent::new(settings);
-        let (reports, registered) = (unbounded_channel(), unbounded_channel());
+        let (reporter, reports) = unbounded_channel();
+        let (performer, registered) = (Performer::new(executor, reporter), unbounded_channel());
         let (seen, changed) = watch::channel(seen_by(&machine));
         if let Some(file) = kept.seen_file {
             drop(tokio::spawn(keep_seen(changed, file)));
@@ -82,7 +83,7 @@ impl AgentDriver {
             journal: kept.journal.map(Journal::begin),
             clock,
             events,
-            executor,
+            performer,
             line,
             replies,
             reports,
@@ -103,7 +104,7 @@ impl AgentDriver {
                     Told::Shutdown { keep } => Input::Shutdown { keep },
                 },
                 Some(reply) = self.replies.recv() => Input::Store(reply),
-                Some(report) = self.reports.1.recv() => Input::Work(report),
+                Some(report) = self.reports.recv() => Input::Work(report),
                 Some(reply) = self.registered.1.recv() => Input::Registry(reply),
                 () = self.clock.until(self.machine.wake_at()) => Input::Wake,
             };
@@ -119,8 +120,7 @@ impl AgentDriver {
             match effect {
                 Effect::Store(request) => self.line.send(request),
                 Effect::Work(order) => {
-                    let work = perform(Arc::clone(&self.executor), order, self.reports.0.clone());
-                    drop(tokio::spawn(work));
+                    drop(tokio::spawn(self.performer.clone().perform(order)));
                 }
                 Effect::Registry(request) => self.inquire(request),
                 Effect::Note(note) => self.events.note("agent", &note),

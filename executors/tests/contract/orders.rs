@@ -7,7 +7,7 @@ use callboard_core::machine::Span;
 use callboard_core::model::{Bash as Settled, Container, Docker, Executor as Kind};
 use callboard_core::work::{Exit, Order, Report, Spec};
 use callboard_executors::fake::{Behaviour, Fake};
-use callboard_executors::{ByKind, Executor, perform};
+use callboard_executors::{ByKind, Executor, Performer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -21,7 +21,8 @@ async fn each_order_is_answered_by_its_report() {
     let bench = FakeBench::new().unwrap();
     let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
     let (sender, mut reports) = unbounded_channel();
-    let order = |order| perform(executor.clone(), order, sender.clone());
+    let performer = Performer::new(executor, sender);
+    let order = |order| performer.clone().perform(order);
     order(Order::Start(spec.clone())).await;
     assert_eq!(next(&mut reports).await, Report::Started(spec.run(), Ok(())));
     order(Order::Check { spec: spec.clone(), check: 0 }).await;
@@ -42,15 +43,21 @@ async fn each_order_is_answered_by_its_report() {
 }
 
 #[tokio::test]
-async fn what_is_found_alive_is_waited_for() {
+async fn what_is_found_alive_is_waited_for_once() {
     let bench = BashBench::plain().unwrap();
-    let spec = bench.spec(Behaves::Exits(2));
+    let spec = bench.spec(Behaves::Runs);
     bench.executor().start(&spec).await.unwrap();
     let (sender, mut reports) = unbounded_channel();
-    perform(bench.restarted(), Order::Inspect, sender).await;
-    assert!(matches!(next(&mut reports).await, Report::Inspected(Ok(_))));
-    let exit = Exit { code: Some(2), ..EXIT };
+    let performer = Performer::new(bench.restarted(), sender);
+    for _ in 0..3 {
+        performer.clone().perform(Order::Inspect).await;
+        assert!(matches!(next(&mut reports).await, Report::Inspected(Ok(_))));
+    }
+    drop(performer);
+    bench.executor().stop(&spec.run(), GRACE).await.unwrap();
+    let exit = Exit { signal: Some(15), ..EXIT };
     assert_eq!(next(&mut reports).await, Report::Exited(spec.run(), exit));
+    assert_eq!(within(10, "the end of reports", reports.recv()).await, None, "it was waited for by one");
 }
 
 fn mixed() -> Arc<Spec> {
