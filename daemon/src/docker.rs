@@ -2,6 +2,7 @@
 
 use crate::doctor::Finding;
 use anyhow::Result;
+use callboard_core::machine::Span;
 use callboard_executors::Executor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub(crate) struct DockerArgs {
     /// A directory that docker tasks may mount, with all below it; may be given several times
     #[arg(long, value_name = "DIR", env = "CALLBOARD_DOCKER_VOLUMES", value_delimiter = ',')]
     docker_volumes: Vec<PathBuf>,
+    /// How long to keep an image that was pulled for tasks when none wants it any more and no container has it
+    #[arg(long, value_name = "TIME", default_value = "168h", value_parser = Span::parse)]
+    docker_image_keep: Span,
     /// Let docker tasks use the network of this host, by the flag --net=host
     #[arg(long)]
     docker_host_network: bool,
@@ -32,7 +36,8 @@ pub(crate) struct DockerArgs {
 impl DockerArgs {
     /// Gives what a developer's own machine allows: his tasks run as he does anyway.
     pub(crate) fn of_dev(engine: EngineArgs) -> DockerArgs {
-        DockerArgs { engine, docker_volumes: vec!["/".into()], docker_host_network: true }
+        let docker_image_keep = Span::secs(7 * 24 * 3600);
+        DockerArgs { engine, docker_volumes: vec!["/".into()], docker_image_keep, docker_host_network: true }
     }
 
     /// Makes the executor; the engine need not be there.
@@ -45,6 +50,7 @@ impl DockerArgs {
         let mut settings = Settings::new(data_dir.to_owned(), self.engine.docker_host.clone());
         settings.volumes.clone_from(&self.docker_volumes);
         settings.host_network = self.docker_host_network;
+        settings.image_keep = std::time::Duration::from_millis(self.docker_image_keep.0);
         settings.publish_at(address);
         Ok(Arc::new(Docker::open(settings)?))
     }

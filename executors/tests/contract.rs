@@ -28,8 +28,16 @@ mod docker;
 mod docker_bench;
 #[cfg(test)]
 #[cfg(feature = "docker")]
+#[path = "contract/docker_images.rs"]
+mod docker_images;
+#[cfg(test)]
+#[cfg(feature = "docker")]
 #[path = "contract/docker_outage.rs"]
 mod docker_outage;
 #[cfg(test)]
 #[path = "contract/orders.rs"]
 mod orders;
+#[cfg(test)]
+#[cfg(feature = "docker")]
+#[path = "contract/registry.rs"]
+mod registry;

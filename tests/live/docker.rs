@@ -81,9 +81,8 @@ fn a_docker_task_is_reached_killed_and_adopted() {
     assert!(greeting.contains("docker: docker engine "), "{greeting}");
     // One that ends is started again.
     let first = yard.show.instances().remove(0);
-    let victim = yard.berth.containers().into_iter();
-    let victim =
-        victim.filter(|one| one["Labels"]["callboard.task"] == first.id.as_str()).next().expect("it runs");
+    let mut victims = yard.berth.containers().into_iter();
+    let victim = victims.find(|one| one["Labels"]["callboard.task"] == first.id.as_str()).expect("it runs");
     let path = format!("/containers/{}/kill", victim["Id"].as_str().unwrap_or_default());
     drop(ask_docker(&yard.berth.host, "POST", &path, ""));
     until("it is back", SOON, || (yard.show.instances()[0].attempt > first.attempt).then_some(()));

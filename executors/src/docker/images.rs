@@ -3,8 +3,8 @@
 //!
 //! **Invariant:** an image that is here is never pulled again: what a tag means does not change under running tasks.
 
-use super::credentials;
 use super::engine::{Engine, Trouble};
+use super::{Settings, credentials};
 use crate::Failure;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
@@ -23,6 +23,10 @@ pub(super) struct Images {
     deadline: Duration,
     /// The file with credentials.
     credentials: Option<PathBuf>,
+    /// Where it is taken down what was pulled.
+    pub(super) dir: PathBuf,
+    /// How long what was pulled is kept that nobody wants.
+    pub(super) keep: Duration,
 }
 
 /// An image's name, taken apart.
@@ -53,8 +57,10 @@ impl<'a> Reference<'a> {
 }
 
 impl Images {
-    pub(super) fn new(deadline: Duration, credentials: Option<PathBuf>) -> Images {
-        Images { pulls: Mutex::default(), deadline, credentials }
+    /// Makes one that pulls nothing yet, and takes down in `dir` what it will have pulled.
+    pub(super) fn new(settings: &Settings, dir: PathBuf) -> Images {
+        let (deadline, keep) = (settings.pull_deadline, settings.image_keep);
+        Images { pulls: Mutex::default(), deadline, credentials: settings.credentials.clone(), dir, keep }
     }
 
     /// Sees to it that an image is here. May be given up at any time; a pull goes on for others.
@@ -70,7 +76,10 @@ impl Images {
         let name = image.to_string();
         let seen = engine.look(|client| async move { client.inspect_image(&name).await.map(drop) }).await;
         match seen {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                self.was_wanted(image, false);
+                return Ok(());
+            }
             Err(trouble) if trouble.is_absent() => {}
             Err(trouble) => return Err(trouble.doing(format_args!("image {image}"))),
         }
@@ -99,6 +108,9 @@ impl Images {
         let (image, platform) = (image.to_string(), platform.map(str::to_string));
         tokio::spawn(async move {
             let pulled = images.fetch(&engine, &image, platform.as_deref()).await;
+            if pulled.is_ok() {
+                images.was_wanted(&image, true);
+            }
             images.pulls.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             let _ = sender.send(Some(pulled));
         });

@@ -6,7 +6,7 @@
 //! end          how runs end: told to, by themselves, or cut off while they were started
 //! labels       which containers are ours        runs       what is known of a run
 //! create       what a container is made from    flags, ports, volumes    parts of that
-//! images       what is missing is pulled        credentials    for registries
+//! images       what is missing is pulled        credentials    for registries    sweep    what may go
 //! script       one command inside a task        output     what it wrote     measure    what it uses
 //! engine       the connection                   examine    what is wrong with it, for operators
 //! ```
@@ -28,6 +28,7 @@ mod ports;
 mod runs;
 mod script;
 mod start;
+mod sweep;
 mod volumes;
 
 pub use credentials::file_of_user;
@@ -46,8 +47,9 @@ use runs::{Group, Runs, Standing};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::time::Instant;
 use volumes::Allowed;
 
 /// What the docker executor may do and use.
@@ -68,6 +70,8 @@ pub struct Settings {
     pub patience: Duration,
     /// How long a pull may take.
     pub pull_deadline: Duration,
+    /// How long an image that was pulled is kept when no task wants it and no container has it.
+    pub image_keep: Duration,
     /// Size at which a container's output is rotated, in bytes; one older part is kept.
     pub log_bytes_max: u64,
     /// How many processes a container may have, where its flags do not say.
@@ -87,6 +91,7 @@ impl Settings {
             credentials: file_of_user(),
             patience: Duration::from_secs(20),
             pull_deadline: Duration::from_secs(900),
+            image_keep: Duration::from_secs(7 * 24 * 3600),
             log_bytes_max: 4 << 20,
             pids_max: 4096,
             address: None,
@@ -107,6 +112,8 @@ pub struct Docker {
     runs: Runs,
     allowed: Allowed,
     stopped: PathBuf,
+    /// When it was last looked for images that may go.
+    swept: Mutex<Option<Instant>>,
 }
 
 impl Docker {
@@ -123,8 +130,9 @@ impl Docker {
         settings.data_dir = settings.data_dir.canonicalize().map_err(cannot)?;
         let never = engine.socket().map(PathBuf::from).into_iter().chain([settings.data_dir.clone()]);
         let allowed = Allowed { below: settings.volumes.clone(), never: never.collect() };
-        let images = Arc::new(Images::new(settings.pull_deadline, settings.credentials.clone()));
-        Ok(Docker { settings, engine, images, runs: Runs::default(), allowed, stopped })
+        let images = Arc::new(Images::new(&settings, settings.data_dir.join("docker").join("images")));
+        let (runs, swept) = (Runs::default(), Mutex::default());
+        Ok(Docker { settings, engine, images, runs, allowed, stopped, swept })
     }
 
     /// Asks the engine what there is of one run, or of all.
@@ -209,6 +217,7 @@ impl Executor for Docker {
     }
 
     async fn usage(&self) -> Usage {
+        self.sweep_images();
         self.measure().await
     }
 

@@ -28,6 +28,11 @@ impl DockerBench {
         DockerBench { dir, host, executor, change }
     }
 
+    /// Another executor over the same, set up otherwise.
+    pub(crate) fn another(&self, change: impl Fn(&mut Settings)) -> Arc<dyn Executor> {
+        open(self.dir.path(), &self.host, change)
+    }
+
     /// Lists the containers that the engine holds of this bench.
     pub(crate) fn containers(&self) -> Vec<Value> {
         let agent = self.dir.path().canonicalize().unwrap();
@@ -50,7 +55,7 @@ pub(crate) fn id(container: &Value) -> &str {
     container["Id"].as_str().unwrap()
 }
 
-fn open(dir: &std::path::Path, host: &str, change: fn(&mut Settings)) -> Arc<dyn Executor> {
+fn open(dir: &std::path::Path, host: &str, change: impl Fn(&mut Settings)) -> Arc<dyn Executor> {
     let mut settings = Settings::new(dir.to_path_buf(), host.to_string());
     settings.publish_at("127.0.0.1");
     change(&mut settings);

@@ -1,0 +1,144 @@
+//! A registry of one image, on loopback, as an engine pulls from: open or with a password, prompt or hanging.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What the registry holds and how it behaves.
+pub(crate) struct Registry {
+    port: u16,
+    /// Content by path, with its type.
+    files: BTreeMap<String, (&'static str, Vec<u8>)>,
+    digest: String,
+    /// `Basic …`, where it wants a password.
+    password: Option<String>,
+    /// It takes requests and answers none.
+    pub(crate) hangs: AtomicBool,
+    /// How often its layer was sent.
+    pub(crate) layers: AtomicUsize,
+    /// What it was told of who asks.
+    pub(crate) asked_by: Mutex<Vec<String>>,
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// Makes a layer with a shell, unlike any other.
+fn layer(mark: &str) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("bin")).unwrap();
+    std::fs::copy("/bin/busybox", dir.path().join("bin/sh")).unwrap();
+    std::fs::write(dir.path().join("mark"), mark).unwrap();
+    let tar =
+        Command::new("tar").args(["-c", "--owner=0", "--group=0", "-C"]).arg(dir.path()).arg(".").output();
+    tar.unwrap().stdout
+}
+
+impl Registry {
+    /// Starts one. With a `password` it wants that, as `user:password` in base64.
+    pub(crate) fn start(password: Option<&str>) -> Arc<Registry> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let layer = layer(&format!("{} {port}", std::process::id()));
+        let config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/bin/sh", "-c", "echo pulled"]},
+            "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]}});
+        let config = config.to_string().into_bytes();
+        let part = |kind: &str, bytes: &[u8]| {
+            let media = format!("application/vnd.docker.{kind}");
+            json!({"mediaType": media, "size": bytes.len(), "digest": digest(bytes)})
+        };
+        const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST,
+            "config": part("container.image.v1+json", &config),
+            "layers": [part("image.rootfs.diff.tar.gzip", &layer)]});
+        let manifest = manifest.to_string().into_bytes();
+        let of_manifest = digest(&manifest);
+        let blob = |bytes: &[u8]| format!("/v2/app/blobs/{}", digest(bytes));
+        let files = BTreeMap::from([
+            ("/v2/".to_string(), ("application/json", b"{}".to_vec())),
+            ("/v2/app/manifests/7".to_string(), (MANIFEST, manifest.clone())),
+            (format!("/v2/app/manifests/{of_manifest}"), (MANIFEST, manifest)),
+            (blob(&config), ("application/octet-stream", config)),
+            (blob(&layer), ("application/octet-stream", layer)),
+        ]);
+        let registry = Arc::new(Registry {
+            port,
+            files,
+            digest: of_manifest,
+            password: password.map(|password| format!("Basic {password}")),
+            hangs: AtomicBool::new(false),
+            layers: AtomicUsize::new(0),
+            asked_by: Mutex::default(),
+        });
+        let serving = Arc::clone(&registry);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let serving = Arc::clone(&serving);
+                std::thread::spawn(move || serving.answer(stream));
+            }
+        });
+        registry
+    }
+
+    /// Names the image by its tag.
+    pub(crate) fn by_tag(&self) -> String {
+        format!("127.0.0.1:{}/app:7", self.port)
+    }
+
+    /// Names the image by its digest.
+    pub(crate) fn by_digest(&self) -> String {
+        format!("127.0.0.1:{}/app@{}", self.port, self.digest)
+    }
+
+    /// Names the registry.
+    pub(crate) fn name(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn answer(&self, mut stream: TcpStream) -> Option<()> {
+        let mut lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
+        // A greeting in TLS is none of these.
+        let request = lines.next()?;
+        let (method, rest) = request.split_once(' ')?;
+        let path = rest.split(' ').next()?;
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        let of = |name: &str| {
+            head.iter().find_map(|line| line.split_once(": ").filter(|(of, _)| of.eq_ignore_ascii_case(name)))
+        };
+        if let Some((_, who)) = of("Authorization") {
+            self.asked_by.lock().unwrap().push(who.to_string());
+        }
+        while self.hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        if self.password.is_some() && of("Authorization").map(|(_, who)| who) != self.password.as_deref() {
+            let refusal = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"r\"\r\nContent-Length: 0\r\n\
+                           Connection: close\r\n\r\n";
+            return stream.write_all(refusal.as_bytes()).ok();
+        }
+        let Some((kind, content)) = self.files.get(path) else {
+            return stream
+                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .ok();
+        };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nDocker-Content-Digest: {}\r\n\
+             Docker-Distribution-Api-Version: registry/2.0\r\nConnection: close\r\n\r\n",
+            content.len(),
+            digest(content)
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        if method == "GET" {
+            self.layers.fetch_add(usize::from(content.len() > 100_000), Ordering::Relaxed);
+            stream.write_all(content).ok()?;
+        }
+        Some(())
+    }
+}
