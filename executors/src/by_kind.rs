@@ -4,7 +4,8 @@
 //! **Invariant:** which executors hold a part of a run follows from its specification alone, so that a part that
 //! never came to be counts as ended instead of being forgotten.
 
-use crate::{EXIT_UNSEEN, Executor, Failure};
+use crate::exec::choose;
+use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
 use callboard_core::machine::Span;
 use callboard_core::model::Usage;
@@ -56,6 +57,14 @@ impl ByKind {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(run).cloned()
     }
 
+    /// Tells what a run was made of, and learns it where that is not known, as after a restart.
+    async fn known(&self, run: &Run) -> Option<Arc<Spec>> {
+        if self.spec(run).is_none() {
+            let _ = self.inspect().await;
+        }
+        self.spec(run)
+    }
+
     fn remember(&self, spec: &Arc<Spec>) {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.run(), Arc::clone(spec));
     }
@@ -93,11 +102,7 @@ impl Executor for ByKind {
     }
 
     async fn exited(&self, run: &Run) -> Exit {
-        if self.spec(run).is_none() {
-            // Learns what it was made of, as after a restart.
-            let _ = self.inspect().await;
-        }
-        let Some(spec) = self.spec(run) else { return EXIT_UNSEEN };
+        let Some(spec) = self.known(run).await else { return EXIT_UNSEEN };
         let Ok(parts) = self.parts(&spec) else { return EXIT_UNSEEN };
         if parts.is_empty() {
             return EXIT_UNSEEN;
@@ -154,6 +159,13 @@ impl Executor for ByKind {
             }
         }
         Err(failure)
+    }
+
+    async fn exec(&self, run: &Run, exec: Exec) -> Result<i32, Failure> {
+        let spec = self.known(run).await.ok_or_else(|| Failure("the task does not run".to_string()))?;
+        let containers = spec.definition.containers.iter();
+        let kinds = containers.map(|container| (container, container.executor.kind()));
+        self.part(choose(kinds, exec.container.as_deref())?)?.exec(run, exec).await
     }
 
     async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 //!
 //! Time is tokio's, so a test that pauses the clock runs at once.
 
-use crate::{EXIT_UNSEEN, Executor, Failure};
+use crate::{EXIT_UNSEEN, Exec, Executor, Failure, Said};
 use async_trait::async_trait;
 use callboard_core::machine::Span;
 use callboard_core::model::{Check, Usage};
@@ -246,6 +246,19 @@ impl Executor for Fake {
         let spec = spec.ok_or_else(|| Failure(format!("there is no such run of task {}", run.id)))?;
         let output = self.behaviour(Some(spec)).output.into_bytes();
         Ok(output[output.len().saturating_sub(bytes_max)..].to_vec())
+    }
+
+    /// The program gives back what it reads.
+    async fn exec(&self, run: &Run, mut exec: Exec) -> Result<i32, Failure> {
+        if !lock(&self.host.runs).get(run).is_some_and(|entry| *entry.state.borrow() == State::Live) {
+            return Err(Failure("the task does not run".to_string()));
+        }
+        while let Some(piece) = exec.input.recv().await {
+            if exec.output.send(Said::Out(piece)).await.is_err() {
+                break;
+            }
+        }
+        Ok(0)
     }
 
     async fn script(&self, spec: &Arc<Spec>, _: &str, timeout: Span) -> Result<(), Failure> {

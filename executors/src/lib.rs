@@ -7,6 +7,7 @@
 //! bash/        shell commands under a shim that outlives the agent
 //! docker/      containers of the engine on this host, by its API
 //! check        one health check
+//! exec         a program that a person runs inside a task
 //! fake         an executor that only pretends
 //! memory       what the machine has and uses
 //! environment  what every task is told of itself
@@ -21,12 +22,14 @@ pub mod check;
 #[cfg(feature = "docker")]
 pub mod docker;
 mod environment;
+mod exec;
 pub mod fake;
 mod memory;
 mod perform;
 mod quote;
 
 pub use by_kind::ByKind;
+pub use exec::{Exec, Said};
 pub use perform::Performer;
 use quote::quote;
 
@@ -105,6 +108,13 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// Its exit code was not 0, or it took too long, with the last lines of its output; or it could not be run.
     async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure>;
+
+    /// Runs a program inside a live run, with the environment and work directory of a container, until it ends, and gives
+    /// its exit code: 128 and the number of the signal where one ended it.
+    ///
+    /// # Errors
+    /// The run does not live, has no such container, or the program cannot be run.
+    async fn exec(&self, run: &Run, exec: Exec) -> Result<i32, Failure>;
 
     /// Carries out one health check of a live run, see [`check::probe`].
     ///

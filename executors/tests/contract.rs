@@ -38,6 +38,9 @@ mod docker_outage;
 #[path = "contract/orders.rs"]
 mod orders;
 #[cfg(test)]
+#[path = "contract/programs.rs"]
+mod programs;
+#[cfg(test)]
 #[cfg(feature = "docker")]
 #[path = "contract/registry.rs"]
 mod registry;

@@ -5,6 +5,7 @@ mod codes;
 mod commands;
 mod docker;
 mod drain;
+mod exec;
 mod files;
 mod hollow;
 mod instances;

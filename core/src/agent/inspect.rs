@@ -192,8 +192,9 @@ impl Agent {
                 (_, None) => self.adopt(now, BTreeMap::from([(run.clone(), found)])),
                 (None, Some(local)) => {
                     let is_over = matches!(local.state, State::Over(_));
-                    let is_past = (run.generation, run.attempt) < (local.generation(), local.attempt);
-                    if !(is_past || is_over && local.is_at(&run)) {
+                    // Of a placement one start lives; of another one than ours nobody looks after.
+                    let is_other = run.generation <= local.generation() && !local.is_at(&run);
+                    if !(is_other || is_over && local.is_at(&run)) {
                         continue;
                     }
                     let like = local.clone();

@@ -6,7 +6,7 @@
 //! **Invariant:** what is not told to have been under way when its host went down is not blamed.
 
 use super::round::Round;
-use crate::model::{Blame, Health, Name, Phase, Rollout, ServiceState, Status, Task, Version};
+use crate::model::{Blame, Health, Name, Phase, Rollout, ServiceState, Status, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{Class, Presence, TaskView};
 use alloc::format;
@@ -46,16 +46,6 @@ impl Round<'_> {
             Some(reason) => self.contain(reason),
             None if was_quarantined => self.state.rollout = Rollout::Running,
             None => {}
-        }
-    }
-
-    /// Takes back that a version took down a host on which one of its tasks ran to its end: it works there.
-    pub(crate) fn absolve(&mut self, task: &Task) {
-        let was_quarantined = self.quarantine(self.state.version).is_some();
-        let is_of = |blame: &Blame| (blame.version, &blame.host) == (task.version, &task.host);
-        self.state.blamed.retain(|blame| !is_of(blame));
-        if was_quarantined && self.quarantine(self.state.version).is_none() {
-            self.state.rollout = Rollout::Running;
         }
     }
 

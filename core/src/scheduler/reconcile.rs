@@ -33,7 +33,6 @@ impl Round<'_> {
                     is_completed && task.version == self.state.version && !self.world.tasks.contains_key(&id);
                 if let Some(completed) = self.state.completed.as_mut().filter(|_| counts) {
                     *completed = completed.saturating_add(1);
-                    self.absolve(&task);
                 }
             }
         }

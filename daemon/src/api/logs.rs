@@ -61,7 +61,7 @@ pub(super) async fn logs(
 }
 
 /// Finds the present start of a task on this host; the last one that is known when it has left the host.
-async fn find(api: &Api, id: &str) -> Result<(Arc<dyn Executor>, Run), Problem> {
+pub(super) async fn find(api: &Api, id: &str) -> Result<(Arc<dyn Executor>, Run), Problem> {
     let board = api.board().await?;
     let task = board.tasks.get(id);
     let agent = match task {

@@ -1,6 +1,7 @@
 //! The HTTP API, `/v1/…`: JSON in, JSON out, over the store and what lives in this process.
 
 mod events;
+mod exec;
 mod explain;
 mod guard;
 mod logs;
@@ -8,6 +9,7 @@ mod read;
 mod rebalance;
 mod write;
 
+pub(crate) use exec::Frame;
 pub(crate) use guard::{Access, access, read_token};
 pub(crate) use write::FILES;
 #[cfg(test)]
@@ -106,6 +108,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/tasks", get(read::tasks))
         .route("/v1/tasks/{id}", get(read::task))
         .route("/v1/tasks/{id}/logs", get(logs::logs))
+        .route("/v1/tasks/{id}/exec", post(exec::exec))
         .route("/v1/hosts", get(read::hosts))
         .route("/v1/hosts/{name}", get(read::host).delete(write::delete_host))
         .route("/v1/hosts/{name}/drain", post(write::drain))

@@ -86,6 +86,19 @@ impl Client {
         Ok(self.send(self.request(Method::GET, path)).await?)
     }
 
+    /// Sends what may have no end, and reads an answer of unknown length meanwhile.
+    pub(crate) async fn exchange(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: reqwest::Body,
+    ) -> Result<Response> {
+        let mut url = reqwest::Url::parse(&format!("{}{path}", self.base))?;
+        url.query_pairs_mut().extend_pairs(query);
+        let path = url.as_str().strip_prefix(&self.base).unwrap_or(path);
+        Ok(self.send(self.request(Method::POST, path).body(body)).await?)
+    }
+
     /// Writes.
     pub(crate) async fn send_json<T: DeserializeOwned>(
         &self,

@@ -42,7 +42,7 @@ pub(crate) async fn logs(client: &Client, args: &LogsArgs) -> Result<()> {
 }
 
 /// Finds the daemon of the task's host, where that is another one.
-async fn there(client: &Client, id: &str) -> Option<Client> {
+pub(super) async fn there(client: &Client, id: &str) -> Option<Client> {
     let task: TaskView = client.get(&format!("/v1/tasks/{id}")).await.ok()?;
     let host: HostView = client.get(&format!("/v1/hosts/{}", task.host)).await.ok()?;
     client.at(&host.api?)

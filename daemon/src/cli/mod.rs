@@ -8,6 +8,7 @@ mod config;
 mod daemon;
 mod doctor;
 mod events;
+mod exec;
 mod explain;
 mod logs;
 pub(crate) mod out;
@@ -131,6 +132,7 @@ enum Command {
     Undrain(Named),
     Rebalance(rebalance::RebalanceArgs),
     Logs(logs::LogsArgs),
+    Exec(exec::ExecArgs),
     Explain(explain::ExplainArgs),
     Events(events::EventsArgs),
     Doctor(Box<doctor::DoctorArgs>),
@@ -172,7 +174,7 @@ pub(crate) fn run() -> Result<std::process::ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(dispatch(cli));
     runtime.shutdown_background();
-    ended.map(|()| std::process::ExitCode::SUCCESS)
+    ended
 }
 
 /// What clap has to say it says itself, with an exit code of its own.
@@ -183,10 +185,11 @@ fn or_exit(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<()> {
+async fn dispatch(cli: Cli) -> Result<std::process::ExitCode> {
     let (format, client) = (cli.output, || Client::new(&cli.client));
     let token_file = cli.client.token_file.as_deref();
-    match cli.command {
+    let done = match cli.command {
+        Command::Exec(args) => return exec::exec(&client()?, &args).await,
         Command::Dev(args) => daemon::dev(args, token_file).await,
         Command::Combined(args) => daemon::combined(args, token_file).await,
         Command::Agent(args) => daemon::agent(args, token_file).await,
@@ -215,7 +218,8 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Version => show::version(format),
         Command::DemoServer(args) => crate::demo::serve(args).await,
         Command::Shim { .. } | Command::Config(_) => Ok(()),
-    }
+    };
+    done.map(|()| std::process::ExitCode::SUCCESS)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<()> {

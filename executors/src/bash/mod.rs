@@ -11,13 +11,14 @@
 //! place     the directory          plan     what the shim is told
 //! shim      runs one task          output   keeps what it writes
 //! process   which is which         kin      all processes of a run        group   control groups
-//! artifact  downloads              script   one command inside a task
+//! artifact  downloads              script   one command inside a task    exec    a person's program there
 //! ```
 //!
 //! **Invariant:** of a run there is at most one shim, ever: the lock is taken before it is spawned, inherited by it,
 //! and never let go in between.
 
 mod artifact;
+mod exec;
 mod group;
 mod kin;
 mod output;
@@ -32,7 +33,7 @@ mod start;
 pub use artifact::Policy;
 pub use shim::shim_main;
 
-use crate::{EXIT_UNSEEN, Executor, Failure};
+use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
 use callboard_core::machine::Span;
 use callboard_core::model::Usage;
@@ -333,6 +334,10 @@ impl Executor for Bash {
         place
             .tail(bytes_max)
             .map_err(|error| Failure::of(format!("cannot read the output of {}", run.id), error))
+    }
+
+    async fn exec(&self, run: &Run, exec: Exec) -> Result<i32, Failure> {
+        exec::run(&Place::of(&self.tasks, run)?, exec).await
     }
 
     async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {

@@ -19,6 +19,7 @@ mod credentials;
 mod end;
 mod engine;
 mod examine;
+mod exec;
 mod flags;
 mod images;
 mod labels;
@@ -35,7 +36,7 @@ pub use credentials::file_of_user;
 pub use engine::HOST_DEFAULT;
 pub use examine::{Examined, examine};
 
-use crate::{EXIT_UNSEEN, Executor, Failure};
+use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use callboard_core::machine::Span;
@@ -223,6 +224,10 @@ impl Executor for Docker {
 
     async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
         self.read_output(run, bytes_max).await
+    }
+
+    async fn exec(&self, run: &Run, exec: Exec) -> Result<i32, Failure> {
+        self.run_program(run, exec).await
     }
 
     async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {

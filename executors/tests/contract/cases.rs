@@ -3,8 +3,10 @@
 use super::bench::{BashBench, Behaves, Bench, EXIT, FakeBench, GRACE, within};
 #[cfg(feature = "docker")]
 use super::docker_bench::DockerBench;
+use super::programs::program;
 use callboard_core::machine::Span;
 use callboard_core::work::{Exit, Run, Spec};
+use callboard_executors::Failure;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -174,6 +176,20 @@ async fn measures_memory(bench: &dyn Bench) {
     assert!(executor.usage().await.tasks.is_empty());
 }
 
+async fn runs_programs_inside_what_lives(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
+    let run = spec.run();
+    let idle = Err(Failure("the task does not run".to_string()));
+    assert_eq!(program(&*executor, &run, &["cat"], "").await.2, idle);
+    executor.start(&spec).await.unwrap();
+    let (out, err, ended) = within(10, "a program", program(&*executor, &run, &["cat"], "said")).await;
+    assert_eq!((&*out, &*err, ended), ("said", "", Ok(0)));
+    let other = attempt_of(&spec, 1).run();
+    assert_eq!(program(&*executor, &other, &["cat"], "").await.2, idle);
+    executor.stop(&run, GRACE).await.unwrap();
+    assert_eq!(program(&*executor, &run, &["cat"], "").await.2, idle);
+}
+
 pub(crate) fn attempt_of(spec: &Spec, attempt: u32) -> Arc<Spec> {
     Arc::new(Spec { attempt, ..spec.clone() })
 }
@@ -211,6 +227,7 @@ macro_rules! contracts {
             forgets_only_what_has_ended
             keeps_the_output
             measures_memory
+            runs_programs_inside_what_lives
         })*
     };
 }

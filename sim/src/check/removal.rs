@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Default)]
 pub(crate) struct Removal {
     deleted: Vec<(Time, Text)>,
-    started: BTreeMap<(Text, Text), u64>,
+    started: BTreeMap<(Text, Text), BTreeSet<u64>>,
 }
 
 /// How long it may take until all tasks of a service that is gone are told to stop.
@@ -39,7 +39,9 @@ impl Check for Removal {
     fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
         let Order::Start(spec) = order else { return };
         let task = &spec.task;
-        let before = self.started.insert((host.clone(), task.id.clone()), task.generation);
+        // A store that was put back may issue a placement again that had its end.
+        let is_first =
+            self.started.entry((host.clone(), task.id.clone())).or_default().insert(task.generation);
         // Each life of the agent may have ended between ordering a start and telling of it.
         let status =
             book.hosts.get(host).and_then(|page| page.statuses.get(&task.id)).map(|status| &status.record);
@@ -48,14 +50,14 @@ impl Check for Removal {
         let since = |at: &&Time| issued.is_none_or(|issued| *at >= issued);
         let lives = book.agent_ends.get(host).into_iter().flatten().filter(since).count();
         let most = u32::try_from(lives).unwrap_or(u32::MAX).saturating_add(told.unwrap_or(0));
-        if before != Some(task.generation) && spec.attempt > most {
+        if is_first && spec.attempt > most {
             let what = format!("{} on {host} begins with attempt {}", task.id, spec.attempt);
             found.blame("S37", what);
         }
     }
 
     fn born(&mut self, _book: &Book, host: &Text, id: &Text, alive: &Alive, _found: &mut Findings) {
-        self.started.insert((host.clone(), id.clone()), alive.generation);
+        self.started.entry((host.clone(), id.clone())).or_default().insert(alive.generation);
     }
 
     fn fault(&mut self, _book: &Book, fault: &Fault) {

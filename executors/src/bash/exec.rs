@@ -1,0 +1,88 @@
+//! Runs a program inside a task for a person: with the environment, work directory and control groups of its container.
+//!
+//! **Invariant:** when it returns, the program and its process group are gone.
+
+use super::place::Place;
+use super::plan::Plan;
+use super::process::Unreaped;
+use crate::Failure;
+use crate::exec::{Exec, Said, choose};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::sync::mpsc;
+
+/// How long what the program started may still write after its end.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Runs it until it ends, or nobody wants to know any more.
+pub(super) async fn run(place: &Place, exec: Exec) -> Result<i32, Failure> {
+    let failed = |error| Failure::of("cannot run the program", error);
+    let plan: Option<Plan> = place.read("spec.json")?;
+    let plan = plan.filter(|_| place.is_locked().unwrap_or(false));
+    let plan = plan.ok_or_else(|| Failure("the task does not run".to_string()))?;
+    let bash = choose(plan.containers(), exec.container.as_deref())?;
+    let words: Vec<String> = exec.words.iter().map(|word| quoted(word)).collect();
+    let mut shell = plan.shell(place, bash, &format!("exec {}", words.join(" ")), false)?;
+    let (input, feeder) = std::io::pipe().map_err(failed)?;
+    let (out_reader, out) = std::io::pipe().map_err(failed)?;
+    let (err_reader, err) = std::io::pipe().map_err(failed)?;
+    shell.stdin(Stdio::from(input)).stdout(Stdio::from(out)).stderr(Stdio::from(err));
+    let child = Unreaped::spawn(&mut shell).map_err(failed)?;
+    // It holds the other ends of the pipes; without them these end with the program.
+    drop(shell);
+    let receiver = |reader| Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed);
+    let mut pumps = tokio::task::JoinSet::new();
+    pumps.spawn(pump(receiver(out_reader)?, exec.output.clone(), Said::Out));
+    pumps.spawn(pump(receiver(err_reader)?, exec.output.clone(), Said::Err));
+    let feeder = Sender::from_owned_fd(OwnedFd::from(feeder)).map_err(failed)?;
+    tokio::select! {
+        () = child.ended() => {}
+        () = exec.output.closed() => {}
+        () = feed(exec.input, feeder) => {}
+    }
+    let status = child.kill_group().map_err(failed)?;
+    let _ = tokio::time::timeout(LAST_WORDS, async { while pumps.join_next().await.is_some() {} }).await;
+    Ok(status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1))
+}
+
+/// Hands on what a person says; then waits, since a program goes on when its input has ended.
+async fn feed(mut input: mpsc::Receiver<Vec<u8>>, mut feeder: Sender) {
+    while let Some(piece) = input.recv().await {
+        if feeder.write_all(&piece).await.is_err() {
+            break;
+        }
+    }
+    drop(feeder);
+    std::future::pending().await
+}
+
+async fn pump(mut pipe: Receiver, output: mpsc::Sender<Said>, said: fn(Vec<u8>) -> Said) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        if output.send(said(buffer[..count].to_vec())).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes a word so that a shell takes it as it is.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_is_more_than_itself() {
+        let check = |word: &str, expect: &str| assert_eq!(quoted(word), expect, "{word}");
+        check("", "''");
+        check("a b; $(c) `d` \"e\" \\ *\n", "'a b; $(c) `d` \"e\" \\ *\n'");
+        check("it's", "'it'\\''s'");
+    }
+}
