@@ -84,8 +84,7 @@ async fn an_image_is_pulled_by_its_digest() {
     let (executor, spec) = (bench.executor(), of_image(&registry.by_digest(), 0));
     executor.start(&spec).await.unwrap();
     assert_eq!(executor.exited(&spec.run()).await.code, Some(0));
-    let wrong = registry.by_digest().replace("sha256:", "sha256:0").replace("0f", "f0");
-    let wrong = of_image(&wrong[..registry.by_digest().len()], 1);
+    let wrong = of_image(&format!("{}/app@sha256:{}", registry.name(), "0".repeat(64)), 1);
     let failure = executor.start(&wrong).await.unwrap_err();
     assert!(failure.0.contains("is not on this host and cannot be pulled"), "{failure}");
 }
