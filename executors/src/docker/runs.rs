@@ -17,6 +17,9 @@ use tokio::time::Instant;
 /// How long a stop is remembered that came before its start.
 const STOP_MEMORY: Duration = Duration::from_secs(600);
 
+/// Why a start did not come to its end that was told to stop.
+const STOPPED: &str = "it was stopped while it was being started";
+
 /// What the engine holds of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
@@ -113,6 +116,14 @@ impl Entry {
         self.stop.borrow().is_some()
     }
 
+    /// Refuses another step of a start once it was told to stop.
+    pub(super) fn go_on(&self) -> Result<(), Failure> {
+        match self.must_stop() {
+            true => Err(Failure(STOPPED.to_string())),
+            false => Ok(()),
+        }
+    }
+
     /// Does something that may be left off when an order to stop comes.
     pub(super) async fn unless_stopped<T>(
         &self,
@@ -122,7 +133,7 @@ impl Entry {
         tokio::select! {
             biased;
             _ = stop.wait_for(Option::is_some) => {
-                Err(Failure("it was stopped while it was being started".to_string()))
+                Err(Failure(STOPPED.to_string()))
             }
             done = doing => done,
         }

@@ -101,9 +101,7 @@ impl Docker {
             ids.push(self.create(&plan.name, plan, plan.body.clone()).await?);
         }
         for (plan, id) in plans.iter().zip(&ids) {
-            if entry.must_stop() {
-                return Err(Failure("it was stopped while it was being started".to_string()).into());
-            }
+            entry.go_on()?;
             self.start_container(id, &plan.container.name).await?;
         }
         Ok(())
@@ -111,6 +109,7 @@ impl Docker {
 
     /// Runs one setup command to its end, in a container of its own.
     async fn set_up(&self, plan: &Plan<'_>, number: usize, command: &str, entry: &Entry) -> Result<(), Halt> {
+        entry.go_on()?;
         let what = format!("setup command {number} of container {}", plan.container.name);
         let id = self.create(&format!("{}.setup-{number}", plan.name), plan, plan.setup(command)).await?;
         self.start_container(&id, &what).await?;
