@@ -99,6 +99,19 @@ impl Drop for Docker {
             let _gone = ask(&socket, "DELETE", &format!("/containers/{id}?force=1"), b"");
         }
         self.member.terminate();
+        unmount(self.dir.path());
+    }
+}
+
+/// Unmounts what an engine leaves mounted below its directory when it ends, for whoever starts it next.
+fn unmount(dir: &Path) {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    let mut below: Vec<&str> = places.filter(|place| Path::new(place).starts_with(dir)).collect();
+    below.sort_unstable();
+    for place in below.into_iter().rev() {
+        // What stays mounted stays on the disk, too.
+        let _unmounted = Command::new("umount").arg("--lazy").arg(place).status();
     }
 }
 
