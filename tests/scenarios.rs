@@ -87,6 +87,7 @@ scenarios! {
     missing_image: "missing-image",
     mixed_versions: "mixed-versions",
     network_split: "network-split",
+    offers_and_bids: "offers-and-bids",
     one_way_partition: "one-way-partition",
     poison_task: "poison-task",
     power_loss: "power-loss",

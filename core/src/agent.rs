@@ -4,6 +4,7 @@
 //! **Invariant:** nothing that runs is stopped without evidence that it was ordered: not because a store is away, empty
 //! or older than it was, and not because a session was lost. Nothing is started before the machine was inspected.
 
+mod bid;
 mod converge;
 mod fetch;
 mod gate;

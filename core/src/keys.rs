@@ -54,6 +54,10 @@ pub enum Key {
     Move(Name, Name),
     /// `hosts/<host>/orphans/<id>`: a task that runs there although the store lost its record
     Orphan(Name, Name),
+    /// `hosts/<host>/offers/<service>`: one more task, for which the host may bid
+    Offer(Name, Name),
+    /// `hosts/<host>/bids/<service>`
+    Bid(Name, Name),
     /// `status/<host>/<id>`
     Status(Name, Name),
     /// `meta/store_id`
@@ -84,6 +88,8 @@ impl Key {
                 "usage" => Key::Usage(host.into()),
                 "moves" => Key::Move(host.into(), next()?.into()),
                 "orphans" => Key::Orphan(host.into(), next()?.into()),
+                "offers" => Key::Offer(host.into(), next()?.into()),
+                "bids" => Key::Bid(host.into(), next()?.into()),
                 _ => return None,
             },
             ("status", host) => Key::Status(host.into(), next()?.into()),
@@ -111,6 +117,8 @@ impl Key {
             Key::Usage(host) => format!("hosts/{host}/usage"),
             Key::Move(host, id) => format!("hosts/{host}/moves/{id}"),
             Key::Orphan(host, id) => format!("hosts/{host}/orphans/{id}"),
+            Key::Offer(host, service) => format!("hosts/{host}/offers/{service}"),
+            Key::Bid(host, service) => format!("hosts/{host}/bids/{service}"),
             Key::Status(host, id) => format!("status/{host}/{id}"),
             Key::StoreId => STORE_ID.into(),
         }
@@ -127,6 +135,12 @@ pub fn tasks_of(host: &str) -> String {
 #[must_use]
 pub fn host(host: &str) -> String {
     format!("hosts/{host}/")
+}
+
+/// Gives the prefix of all that a host is offered.
+#[must_use]
+pub fn offers_to(host: &str) -> String {
+    format!("hosts/{host}/offers/")
 }
 
 /// Gives the prefix of all an agent says of its tasks.

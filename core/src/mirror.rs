@@ -130,11 +130,12 @@ impl Mirror {
         self.feeds.values().all(|feed| feed.filled && feed.wanted == Revision(0))
     }
 
-    /// Lists a prefix afresh until it is known at least up to a revision: an answer that is on its way may be older.
+    /// Lists a prefix afresh until it is known at least up to a revision, and to any that was waited for before: an answer
+    /// that is on its way may be older.
     pub fn catch_up(&mut self, now: Time, prefix: &str, revision: Revision) {
         self.refresh(now, prefix);
         if let Some(feed) = self.feeds.get_mut(prefix) {
-            feed.wanted = revision;
+            feed.wanted = feed.wanted.max(revision);
         }
     }
 
@@ -335,8 +336,10 @@ mod tests {
         }
         assert!(pause >= Span::secs(7), "{pause}");
         assert!(!mirror.is_caught_up());
+        mirror.catch_up(now, "a/", Revision(3));
+        assert!(!listed(&mut mirror, now + pause, 5), "what was waited for before is waited for still");
         mirror.settle_for(Revision(0));
-        assert!(listed(&mut mirror, now + pause, 5));
+        assert!(listed(&mut mirror, now + pause + Span::secs(60), 5));
         assert!(mirror.is_caught_up());
     }
 

@@ -7,6 +7,7 @@
 
 mod adopt;
 mod batch;
+mod bids;
 mod brake;
 mod campaign;
 mod completion;
@@ -219,6 +220,7 @@ impl Scheduler {
                 }
                 Some((_, Timer::Host(host))) => silent.push(host),
                 Some((_, Timer::Avoided((cluster, service)))) => self.world.touch(&cluster, &service),
+                Some((_, Timer::Offered(service))) => self.world.touch_service(&service),
                 Some((_, Timer::Recalled)) => self.world.end_recall(now),
                 None => {}
             }
@@ -327,6 +329,9 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
     }
     let home = world.homes.get(&key.1).filter(|home| **home == key.0);
     let Some(service) = home.and_then(|_| world.services.get(&key.1)).cloned() else {
+        if !bids::forget(now, world, batch, &key.1) {
+            return false;
+        }
         return retire::plan_removal(now, world, batch, key);
     };
     if retire::waits_for_former_home(world, key) {
@@ -354,6 +359,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
             round.finish_rollout();
         }
     }
+    round.withdraw_idle();
     round.save(before.as_deref());
     !round.full
 }
@@ -396,6 +402,7 @@ impl Machine for Scheduler {
                 Timer::Task(_) => Wake::Health,
                 Timer::Host(_) => Wake::Host,
                 Timer::Avoided(_) => Wake::Backoff,
+                Timer::Offered(_) => Wake::Plan,
                 Timer::Recalled => Wake::Host,
             };
             (*at, wake)

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** the indexes follow from the records alone; [`crate::invariants`] computes them anew and compares.
 
+mod auction;
 mod group;
 mod host;
 mod intake;
@@ -10,6 +11,7 @@ mod orphan;
 mod task;
 mod turn;
 
+pub use auction::{Auction, BID_WAIT};
 pub use group::{Group, GroupKey};
 pub(crate) use host::LedgerChange;
 pub use host::{HostView, PRESSED_PERCENT, Presence};
@@ -60,6 +62,8 @@ pub struct World {
     pub(crate) shunned: BTreeMap<Name, BTreeSet<Name>>,
     /// The cluster that lists a service.
     pub homes: BTreeMap<Name, Name>,
+    /// What is offered to hosts, and what they bid, by service.
+    pub auctions: BTreeMap<Name, Auction>,
     /// Services of which something cannot be placed.
     pub blocked: BTreeMap<GroupKey, Blocked>,
     /// Hosts that a service shall not be placed on for a while, since it failed there.
@@ -123,6 +127,8 @@ pub(crate) enum Timer {
     Host(Name),
     /// A service may be tried again on a host where it failed.
     Avoided(GroupKey),
+    /// Hosts had time to bid for a task of a service.
+    Offered(Name),
     /// Agents had time to say what runs.
     Recalled,
 }

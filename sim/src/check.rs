@@ -6,6 +6,7 @@
 mod again;
 mod attribution;
 mod batch;
+mod bids;
 mod book;
 mod bound;
 mod brake;

@@ -49,6 +49,7 @@ pub const POINTS: &[&str] = &[
     "placed: binpack",
     "placed: round robin",
     "placed: e_pvm",
+    "placed: bid",
     "placed: adopted",
     "blocked: memory",
     "blocked: not heard of",

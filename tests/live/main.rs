@@ -1,6 +1,7 @@
 //! The whole of Callboard on this machine: real daemons, real tasks, loopback. Each test has a directory, ports and a
 //! daemon of its own, and whatever it started is gone when it ends, also when it fails.
 
+mod bids;
 mod codes;
 mod commands;
 mod docker;

@@ -71,12 +71,13 @@ impl Agent {
         if let Some(wish) = self.gauge.wish() {
             wanted.insert(Key::Move(self.name().clone(), wish.id.clone()).path(), record::write(wish));
         }
+        self.say_bids(&mut wanted);
         if self.is_ready() {
             self.say_orphans(&mut wanted);
         }
         let obsolete = self.own.values().filter(|entry| {
             let may_go = match Key::parse(&entry.key) {
-                Some(Key::Move(..)) => true,
+                Some(Key::Move(..) | Key::Bid(..)) => true,
                 Some(Key::Orphan(..)) => self.is_ready(),
                 Some(_) | None => false,
             };

@@ -1,6 +1,6 @@
 //! A cluster: a group of services that one scheduler looks after, under one lock.
 
-use super::Name;
+use super::{Name, is_default};
 use crate::machine::Span;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,23 @@ pub struct Cluster {
     /// How hosts are chosen.
     #[serde(default)]
     pub policy: Policy,
+    /// Who has the last word on which host is the best.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub placement: Choice,
     /// How long a host may be silent before its tasks are replaced.
     #[serde(default = "default_host_grace")]
     pub host_grace: Span,
+}
+
+/// Who has the last word on which of the hosts on which a task may run is the best.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// The scheduler, by the order of placement.
+    #[default]
+    Best,
+    /// The hosts that are best in that order: each is offered the task and bids for it, and the highest bid has it.
+    Bid,
 }
 
 /// How the best host is chosen among those on which a task may run.

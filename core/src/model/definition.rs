@@ -55,6 +55,16 @@ pub struct TaskDefinition {
     pub checks: Vec<Check>,
 }
 
+impl TaskDefinition {
+    /// Goes through the images that its containers need.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        self.containers.iter().filter_map(|container| match &container.executor {
+            Executor::Docker(docker) => Some(docker.image.as_str()),
+            Executor::Bash(_) => None,
+        })
+    }
+}
+
 /// A further port of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortSpec {

@@ -8,12 +8,13 @@ mod cluster;
 mod definition;
 mod host;
 mod kind;
+mod offer;
 mod placement;
 mod service;
 mod target;
 mod task;
 
-pub use cluster::{Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Policy};
+pub use cluster::{Choice, Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Policy};
 pub use definition::{
     Bash, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT, PortSpec, Probe,
     RestartPolicy, TaskDefinition, port_variable,
@@ -21,6 +22,7 @@ pub use definition::{
 pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
 pub(crate) use kind::RETRIES_DEFAULT;
 pub use kind::{Batch, Kind, KindName, Try};
+pub use offer::{BID_IMAGES_MAX, BID_MEMORY_MAX, Bid, Offer};
 pub use placement::{HOST_LABEL, Limit, Neighbor, Placement, Preference, Rule, Spread, Test};
 pub use service::{Blame, Placed, Rollout, Service, ServiceState};
 pub use task::{Claim, Desired, Health, Ledger, Phase, Protocol, Status, Task, TaskPort};

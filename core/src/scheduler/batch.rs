@@ -8,7 +8,7 @@
 use crate::keys::Key;
 use crate::machine::Time;
 use crate::mirror::{hash, mix};
-use crate::model::{Desired, Ledger, Name, ServiceState, StoreId, Task};
+use crate::model::{Desired, Ledger, Name, Offer, ServiceState, StoreId, Task};
 use crate::record::{self, Unknown};
 use crate::store::{Guard, Op, Revision, SessionId, TXN_BYTES_MAX, TXN_OPS_MAX, Txn};
 use crate::why::Note;
@@ -122,6 +122,22 @@ impl Batch {
     pub(crate) fn remove_status(&mut self, world: &World, task: &Task) {
         self.rely_on(world, &Key::Alive(task.host.clone()));
         self.write(world, &Key::Status(task.host.clone(), task.id.clone()), None);
+    }
+
+    /// Offers a host one more task of a service, or takes that back.
+    pub(crate) fn put_offer(
+        &mut self,
+        now: Time,
+        world: &mut World,
+        (host, service): (&Name, &Name),
+        offer: Option<Arc<Offer>>,
+    ) {
+        let key = Key::Offer(host.clone(), service.clone());
+        match &offer {
+            Some(offer) => drop(self.put(world, &key, &**offer)),
+            None => self.write(world, &key, None),
+        }
+        world.put_offer(now, host, service, offer);
     }
 
     /// Has the transaction go through only while a key is as it is known now.

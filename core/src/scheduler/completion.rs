@@ -7,6 +7,7 @@
 //! **Invariant:** no more tasks than `parallelism` are issued, or told to stop and not known to be gone, but for those on
 //! lost hosts; and none is created once the service is finished.
 
+use super::bids::Made;
 use super::round::{Created, Round, small};
 use crate::keys::Key;
 use crate::model::{Batch, Kind, Name, Rollout, Task};
@@ -57,8 +58,11 @@ impl Round<'_> {
 
     fn create_within(&mut self, parallelism: u32) -> Created {
         while self.missing() > 0 && self.may_start() > 0 && self.at_large() < parallelism && self.has_room() {
-            let Some(task) = self.next_task() else { return Created::Unplaceable };
-            self.issue(task);
+            match self.create_one() {
+                Made::Issued => {}
+                Made::Nowhere => return Created::Unplaceable,
+                Made::Offered => return Created::Offered,
+            }
         }
         Created::Enough
     }

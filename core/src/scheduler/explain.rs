@@ -1,6 +1,7 @@
 //! Why a service's next task goes where it goes, or nowhere: host by host, the choice between the best two, and what
 //! would change the answer.
 
+use super::bids::told;
 use super::place::Candidate;
 use super::preempt::{Sacrifice, sacrifice};
 use crate::machine::Time;
@@ -46,6 +47,8 @@ pub struct HostReason {
     pub obstacles: Vec<Obstacle>,
     /// The figures by which it is compared, the most important first.
     pub terms: Vec<Term>,
+    /// What it says to the offer of one more task, where hosts are asked.
+    pub bid: Option<String>,
     /// Memory that nobody holds, MiB.
     pub free_memory: u64,
     /// Processor share that nobody holds.
@@ -55,6 +58,9 @@ pub struct HostReason {
 impl fmt::Display for HostReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.obstacles.is_empty() {
+            if let Some(bid) = &self.bid {
+                write!(f, "{bid}; ")?;
+            }
             for term in &self.terms {
                 write!(f, "{term}; ")?;
             }
@@ -63,6 +69,13 @@ impl fmt::Display for HostReason {
         let obstacles: Vec<String> = self.obstacles.iter().map(|obstacle| format!("{obstacle}")).collect();
         f.write_str(&obstacles.join("; "))
     }
+}
+
+/// Says what a host that is offered a task of a service has bid.
+fn said(world: &World, service: &Name, host: &Name) -> Option<String> {
+    let auction = world.auctions.get(service).filter(|auction| auction.offers.contains_key(host))?;
+    let bid = auction.bid(host);
+    Some(bid.map_or_else(|| "has not bid yet".to_string(), |bid| format!("bids {}", told(bid))))
 }
 
 /// Explains, host by host, where one more task of a service could go. Hosts on which it may run come first, best first.
@@ -85,8 +98,8 @@ pub fn explain(
             if world.hosts.get(&at.host).is_some_and(|host| host.registration.is_some()) {
                 obstacles.extend(figures.all(row));
             }
-            let (host, terms) = (at.host.clone(), figures.terms(row));
-            (figures.order(row), HostReason { host, obstacles, terms, free_memory, free_cpu_units })
+            let (host, terms, bid) = (at.host.clone(), figures.terms(row), said(world, &key.1, &at.host));
+            (figures.order(row), HostReason { host, obstacles, terms, bid, free_memory, free_cpu_units })
         })
         .collect();
     reasons.sort_by(|(order_a, a), (order_b, b)| {

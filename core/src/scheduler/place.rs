@@ -142,6 +142,19 @@ impl<'a> Candidate<'a> {
         placer.record(view, row, identity).map(|task| Task { once: self.once.clone(), ..task })
     }
 
+    /// Finds the hosts that are best for the task, up to so many, the best first.
+    pub(super) fn best(&self, most: usize) -> Vec<u32> {
+        let mut closed = self.closed.clone();
+        let mut best = Vec::new();
+        while best.len() < most {
+            let view = View { closed: &closed, ..self.view() };
+            let Some(row) = Search::new(&self.need, view).next(view) else { break };
+            closed.insert(row);
+            best.push(row);
+        }
+        best
+    }
+
     /// Finds the first obstacle that each of these hosts puts in the way.
     pub(crate) fn first_obstacles(&self, rows: Vec<u32>) -> Vec<(u32, Option<Obstacle>)> {
         let reasons = Reasons::new(&self.need, self.view());

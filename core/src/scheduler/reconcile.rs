@@ -2,6 +2,7 @@
 //! missing, stopping what is too many.
 
 use super::adopt;
+use super::bids::Made;
 use super::place::Candidate;
 use super::round::{Created, Round, small};
 use crate::keys::Key;
@@ -117,7 +118,7 @@ impl Round<'_> {
                 if self.task(&id).is_none_or(|task| !self.world.is_removed(&task.host)) {
                     continue;
                 }
-            } else if self.missing() > 0 && self.may_start() > 0 && !self.create_one() {
+            } else if self.missing() > 0 && self.may_start() > 0 && self.create_one() != Made::Issued {
                 return;
             }
             if let Some(task) = self.task(&id) {
@@ -185,10 +186,12 @@ impl Round<'_> {
             if !self.has_room() {
                 return Created::Enough;
             }
-            if !self.create_one() {
-                outcome = Created::Unplaceable;
-                break;
-            }
+            outcome = match self.create_one() {
+                Made::Issued => continue,
+                Made::Nowhere => Created::Unplaceable,
+                Made::Offered => Created::Offered,
+            };
+            break;
         }
         self.tell_blocked(outcome);
         outcome
@@ -198,12 +201,6 @@ impl Round<'_> {
     pub(crate) fn next_task(&self) -> Option<Task> {
         let definition = self.definition()?;
         Candidate::new(self.world, self.now, &self.key, &self.service, &definition).place(self.batch.tenure.0)
-    }
-
-    fn create_one(&mut self) -> bool {
-        let Some(task) = self.next_task() else { return false };
-        self.issue(task);
-        true
     }
 
     /// Gives a task to its host.
@@ -234,7 +231,7 @@ impl Round<'_> {
                  time until one works; apply another version, or try all at once with `callboard start {}`",
                 self.state.version, self.key.1
             )),
-            (Created::Enough, None) => None,
+            (Created::Enough | Created::Offered, None) => None,
             (Created::Recalling, None) => Some(adopt::RECALLING.to_string()),
             (Created::Overlapping, None) => Some(self.why_alone()),
             (Created::AtMax, None) if self.available() > self.floor() => None,

@@ -41,7 +41,7 @@ impl Round<'_> {
         let keep = self.service.target().saturating_sub(replaced);
         let surplus = small(working.len()).saturating_sub(keep);
         let room = match created {
-            Created::Enough | Created::Recalling | Created::Overlapping => 0,
+            Created::Enough | Created::Recalling | Created::Overlapping | Created::Offered => 0,
             Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
         };
         // What was told to stop makes room already.

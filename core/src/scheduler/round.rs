@@ -21,6 +21,8 @@ pub(crate) struct Round<'a> {
     pub(crate) state: ServiceState,
     /// The transaction is full: look at this service again after it.
     pub(crate) full: bool,
+    /// Hosts are asked to bid for its next task.
+    pub(super) is_bidding: bool,
     /// What a service without tasks looks like.
     none: Group,
 }
@@ -38,6 +40,8 @@ pub(crate) enum Created {
     Recalling,
     /// The one that was there before may still be.
     Overlapping,
+    /// Hosts are asked to bid.
+    Offered,
 }
 
 impl<'a> Round<'a> {
@@ -50,7 +54,8 @@ impl<'a> Round<'a> {
         service: Arc<Service>,
         state: ServiceState,
     ) -> Round<'a> {
-        Round { now, world, batch, key: key.clone(), service, state, full: false, none: Group::default() }
+        let (key, none) = (key.clone(), Group::default());
+        Round { now, world, batch, key, service, state, full: false, is_bidding: false, none }
     }
 
     pub(crate) fn group(&self) -> &Group {

@@ -6,7 +6,7 @@ use super::{Known, World};
 use crate::keys::{self, Key};
 use crate::machine::Time;
 use crate::mirror::digest;
-use crate::model::{Kind, MoveRequest, Name, ServiceState, Status, StoreId, Task};
+use crate::model::{Bid, Kind, MoveRequest, Name, Offer, ServiceState, Status, StoreId, Task};
 use crate::record::{self, Unknown, Unreadable, shorten};
 use crate::store::{Change, Entry, Listing, Op, Revision};
 use crate::why::Note;
@@ -129,6 +129,8 @@ impl World {
             | Key::Usage(_)
             | Key::Move(..)
             | Key::Orphan(..)
+            | Key::Offer(..)
+            | Key::Bid(..)
             | Key::Status(..) => self.remove(now, key),
         }
     }
@@ -291,11 +293,16 @@ impl World {
                 let id = read::<StoreId>(entry)?.id;
                 self.put_store_id(now, id);
             }
+            Key::Offer(host, service) => {
+                let offer = named(read(entry)?, &service, |offer: &Offer| &offer.service)?;
+                self.put_offer(now, &host, &service, Some(offer));
+            }
             Key::Registration(_)
             | Key::Alive(_)
             | Key::Usage(_)
             | Key::Move(..)
             | Key::Orphan(..)
+            | Key::Bid(..)
             | Key::Status(..) => self.take_word(now, key, entry)?,
         }
         Ok(())
@@ -332,6 +339,13 @@ impl World {
                 let task = named(task, &id, |task| &task.id)?;
                 self.put_orphan(&host, &id, Some(task).filter(|task| is_own(task)));
             }
+            Key::Bid(host, service) => {
+                let bid = named(read(entry)?, &service, |bid: &Bid| &bid.service)?;
+                if !bid.is_possible() {
+                    return Err(Unreadable::Damaged(format!("no host can bid {}", bid.sum())));
+                }
+                self.put_bid(&host, &service, Some(bid));
+            }
             Key::Status(host, id) => {
                 let status: Status = read(entry)?;
                 believable(status.generation)?;
@@ -357,6 +371,7 @@ impl World {
             | Key::Ledger(_)
             | Key::ServiceState(_)
             | Key::Lock(_)
+            | Key::Offer(..)
             | Key::StoreId => {}
         }
         Ok(())
@@ -420,6 +435,8 @@ impl World {
                 self.rewelcome(&id);
             }
             Key::Orphan(host, id) => self.put_orphan(&host, &id, None),
+            Key::Offer(host, service) => self.put_offer(now, &host, &service, None),
+            Key::Bid(host, service) => self.put_bid(&host, &service, None),
             Key::Status(host, id) => {
                 self.host_entry(&host).statuses.remove(&id);
                 self.touch_stray(&host, &id);

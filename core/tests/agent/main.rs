@@ -1,5 +1,6 @@
 //! Tells stories of one agent between a pretended store and a pretended machine.
 
+mod bids;
 mod chaos;
 mod evidence;
 mod lifecycle;

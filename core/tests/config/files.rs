@@ -171,7 +171,7 @@ fn lines_may_end_as_on_windows() {
 fn mistakes_are_listed_together() {
     let table = [(
         "clusters:\n- {name: A, polcy: x}\nservices:\n- name: web\n  task_version: 0\n  min: 5\n  desired: 4\nhosts: 3\n",
-        "web.yml:2: clusters[0].name: found \"A\", expected {name}; write \"a\"\nweb.yml:2: clusters[0].polcy: unknown field, expected name, scheduler, services, policy or host_grace; did you mean \"policy\"?\nweb.yml:4: services[0].task_name: missing, expected {name}\nweb.yml:4: services[0].max: missing, expected a whole number from 0 to 200000\nweb.yml:5: services[0].task_version: found 0, expected a whole number from 1 to 2147483647\nweb.yml:8: hosts: found 3, expected a list",
+        "web.yml:2: clusters[0].name: found \"A\", expected {name}; write \"a\"\nweb.yml:2: clusters[0].polcy: unknown field, expected name, scheduler, services, policy, placement or host_grace; did you mean \"policy\"?\nweb.yml:4: services[0].task_name: missing, expected {name}\nweb.yml:4: services[0].max: missing, expected a whole number from 0 to 200000\nweb.yml:5: services[0].task_version: found 0, expected a whole number from 1 to 2147483647\nweb.yml:8: hosts: found 3, expected a list",
     )];
     for (input, expect) in table {
         check(input, expect);

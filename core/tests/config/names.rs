@@ -183,6 +183,10 @@ fn all_names_follow_the_rule() {
             r#"web.yml:4: clusters[0].policy: found "bin-pack", expected spread, binpack, round_robin or e_pvm; did you mean "binpack"?"#,
         ),
         (
+            "placement: bids",
+            r#"web.yml:4: clusters[0].placement: found "bids", expected best or bid; did you mean "bid"?"#,
+        ),
+        (
             "policy: [spread]",
             "web.yml:4: clusters[0].policy: found a list, expected spread, binpack, round_robin or e_pvm",
         ),

@@ -211,5 +211,6 @@ fn reason(reason: &scheduler::HostReason) -> HostReason {
         why: reason.to_string(),
         obstacles: stands.map(|one| Stands { kind: one.kind(), why: one.to_string() }).collect(),
         terms: figures.map(|term| Figure { name: term.name.clone(), value: term.value.clone() }).collect(),
+        bid: reason.bid.clone(),
     }
 }

@@ -90,6 +90,7 @@ fn many_writes_make_several_transactions_fit_to_send() {
         scheduler: "default".into(),
         services: services.iter().map(|service| service.name.clone()).collect(),
         policy: callboard_core::model::Policy::Spread,
+        placement: callboard_core::model::Choice::Best,
         host_grace: Span::secs(30),
     };
     let (_, txns) = apply(

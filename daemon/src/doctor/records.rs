@@ -64,6 +64,8 @@ fn sessions(entries: &[Entry], findings: &mut Vec<Finding>) {
                 | Key::Usage(_)
                 | Key::Move(..)
                 | Key::Orphan(..)
+                | Key::Offer(..)
+                | Key::Bid(..)
                 | Key::Status(..)
                 | Key::StoreId,
             )

@@ -79,7 +79,7 @@ impl Board {
                 self.locks.insert(cluster, holder(&entry.value));
                 Ok(())
             }
-            Key::HostTask(..) => Ok(()),
+            Key::HostTask(..) | Key::Offer(..) | Key::Bid(..) => Ok(()),
         }
     }
 

@@ -224,6 +224,9 @@ pub(crate) struct HostReason {
     /// The figures by which it is compared, the most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) terms: Vec<Figure>,
+    /// What it says to the offer of one more task, where hosts are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bid: Option<String>,
 }
 
 /// Something that stands against a host.

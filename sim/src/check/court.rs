@@ -4,11 +4,11 @@ use super::book::Book;
 use super::page::Alive;
 use super::record::Text;
 use super::{
-    By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bound, brake, budget,
-    capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence, exclusive,
-    foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger, lifecycle,
-    lock, orphan, outage, ownership, pair, poison, ports, precedence, preemption, prefix, prompt, quiet,
-    registration, relocation, removal, replacement, reread, restart, reunion, rollout, rubbish, rules,
+    By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bids, bound, brake,
+    budget, capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence,
+    exclusive, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger,
+    lifecycle, lock, orphan, outage, ownership, pair, poison, ports, precedence, preemption, prefix, prompt,
+    quiet, registration, relocation, removal, replacement, reread, restart, reunion, rollout, rubbish, rules,
     sending, stopping, succession, surplus, system, traffic, unfit, upgrade, vacancy, versions, views,
     waiting,
 };
@@ -261,6 +261,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(bound::Bound::default()),
         Box::new(system::System),
         Box::new(batch::Batches::default()),
+        Box::new(bids::Bids::default()),
         Box::new(preemption::Preemption::default()),
         Box::new(relocation::Relocation),
         Box::new(precedence::Precedence::default()),

@@ -10,7 +10,10 @@ impl Check for Ownership {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for write in seen.writes {
             let key = write.key.as_str();
+            // What a host is offered lies with it, so that it need not listen anywhere else.
+            let is_offer = key.starts_with("hosts/") && key.split('/').nth(2) == Some("offers");
             let own = match &seen.by {
+                By::Agent(_) if is_offer => false,
                 By::Agent(host) => {
                     let rest = key.strip_prefix("hosts/").or_else(|| key.strip_prefix("status/"));
                     rest.and_then(|rest| rest.strip_prefix(&**host)).is_some_and(|rest| rest.starts_with('/'))
@@ -26,6 +29,7 @@ impl Check for Ownership {
                     key.starts_with("state/")
                         || key.starts_with("schedulers/")
                         || key == "meta/store_id"
+                        || is_offer
                         || (leftover && gone)
                 }
                 By::User => key.starts_with("config/"),

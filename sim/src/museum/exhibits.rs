@@ -148,6 +148,10 @@ pub enum Bug {
     TrustsEnds,
     /// The scheduler does not read what a service asks of its hosts.
     ForgetsRules,
+    /// The scheduler takes the least bid for the highest.
+    TakesLeastBid,
+    /// The scheduler never takes back what it offered.
+    LeavesOffers,
     /// The scheduler takes an exclusive service for any other.
     SharesExclusive,
     /// The scheduler does not hear that a start took down an agent.
@@ -199,6 +203,7 @@ pub enum FoundBy {
 }
 
 const QUIET: &str = "";
+const ASK: &str = "timeline: [{at: 90s, do: set_service, service: asked-001, desired: 7}]";
 const MAY_BE_ONE_MORE: &str = "timeline: [{at: 60s, do: set_service, service: web, max: 7}]";
 const ROLL: &str = "timeline: [{at: 60s, do: set_service, service: web, task_version: 2}]";
 const LOSS: &str = "timeline: [{at: 60s, do: crash_hosts, running: web, count: 1}]";
@@ -305,6 +310,8 @@ const ALL: &[Exhibit] = &[
     show(Bug::HurriesBatch, "batch", BATCH),
     show(Bug::Insatiable, "batch", BATCH),
     show(Bug::ForgetsCompleted, "batch", BATCH),
+    show(Bug::TakesLeastBid, "bids", ASK),
+    show(Bug::LeavesOffers, "bids", ASK),
     show(Bug::DeafToEnds, "batch", BATCH),
     show(Bug::TrustsEnds, "batch", BATCH),
     show(Bug::StopsOnError, "S16", CUT_SOME),
@@ -420,6 +427,7 @@ fn of_kind(promise: &str) -> &'static str {
     match promise {
         "system" => "- {prefix: each-, kind: system, memory: 50, cluster: other}\n",
         "batch" => "- {prefix: once-, kind: batch, tasks: 6, max_parallel: 2, memory: 20, cluster: other}\n",
+        "bids" => "- {prefix: asked-, tasks: 4, min: 1, max: 8, memory: 500, cluster: fair}\n",
         _ => "",
     }
 }
@@ -438,7 +446,10 @@ impl Exhibit {
     /// Gives the scenario in which the bug shows.
     #[must_use]
     pub fn scenario(&self) -> Scenario {
-        let world = WORLD.replace("generate:\n", &format!("generate:\n{}", of_kind(self.promise)));
+        let mut world = WORLD.replace("generate:\n", &format!("generate:\n{}", of_kind(self.promise)));
+        if self.promise == "bids" {
+            world = world.replace("clusters: [", "clusters: [{name: fair, placement: bid}, ");
+        }
         // Four are no herd.
         let world = if self.promise == "L22" { world.replace("{count: 4,", "{count: 24,") } else { world };
         let text = format!("{world}{}\n", self.timeline);

@@ -244,7 +244,7 @@ fn mistake_batch(bug: Bug, entry: &mut Entry) {
     }
 }
 
-/// Alters who is how important, who must be alone or elsewhere, and who may take the room of others.
+/// Alters who is how important, who must be alone or elsewhere, who may take the room of others, and who bid what.
 fn misjudges(bug: Bug, entry: &mut Entry) {
     let asks = |may: bool| move |service: &mut Value| service["preempt"] = may.into();
     let is_worth = |priority: u8| move |task: &mut Value| task["priority"] = priority.into();
@@ -253,6 +253,10 @@ fn misjudges(bug: Bug, entry: &mut Entry) {
     }
     if bug == Bug::ForgetsRules {
         rewrite_entry(entry, "config/services/", |it| it["placement"] = json!({}));
+    }
+    if bug == Bug::TakesLeastBid && entry.key.contains("/bids/") {
+        let inverse = |bid: &Value| 1000_u64.saturating_sub(bid.as_u64().unwrap_or(0));
+        rewrite_entry(entry, "hosts/", |bid| bid["memory"] = inverse(&bid["memory"]).into());
     }
     if bug == Bug::TakesRoomUnasked {
         rewrite_entry(entry, "config/services/bystander-001", asks(true));
@@ -393,6 +397,9 @@ fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
         (Bug::NeverForgets, _) => {
             let forgets = |op: &Op| matches!(op, Op::Delete { key } if key.starts_with("state/services/"));
             txn.ops.retain(|op| !forgets(op));
+        }
+        (Bug::LeavesOffers, _) => {
+            txn.ops.retain(|op| !matches!(op, Op::Delete { key } if key.contains("/offers/")));
         }
         (Bug::ForgetsLedger, _) => drop_keys(txn, |key| key.starts_with("state/ledger/")),
         _ => {}

@@ -7,7 +7,7 @@ use super::read::Known;
 use super::{generate, tree};
 use callboard_core::config::{Item, Node};
 use callboard_core::machine::Span;
-use callboard_core::model::{KindName, Policy, RestartPolicy};
+use callboard_core::model::{Choice as Deal, KindName, Policy, RestartPolicy};
 
 /// What is only described: an object by its fields, or anything else.
 enum Described {
@@ -58,6 +58,8 @@ fn cluster(form: &mut Form<'_, '_>) {
     form.may("scheduler", "The scheduler that looks after it.", &Named, &mut "default".into());
     form.may("services", "Services that it runs.", &List(Named), &mut Vec::new());
     form.may("policy", "How hosts are chosen.", &Choice(&generate::POLICIES), &mut Policy::Spread);
+    let says = "Who chooses among the hosts that qualify: the scheduler, or the best of them by bidding.";
+    form.may("placement", says, &Choice(&[("best", Deal::Best), ("bid", Deal::Bid)]), &mut Deal::Best);
     let says = "How long a host may be silent before its tasks are replaced.";
     form.may("host_grace", says, &DAY, &mut Span::secs(30));
 }

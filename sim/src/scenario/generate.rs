@@ -3,7 +3,7 @@
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
 use callboard_core::model::{
-    Bash, Batch, Check, Cluster, Container, Executor, Kind, KindName, Name, Placement, Policy, Probe,
+    Bash, Batch, Check, Choice, Cluster, Container, Executor, Kind, KindName, Name, Placement, Policy, Probe,
     RestartPolicy, Service, TaskDefinition,
 };
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub(crate) const POLICIES: [(&str, Policy); 4] = [
 /// Makes a cluster without services.
 pub(crate) fn cluster(name: Name) -> Cluster {
     let (scheduler, policy, host_grace) = ("default".into(), Policy::Spread, Span::secs(30));
-    Cluster { name, scheduler, services: Vec::new(), policy, host_grace }
+    Cluster { name, scheduler, services: Vec::new(), policy, placement: Choice::Best, host_grace }
 }
 
 /// Gives the records of a service that appears in the course of a scenario, and of its task definition, in JSON.

@@ -48,6 +48,7 @@ const FILES: &[(&str, &str)] = &pack![
     "missing-image.yml",
     "mixed-versions.yml",
     "network-split.yml",
+    "offers-and-bids.yml",
     "one-way-partition.yml",
     "placement-rules.yml",
     "poison-removed.yml",

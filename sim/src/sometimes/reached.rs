@@ -190,7 +190,8 @@ fn life_step(phases: (Option<Step>, Step)) -> Option<&'static str> {
 }
 
 /// The words by which each policy says why a host was chosen.
-const PLACED: [(&str, &str); 5] = [
+const PLACED: [(&str, &str); 6] = [
+    ("bid:", "placed: bid"),
     ("adopted:", "placed: adopted"),
     ("spread:", "placed: spread"),
     ("binpack:", "placed: binpack"),

@@ -139,6 +139,8 @@ impl Told {
             | Key::Usage(_)
             | Key::Move(..)
             | Key::Orphan(..)
+            | Key::Offer(..)
+            | Key::Bid(..)
             | Key::StoreId => {}
         }
     }

@@ -3,7 +3,7 @@
 use super::{Field, Places};
 use crate::config::reader::Fields;
 use crate::machine::Span;
-use crate::model::{Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Name, Policy};
+use crate::model::{Choice, Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Name, Policy};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
@@ -14,6 +14,7 @@ const POLICIES: [(&str, Policy); 4] = [
     ("round_robin", Policy::RoundRobin),
     ("e_pvm", Policy::EPvm),
 ];
+const CHOICES: [(&str, Choice); 2] = [("best", Choice::Best), ("bid", Choice::Bid)];
 const GRACE_MIN: Span = Span::secs(1);
 const GRACE_MAX: Span = Span::secs(24 * 3600);
 
@@ -24,8 +25,9 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<Clust
     let scheduler = scheduler(fields, places);
     let services = services(fields, places);
     let policy = fields.choice_or("policy", &POLICIES, Policy::default());
+    let placement = fields.choice_or("placement", &CHOICES, Choice::default());
     let host_grace = fields.span_or("host_grace", GRACE_MIN..=GRACE_MAX, HOST_GRACE_DEFAULT);
-    Some(Cluster { name: name?, scheduler: scheduler?, services, policy, host_grace })
+    Some(Cluster { name: name?, scheduler: scheduler?, services, policy, placement, host_grace })
 }
 
 fn scheduler(fields: &mut Fields<'_>, places: &mut Places) -> Option<Name> {

@@ -7,7 +7,8 @@ use crate::rng::Chance;
 use crate::scenario::{Action, Happening, Scenario};
 use callboard_core::machine::Span;
 use callboard_core::model::{
-    HOST_LABEL, Kind, Limit, Name, Neighbor, Placement, Policy, Preference, Rule, Service, Spread, Test,
+    Choice, HOST_LABEL, Kind, Limit, Name, Neighbor, Placement, Policy, Preference, Rule, Service, Spread,
+    Test,
 };
 use callboard_core::rebalance::MOVES_MAX;
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
     for cluster in &mut scenario.desired.clusters {
         if chance.happens(400_000) {
             cluster.policy = if chance.coin() { Policy::RoundRobin } else { Policy::EPvm };
+        }
+        if chance.happens(250_000) {
+            cluster.placement = Choice::Bid;
         }
     }
     if chance.happens(400_000) {
@@ -178,7 +182,7 @@ fn rebalances(chance: &mut Chance, scenario: &mut Scenario) {
     for _ in 0..2 {
         if chance.happens(200_000) {
             let moves = number(chance.between(1, u64::from(MOVES_MAX)));
-            let gain = number(chance.below(30));
+            let gain = number(chance.between(1, 30));
             let at = chance.span(Span::secs(60), latest);
             scenario.timeline.push(Happening { at, action: Action::Rebalance { moves, gain } });
         }
