@@ -77,7 +77,7 @@ impl Check for Rollouts {
                     * u64::from(end.book.target(record).div_ceil(end.book.parallel(record)) + 1),
             );
             // What fits nowhere says so, and waits.
-            let is_short = page.is_some_and(|page| page.issued.len() < record.target() as usize);
+            let is_short = page.is_some_and(|page| page.issued.len() < end.book.target(record) as usize);
             let waits = is_short && room::host_for(end.book, record).is_none();
             if lasting > bound && !waits {
                 let what = format!(

@@ -119,6 +119,7 @@ pub(super) fn has_room(
 /// Tells whether all that users want needs more than these hosts have.
 pub(super) fn is_overbooked(book: &Book, hosts: &[Text]) -> bool {
     let mut wanted = (0, 0, 0);
+    let mut counted: BTreeMap<&Text, u64> = BTreeMap::new();
     for (_, page) in book.services.iter().filter(|(name, _)| book.is_wanted(name)) {
         let Some(record) = &page.record else { continue };
         let Some(definition) = book.definitions.get(&(record.task_name.clone(), record.task_version)) else {
@@ -129,12 +130,19 @@ pub(super) fn is_overbooked(book: &Book, hosts: &[Text]) -> bool {
         wanted.0 += definition.memory * count;
         wanted.1 += definition.cpu_units * count;
         wanted.2 += u64::from(definition.provide_port) * count;
+        for (name, needed) in &definition.resources {
+            *counted.entry(name).or_default() += needed * count;
+        }
     }
-    let has =
-        hosts.iter().filter_map(|host| book.hosts.get(host)).filter(|page| page.draining_since.is_none());
-    let there = has.filter_map(|page| page.registration.as_ref()).fold((0, 0, 0), |sum, has| {
+    let pages = hosts.iter().filter_map(|host| book.hosts.get(host));
+    let open = pages.filter(|page| page.draining_since.is_none());
+    let has: Vec<&RegistrationRecord> = open.filter_map(|page| page.registration.as_ref()).collect();
+    let is_scarce = |(name, wanted): (&&Text, &u64)| {
+        has.iter().filter_map(|has| has.resources.get(*name)).sum::<u64>() < *wanted
+    };
+    let there = has.iter().fold((0, 0, 0), |sum, has| {
         let ports = u64::from(has.ports.last.saturating_sub(has.ports.first)) + 1;
         (sum.0 + has.memory, sum.1 + has.cpu_units, sum.2 + ports)
     });
-    wanted.0 > there.0 || wanted.1 > there.1 || wanted.2 > there.2
+    wanted.0 > there.0 || wanted.1 > there.1 || wanted.2 > there.2 || counted.iter().any(is_scarce)
 }
