@@ -223,6 +223,11 @@ impl Agent {
         match &local.state {
             State::Waiting if is_missing => return false,
             State::Over(_) => return self.issued.contains_key(&id),
+            // It had ended before this life of the agent began, and nobody speaks of it any more.
+            State::Ended { .. } if is_missing && !local.suspended && local.accepted.is_none() => {
+                self.end(now, local);
+                return !matches!(local.state, State::Over(_));
+            }
             State::Waiting
             | State::Backoff { .. }
             | State::Starting { .. }

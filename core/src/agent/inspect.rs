@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 const DEADLINE: Span = Span::secs(30);
 /// How long they have to find what they did not tell of.
 const SECOND_LOOK: Span = Span::secs(1);
+/// How old an answer may be that comes after all, when they hung.
+const STALE: Span = Span::secs(240);
 /// How often they are asked for no reason.
 const LOOK_EVERY: Span = Span::secs(60);
 /// After so many failures the host says that it is unfit.
@@ -39,8 +41,8 @@ pub(super) struct Inspection {
     at: Time,
     failures: u32,
     error: Option<String>,
-    /// Ends that were told before what had been running was.
-    early: BTreeMap<Run, Exit>,
+    /// Ends that were told of late: an answer that took long speaks of what was running before.
+    ended: BTreeMap<Run, (Time, Exit)>,
 }
 
 impl Inspection {
@@ -53,10 +55,13 @@ impl Inspection {
     }
 
     /// Remembers the end of a run that an answer on its way may still speak of.
-    pub(super) fn saw_end(&mut self, run: &Run, exit: &Exit) {
-        if self.asked || !self.done {
-            self.early.insert(run.clone(), exit.clone());
-        }
+    pub(super) fn saw_end(&mut self, now: Time, run: &Run, exit: &Exit) {
+        self.ended.entry(run.clone()).or_insert_with(|| (now, exit.clone()));
+    }
+
+    fn ask(&mut self, now: Time) {
+        (self.asked, self.at, self.until) = (true, now, now + DEADLINE);
+        self.ended.retain(|_, (at, _)| now.since(*at) < STALE);
     }
 
     /// Says why this host should get nothing new.
@@ -80,9 +85,7 @@ impl Agent {
         if inspection.asked {
             inspection.fail(now, salt, "the executors do not answer");
         } else {
-            inspection.asked = true;
-            inspection.at = now;
-            inspection.until = now + DEADLINE;
+            inspection.ask(now);
             self.order(Order::Inspect);
         }
     }
@@ -92,7 +95,7 @@ impl Agent {
         match report {
             Report::Inspected(result) => self.inspected(now, result),
             Report::Started(run, result) => self.started(now, &run, result),
-            Report::Exited(run, exit) => self.exited(&run, &exit),
+            Report::Exited(run, exit) => self.exited(now, &run, &exit),
             Report::Stopped(run, result) => self.stopped(now, &run, &result),
             Report::Checked { run, check, result } => self.checked(now, &run, check, result),
             Report::Measured(usage) => self.measured(now, usage),
@@ -101,11 +104,10 @@ impl Agent {
 
     fn inspected(&mut self, now: Time, result: Result<Vec<Found>, String>) {
         let is_awaited = core::mem::take(&mut self.inspection.asked);
-        let mut early = core::mem::take(&mut self.inspection.early);
         let found = match result {
             Ok(found) if self.inspection.done => {
                 return if is_awaited {
-                    self.look_over(now, found, &early)
+                    self.look_over(now, found)
                 };
             }
             Ok(found) => found,
@@ -124,7 +126,8 @@ impl Agent {
         let mut by_id: BTreeMap<Name, BTreeMap<Run, Found>> = BTreeMap::new();
         for mut found in found {
             let run = found.spec.run();
-            found.exit = found.exit.or_else(|| early.remove(&run));
+            let ended = self.inspection.ended.get(&run);
+            found.exit = found.exit.or_else(|| ended.map(|(_, exit)| exit.clone()));
             by_id.entry(run.id.clone()).or_default().insert(run, found);
         }
         for runs in by_id.into_values() {
@@ -140,10 +143,7 @@ impl Agent {
     /// Asks again what runs.
     fn look_again(&mut self, now: Time) {
         if self.inspection.done && !self.inspection.asked {
-            self.inspection.asked = true;
-            self.inspection.at = now;
-            self.inspection.until = now + DEADLINE;
-            self.inspection.early.clear();
+            self.inspection.ask(now);
             self.order(Order::Inspect);
         }
     }
@@ -177,10 +177,11 @@ impl Agent {
     }
 
     /// Takes over what lives and was not told of before; what something else took the place of is stopped.
-    fn look_over(&mut self, now: Time, found: Vec<Found>, ended: &BTreeMap<Run, Exit>) {
+    fn look_over(&mut self, now: Time, found: Vec<Found>) {
         for found in found {
             let run = found.spec.run();
-            if found.exit.is_some() || ended.contains_key(&run) || self.leaving.is_some() {
+            let has_ended = found.exit.is_some() || self.inspection.ended.contains_key(&run);
+            if has_ended || self.leaving.is_some() {
                 continue;
             }
             match (self.relics.get(&run), self.locals.get_mut(&run.id)) {

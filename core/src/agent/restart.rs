@@ -223,7 +223,7 @@ impl Agent {
     /// Takes the answer to an order to stop.
     pub(super) fn stopped(&mut self, now: Time, run: &Run, result: &Result<(), String>) {
         if result.is_ok() {
-            self.inspection.saw_end(run, &Exit { code: None, signal: None, out_of_memory: false });
+            self.inspection.saw_end(now, run, &Exit { code: None, signal: None, out_of_memory: false });
         }
         if let Some(relic) = self.relics.get_mut(run) {
             if result.is_ok() {
@@ -296,8 +296,8 @@ impl Agent {
     }
 
     /// Takes the end of a start.
-    pub(super) fn exited(&mut self, run: &Run, exit: &Exit) {
-        self.inspection.saw_end(run, exit);
+    pub(super) fn exited(&mut self, now: Time, run: &Run, exit: &Exit) {
+        self.inspection.saw_end(now, run, exit);
         if !self.inspection.is_done() {
             return;
         }

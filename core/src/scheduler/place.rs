@@ -129,7 +129,16 @@ impl<'a> Candidate<'a> {
         let Some(row) = self.world.fleet.find(&leaving.host) else { return false };
         let mut without = self.world.fleet.row(row).clone();
         without.give_back(&Claim::of(leaving));
-        let reasons = Reasons::new(&self.need, self.view());
+        let mut view = self.view();
+        let mut own = view.own.clone();
+        if (&leaving.cluster, &leaving.service) == (&self.key.0, &self.key.1)
+            && let Some(count) = own.get_mut(&row)
+        {
+            // What it leaves behind is within the service's own limits, too.
+            *count = count.saturating_sub(1);
+        }
+        view.own = &own;
+        let reasons = Reasons::new(&self.need, view);
         self.of_host(&leaving.host).is_empty() && reasons.first_on(row, &without).is_none()
     }
 

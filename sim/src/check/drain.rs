@@ -1,7 +1,7 @@
 //! L6: what is drained becomes empty.
 
 use super::record::Text;
-use super::{Check, End, Findings};
+use super::{Book, Check, End, Findings, room};
 
 /// Looks at drained hosts at the end.
 #[derive(Clone)]
@@ -19,11 +19,21 @@ impl Check for Drained {
             let from = (host.clone(), Text::from(""));
             let here = end.book.live.range(from..).take_while(|((of, _), _)| of == host);
             for ((_, id), list) in here {
-                if list.iter().any(|alive| !end.book.is_forgotten(id, alive)) {
+                let stays = list.iter().any(|alive| !end.book.is_forgotten(id, alive));
+                if stays && !is_needed(end.book, id) {
                     found.blame("L6", format!("{id} still lives on {host}, which is drained"));
                     break;
                 }
             }
         }
     }
+}
+
+/// Tells whether a task is one of the few that do their work, and no host may have another one in its place.
+fn is_needed(book: &Book, id: &Text) -> bool {
+    let page = book.meant.get(id).and_then(|service| book.services.get(service));
+    page.is_some_and(|page| {
+        let record = page.record.as_ref();
+        record.is_some_and(|record| page.healthy <= record.floor() && room::host_for(book, record).is_none())
+    })
 }

@@ -7,6 +7,7 @@ use super::record::{DefinitionRecord, RegistrationRecord, ServiceRecord, TaskRec
 use super::rules::Around;
 use callboard_core::machine::Span;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How long a host must have been heard of to count.
 const SETTLED: Span = Span::secs(30);
@@ -30,10 +31,15 @@ pub(super) fn host_for<'a>(book: &'a Book, wanted: &ServiceRecord) -> Option<&'a
 pub(super) fn is_cut_up(book: &Book, hosts: &[Text], wanted: &ServiceRecord) -> bool {
     let Some(definition) = definition(book, wanted) else { return false };
     let fits = |host: &Text| {
-        let Some(has) = book.hosts.get(host).and_then(|page| page.registration.as_ref()) else {
-            return false;
-        };
-        let held = |of: &dyn Fn(&TaskRecord) -> u64| book.issued_to(host).map(|task| of(task)).sum::<u64>();
+        let page = book.hosts.get(host).filter(|page| page.draining_since.is_none());
+        let Some(has) = page.and_then(|page| page.registration.as_ref()) else { return false };
+        // A copy without a record of its own takes room for as long as it lives.
+        let copies = page.into_iter().flat_map(|page| page.twins.values()).filter(|twin| {
+            let lives = book.live.contains_key(&(host.clone(), twin.id.clone()));
+            lives && !twin.runs() && !book.tasks.contains_key(&twin.id)
+        });
+        let there: Vec<&Arc<TaskRecord>> = book.issued_to(host).chain(copies).collect();
+        let held = |of: &dyn Fn(&TaskRecord) -> u64| there.iter().map(|task| of(task)).sum::<u64>();
         let counted = definition.resources.iter().all(|(name, needed)| {
             let held = held(&|task| task.resources.get(name).copied().unwrap_or(0));
             held + needed <= has.resources.get(name).copied().unwrap_or(0)
