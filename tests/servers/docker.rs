@@ -3,11 +3,10 @@
 //!
 //! **Invariant:** no engine is used but these.
 
-use crate::process::{Member, SOON, until};
+use crate::process::{Member, SOON, exchange, until};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use std::fs::File;
-use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -188,17 +187,11 @@ pub fn ask_docker(host: &str, method: &str, path: &str, body: &str) -> (u16, Str
 
 /// Sends one request to an engine and gives status and body; nothing when it does not answer.
 fn ask(socket: &Path, method: &str, path: &str, body: &[u8]) -> Option<(u16, String)> {
-    let mut stream = UnixStream::connect(socket).ok()?;
+    let stream = UnixStream::connect(socket).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body).ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    exchange(stream, &head, body)
 }

@@ -151,12 +151,17 @@ fn stands_still(pid: u32) -> Option<()> {
 #[must_use]
 pub fn http(port: u16, method: &str, path: &str, body: &[u8]) -> Option<(u16, String)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
+    exchange(stream, &head, body)
+}
+
+/// Sends a request and gives status and body of the answer, which ends with the connection.
+pub(crate) fn exchange(mut stream: impl Read + Write, head: &str, body: &[u8]) -> Option<(u16, String)> {
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(body).ok()?;
     let mut answer = Vec::new();
