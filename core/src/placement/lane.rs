@@ -20,7 +20,6 @@ pub(super) struct Lane {
     points: i64,
     /// Hosts that were looked at, best first, turns aside.
     looked_at: BTreeSet<(Merit, u32)>,
-    seen: Seen,
     /// The hosts that were not looked at yet; nothing comes of them any more when there is none.
     stream: Option<Stream>,
     /// Hosts that have tasks of the service are yet to be looked at, after all others.
@@ -48,7 +47,6 @@ impl Lane {
             class,
             points,
             looked_at: BTreeSet::new(),
-            seen: Seen::default(),
             stream: None,
             owes_crowd: scope.only.is_none() && skips_crowd(need, scope),
         };
@@ -64,8 +62,8 @@ impl Lane {
     }
 
     /// Looks at a row, unless that was done.
-    pub(super) fn look(&mut self, need: &Need, view: View<'_>, scope: &Scope, row: u32) {
-        if self.seen.insert(row) {
+    pub(super) fn look(&mut self, need: &Need, view: View<'_>, scope: &Scope, row: u32, seen: &mut Seen) {
+        if seen.insert(row) {
             self.looked_at.extend(self.weigh(need, view, scope, row).map(|merit| (merit, row)));
         }
     }
@@ -77,6 +75,7 @@ impl Lane {
         view: View<'_>,
         scope: &Scope,
         turn: Turn,
+        seen: &mut Seen,
     ) -> Option<(Merit, u32)> {
         loop {
             let top = self.top(need, turn);
@@ -91,7 +90,7 @@ impl Lane {
             let top = top.map(|(merit, row)| (merit.in_turn(need, turn), row));
             if let Some(stream) = self.stream {
                 if top.is_none_or(|(merit, _)| self.least(need, view, turn, stream) < merit) {
-                    self.advance(need, view, scope, stream);
+                    self.advance(need, view, scope, stream, seen);
                     continue;
                 }
             } else if self.owes_crowd {
@@ -99,7 +98,7 @@ impl Lane {
                 let class = self.class;
                 let here = |row: &&u32| index(view.fleet.row(**row).class) == class;
                 for row in view.own.keys().filter(here) {
-                    self.look(need, view, scope, *row);
+                    self.look(need, view, scope, *row, seen);
                 }
                 continue;
             }
@@ -150,7 +149,7 @@ impl Lane {
     }
 
     /// Looks at the next host of the stream.
-    fn advance(&mut self, need: &Need, view: View<'_>, scope: &Scope, stream: Stream) {
+    fn advance(&mut self, need: &Need, view: View<'_>, scope: &Scope, stream: Stream, seen: &mut Seen) {
         let of: &Class = &view.fleet.classes[self.class];
         let row = match stream {
             Stream::ByLoad { from, next } => {
@@ -163,7 +162,7 @@ impl Lane {
             }
         };
         if !self.owes_crowd || !view.own.contains_key(&row) {
-            self.look(need, view, scope, row);
+            self.look(need, view, scope, row, seen);
         }
     }
 }
@@ -191,9 +190,9 @@ fn skips_crowd(need: &Need, scope: &Scope) -> bool {
     need.policy == Policy::Spread || scope.hosts_first
 }
 
-/// Rows that were looked at.
+/// Rows that were looked at, in whatever lane: each is in one.
 #[derive(Clone, Debug, Default)]
-struct Seen(Vec<u64>);
+pub(super) struct Seen(Vec<u64>);
 
 impl Seen {
     /// Adds a row; tells whether it is new.

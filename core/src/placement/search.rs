@@ -7,7 +7,7 @@
 
 use super::fleet::{Fleet, index};
 use super::ground::{Ground, SPREAD_MAX};
-use super::lane::Lane;
+use super::lane::{Lane, Seen};
 use super::merit::{Merit, Turn};
 use super::near::{class_obstacle, class_points};
 use super::need::{Crowd, Need};
@@ -36,6 +36,7 @@ pub struct Search<'a> {
     need: &'a Need,
     ground: Ground,
     lanes: Vec<Lane>,
+    seen: Seen,
     turn: Turn,
     /// The row that was picked last, which is yet to be counted.
     picked: Option<u32>,
@@ -61,12 +62,13 @@ impl<'a> Search<'a> {
                 lanes.push(Lane::new(need, view, scope, at, points, turn));
             }
         }
+        let mut seen = Seen::default();
         for row in scope.upfront() {
             if let Some(lane) = of_class[index(view.fleet.row(row).class)] {
-                lanes[lane].look(need, view, scope, row);
+                lanes[lane].look(need, view, scope, row, &mut seen);
             }
         }
-        Search { need, ground, lanes, turn, picked: None }
+        Search { need, ground, lanes, seen, turn, picked: None }
     }
 
     /// Finds the best host for one more task.
@@ -84,7 +86,9 @@ impl<'a> Search<'a> {
             if best.is_some_and(|((least, _), _)| levels > least) {
                 continue;
             }
-            let Some((merit, row)) = lane.best(self.need, view, &self.ground.scope, self.turn) else {
+            let Some((merit, row)) =
+                lane.best(self.need, view, &self.ground.scope, self.turn, &mut self.seen)
+            else {
                 continue;
             };
             if best.is_none_or(|(least, _)| (levels, merit) < least) {
