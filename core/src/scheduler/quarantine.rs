@@ -112,10 +112,14 @@ impl Round<'_> {
         let known = blamed.iter().filter(|known| known.version == blame.version).count();
         // What was being started together went down together.
         let same = |known: &Blame| (&known.host, known.version) == (&blame.host, blame.version);
-        match blamed.iter().position(same) {
-            Some(at) if blamed[at].times < blame.times => blamed[at] = blame,
-            None if known < BLAMED_MAX as usize => blamed.push(blame),
-            Some(_) | None => {}
+        // That a host is lost says less than an agent's own word: it is forgotten when the host is back.
+        let is_weaker = |known: &Blame| known.lost && !blame.lost;
+        let weaker = blamed.iter().position(|known| known.version == blame.version && is_weaker(known));
+        match (blamed.iter().position(same), weaker) {
+            (Some(at), _) if blamed[at].times < blame.times || is_weaker(&blamed[at]) => blamed[at] = blame,
+            (None, _) if known < BLAMED_MAX as usize => blamed.push(blame),
+            (None, Some(at)) => blamed[at] = blame,
+            (Some(_) | None, _) => {}
         }
     }
 

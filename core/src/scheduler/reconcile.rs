@@ -109,8 +109,8 @@ impl Round<'_> {
             if self.missing() > 0 && self.world.owes_more_important(&self.key) {
                 return self.world.touch_group(&self.key);
             }
-            // One step to stop it, one to create the other: both or none.
-            self.full = self.full || !self.batch.has_room(2);
+            // One step to stop it, one to create the other, and one to take back offers: all or none.
+            self.full = self.full || !(self.batch.has_room(3) || self.batch.is_empty());
             if self.full {
                 return;
             }
@@ -124,8 +124,8 @@ impl Round<'_> {
             if let Some(task) = self.task(&id) {
                 // Whoever hears nothing at all takes everybody for lost.
                 self.batch.rely_on(self.world, &Key::Alive(task.host.clone()));
+                self.batch.stop_task(self.now, self.world, &task, StopReason::HostLost);
             }
-            self.stop(&id, StopReason::HostLost);
         }
     }
 

@@ -3,8 +3,9 @@
 
 use super::record::Text;
 use super::{Alive, Book, By, Check, End, Fault, Findings, Seen, TaskRecord, room};
+use crate::event::Process;
 use callboard_core::machine::{Span, Time};
-use callboard_core::store::Op;
+use callboard_core::store::{Op, Txn};
 use std::collections::BTreeMap;
 
 /// Follows what hosts are offered and what they bid.
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Bids {
     /// By service and host: the number of the offer, and since when it stands.
     offers: BTreeMap<Text, BTreeMap<Text, (u64, Time)>>,
+    /// When each offer of a service was first sent: from then on whoever decides counts the time.
+    sent: BTreeMap<(Text, u64), Time>,
     /// By service and host: the offer that is answered, what was bid, and when.
     bids: BTreeMap<Text, BTreeMap<Text, (u64, u64, Time)>>,
     /// Since when hosts bid in a cluster.
@@ -40,6 +43,13 @@ impl Bids {
             found.blame("bids", format!("{} was placed, and no host was asked", task.id));
             return;
         };
+        let is_late = |(number, since): &(u64, Time)| {
+            let sent = self.sent.get(&(task.service.clone(), *number));
+            sent.is_some_and(|sent| since.since(*sent) > EARLY)
+        };
+        if offers.values().any(is_late) {
+            return;
+        }
         let bid = |host: &Text| {
             let (number, _) = offers.get(host)?;
             let (answers, bid, at) = self.bids.get(&task.service)?.get(host)?;
@@ -109,6 +119,20 @@ impl Bids {
 }
 
 impl Check for Bids {
+    fn sent(&mut self, book: &Book, _from: Process, txn: &Txn, _found: &mut Findings) {
+        for op in &txn.ops {
+            let Op::Put { key, value, .. } = op else { continue };
+            let Some((_, service)) = key.strip_prefix("hosts/").and_then(|key| key.split_once("/offers/"))
+            else {
+                continue;
+            };
+            let offer = serde_json::from_str::<serde_json::Value>(value).ok();
+            if let Some(number) = offer.and_then(|offer| offer["number"].as_u64()) {
+                self.sent.entry((service.into(), number)).or_insert(book.now);
+            }
+        }
+    }
+
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         if seen.by == By::Scheduler {
             for task in seen.created().filter(|task| !seen.book.goes_on(task)) {
