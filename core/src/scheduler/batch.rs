@@ -37,8 +37,8 @@ pub(crate) struct Batch {
 /// id.
 const WEIGHT_TRIED: usize = 20;
 /// More than one step weighs: removing a task deletes its pair and its status, and writes the ledger and the service's
-/// state.
-const WEIGHT_A_STEP: usize = 8;
+/// state, while its host is gone.
+const WEIGHT_A_STEP: usize = 9;
 /// What weighs that a host is as it was: its sign of life, what users say of it, and its ledger.
 const WEIGHT_OF_A_HOST: usize = 3;
 /// What an order to stop weighs: the pair of the task, and the state of its service.
