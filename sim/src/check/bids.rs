@@ -1,7 +1,7 @@
 //! Bids: in a cluster where hosts bid, nothing is placed that was not offered; of the hosts that could take it none has
 //! bid more than the one that gets it, as whoever decides must know; and no offer stands for long.
 
-use super::record::Text;
+use super::record::{Place, Text};
 use super::{Alive, Book, By, Check, End, Fault, Findings, Seen, TaskRecord, room};
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -17,6 +17,8 @@ pub(crate) struct Bids {
     sent: BTreeMap<(Text, u64), Time>,
     /// By service and host: the offer that is answered, what was bid, and when.
     bids: BTreeMap<Text, BTreeMap<Text, (u64, u64, Time)>>,
+    /// When what is known of a host last changed: whoever decides may not know yet.
+    changed: BTreeMap<Text, Time>,
     /// Since when hosts bid in a cluster.
     clusters: BTreeMap<Text, Time>,
     /// When a service failed on a host: it is not tried there again at once.
@@ -67,8 +69,10 @@ impl Bids {
             let failed = self.failed.get(&(task.service.clone(), (*host).clone()));
             bid(host).is_some_and(is_better) && failed.is_none_or(|at| book.now.since(*at) >= AVOIDED)
         });
+        let is_new =
+            |host: &Text| self.changed.get(host).is_some_and(|at| book.now.since(*at) <= book.ignorance());
         let could = |host: &&Text| {
-            let Some(page) = book.hosts.get(*host) else { return false };
+            let Some(page) = book.hosts.get(*host).filter(|_| !is_new(host)) else { return false };
             room::is_open(book, definition, page)
                 && !book.issued_to(host).any(|other| other.makes_room_for.is_some())
                 && room::has_room(book, definition, (host, page), &[])
@@ -134,6 +138,16 @@ impl Check for Bids {
     }
 
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
+        for write in seen.writes {
+            if let Place::Ledger(host)
+            | Place::Usage(host)
+            | Place::HostConfig(host)
+            | Place::Registration(host)
+            | Place::Alive(host) = &write.place
+            {
+                self.changed.insert(host.clone(), seen.book.now);
+            }
+        }
         if seen.by == By::Scheduler {
             for task in seen.created().filter(|task| !seen.book.goes_on(task)) {
                 self.judge(seen.book, task, found);

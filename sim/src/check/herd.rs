@@ -20,7 +20,7 @@ pub(crate) struct Herd {
 /// How long after an outage a fleet comes back.
 const RETURN: Span = Span::secs(60);
 /// So few are no herd.
-const FEW: usize = 10;
+const FEW: usize = 20;
 
 impl Check for Herd {
     fn asked(&mut self, book: &Book, from: Process, request: &Request, found: &mut Findings) {
