@@ -450,8 +450,8 @@ impl Exhibit {
         if self.promise == "bids" {
             world = world.replace("clusters: [", "clusters: [{name: fair, placement: bid}, ");
         }
-        // Four are no herd.
-        let world = if self.promise == "L22" { world.replace("{count: 4,", "{count: 24,") } else { world };
+        // A few are no herd.
+        let world = if self.promise == "L22" { world.replace("{count: 4,", "{count: 60,") } else { world };
         let text = format!("{world}{}\n", self.timeline);
         let scenario = read("museum", text.as_bytes());
         debug_assert!(scenario.is_ok(), "the museum's own scenario: {scenario:?}");
