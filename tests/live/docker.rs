@@ -104,12 +104,16 @@ fn a_docker_task_is_reached_killed_and_adopted() {
 #[test]
 fn what_ails_a_docker_task_is_told() {
     let yard = Dockyard::start(&[]);
+    let version = std::cell::Cell::new(0);
     let check = |name: &str, executor: &str, more: &str, words: &[&str]| {
+        // Another version is tried at once, whatever its forerunner did.
+        version.set(version.get() + 1);
+        let version = version.get();
         let file = format!(
             "clusters: [{{name: default, services: [ship]}}]
-services: [{{name: ship, task_name: {name}, task_version: 1, desired: 1, min: 0, max: 1, healthy_deadline: 60s}}]
+services: [{{name: ship, task_name: {name}, task_version: {version}, desired: 1, min: 0, max: 1, healthy_deadline: 60s}}]
 task_definitions:
-- {{name: {name}, version: 1, kill_timeout: 1s, memory: 16, restart: {{attempts: 1, delay: 200ms}},
+- {{name: {name}, version: {version}, kill_timeout: 1s, memory: 16, restart: {{attempts: 1, delay: 200ms}},
    containers: [{{name: main, type: docker, {more}executor: {{flags: [--net=none], {executor}}}}}]}}
 "
         );
