@@ -82,6 +82,7 @@ scenarios! {
     junk_records: "junk-records",
     heavy_large: "large",
     lying_checks: "lying-checks",
+    memory_limits: "memory-limits",
     memory_spikes: "memory-spikes",
     metropolis: "metropolis",
     missing_image: "missing-image",

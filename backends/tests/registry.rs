@@ -46,6 +46,7 @@ fn spec(port: u16, attempt: u32, checks: Vec<Check>) -> Spec {
         ports: vec![],
         tags: vec!["urlprefix-/shop strip=/shop".into(), "blue".into()],
         memory: 0,
+        memory_limit: None,
         cpu_units: 0,
         disk: 0,
         resources: BTreeMap::new(),

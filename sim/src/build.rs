@@ -44,7 +44,7 @@ pub struct Build {
     pub kills_agent_after: Option<Span>,
     /// Takes its machine down so long after its start: worse poison.
     pub kills_host_after: Option<Span>,
-    /// Is killed when it takes more memory than it reserves, as docker does.
+    /// Is killed when it takes more memory than it reserves, as docker does; a limit of its own holds for any build.
     pub limited: bool,
     /// The share of hosts, in percent, on which it misbehaves as described; elsewhere it is sound.
     pub on_hosts_percent: u64,
@@ -87,7 +87,7 @@ impl Build {
         Build { start: self.start, stop: self.stop, ..Build::sound(self.task.clone(), self.version) }
     }
 
-    /// Tells whether its tasks become healthy and stay so, everywhere.
+    /// Tells whether its tasks become healthy and stay so, everywhere and within any limit.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let fault = self.fails_to_start || self.healthy_after.is_none();
@@ -97,6 +97,7 @@ impl Build {
             || self.exits_after.is_some()
             || self.completes_after.is_some()
             || greedy
+            || self.memory_percent > 100
             || poison;
         self.on_hosts_percent == 0 || !(fault || passing)
     }

@@ -35,6 +35,7 @@ mod identity;
 mod isolation;
 mod ledger;
 mod lifecycle;
+mod limits;
 mod lock;
 mod orphan;
 mod outage;

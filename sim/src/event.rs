@@ -94,6 +94,8 @@ pub(crate) enum Moment {
     KillMachine,
     /// It ends because it was asked to.
     Stopped,
+    /// It is killed because it takes more memory than it may.
+    OverLimit,
     /// It is killed because it did not end.
     Killed,
 }

@@ -240,6 +240,9 @@ impl Host {
             Moment::Stopped => {
                 self.end(now, pid, Exit { code: None, signal: Some(15), out_of_memory: false }, &mut out)
             }
+            Moment::OverLimit => {
+                self.end(now, pid, Exit { code: None, signal: Some(9), out_of_memory: true }, &mut out)
+            }
             Moment::Killed => {
                 self.end(now, pid, Exit { code: None, signal: Some(9), out_of_memory: false }, &mut out)
             }

@@ -92,6 +92,7 @@ impl Load {
             ports: Vec::new(),
             tags: Vec::new(),
             memory: 64 * (1 + u64::from(number * 7 % 8)),
+            memory_limit: None,
             cpu_units: 32 * (1 + u64::from(number * 5 % 8)),
             disk: 0,
             resources: BTreeMap::new(),

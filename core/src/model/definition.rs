@@ -26,9 +26,12 @@ pub struct TaskDefinition {
     /// Handed to service discovery.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tags: Vec<String>,
-    /// Memory reserved on the host, MiB; 0 reserves none and sets no limit.
+    /// Memory reserved on the host, MiB; 0 reserves none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub memory: u64,
+    /// Memory with which a task is killed, MiB; 0 for no such limit. Without it, what is reserved is the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
     /// Processor share reserved on the host, 1024 for one core; 0 reserves none and sets no limit.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cpu_units: u64,
@@ -56,6 +59,12 @@ pub struct TaskDefinition {
 }
 
 impl TaskDefinition {
+    /// Gives how much memory a task may use before it is killed, MiB; `None` for as much as there is.
+    #[must_use]
+    pub fn memory_wall(&self) -> Option<u64> {
+        Some(self.memory_limit.unwrap_or(self.memory)).filter(|limit| *limit > 0)
+    }
+
     /// Goes through the images that its containers need.
     pub fn images(&self) -> impl Iterator<Item = &str> {
         self.containers.iter().filter_map(|container| match &container.executor {

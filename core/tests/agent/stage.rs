@@ -101,6 +101,7 @@ pub(crate) fn definition() -> TaskDefinition {
         ports: vec![],
         tags: vec![],
         memory: 0,
+        memory_limit: None,
         cpu_units: 0,
         disk: 0,
         resources: BTreeMap::new(),

@@ -298,6 +298,21 @@ fn room() {
         ),
         ("memory: 6", "fine"),
         ("memory: 0", "fine"),
+        ("memory: 5\n  memory_limit: 64", "fine"),
+        ("memory_limit: 64", "fine"),
+        ("memory: 64\n  memory_limit: 0", "fine"),
+        (
+            "memory: 64\n  memory_limit: 63",
+            "web.yml:7: task_definitions[0].memory_limit: found 63, less than memory, which is reserved, expected 0 for no limit, or a whole number of MiB from 64 to 16777216",
+        ),
+        (
+            "memory_limit: 5",
+            "web.yml:6: task_definitions[0].memory_limit: found 5, less than docker can run with, expected 0 for no limit, or a whole number of MiB from 6 to 16777216",
+        ),
+        (
+            "memory_limit: 1g",
+            r#"web.yml:6: task_definitions[0].memory_limit: found "1g", expected a whole number from 0 to 16777216"#,
+        ),
         (
             "memory: 9223372036854775808",
             "web.yml:6: task_definitions[0].memory: found 9223372036854775808, expected a whole number from 0 to 16777216",

@@ -100,14 +100,15 @@ fn works(root: &Path, feature: &str) -> bool {
 }
 
 impl Groups {
-    /// Makes them, with a limit in MiB unless that is 0.
-    pub(super) fn create(&self, memory: u64) -> io::Result<()> {
+    /// Makes them, with a limit of memory in MiB if there is one.
+    pub(super) fn create(&self, memory: Option<u64>) -> io::Result<()> {
         fs::create_dir_all(&self.unified)?;
+        let Some(memory) = memory else { return Ok(()) };
         let bytes = memory.saturating_mul(1 << 20).to_string();
         if let Some(group) = &self.memory {
             fs::create_dir_all(group)?;
             fs::write(group.join("memory.limit_in_bytes"), &bytes)?;
-        } else if memory > 0 && self.unified.join("memory.max").exists() {
+        } else if self.unified.join("memory.max").exists() {
             fs::write(self.unified.join("memory.max"), &bytes)?;
         }
         Ok(())

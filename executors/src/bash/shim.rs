@@ -70,7 +70,7 @@ fn prepare(place: &Place) -> Result<Plan, Failure> {
     }
     if let Some(groups) = &plan.groups {
         groups.enter_shims().map_err(|error| Failure::of("cannot leave the agent's control group", error))?;
-        let made = groups.create(plan.spec.definition.memory);
+        let made = groups.create(plan.spec.definition.memory_wall());
         made.map_err(|error| Failure::of("cannot make the control groups of the task", error))?;
     }
     Ok(plan)

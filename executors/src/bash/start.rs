@@ -79,7 +79,7 @@ impl Bash {
     }
 
     fn plan(&self, spec: &Arc<Spec>, place: &Place) -> Result<Plan, Failure> {
-        let limited = spec.definition.memory > 0;
+        let limited = spec.definition.memory_wall().is_some();
         let groups = self.roots.as_ref().map(|roots| roots.groups(&Plan::group_name(spec), limited));
         let plan = Plan {
             spec: Arc::clone(spec),

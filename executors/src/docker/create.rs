@@ -20,6 +20,9 @@ use std::collections::HashMap;
 /// Docker gives this to a container that is never to be checked by the engine.
 const NO_CHECK: &str = "NONE";
 
+/// Docker refuses to be told of a smaller reservation.
+const RESERVATION_MIN: i64 = 6 << 20;
+
 /// A container that can be created.
 #[derive(Clone, Debug)]
 pub(super) struct Plan<'a> {
@@ -99,7 +102,8 @@ fn plan<'a>(
 /// The limits of its task, and what is so for every container.
 fn walls(spec: &Spec, settings: &Settings) -> HostConfig {
     let number = |value: u64| i64::try_from(value).ok().filter(|value| *value > 0);
-    let memory = number(spec.definition.memory.saturating_mul(1 << 20));
+    let bytes = |mib: u64| number(mib.saturating_mul(1 << 20));
+    let (reserved, memory) = (bytes(spec.definition.memory), spec.definition.memory_wall().and_then(bytes));
     let log = HashMap::from([
         ("max-size".to_string(), settings.log_bytes_max.max(1).to_string()),
         ("max-file".to_string(), "2".to_string()),
@@ -108,6 +112,8 @@ fn walls(spec: &Spec, settings: &Settings) -> HostConfig {
         memory,
         // No more in swap: what is over its limit ends, it does not make the host slow.
         memory_swap: memory,
+        // When the machine runs short, what it takes beyond its reservation is taken back first.
+        memory_reservation: reserved.filter(|bytes| *bytes >= RESERVATION_MIN && Some(*bytes) != memory),
         cpu_shares: number(spec.definition.cpu_units),
         pids_limit: Some(settings.pids_max),
         cap_drop: Some(vec!["NET_RAW".to_string()]),

@@ -223,6 +223,21 @@ async fn a_task_without_memory_left_is_told_apart() {
 }
 
 #[tokio::test]
+async fn a_task_may_take_more_memory_than_it_reserves() {
+    for (limit, may_end) in [(128, false), (0, false), (16, true)] {
+        let Some(bench) = BashBench::grouped() else { return };
+        let start = vec!["x=$(head -c 20000000 /dev/zero | tr '\\0' x)".to_string()];
+        let bash = Settled { start, ..Settled::default() };
+        let mut definition = definition("app", vec![container("main", &[], bash)]);
+        (definition.memory, definition.memory_limit) = (16, Some(limit));
+        let (exit, _) = run(&*bench.executor(), &spec_of(definition)).await;
+        // Without a controller for memory there is no limit.
+        let fits = exit.code == Some(0) && !exit.out_of_memory;
+        assert!(fits || (may_end && exit.out_of_memory), "{limit}: {exit:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_bad_environment_is_refused() {
     let bench = BashBench::plain().unwrap();
     let bash = Settled { env: vec!["NOTHING".to_string()], ..Settled::default() };

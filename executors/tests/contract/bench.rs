@@ -52,6 +52,7 @@ pub(crate) fn definition(name: &str, containers: Vec<Container>) -> TaskDefiniti
         ports: Vec::new(),
         tags: Vec::new(),
         memory: 0,
+        memory_limit: None,
         cpu_units: 0,
         disk: 0,
         resources: std::collections::BTreeMap::new(),

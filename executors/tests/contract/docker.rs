@@ -161,6 +161,27 @@ async fn a_task_without_memory_left_is_told_apart() {
 }
 
 #[tokio::test]
+async fn a_task_may_take_more_memory_than_it_reserves() {
+    let bench = bench();
+    for (limit, walls, ends) in
+        [(Some(128), (128, 16), Some(0)), (Some(16), (16, 0), None), (Some(0), (0, 16), Some(0))]
+    {
+        let hungry = alone(wanted("x=$(head -c 20000000 /dev/zero | tr '\\0' x)"));
+        let mut definition = definition("app", vec![docker_container("main", &[], hungry)]);
+        (definition.memory, definition.memory_limit) = (16, limit);
+        let executor = bench.executor();
+        let spec = spec_of(definition);
+        executor.start(&spec).await.unwrap();
+        let host = &bench.only()["HostConfig"];
+        let mib = |field: &str| host[field].as_i64().unwrap() >> 20;
+        assert_eq!((mib("Memory"), mib("MemoryReservation")), walls, "{limit:?}");
+        let exit = within(20, "its end", executor.exited(&spec.run())).await;
+        assert_eq!((exit.code, exit.out_of_memory), (ends, ends.is_none()), "{limit:?}");
+        executor.remove(&spec.run()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn containers_start_in_order_and_end_together() {
     let bench = bench();
     let containers = vec![

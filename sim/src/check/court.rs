@@ -7,10 +7,10 @@ use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bids, bound, brake,
     budget, capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence,
     exclusive, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger,
-    lifecycle, lock, orphan, outage, ownership, pair, poison, ports, precedence, preemption, prefix, prompt,
-    quiet, registration, relocation, removal, replacement, reread, restart, reunion, rollout, rubbish, rules,
-    sending, stopping, succession, surplus, system, traffic, unfit, upgrade, vacancy, versions, views,
-    waiting,
+    lifecycle, limits, lock, orphan, outage, ownership, pair, poison, ports, precedence, preemption, prefix,
+    prompt, quiet, registration, relocation, removal, replacement, reread, restart, reunion, rollout,
+    rubbish, rules, sending, stopping, succession, surplus, system, traffic, unfit, upgrade, vacancy,
+    versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -66,6 +66,7 @@ impl Court {
             Box::new(poison::Poison::default()),
             Box::new(herd::Herd::default()),
             Box::new(unfit::Unfit::default()),
+            Box::new(limits::Limits),
         ];
         checks.extend(outward(lag, outlives));
         Court::of(seed, lag, checks)

@@ -306,6 +306,8 @@ pub(crate) struct DefinitionRecord {
     #[serde(default)]
     pub(crate) memory: u64,
     #[serde(default)]
+    pub(crate) memory_limit: Option<u64>,
+    #[serde(default)]
     pub(crate) cpu_units: u64,
     #[serde(default)]
     pub(crate) disk: u64,

@@ -139,8 +139,8 @@ impl Host {
         let Some(proc) = self.procs.iter_mut().find(|proc| proc.pid == pid) else { return };
         proc.state = ProcState::Live;
         proc.since = now;
-        let (run, build, base, reserved) =
-            (proc.run.clone(), proc.build.clone(), proc.base_kib(), proc.spec.task.memory * 1024);
+        let (run, build, base, wall) =
+            (proc.run.clone(), proc.build.clone(), proc.base_kib(), proc.wall_kib());
         out.push(Outward::Born(pid));
         if let Some(after) = build.healthy_after {
             self.life(now + after, pid, Moment::Healthy, out);
@@ -160,12 +160,11 @@ impl Host {
         if let Some(after) = build.kills_host_after {
             self.life(now + after, pid, Moment::KillMachine, out);
         }
+        let exceeds = |wall: u64| wall.checked_sub(base).map_or(Some(Span(0)), |room| build.exceeds(room));
+        if let Some(after) = wall.and_then(exceeds) {
+            self.life(now + after, pid, Moment::OverLimit, out);
+        }
         if build.is_greedy() {
-            let limit =
-                build.exceeds(reserved.saturating_sub(base)).filter(|_| build.limited && reserved > 0);
-            if let Some(after) = limit {
-                self.life(now + after, pid, Moment::Killed, out);
-            }
             self.forecast(now, out);
         }
         if self.agent.is_some() {

@@ -90,6 +90,14 @@ impl Proc {
         (!self.build.memory_curve.is_empty()).then_some((self.since, &self.build))
     }
 
+    /// Gives the memory with which it is killed, KiB: a limit that users set, or one that its build has.
+    pub(crate) fn wall_kib(&self) -> Option<u64> {
+        let definition = &self.spec.definition;
+        let wall =
+            definition.memory_wall().filter(|_| definition.memory_limit.is_some() || self.build.limited);
+        wall.map(|mib| mib * 1024)
+    }
+
     pub(crate) fn base_kib(&self) -> u64 {
         self.base_kib
     }

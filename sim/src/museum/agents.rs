@@ -181,6 +181,11 @@ fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
             let attempt = spec.attempt + u32::from(first != spec.task.generation);
             vec![Order::Start(Arc::new(Spec { attempt, ..Spec::clone(&spec) }))]
         }
+        (Bug::LimitsToReserved, Order::Start(spec)) => {
+            let mut spec = Spec::clone(&spec);
+            Arc::make_mut(&mut spec.definition).memory_limit = None;
+            vec![Order::Start(Arc::new(spec))]
+        }
         (Bug::NoBackoff, Order::Start(spec)) => {
             mutant.started.insert((host.clone(), spec.run()), spec.clone());
             vec![Order::Start(spec)]

@@ -174,6 +174,10 @@ pub enum Bug {
     Modest,
     /// The scheduler takes all tasks of a service for ones that users asked to be moved.
     MovesAll,
+    /// The scheduler reserves as much memory for a task as it may use.
+    ReservesLimits,
+    /// The agent lets no task use more memory than it reserves.
+    LimitsToReserved,
 }
 
 /// A bug on show.
@@ -376,6 +380,8 @@ const ALL: &[Exhibit] = &[
     show(Bug::Modest, "L21", PORTS_OF_LESS),
     show(Bug::ReturnsTogether, "L22", OUTAGE),
     show(Bug::MovesAll, "S43", MAY_BE_ONE_MORE),
+    show(Bug::ReservesLimits, "S44", QUIET),
+    show(Bug::LimitsToReserved, "S44", QUIET),
 ];
 
 const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
@@ -414,10 +420,10 @@ services:
    placement: {require: [{label: host, not_equals: host-0001}], limit: [{tasks: 1}]}}
 task_definitions:
 - {name: choosy, version: 1, memory: 100, containers: [{name: it, type: bash, executor: {start: [exec serve]}}]}
-- {name: web, version: 1, provide_port: true, memory: 2000, cpu_units: 100,
+- {name: web, version: 1, provide_port: true, memory: 2000, memory_limit: 3000, cpu_units: 100,
    containers: [{name: web, type: bash, executor: {start: [exec serve]}}],
    checks: [{tcp: 127.0.0.1, add_provided_port: true, interval: 5s, timeout: 1s}]}
-- {name: web, version: 2, provide_port: true, memory: 2000, cpu_units: 100,
+- {name: web, version: 2, provide_port: true, memory: 2000, memory_limit: 3000, cpu_units: 100,
    containers: [{name: web, type: bash, executor: {start: [exec serve]}}],
    checks: [{tcp: 127.0.0.1, add_provided_port: true, interval: 5s, timeout: 1s}]}
 ";

@@ -244,7 +244,8 @@ fn mistake_batch(bug: Bug, entry: &mut Entry) {
     }
 }
 
-/// Alters who is how important, who must be alone or elsewhere, who may take the room of others, and who bid what.
+/// Alters who is how important, who must be alone or elsewhere, who may take the room of others, who needs how much, and
+/// who bid what.
 fn misjudges(bug: Bug, entry: &mut Entry) {
     let asks = |may: bool| move |service: &mut Value| service["preempt"] = may.into();
     let is_worth = |priority: u8| move |task: &mut Value| task["priority"] = priority.into();
@@ -257,6 +258,11 @@ fn misjudges(bug: Bug, entry: &mut Entry) {
     if bug == Bug::TakesLeastBid && entry.key.contains("/bids/") {
         let inverse = |bid: &Value| 1000_u64.saturating_sub(bid.as_u64().unwrap_or(0));
         rewrite_entry(entry, "hosts/", |bid| bid["memory"] = inverse(&bid["memory"]).into());
+    }
+    if bug == Bug::ReservesLimits {
+        rewrite_entry(entry, "config/task_definitions/", |it| {
+            it["memory"] = it.get("memory_limit").unwrap_or(&it["memory"]).clone();
+        });
     }
     if bug == Bug::TakesRoomUnasked {
         rewrite_entry(entry, "config/services/bystander-001", asks(true));

@@ -54,6 +54,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ),
     ("S41", &["stop: preempted"]),
     ("S43", ALWAYS),
+    ("S44", ALWAYS),
     ("L1", ALWAYS),
     ("L2", ALWAYS),
     ("L3", &["lock: lost", "kill_schedulers", "pause_schedulers"]),

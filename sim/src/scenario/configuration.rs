@@ -106,8 +106,10 @@ fn definition(form: &mut Form<'_, '_>) {
     form.maybe("port", "A fixed port.", &Number(0, u16::MAX), &mut None);
     form.maybe("ports", "Further ports, each with a name.", &List(Described::Fields(port)), &mut None);
     form.may("tags", "Handed to service discovery.", &List(WORD), &mut Vec::new());
-    let says = "Memory reserved on the host, MiB; 0 reserves none and sets no limit.";
+    let says = "Memory reserved on the host, MiB; 0 reserves none.";
     form.may("memory", says, &Number(0, 16_777_216_u64), &mut 0);
+    let says = "Memory with which a task is killed, MiB; 0 for no such limit; left out, what is reserved.";
+    form.maybe("memory_limit", says, &Number(0, 16_777_216_u64), &mut None);
     let says = "Processor share reserved on the host, 1024 a core; 0 reserves none and sets no limit.";
     form.may("cpu_units", says, &Number(0, 1_048_576_u64), &mut 0);
     let says = "Disk reserved on the host, MiB.";

@@ -238,7 +238,8 @@ impl Shape for Build {
         form.maybe("kills_agent_after", says, &TIME, &mut self.kills_agent_after);
         let says = "Poison: takes its machine down so long after its start; left out, never.";
         form.maybe("kills_host_after", says, &TIME, &mut self.kills_host_after);
-        let says = "Is killed when it takes more memory than it reserves, as docker does.";
+        let says =
+            "Is killed when it takes more memory than it reserves; a `memory_limit` holds for any build.";
         form.may("limited", says, &Flag, &mut self.limited);
         let says =
             "The share of hosts on which it misbehaves as described, in percent; elsewhere it is sound.";

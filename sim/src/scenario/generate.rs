@@ -160,6 +160,7 @@ impl Generate {
             ports: Vec::new(),
             tags: Vec::new(),
             memory: self.memory,
+            memory_limit: None,
             cpu_units: self.cpu_units,
             disk: 0,
             resources: BTreeMap::new(),

@@ -42,6 +42,7 @@ const FILES: &[(&str, &str)] = &pack![
     "junk-records.yml",
     "large.yml",
     "lying-checks.yml",
+    "memory-limits.yml",
     "memory-spikes.csv",
     "memory-spikes.yml",
     "metropolis.yml",

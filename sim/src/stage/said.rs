@@ -132,6 +132,7 @@ impl Stage {
             Moment::KillAgent => "kills its agent and ends",
             Moment::KillMachine => "takes its machine down",
             Moment::Stopped => "ends as asked",
+            Moment::OverLimit => "is killed for its memory",
             Moment::Killed => "is killed",
         };
         format!("{id} on {} {what}", self.host_name(host))

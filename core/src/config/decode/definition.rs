@@ -44,7 +44,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<TaskD
     let ports = further_ports(fields, port);
     let tags = distinct(fields, "tags", tag);
     let containers = containers(fields, provide_port || port > 0);
-    let memory = memory(fields, &containers);
+    let (memory, memory_limit) = memory(fields, &containers);
     let cpu_units = cpu_units(fields);
     let disk = fields.number_or("disk", 0..=DISK_MAX, 0);
     let resources = resources(fields);
@@ -61,6 +61,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<TaskD
         tags,
         ports,
         memory,
+        memory_limit,
         cpu_units,
         disk,
         resources,
@@ -148,16 +149,24 @@ fn tag(item: &Item<'_>) -> Option<String> {
     Some(text.into())
 }
 
-fn memory(fields: &mut Fields<'_>, containers: &[Container]) -> u64 {
-    let Some(item) = fields.optional("memory") else { return 0 };
-    let memory = item.number(0..=MEMORY_MAX).unwrap_or_default();
+/// Reads `memory`, which is reserved, and `memory_limit`, which is no less. Without a limit what is reserved is one.
+fn memory(fields: &mut Fields<'_>, containers: &[Container]) -> (u64, Option<u64>) {
+    let reserved = fields.optional("memory");
+    let memory = reserved.as_ref().and_then(|item| item.number(0..=MEMORY_MAX)).unwrap_or_default();
+    let limited = fields.optional("memory_limit");
+    let limit = limited.as_ref().and_then(|item| item.number(0..=MEMORY_MAX));
     let docker = containers.iter().any(|container| matches!(container.executor, Executor::Docker(_)));
-    if docker && (1..MEMORY_MIN_DOCKER).contains(&memory) {
-        let allowed =
-            format!("0 for no limit, or a whole number of MiB from {MEMORY_MIN_DOCKER} to {MEMORY_MAX}");
-        item.wrong("less than docker can run with", allowed, "");
+    let allowed =
+        |least: u64| format!("0 for no limit, or a whole number of MiB from {least} to {MEMORY_MAX}");
+    let Some(item) = limited.or(reserved) else { return (memory, limit) };
+    let wall = limit.unwrap_or(memory);
+    let least = if docker { MEMORY_MIN_DOCKER } else { 1 };
+    if limit.is_some() && (1..memory).contains(&wall) {
+        item.wrong("less than memory, which is reserved", allowed(memory.max(least)), "");
+    } else if (1..least).contains(&wall) {
+        item.wrong("less than docker can run with", allowed(least), "");
     }
-    memory
+    (memory, limit)
 }
 
 fn cpu_units(fields: &mut Fields<'_>) -> u64 {

@@ -1,6 +1,6 @@
 //! What is drawn of where tasks may lie: how clusters choose, what machines are and count, what services ask of their hosts
-//! and of each other; and users who have tasks moved to where they lie better. It is drawn apart from all else, so that a
-//! world without any of it is what it was.
+//! and of each other; users who have tasks moved to where they lie better; and how much memory tasks may take. It is drawn
+//! apart from all else, so that a world without any of it is what it was.
 
 use super::number;
 use crate::rng::Chance;
@@ -35,6 +35,21 @@ pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
         wishes(chance, scenario);
     }
     rebalances(chance, scenario);
+    if chance.happens(400_000) {
+        limits(chance, scenario);
+    }
+}
+
+/// Has tasks take more memory than they reserve, or as much as there is; what goes beyond is killed.
+fn limits(chance: &mut Chance, scenario: &mut Scenario) {
+    for definition in &mut scenario.desired.task_definitions {
+        let least = definition.memory.max(64);
+        definition.memory_limit = match chance.below(3) {
+            0 => None,
+            1 => Some(0),
+            _ => Some(least + chance.below(3 * least)),
+        };
+    }
 }
 
 /// Has machines differ, and lie in zones.
