@@ -33,11 +33,18 @@ pub(crate) fn of(task: &Task) -> BTreeMap<String, String> {
 pub(crate) fn extend(environment: &mut BTreeMap<String, String>, lines: &[String]) -> Result<(), Failure> {
     for line in lines {
         match line.split_once('=') {
-            Some((name, value)) if !name.is_empty() && !line.contains('\0') => {
+            Some((name, value)) if is_name(name) && !value.contains('\0') => {
                 environment.insert(name.to_string(), value.to_string());
             }
             _ => return Err(Failure(format!("env: {line:?} is not of the form NAME=value"))),
         }
     }
     Ok(())
+}
+
+/// Tells whether a shell can speak of a variable that is so called.
+fn is_name(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

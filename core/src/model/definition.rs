@@ -208,6 +208,9 @@ pub struct Bash {
     pub checksum: Option<String>,
     /// Where the artifact goes, relative to the task's own directory.
     pub download_dir: Option<String>,
+    /// The artifact is a tar archive, also one compressed by gzip, that is unpacked there.
+    #[serde(skip_serializing_if = "is_default")]
+    pub unpack: bool,
 }
 
 /// A health check.

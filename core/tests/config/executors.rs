@@ -311,7 +311,7 @@ fn bash() {
         ),
         (
             "user: root",
-            "web.yml:12: task_definitions[0].containers[0].executor.user: unknown field, expected start, stop, env, artifact, checksum or download_dir",
+            "web.yml:12: task_definitions[0].containers[0].executor.user: unknown field, expected start, stop, env, artifact, checksum, download_dir or unpack",
         ),
     ];
     for (input, expect) in table {
@@ -340,6 +340,10 @@ fn artifacts() {
         ),
         ("download_dir: bin", "fine"),
         (
+            "unpack: true",
+            r#"web.yml:12: task_definitions[0].containers[0].executor.unpack: found true, without an artifact; remove it, or name the artifact"#,
+        ),
+        (
             "checksum: sha256:0000000000000000000000000000000000000000000000000000000000000000",
             r#"web.yml:12: task_definitions[0].containers[0].executor.checksum: found "sha256:000000000000000000000000000000000…", without an artifact; remove it, or name the artifact"#,
         ),
@@ -354,6 +358,14 @@ fn artifacts_with_checksums() {
     let table = [
         (
             "artifact: \"https://a/b\"\n      checksum: \"sha256:0000000000000000000000000000000000000000000000000000000000000000\"",
+            "fine",
+        ),
+        (
+            "artifact: \"https://a/b\"\n      unpack: yes\n      checksum: \"sha256:0000000000000000000000000000000000000000000000000000000000000000\"",
+            r#"web.yml:13: task_definitions[0].containers[0].executor.unpack: found yes, expected true or false; write true"#,
+        ),
+        (
+            "artifact: \"https://a/b\"\n      unpack: true\n      checksum: \"sha256:0000000000000000000000000000000000000000000000000000000000000000\"",
             "fine",
         ),
         (

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** a file appears in the task's directory only whole and with the checksum it was announced with.
 
+use super::unpack::{self, Scrap};
 use crate::Failure;
 use crate::check::causes;
 use callboard_core::machine::Span;
@@ -15,7 +16,8 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 
 /// What this host allows to be downloaded. Never allowed are link-local addresses, among them those that give out a
@@ -32,6 +34,10 @@ pub struct Policy {
     pub bytes_max: u64,
     /// Longest time for one download.
     pub time_max: Span,
+    /// The fewest bytes a second, on average, once a download has taken a while.
+    pub rate_min: u64,
+    /// That while.
+    pub rate_after: Span,
 }
 
 impl Default for Policy {
@@ -42,6 +48,8 @@ impl Default for Policy {
             allow_private: true,
             bytes_max: 1 << 30,
             time_max: Span::secs(600),
+            rate_min: 1024,
+            rate_after: Span::secs(30),
         }
     }
 }
@@ -57,7 +65,7 @@ pub(super) fn check(bash: &Bash, policy: &Policy) -> Result<(), Failure> {
     directory(bash).map(drop)
 }
 
-/// Downloads the artifact, if there is one, to its place below `work`. The file may be executed.
+/// Downloads the artifact, if there is one, to its place below `work`, or unpacks it there. A file may be executed.
 pub(super) async fn fetch(bash: &Bash, work: &Path, policy: &Policy) -> Result<(), Failure> {
     let Some(artifact) = &bash.artifact else { return Ok(()) };
     let url = parse(artifact)?;
@@ -71,10 +79,10 @@ async fn download(url: &Url, bash: &Bash, work: &Path, policy: &Policy) -> Resul
     let expected = digest(bash)?;
     let directory = work.join(directory(bash)?);
     let path = directory.join(file_name(url));
-    let part = directory.join(".artifact.part");
+    let part = Scrap(directory.join(".artifact.part"));
     let failed = |error| Failure::of(format!("cannot write {}", path.display()), error);
     fs::create_dir_all(&directory).map_err(failed)?;
-    if path.exists() {
+    if !bash.unpack && path.exists() {
         return Err(Failure(format!("{} is there already; give it another download_dir", path.display())));
     }
     let mut answer =
@@ -89,27 +97,43 @@ async fn download(url: &Url, bash: &Bash, work: &Path, policy: &Policy) -> Resul
     }
     let mut options = tokio::fs::OpenOptions::new();
     let options = options.create(true).truncate(true).write(true).mode(0o700);
-    let mut file = options.open(&part).await.map_err(failed)?;
-    let (mut hash, mut bytes) = (Sha256::new(), 0_u64);
+    let mut file = options.open(&part.0).await.map_err(failed)?;
+    let (mut hash, mut bytes, begun) = (Sha256::new(), 0_u64, Instant::now());
     while let Some(chunk) = answer.chunk().await.map_err(|error| Failure(causes(&error)))? {
         bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         if bytes > policy.bytes_max {
-            let _ = fs::remove_file(&part);
             return Err(too_large());
         }
+        policy.check_rate(bytes, begun.elapsed())?;
         hash.update(&chunk);
         file.write_all(&chunk).await.map_err(failed)?;
     }
     let actual: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     if actual != expected {
-        let _ = fs::remove_file(&part);
         return Err(Failure(format!(
             "its checksum is sha256:{actual}, not sha256:{expected}; it was thrown away"
         )));
     }
     file.flush().await.map_err(failed)?;
     file.sync_all().await.map_err(failed)?;
-    fs::rename(&part, &path).map_err(failed)
+    if !bash.unpack {
+        return fs::rename(&part.0, &path).map_err(failed);
+    }
+    let (stop, bytes_max) = (Stop::default(), policy.bytes_max);
+    let told = Arc::clone(&stop.0);
+    let unpacked =
+        tokio::task::spawn_blocking(move || unpack::unpack(&part.0, &directory, bytes_max, &told)).await;
+    unpacked.map_err(|error| Failure::of("unpacking ended", error))?
+}
+
+/// Tells whoever unpacks to end, once nobody waits for it any more.
+#[derive(Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn client(policy: &Policy) -> Result<reqwest::Client, Failure> {
@@ -140,6 +164,14 @@ fn client(policy: &Policy) -> Result<reqwest::Client, Failure> {
 }
 
 impl Policy {
+    fn check_rate(&self, bytes: u64, taken: Duration) -> Result<(), Failure> {
+        let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+        match millis > self.rate_after.0 && bytes.saturating_mul(1000) / millis.max(1) < self.rate_min {
+            true => Err(Failure(format!("it came at less than {} bytes a second", self.rate_min))),
+            false => Ok(()),
+        }
+    }
+
     /// Tells why a URL is not allowed. Names are checked when they are resolved.
     fn check(&self, url: &Url) -> Result<(), String> {
         match url.scheme() {

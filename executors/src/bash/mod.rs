@@ -12,6 +12,7 @@
 //! shim      runs one task          output   keeps what it writes
 //! process   which is which         kin      all processes of a run        group   control groups
 //! artifact  downloads              script   one command inside a task    exec    a person's program there
+//! unpack    what was downloaded
 //! ```
 //!
 //! **Invariant:** of a run there is at most one shim, ever: the lock is taken before it is spawned, inherited by it,
@@ -29,6 +30,7 @@ mod script;
 mod settle;
 mod shim;
 mod start;
+mod unpack;
 
 pub use artifact::Policy;
 pub use shim::shim_main;

@@ -1,10 +1,12 @@
 //! Artifacts: what is fetched, and what never is.
 
 use super::bench::{BashBench, Bench, GRACE, container, definition, spec_of, until, within};
+use callboard_core::machine::Span;
 use callboard_core::model::Bash as Settled;
 use callboard_core::work::Spec;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -24,14 +26,25 @@ async fn serve() -> u16 {
                 let to = |place: &str| format!("302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n");
                 let answer = match path {
                     "/app" => format!("200 OK\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len()),
-                    "/unsized" => format!("200 OK\r\n\r\n{}", "x".repeat(5000)),
+                    "/endless" | "/drip" => "200 OK\r\n\r\n".to_string(),
+                    "/short" => format!("200 OK\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len() + 1),
                     "/once" => to("/app"),
                     "/metadata" => to("http://169.254.169.254/latest"),
+                    "/mapped" => to("http://[::ffff:169.254.169.254]/latest"),
+                    "/number" => to("http://2852039166/latest"),
+                    "/file" => to("file:///etc/passwd"),
                     "/loop" => to("/loop"),
                     "/slow" => "200 OK\r\nContent-Length: 9\r\n\r\nx".to_string(),
                     _ => "404 Not Found\r\nContent-Length: 0\r\n\r\n".to_string(),
                 };
                 let _ = connection.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await;
+                let pause = if path == "/drip" { Duration::from_millis(50) } else { Duration::ZERO };
+                while let "/endless" | "/drip" = path {
+                    if connection.write_all(b"x").await.is_err() {
+                        break;
+                    }
+                    tokio::time::sleep(pause).await;
+                }
                 if path == "/slow" {
                     std::future::pending::<()>().await;
                 }
@@ -76,19 +89,44 @@ async fn a_good_one_is_there_before_setup() {
     }
 }
 
+/// Expects no file in the directory of a task, and nothing at all once it is removed.
+pub(crate) async fn leaves_nothing(bench: &BashBench, spec: &Spec) {
+    let place = bench.place(&spec.run());
+    let mut directories = vec![place.join("work")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            assert!(entry.file_type().unwrap().is_dir(), "{} is left", entry.path().display());
+            directories.push(entry.path());
+        }
+    }
+    bench.executor().remove(&spec.run()).await.unwrap();
+    assert!(!place.exists());
+}
+
 #[tokio::test]
 async fn a_bad_one_is_refused_and_leaves_nothing() {
     let (port, local) = (serve().await, "http://127.0.0.1");
-    let wrong = Some(format!("sha256:{}", "0".repeat(64)));
-    let bench = BashBench::with(false, |settings| settings.artifacts.bytes_max = 1000).unwrap();
+    let zeros = |kind: &str, count| Some(format!("{kind}:{}", "0".repeat(count)));
+    let bench = BashBench::with(false, |settings| {
+        settings.artifacts.bytes_max = 1000;
+        (settings.artifacts.rate_min, settings.artifacts.rate_after) = (100, Span(500));
+    });
+    let bench = bench.unwrap();
     let cases = [
-        (format!("{local}:{port}/app"), wrong, "bin", "checksum"),
+        (format!("{local}:{port}/app"), zeros("sha256", 64), "bin", "checksum"),
+        (format!("{local}:{port}/app"), zeros("sha256", 63), "bin", "needs one"),
+        (format!("{local}:{port}/app"), zeros("md5", 32), "bin", "needs one"),
         (format!("{local}:{port}/app"), None, "bin", "needs one"),
         (format!("{local}:{port}/app"), Some(sum()), "/usr/local/bin", "relative"),
         (format!("{local}:{port}/app"), Some(sum()), "../..", "relative"),
         (format!("{local}:{port}/missing"), Some(sum()), "bin", "404"),
-        (format!("{local}:{port}/unsized"), Some(sum()), "bin", "larger"),
+        (format!("{local}:{port}/endless"), Some(sum()), "bin", "larger"),
+        (format!("{local}:{port}/drip"), Some(sum()), "bin", "less than 100 bytes a second"),
+        (format!("{local}:{port}/short"), Some(sum()), "bin", ""),
         (format!("{local}:{port}/metadata"), Some(sum()), "bin", "metadata"),
+        (format!("{local}:{port}/mapped"), Some(sum()), "bin", "metadata"),
+        (format!("{local}:{port}/number"), Some(sum()), "bin", "metadata"),
+        (format!("{local}:{port}/file"), Some(sum()), "bin", "file"),
         (format!("{local}:{port}/loop"), Some(sum()), "bin", "redirects"),
         ("http://169.254.169.254/latest".to_string(), Some(sum()), "bin", "metadata"),
         (format!("http://user:word@127.0.0.1:{port}/app"), Some(sum()), "bin", "password"),
@@ -98,8 +136,8 @@ async fn a_bad_one_is_refused_and_leaves_nothing() {
         let spec = super::cases::attempt_of(&fetching(url, checksum, dir, "true"), attempt);
         let failure = within(10, why, bench.executor().start(&spec)).await.unwrap_err();
         assert!(failure.0.contains(why), "{why:?} is not in {failure}");
-        assert!(!bench.place(&spec.run()).join("work/bin/app").exists());
         assert!(!bench.place(&spec.run()).join("started").exists());
+        leaves_nothing(&bench, &spec).await;
     }
 }
 

@@ -240,11 +240,13 @@ async fn a_task_may_take_more_memory_than_it_reserves() {
 #[tokio::test]
 async fn a_bad_environment_is_refused() {
     let bench = BashBench::plain().unwrap();
-    let bash = Settled { env: vec!["NOTHING".to_string()], ..Settled::default() };
-    let spec = spec_of(definition("app", vec![container("main", &[], bash)]));
-    let failure = bench.executor().start(&spec).await.unwrap_err();
-    assert_eq!(failure.0, "container main: env: \"NOTHING\" is not of the form NAME=value");
-    assert_eq!(bench.executor().inspect().await.unwrap(), vec![]);
+    for line in ["NOTHING", "", "=x", "A B=1", "1A=x", "A=\0"] {
+        let bash = Settled { env: vec![line.to_string()], ..Settled::default() };
+        let spec = spec_of(definition("app", vec![container("main", &[], bash)]));
+        let failure = bench.executor().start(&spec).await.unwrap_err();
+        assert_eq!(failure.0, format!("container main: env: {line:?} is not of the form NAME=value"));
+        assert_eq!(bench.executor().inspect().await.unwrap(), vec![]);
+    }
 }
 
 #[tokio::test]

@@ -267,8 +267,16 @@ async fn settings_that_would_loosen_the_walls_are_refused_by_the_agent_too() {
     for image in ["", "--privileged", "a b"] {
         table.push((Wanted { image: image.to_string(), ..base() }, "is no image"));
     }
+    for image in ["UPPER/x", "x@sha256:short", &format!("127.0.0.1:1/{}", "x".repeat(300))] {
+        table.push((Wanted { image: image.to_string(), ..base() }, "image "));
+    }
+    let flags = "--privileged --net=host --network=host --pid=host --ipc=host --uts=host --userns=host --cgroupns=host \
+                 -v/:/host --volume=/:/host --mount=type=bind,src=/,dst=/host --cap-add=ALL --device=/dev/sda \
+                 --security-opt=seccomp=unconfined --sysctl=kernel.msgmax=1 --ulimit=nofile=1 --runtime=runc \
+                 --cgroup-parent=/ --oom-kill-disable --restart=always --rm --name=x -d --label=callboard.task=x \
+                 --env-file=/etc/passwd --cidfile=/srv/id";
     for flag in
-        ["--privileged", "--net=host", "--pid=host", "-v/:/host", "--cap-add=ALL", "--init --privileged"]
+        flags.split_whitespace().chain(["--init --privileged", "--net=none --net=host", "--network host"])
     {
         table.push((Wanted { flags: vec![flag.to_string()], ..base() }, "flag "));
     }
@@ -280,13 +288,16 @@ async fn settings_that_would_loosen_the_walls_are_refused_by_the_agent_too() {
         "/srv:/",
         "/srv/missing:/x",
         "/etc:/x",
+        "/run/docker.sock:/s",
+        "/srv:/x:ro:rw",
+        "",
     ] {
         table.push((Wanted { volumes: vec![volume.to_string()], ..base() }, "volume "));
     }
-    for port in ["5000", ":80", "99999:80", "0.0.0.0:22:22"] {
+    for port in ["5000", "5000:", ":80", "99999:80", "1-70000:1-70000", "0.0.0.0:22:22", "22:22/icmp"] {
         table.push((Wanted { ports: vec![port.to_string()], flags: Vec::new(), ..base() }, "ports: "));
     }
-    for env in ["=x", "HOME", "A=\0"] {
+    for env in ["=x", "HOME", "A B=1", "A=\0", "\0=a"] {
         table.push((Wanted { env: vec![env.to_string()], ..base() }, "env: "));
     }
     for dir in ["/proc/self/fd/8", "relative", "/a/../b", "//proc/1", "/./proc"] {

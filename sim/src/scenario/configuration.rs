@@ -248,6 +248,7 @@ fn bash(form: &mut Form<'_, '_>) {
     form.maybe("artifact", "A URL to download before set-up.", &WORD, &mut None);
     form.maybe("checksum", "The artifact's SHA-256.", &WORD, &mut None);
     form.maybe("download_dir", "Where the artifact goes.", &WORD, &mut None);
+    form.may("unpack", "The artifact is a tar archive, to be unpacked there.", &Flag, &mut false);
 }
 
 fn check(form: &mut Form<'_, '_>) {

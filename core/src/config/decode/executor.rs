@@ -90,9 +90,14 @@ fn bash(fields: &mut Fields<'_>) -> Option<Bash> {
         item.wrong("without an artifact", "", "remove it, or name the artifact");
     }
     let checksum = artifact.as_ref().and_then(|_| self::checksum(&checksum));
-    let artifact = artifact.and_then(|item| address::url(&item, false));
     let download_dir = fields.optional("download_dir").and_then(|item| relative(&item));
-    Some(Bash { start, stop, env, artifact, checksum, download_dir })
+    let unpack = fields.optional("unpack");
+    if let Some(item) = unpack.as_ref().filter(|_| artifact.is_none()) {
+        item.wrong("without an artifact", "", "remove it, or name the artifact");
+    }
+    let unpack = unpack.and_then(|item| item.flag()).unwrap_or_default();
+    let artifact = artifact.and_then(|item| address::url(&item, false));
+    Some(Bash { start, stop, env, artifact, checksum, download_dir, unpack })
 }
 
 fn checksum_without<'i, 'a>(artifact: Option<&Item<'a>>, checksum: &'i Item<'a>) -> Option<&'i Item<'a>> {

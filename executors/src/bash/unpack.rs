@@ -1,0 +1,231 @@
+//! Unpacks an archive that nobody has looked into: tar, also compressed by gzip. Whoever made it may have wanted to write
+//! elsewhere, to fill the disk, or to leave a program with more rights than its user has.
+//!
+//! **Invariant:** files and directories come to be in a directory of their own, and nothing else does; of an archive with
+//! a single entry that is refused, nothing is left.
+
+use crate::Failure;
+use flate2::read::GzDecoder;
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tar::{Archive, Entry, EntryType, PaxExtensions};
+
+/// The most entries of an archive, those counted that only name others.
+const ENTRIES_MAX: usize = 10_000;
+/// How many times its own size an archive may unpack to, where that is more than a little.
+const RATIO_MAX: u64 = 100;
+const LITTLE: u64 = 1 << 20;
+/// What an archive may hold beside the contents of its files.
+const HEADERS_MAX: u64 = 64 << 20;
+/// The most bytes of what only names another entry.
+const WORDS_MAX: usize = 16 << 10;
+const PATH_MAX: usize = 1024;
+const DEPTH_MAX: usize = 32;
+const SPECIAL_BITS: u32 = 0o7000;
+
+/// Something on the disk that goes with this value, unless it is kept.
+pub(super) struct Scrap(pub(super) PathBuf);
+
+impl Drop for Scrap {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Unpacks a file into a directory that is there, unless one of its entries is there already; `bytes_max` bounds what may
+/// come of it. Ends when it is told to.
+///
+/// # Errors
+/// It is no such archive, or something is wrong with an entry, which is named; the directory is as it was.
+pub(super) fn unpack(file: &Path, into: &Path, bytes_max: u64, stop: &AtomicBool) -> Result<(), Failure> {
+    let apart = Scrap(into.join(".artifact.unpacked"));
+    let failed = |error| Failure::of("cannot unpack it", error);
+    let mut archive = File::open(file).map_err(failed)?;
+    let size = archive.metadata().map_err(failed)?.len();
+    let bytes_max = bytes_max.min(size.saturating_mul(RATIO_MAX).max(LITTLE));
+    let mut magic = [0; 2];
+    let is_gzip = archive.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
+    archive.rewind().map_err(failed)?;
+    let reader: Box<dyn Read> = if is_gzip { Box::new(GzDecoder::new(archive)) } else { Box::new(archive) };
+    make_dir(&apart.0).map_err(failed)?;
+    let mut unpacking =
+        Unpacking { into: &apart.0, tree: Tree::default(), name: None, left: bytes_max, stop };
+    let mut archive = Archive::new(reader.take(bytes_max.saturating_add(HEADERS_MAX)));
+    for (index, entry) in archive.entries().map_err(failed)?.raw(true).enumerate() {
+        if index >= ENTRIES_MAX {
+            return Err(Failure(format!("it has more than {ENTRIES_MAX} entries")));
+        }
+        let unreadable = |error| Failure::of("it is no tar archive, or a broken one", error);
+        unpacking.take(entry.map_err(unreadable)?)?;
+    }
+    if unpacking.tree.0.is_empty() {
+        return Err(Failure("it is an archive with nothing in it".to_string()));
+    }
+    let tops: Vec<PathBuf> =
+        fs::read_dir(&apart.0).map_err(failed)?.flatten().map(|top| top.path()).collect();
+    let place = |top: &Path| into.join(top.file_name().unwrap_or_default());
+    if let Some(taken) = tops.iter().map(|top| place(top)).find(|place| place.symlink_metadata().is_ok()) {
+        return Err(Failure(format!("{} is there already; give it another download_dir", taken.display())));
+    }
+    tops.iter().try_for_each(|top| fs::rename(top, place(top))).map_err(failed)
+}
+
+fn make_dir(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(path)
+}
+
+struct Unpacking<'a> {
+    into: &'a Path,
+    tree: Tree,
+    /// What the next entry is called, where that does not fit into its header.
+    name: Option<Vec<u8>>,
+    left: u64,
+    stop: &'a AtomicBool,
+}
+
+impl Unpacking<'_> {
+    fn take(&mut self, mut entry: Entry<'_, impl Read>) -> Result<(), Failure> {
+        let kind = entry.header().entry_type();
+        if kind == EntryType::XGlobalHeader {
+            return Ok(());
+        }
+        if kind == EntryType::XHeader {
+            return self.extend(&words(&mut entry)?);
+        }
+        if kind == EntryType::GNULongName {
+            let name = words(&mut entry)?;
+            self.name = name.split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
+            return Ok(());
+        }
+        let bytes = self.name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+        let named = |why: &str| Failure(format!("its entry {:?} {why}", String::from_utf8_lossy(&bytes)));
+        let Some(path) = path(&bytes).map_err(named)? else { return Ok(()) };
+        let is_dir = kind == EntryType::Directory;
+        if !is_dir && kind != EntryType::Regular {
+            return Err(named("is neither a file nor a directory"));
+        }
+        let mode = entry.header().mode().map_err(|_| named("has rights that cannot be read"))?;
+        if mode & SPECIAL_BITS != 0 {
+            return Err(named("is setuid, setgid or sticky"));
+        }
+        self.tree.note(&path).map_err(|why| named(&why))?;
+        let failed = |error: std::io::Error| named(&format!("cannot be unpacked: {error}"));
+        let place = self.into.join(&path);
+        make_dir(place.parent().filter(|_| !is_dir).unwrap_or(&place)).map_err(failed)?;
+        if is_dir {
+            return Ok(());
+        }
+        let mode = if mode & 0o111 == 0 { 0o644 } else { 0o755 };
+        let file = File::options().write(true).create_new(true).mode(mode).open(&place);
+        self.copy(&mut entry, file.map_err(failed)?, failed)
+    }
+
+    fn copy(
+        &mut self,
+        entry: &mut impl Read,
+        mut file: File,
+        failed: impl Fn(std::io::Error) -> Failure,
+    ) -> Result<(), Failure> {
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Failure("it was stopped while it was unpacked".to_string()));
+            }
+            let count = entry.read(&mut chunk).map_err(&failed)?;
+            if count == 0 {
+                return Ok(());
+            }
+            let left = self.left.checked_sub(u64::try_from(count).unwrap_or(u64::MAX));
+            self.left = left.ok_or_else(|| {
+                Failure(format!(
+                    "it unpacks to more than this host allows, or to more than {RATIO_MAX} times its size"
+                ))
+            })?;
+            file.write_all(&chunk[..count]).map_err(&failed)?;
+        }
+    }
+
+    /// Takes what an entry says of the next.
+    fn extend(&mut self, words: &[u8]) -> Result<(), Failure> {
+        for word in PaxExtensions::new(words) {
+            let word = word.map_err(|error| Failure::of("it is a broken archive", error))?;
+            match word.key_bytes() {
+                b"path" => self.name = Some(word.value_bytes().to_vec()),
+                // Whoever reads past this sees other entries than whoever does not.
+                key if key == b"size" || key.starts_with(b"GNU.sparse") => {
+                    let key = String::from_utf8_lossy(key);
+                    return Err(Failure(format!("it says of an entry what is not supported: {key}")));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads an entry that speaks of another.
+fn words(entry: &mut impl Read) -> Result<Vec<u8>, Failure> {
+    let (mut words, most) = (Vec::new(), u64::try_from(WORDS_MAX).unwrap_or(u64::MAX));
+    let read = entry.take(most.saturating_add(1)).read_to_end(&mut words);
+    read.map_err(|error| Failure::of("it is a broken archive", error))?;
+    match words.len() > WORDS_MAX {
+        true => Err(Failure(format!("it says more than {WORDS_MAX} bytes of an entry"))),
+        false => Ok(words),
+    }
+}
+
+/// The names in each directory, in small letters: as they were written, as which directory they are known, and whether an
+/// entry was for them.
+#[derive(Default)]
+struct Tree(BTreeMap<(usize, String), (String, usize, bool)>);
+
+impl Tree {
+    /// Takes down a path. Each is there once, and no two differ in nothing but small and capital letters, nor do those
+    /// that lead to them.
+    fn note(&mut self, path: &str) -> Result<(), String> {
+        let (mut dir, mut parts) = (0, path.split('/').peekable());
+        while let Some(part) = parts.next() {
+            let next = self.0.len() + 1;
+            let known =
+                self.0.entry((dir, part.to_lowercase())).or_insert_with(|| (part.to_string(), next, false));
+            if known.0 != part {
+                return Err(format!(
+                    "has {part:?}, which differs from {:?} by small and capital letters alone",
+                    known.0
+                ));
+            }
+            if parts.peek().is_none() && std::mem::replace(&mut known.2, true) {
+                return Err("is there twice".to_string());
+            }
+            dir = known.1;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a path that stays inside, in plain form; `None` for the directory itself.
+fn path(bytes: &[u8]) -> Result<Option<String>, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "has a name that is not UTF-8")?;
+    if text.is_empty() || text.len() > PATH_MAX || text.chars().any(char::is_control) {
+        return Err("has a name that is empty, too long or holds control characters");
+    }
+    let mut parts = Vec::new();
+    for part in Path::new(text).components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err("leads out of the directory");
+            }
+        }
+    }
+    if parts.len() > DEPTH_MAX {
+        return Err("lies too deep");
+    }
+    Ok(Some(parts.join("/")).filter(|path| !path.is_empty()))
+}
