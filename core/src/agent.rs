@@ -28,6 +28,7 @@ use crate::keys::Key;
 use crate::machine::{Machine, Span, Time, Wake};
 use crate::mirror::{Mirror, hash};
 use crate::model::{Name, Registration, Status, Task, TaskDefinition, Usage, Version};
+use crate::policy::Policy;
 use crate::registry;
 use crate::session::Session;
 use crate::store::{Entry, Reply, Request, Revision};
@@ -44,12 +45,18 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// What this host has; names the host.
     pub registration: Registration,
+    /// What tasks may do on it.
+    #[serde(default)]
+    pub policy: Policy,
     /// Which boot of the machine this is.
     pub boot_id: String,
     /// Drawn once per data directory.
     pub agent_id: String,
     /// How long the host counts as alive after the agent's last word.
     pub ttl: Span,
+    /// How many starts may be under way at once; one that takes long counts for half a minute.
+    #[serde(default = "starts_default")]
+    pub starts: u32,
     /// The share of the machine's memory, in percent, above which a task is asked to move.
     pub pressure_percent: u64,
     /// This host has a registry, in which its tasks are entered and which makes some of their checks.
@@ -58,6 +65,13 @@ pub struct Settings {
     pub seen: Revision,
     /// The id of the store in which it has seen that, kept there too.
     pub store_id: Option<Name>,
+}
+
+/// How many starts are under way at once where nobody says otherwise.
+pub const STARTS_DEFAULT: u32 = 4;
+
+const fn starts_default() -> u32 {
+    STARTS_DEFAULT
 }
 
 /// What happens to an agent.

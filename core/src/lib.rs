@@ -18,6 +18,7 @@ pub mod machine;
 pub mod mirror;
 pub mod model;
 pub mod placement;
+pub mod policy;
 pub mod rebalance;
 pub mod record;
 pub mod registry;

@@ -3,8 +3,9 @@
 use crate::doctor::Finding;
 use anyhow::Result;
 use callboard_core::machine::Span;
+use callboard_core::policy::Docker as Policy;
 use callboard_executors::Executor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where the engine is.
@@ -16,28 +17,21 @@ pub(crate) struct EngineArgs {
     pub(crate) docker_host: String,
 }
 
-/// What docker tasks may have of the host.
+/// How docker tasks are run.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Docker")]
 pub(crate) struct DockerArgs {
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
-    /// A directory that docker tasks may mount, with all below it; may be given several times
-    #[arg(long, value_name = "DIR", env = "CALLBOARD_DOCKER_VOLUMES", value_delimiter = ',')]
-    docker_volumes: Vec<PathBuf>,
     /// How long to keep an image that was pulled for tasks when none wants it any more and no container has it
     #[arg(long, value_name = "TIME", default_value = "168h", value_parser = Span::parse)]
     docker_image_keep: Span,
-    /// Let docker tasks use the network of this host, by the flag --net=host
-    #[arg(long)]
-    docker_host_network: bool,
 }
 
 impl DockerArgs {
-    /// Gives what a developer's own machine allows: his tasks run as he does anyway.
+    /// Gives the usual ones.
     pub(crate) fn of_dev(engine: EngineArgs) -> DockerArgs {
-        let docker_image_keep = Span::secs(7 * 24 * 3600);
-        DockerArgs { engine, docker_volumes: vec!["/".into()], docker_image_keep, docker_host_network: true }
+        DockerArgs { engine, docker_image_keep: Span::secs(7 * 24 * 3600) }
     }
 
     /// Makes the executor; the engine need not be there.
@@ -45,18 +39,22 @@ impl DockerArgs {
     /// # Errors
     /// Its address is none, or this program was built without docker.
     #[cfg(feature = "docker")]
-    pub(crate) fn executor(&self, data_dir: &Path, address: &str) -> Result<Arc<dyn Executor>> {
+    pub(crate) fn executor(
+        &self,
+        policy: &Policy,
+        data_dir: &Path,
+        address: &str,
+    ) -> Result<Arc<dyn Executor>> {
         use callboard_executors::docker::{Docker, Settings};
         let mut settings = Settings::new(data_dir.to_owned(), self.engine.docker_host.clone());
-        settings.volumes.clone_from(&self.docker_volumes);
-        settings.host_network = self.docker_host_network;
+        settings.policy = policy.clone();
         settings.image_keep = std::time::Duration::from_millis(self.docker_image_keep.0);
         settings.publish_at(address);
         Ok(Arc::new(Docker::open(settings)?))
     }
 
     #[cfg(not(feature = "docker"))]
-    pub(crate) fn executor(&self, _: &Path, _: &str) -> Result<Arc<dyn Executor>> {
+    pub(crate) fn executor(&self, _: &Policy, _: &Path, _: &str) -> Result<Arc<dyn Executor>> {
         anyhow::bail!(
             "this program was built without docker; build it with its feature `docker`, or leave it out"
         )

@@ -10,6 +10,7 @@ use crate::host;
 use crate::process::{AgentPart, Ground, PRESSURE_PERCENT, Started};
 use anyhow::Result;
 use callboard_core::agent;
+use callboard_core::policy::Policy;
 use callboard_core::session::ttl_of_fleet;
 use callboard_core::store::Revision;
 use callboard_executors::Executor;
@@ -40,9 +41,11 @@ pub(crate) fn start(part: &AgentPart, count: u32, ground: &Ground<'_>) -> Result
         let host = registration.host.clone();
         let settings = agent::Settings {
             registration,
+            policy: Policy::default(),
             boot_id: boot_id.clone(),
             agent_id: format!("{agent_id}-{number}"),
             ttl,
+            starts: part.starts,
             pressure_percent: PRESSURE_PERCENT,
             registry: false,
             seen: Revision(0),

@@ -17,6 +17,7 @@ mod host;
 mod journal;
 mod names;
 mod plan;
+mod policy;
 mod problem;
 mod process;
 mod rehearse;

@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use callboard_backends::{ConsulRegistry, ConsulSettings, Store};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
+use callboard_core::policy::Policy;
 use callboard_core::store::Revision;
 use callboard_core::{agent, scheduler};
 use callboard_executors::{ByKind, Executor, bash};
@@ -49,10 +50,12 @@ pub(crate) struct Parts {
 pub(crate) struct AgentPart {
     /// Held before the store is opened: who is second here shall be told of this, not of the store.
     pub(crate) data_dir: DataDir,
-    pub(crate) executors: Vec<String>,
+    pub(crate) policy: Policy,
     pub(crate) docker: DockerArgs,
     pub(crate) host: HostArgs,
     pub(crate) ttl: Span,
+    /// How many tasks it starts at once.
+    pub(crate) starts: u32,
     /// So many hollow agents instead of a real one.
     pub(crate) hollow: Option<u32>,
 }
@@ -327,9 +330,11 @@ fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
     let seen = data_dir.seen();
     let settings = agent::Settings {
         registration,
+        policy: part.policy.clone(),
         boot_id: boot_id.trim().into(),
         agent_id: data_dir.agent_id()?,
         ttl: part.ttl,
+        starts: part.starts,
         pressure_percent: PRESSURE_PERCENT,
         registry: registry.is_some(),
         seen: Revision(seen.revision),
@@ -352,17 +357,19 @@ fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
 /// Makes the executors that are enabled. Tasks find this very binary as `callboard`.
 fn executors(part: &AgentPart) -> Result<ByKind> {
     let mut kinds: BTreeMap<&'static str, Arc<dyn Executor>> = BTreeMap::new();
-    if part.executors.iter().any(|kind| kind == "bash") {
+    if let Some(policy) = &part.policy.bash {
         let own = std::env::current_exe().context("this program does not find its own file")?;
         let shim = vec![own.display().to_string(), "shim".into()];
         let mut settings = bash::Settings::new(part.data_dir.path().to_owned(), shim);
+        settings.policy = policy.clone();
         if let Some(dir) = own.parent() {
             settings.path = format!("{}:{}", dir.display(), settings.path);
         }
         kinds.insert("bash", Arc::new(bash::Bash::open(settings)?));
     }
-    if part.executors.iter().any(|kind| kind == "docker") {
-        kinds.insert("docker", part.docker.executor(part.data_dir.path(), &part.host.address)?);
+    if let Some(policy) = &part.policy.docker {
+        let (dir, address) = (part.data_dir.path(), part.host.address.as_str());
+        kinds.insert("docker", part.docker.executor(policy, dir, address)?);
     }
     Ok(ByKind::new(kinds))
 }

@@ -1,6 +1,9 @@
 //! What every executor must do, as the same tests on each, and what only one of them can be asked.
 
 #[cfg(test)]
+#[path = "contract/account.rs"]
+mod account;
+#[cfg(test)]
 #[path = "contract/archives.rs"]
 mod archives;
 #[cfg(test)]

@@ -17,9 +17,10 @@ use crate::agent::AgentProcess;
 use crate::event::{Event, Moment, Process, Role};
 use crate::link::Link;
 use crate::rng::{Chance, Stream};
-use callboard_core::agent::Settings;
+use callboard_core::agent::{STARTS_DEFAULT, Settings};
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Registration};
+use callboard_core::policy::Policy;
 use callboard_core::store::Revision;
 use callboard_core::work::{Exit, Report};
 
@@ -132,9 +133,11 @@ impl Host {
         self.found_out.clear();
         let settings = Settings {
             registration: self.registration.clone(),
+            policy: Policy::default(),
             boot_id: format!("{}-boot-{}", self.name(), self.boot),
             agent_id: format!("{}-agent-{}", self.name(), self.index),
             ttl,
+            starts: STARTS_DEFAULT,
             pressure_percent: 90,
             registry,
             seen: self.seen,

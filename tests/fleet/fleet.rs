@@ -19,6 +19,8 @@ use tempfile::TempDir;
 
 /// The hosts of each fleet.
 pub(crate) const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
+/// What each host lets its tasks do: these tests may run as root.
+const POLICY: &str = "bash: {user: root}\n";
 /// The schedulers of each fleet.
 pub(crate) const SCHEDULERS: [&str; 2] = ["s1", "s2"];
 /// How long everything may take to be as it shall be once nothing is wrong any more.
@@ -138,7 +140,10 @@ impl Fleet {
         if name.starts_with('h') {
             let data = self.dir.path().join(name);
             let range = format!("{}-{}", ports.first + 1, ports.last);
-            say(&["agent", "--host", name, "--executor", "bash", "--host-ttl", ttl, "--ports", &range]);
+            let policy = self.dir.path().join("policy.yml");
+            std::fs::write(&policy, POLICY).expect("a file can be written");
+            let policy = policy.to_str().expect("paths of tests are UTF-8");
+            say(&["agent", "--host", name, "--policy", policy, "--host-ttl", ttl, "--ports", &range]);
             say(&["--data-dir", data.to_str().expect("paths of tests are UTF-8")]);
         } else {
             say(&["scheduler", "--lock-ttl", ttl]);

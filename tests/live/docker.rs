@@ -146,6 +146,63 @@ task_definitions:
     assert!(!std::path::Path::new("/no").exists());
 }
 
+#[test]
+fn what_breaks_the_policy_of_a_host_is_refused_and_others_go_on() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let policy = dir.path().join("policy.yml");
+    let text = "docker:
+  images: [busybox]
+  volumes: [{path: /usr, read_only: true}]
+  networks: []
+  capabilities: [SYS_TIME]
+  users: ['1000']
+";
+    std::fs::write(&policy, text).expect("a file can be written");
+    let yard = Dockyard::start(&["--policy", policy.to_str().expect("paths of tests are UTF-8")]);
+    let version = std::cell::Cell::new(0);
+    let apply = |service: &str, services: &str, executor: &str| {
+        version.set(version.get() + 1);
+        let version = version.get();
+        let file = format!(
+            "clusters: [{{name: default, services: [{services}]}}]
+services: [{{name: {service}, task_name: {service}, task_version: {version}, desired: 1, min: 0, max: 1}}]
+task_definitions:
+- {{name: {service}, version: {version}, kill_timeout: 1s, restart: {{attempts: 1, delay: 200ms}},
+   containers: [{{name: main, type: docker, executor: {{cmd: [sleep, '1000'], {executor}}}}}]}}
+"
+        );
+        let file = yard.show.file("ship.yml", file);
+        yard.show.callboard(&["apply", "--detach", "-f", &file]).ends(0);
+    };
+    let steady = "image: 'busybox:1', flags: [--user=1000, --net=none, --cap-add=CAP_SYS_TIME], volumes: ['/usr:/u:ro']";
+    apply("steady", "steady", steady);
+    yard.show.wait_healthy("steady", 1);
+    let before = yard.berth.ids("running");
+    let check = |executor: &str, why: &str| {
+        apply("ship", "steady, ship", executor);
+        until(&format!("events tell {why:?}"), SOON, || {
+            yard.show.events().iter().any(|event| event.contains(why)).then_some(())
+        });
+        until(&format!("explain tells {why:?}"), SOON, || {
+            yard.show.callboard(&["explain", "ship"]).ends(0).out.contains(why).then_some(())
+        });
+    };
+    let none = "--user=1000, --net=none";
+    check(&format!("image: 'other:1', flags: [{none}]"), "image \"other:1\" may not run here");
+    let busybox = |flags: &str, why: &str| check(&format!("image: 'busybox:1', flags: [{flags}]"), why);
+    busybox("--user=1000, --net=host", "\"--net=host\" is not allowed");
+    busybox("--user=1000, --net=own", "\"--net=own\" is not allowed");
+    busybox(&format!("{none}, --cap-add=SYS_ADMIN"), "\"--cap-add=SYS_ADMIN\" is not allowed");
+    busybox("--net=none", "names no user");
+    busybox("--net=none, --user=root", "\"--user=root\" is not allowed");
+    let volume = |of: &str, why: &str| {
+        check(&format!("image: 'busybox:1', flags: [{none}], volumes: ['{of}']"), why);
+    };
+    volume("/usr:/u", "may only be read");
+    volume("/etc:/e:ro", "/etc may not be mounted");
+    assert_eq!(yard.berth.ids(""), before, "the other goes on, and nothing was made of those refused");
+}
+
 /// A daemon on a store, ended with the test.
 struct Daemon(Child);
 

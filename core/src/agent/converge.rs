@@ -19,8 +19,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
-/// Starts under way at once.
-const SLOTS: usize = 4;
 /// How long a start that is not answered counts among them.
 pub(super) const SLOT_TIME: Span = Span::secs(30);
 /// How long a record may be missing before the operator is told.
@@ -288,7 +286,8 @@ impl Agent {
     }
 
     fn has_slot(&self, now: Time) -> bool {
-        self.slots.values().filter(|since| **since + SLOT_TIME > now).count() < SLOTS
+        let most = usize::try_from(self.settings.starts.max(1)).unwrap_or(usize::MAX);
+        self.slots.values().filter(|since| **since + SLOT_TIME > now).count() < most
     }
 
     fn try_start(&mut self, now: Time, local: &mut Local) {
@@ -303,7 +302,9 @@ impl Agent {
             return;
         }
         let Some(definition) = self.definition(now, local) else { return };
-        if let Some(why) = misfit(&local.task, &definition, &self.settings.registration.executors) {
+        let misfit = misfit(&local.task, &definition, &self.settings.registration.executors);
+        if let Some(why) = misfit.or_else(|| self.settings.policy.refusal(&definition)) {
+            self.note_task(&local.task.id, format!("given up: {why}"));
             return give_up(local, why);
         }
         if let Some(other) = self.port_holder(&local.task) {

@@ -4,8 +4,10 @@ use crate::stage::{Stage, code, definition, settings, task};
 use crate::store::Store;
 use callboard_core::agent::Settings;
 use callboard_core::model::{
-    Claim, Desired, Health, Ledger, Phase, Registration, RestartPolicy, Task, TaskDefinition,
+    Claim, Container, Desired, Docker, Executor, Health, Ledger, Phase, Registration, RestartPolicy, Task,
+    TaskDefinition,
 };
+use callboard_core::policy::{self, Policy};
 use callboard_core::store::Revision;
 use std::collections::BTreeMap;
 
@@ -290,6 +292,28 @@ fn what_this_host_cannot_run_fails_with_the_reason() {
     let status = stage.status("web-1").unwrap();
     assert_eq!(status.reason.as_deref(), Some("this host has no executor bash"));
     assert_eq!(status.phase, Phase::Failed);
+}
+
+#[test]
+fn what_the_policy_of_the_host_refuses_is_not_started_whoever_wrote_it() {
+    let docker = policy::Docker { images: Some(vec!["good".into()]), ..policy::Docker::default() };
+    let policy = Policy { docker: Some(docker), ..Policy::default().with("bash") };
+    let registration =
+        Registration { executors: vec!["bash".into(), "docker".into()], ..settings().registration };
+    let mut stage = Stage::of(Settings { registration, policy, ..settings() });
+    for (version, image) in [(2, "good:7"), (3, "bad:7")] {
+        let executor = Executor::Docker(Docker { image: image.into(), ..Docker::default() });
+        let main = Container { name: "main".into(), setup: vec![], executor };
+        stage.define(&TaskDefinition { version, containers: vec![main], ..definition() });
+        stage.issue(&Task { version, ..task(&format!("web-{version}"), 20 + u64::from(version)) });
+    }
+    stage.issue(&task("web-1", 20));
+    stage.run(5);
+    let told = stage.status("web-3").unwrap();
+    let why = "this host's policy refuses container main: image \"bad:7\" may not run here (what may: good)";
+    assert_eq!((told.phase, told.reason.as_deref()), (Phase::Failed, Some(why)));
+    assert!(stage.notes.iter().any(|note| note.to_string() == format!("web-3: given up: {why}")));
+    assert_eq!(stage.live().len(), 2, "the others go on");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From an issued record to a healthy task, through its ends and restarts, to nothing.
 
-use crate::stage::{Stage, code, definition, task};
+use crate::stage::{Stage, code, definition, settings, task};
+use callboard_core::agent::Settings;
 use callboard_core::machine::Span;
 use callboard_core::model::{Desired, Health, Phase, Probe, RestartPolicy, TaskDefinition};
 use callboard_core::work::Order;
@@ -50,6 +51,25 @@ fn a_task_that_ends_is_restarted_after_growing_delays_and_then_given_up() {
     assert_eq!(status.reason.as_deref(), Some("exited with code 1, 5 restarts did not help"));
     stage.run(600);
     assert_eq!(stage.starts().len(), 6);
+}
+
+#[test]
+fn so_many_start_at_once_and_one_that_takes_long_holds_up_none_for_ever() {
+    for (most, after_one_turn) in [(4, 8), (1, 2), (0, 2)] {
+        let mut stage = Stage::of(Settings { starts: most, ..settings() });
+        stage.run(5);
+        // No start is answered.
+        stage.executor_down = true;
+        (0..10).for_each(|number| stage.issue(&task(&format!("web-{number}"), 20 + number)));
+        stage.run(20);
+        assert_eq!(stage.starts().len(), after_one_turn / 2, "{most}");
+        stage.run(20);
+        assert_eq!(stage.starts().len(), after_one_turn, "{most}");
+    }
+    let mut stage = Stage::of(Settings { starts: 1, ..settings() });
+    (0..10).for_each(|number| stage.issue(&task(&format!("web-{number}"), 20 + number)));
+    stage.run(20);
+    assert_eq!(stage.live().len(), 10, "each makes room for the next as soon as it is answered");
 }
 
 #[test]

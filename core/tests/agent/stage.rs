@@ -3,7 +3,7 @@
 
 use crate::registry::Registry;
 use crate::store::Store;
-use callboard_core::agent::{Agent, Effect, Input, Settings};
+use callboard_core::agent::{Agent, Effect, Input, STARTS_DEFAULT, Settings};
 use callboard_core::keys::Key;
 use callboard_core::machine::{Machine, Span, Time};
 use callboard_core::mirror::mix;
@@ -11,6 +11,7 @@ use callboard_core::model::{
     Bash, Check, Container, Desired, Executor, Health, Phase, PortRange, Probe, Registration, RestartPolicy,
     ServiceState, Status, Task, TaskDefinition, Usage,
 };
+use callboard_core::policy::Policy;
 use callboard_core::store::{Listing, Op, Outcome, Reply, Request, Revision, SessionId};
 use callboard_core::why::Note;
 use callboard_core::work::{Exit, Found, Order, Report, Run, Spec};
@@ -74,9 +75,11 @@ pub(crate) fn settings() -> Settings {
             agent_version: "0".into(),
             api: None,
         },
+        policy: Policy::default(),
         boot_id: "boot".into(),
         agent_id: "agent".into(),
         ttl: Span::secs(10),
+        starts: STARTS_DEFAULT,
         pressure_percent: 90,
         registry: false,
         seen: Revision(0),

@@ -61,7 +61,9 @@ pub(super) async fn exec(
     let wanted = query(wanted)?;
     let words = words(&wanted.command)?;
     let (executor, run) = find(&api, id).await?;
-    tracing::info!(task = id, ?words, "a person runs a program in a task");
+    // Its arguments may be secrets.
+    let program = words.first().map(String::as_str).unwrap_or_default();
+    tracing::info!(task = id, program, "a person runs a program in a task");
     let (input, reads) = mpsc::channel(PIECES);
     let (output, mut says) = mpsc::channel(PIECES);
     tokio::spawn(feed(body, input));

@@ -9,12 +9,15 @@ use crate::events::Events;
 use crate::host::HostArgs;
 use crate::journal::JournalArgs;
 use crate::names;
+use crate::policy::{self, PolicyArgs};
 use crate::process::{AgentPart, Parts, Process, SchedulerPart};
 use crate::storage::{self, Opened, StoreArgs};
 use crate::write;
 use anyhow::{Context, Result};
+use callboard_core::agent::STARTS_DEFAULT;
 use callboard_core::machine::Span;
 use callboard_core::model::DEFAULT_SCHEDULER;
+use callboard_core::policy::Policy;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,11 +43,6 @@ pub(crate) struct AgentOptions {
     /// Directory for this agent's own things: its identity, what its tasks run in, their logs
     #[arg(long, value_name = "DIR", env = "CALLBOARD_DATA_DIR", default_value = "/var/lib/callboard")]
     data_dir: PathBuf,
-    /// What may run tasks here: docker, bash (no isolation: tasks run as the user of this process); may be given several
-    /// times
-    #[arg(long = "executor", value_name = "KIND", env = "CALLBOARD_EXECUTORS", value_delimiter = ',',
-          value_parser = ["bash", "docker"])]
-    executors: Vec<String>,
     /// Stop this host's tasks when the daemon ends; without it they go on running, for the next start to take over
     #[arg(long)]
     stop_tasks: bool,
@@ -52,8 +50,14 @@ pub(crate) struct AgentOptions {
     /// more than 330 hosts wants 30ms for each host, to spare the store
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Span::parse)]
     host_ttl: Span,
+    /// How many tasks this host starts at once; the others wait for their turn, half a minute at most for each that takes long
+    #[arg(long, value_name = "COUNT", env = "CALLBOARD_PARALLEL_STARTS", default_value_t = STARTS_DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    parallel_starts: u32,
     #[command(flatten)]
     host: HostArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
     #[command(flatten)]
     docker: DockerArgs,
 }
@@ -93,6 +97,9 @@ pub(crate) struct DevArgs {
     api: ApiArgs,
     #[command(flatten)]
     host: HostArgs,
+    /// Hold tasks to this policy; without one they may do what you may
+    #[arg(long, value_name = "FILE", env = "CALLBOARD_POLICY")]
+    policy: Option<PathBuf>,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -166,13 +173,14 @@ pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> 
     }
     let wanted = write::read_files(files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])))?;
     let dir = args.data_dir.unwrap_or_else(data_dir::for_dev);
-    let (executors, told) = of_dev(&args.engine).await;
+    let (policy, told) = of_dev(args.policy, &args.engine).await?;
     let agent = AgentPart {
         data_dir: DataDir::open(&dir)?,
-        executors,
+        policy,
         docker: DockerArgs::of_dev(args.engine),
         host: args.host,
         ttl: DEV_TTL,
+        starts: STARTS_DEFAULT,
         hollow: None,
     };
     let parts = Parts {
@@ -213,14 +221,18 @@ async fn apply_files(
 }
 
 /// Tells what may run tasks on a developer's machine, and in words which it is.
-async fn of_dev(engine: &EngineArgs) -> (Vec<String>, String) {
-    let bash = "bash, as you";
-    match engine.look().await {
-        Ok((what, _)) => (vec!["bash".into(), "docker".into()], format!("{bash}; docker: {what}")),
-        Err(_) => {
-            (vec!["bash".into()], format!("{bash}; no docker engine answers at {}", engine.docker_host))
-        }
+async fn of_dev(policy: Option<PathBuf>, engine: &EngineArgs) -> Result<(Policy, String)> {
+    if let Some(path) = policy {
+        let told = format!("as {} allows", path.display());
+        return Ok((PolicyArgs::of_file(path).open()?, told));
     }
+    let bash = "bash, as you";
+    Ok(match engine.look().await {
+        Ok((what, _)) => (policy::of_dev(true), format!("{bash}; docker: {what}")),
+        Err(_) => {
+            (policy::of_dev(false), format!("{bash}; no docker engine answers at {}", engine.docker_host))
+        }
+    })
 }
 
 fn greet(process: &Process, dir: &Path, bind: SocketAddr, executors: &str) {
@@ -252,17 +264,19 @@ async fn show(events: Arc<Events>) {
 }
 
 fn agent_part(options: AgentOptions, hollow: Option<u32>) -> Result<AgentPart> {
-    if options.executors.is_empty() && hollow.is_none() {
+    let policy = options.policy.open()?;
+    if policy == Policy::default() && hollow.is_none() {
         tracing::warn!(
-            "no executor is enabled, so this host can run no task; enable one with --executor docker or --executor bash"
+            "no executor is enabled, so this host can run no task; enable one with --policy or --executor"
         );
     }
     Ok(AgentPart {
         data_dir: DataDir::open(&options.data_dir)?,
-        executors: options.executors,
+        policy,
         docker: options.docker,
         host: options.host,
         ttl: options.host_ttl,
+        starts: options.parallel_starts,
         hollow,
     })
 }

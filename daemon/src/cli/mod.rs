@@ -154,6 +154,8 @@ enum Command {
     #[command(hide = true)]
     Shim {
         dir: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
     },
     #[command(hide = true)]
     DemoServer(crate::demo::DemoArgs),
@@ -167,8 +169,8 @@ pub(crate) fn run() -> Result<std::process::ExitCode> {
     if let Command::Config(config::ConfigCommand::Show(_)) = &cli.command {
         return config::show(&settings::shown(&command, &matches, &file), cli.output);
     }
-    if let Command::Shim { dir } = &cli.command {
-        return Ok(callboard_executors::bash::shim_main(dir));
+    if let Command::Shim { dir, words } = &cli.command {
+        return Ok(callboard_executors::bash::shim_main(dir, words));
     }
     start_log(&cli.log, matches!(cli.command, Command::Dev(_)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

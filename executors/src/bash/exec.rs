@@ -2,11 +2,13 @@
 //!
 //! **Invariant:** when it returns, the program and its process group are gone.
 
+use super::enter::{self, Words};
 use super::place::Place;
 use super::plan::Plan;
 use super::process::Unreaped;
 use crate::Failure;
 use crate::exec::{Exec, Said, choose};
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
@@ -19,17 +21,20 @@ use tokio::sync::mpsc;
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Runs it until it ends, or nobody wants to know any more.
-pub(super) async fn run(place: &Place, exec: Exec) -> Result<i32, Failure> {
+pub(super) async fn run(way: &[OsString], place: &Place, exec: Exec) -> Result<i32, Failure> {
     let failed = |error| Failure::of("cannot run the program", error);
     let plan: Option<Plan> = place.read("spec.json")?;
     let plan = plan.filter(|_| place.is_locked().unwrap_or(false));
     let plan = plan.ok_or_else(|| Failure("the task does not run".to_string()))?;
-    let bash = choose(plan.containers(), exec.container.as_deref())?;
+    let containers = plan.containers().enumerate().map(|(number, (container, _))| (container, number));
+    let container = choose(containers, exec.container.as_deref())?;
     let words: Vec<String> = exec.words.iter().map(|word| quoted(word)).collect();
-    let mut shell = plan.shell(place, bash, &format!("exec {}", words.join(" ")), false)?;
+    let script = format!("exec {}", words.join(" "));
+    let mut shell = enter::command(way, place, &plan, &Words { container, script: &script, careful: false })?;
     let (input, feeder) = std::io::pipe().map_err(failed)?;
     let (out_reader, out) = std::io::pipe().map_err(failed)?;
     let (err_reader, err) = std::io::pipe().map_err(failed)?;
+    plan.give(&input).and_then(|()| plan.give(&out)).and_then(|()| plan.give(&err)).map_err(failed)?;
     shell.stdin(Stdio::from(input)).stdout(Stdio::from(out)).stderr(Stdio::from(err));
     let child = Unreaped::spawn(&mut shell).map_err(failed)?;
     // It holds the other ends of the pipes; without them these end with the program.

@@ -1,31 +1,43 @@
-//! Control groups: where the kernel lets us have them, each run has its own, which makes killing certain and memory
-//! limits possible. Everything here does without when it must.
+//! Control groups: where the kernel lets us have them, each run has its own, which makes killing certain and limits of
+//! memory, processor and processes possible. Everything here does without when it must.
 //!
-//! Version 2 serves for killing, at its usual mount or at `unified` beside version 1; memory is limited by version 2
+//! Version 2 serves for killing, at its usual mount or at `unified` beside version 1; what is limited is limited by version 2
 //! where it has that controller, else by version 1.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Moves the shell that runs it into the groups named by its arguments, then becomes the shell it was asked for.
-pub(super) const JOIN: &str = "shell=$1 flag=$2 script=$3; shift 3; for group; do \
-     echo 0 >\"$group/cgroup.procs\" || exit 125; done; exec \"$shell\" \"$flag\" \"$script\"";
-
 /// The groups below which those of the runs are made.
 #[derive(Clone, Debug)]
 pub(super) struct Roots {
     unified: PathBuf,
-    memory: Option<Memory>,
+    /// For what version 2 does not limit.
+    version1: BTreeMap<Controller, PathBuf>,
 }
 
-#[derive(Clone, Debug)]
-enum Memory {
-    Unified,
-    Version1(PathBuf),
+/// What can be limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Controller {
+    Memory,
+    Cpu,
+    Pids,
+}
+
+/// How much a run may have. What is `None` is not limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// MiB.
+    pub(super) memory: Option<u64>,
+    /// Its weight when processors are short, 1024 for a core.
+    pub(super) cpu_units: Option<u64>,
+    /// Processes and threads at once.
+    pub(super) processes: Option<u64>,
 }
 
 /// The groups of one run.
@@ -33,10 +45,48 @@ enum Memory {
 pub(super) struct Groups {
     /// Holds all its processes.
     pub(super) unified: PathBuf,
-    /// Limits its memory, where that is done by version 1.
-    pub(super) memory: Option<PathBuf>,
+    /// Limit it, where that is done by version 1.
+    #[serde(default)]
+    pub(super) version1: BTreeMap<Controller, PathBuf>,
     /// Where its shim goes, away from the agent's group, which may be killed as a whole.
     pub(super) shims: PathBuf,
+}
+
+const CONTROLLERS: [Controller; 3] = [Controller::Memory, Controller::Cpu, Controller::Pids];
+
+impl Controller {
+    fn name(self) -> &'static str {
+        match self {
+            Controller::Memory => "memory",
+            Controller::Cpu => "cpu",
+            Controller::Pids => "pids",
+        }
+    }
+
+    /// Names the file with the limit, in version 2 and in version 1.
+    fn files(self) -> (&'static str, &'static str) {
+        match self {
+            Controller::Memory => ("memory.max", "memory.limit_in_bytes"),
+            Controller::Cpu => ("cpu.weight", "cpu.shares"),
+            Controller::Pids => ("pids.max", "pids.max"),
+        }
+    }
+}
+
+impl Limits {
+    /// Gives what is written into the file, in version 2 and in version 1.
+    fn values(&self, controller: Controller) -> Option<(u64, u64)> {
+        match controller {
+            Controller::Memory => {
+                self.memory.map(|mib| mib.saturating_mul(1 << 20)).map(|bytes| (bytes, bytes))
+            }
+            Controller::Pids => self.processes.map(|count| (count, count)),
+            Controller::Cpu => self.cpu_units.map(|units| {
+                let shares = units.clamp(2, 262_144);
+                (1 + (shares - 2) * 9999 / 262_142, shares)
+            }),
+        }
+    }
 }
 
 impl Roots {
@@ -50,36 +100,40 @@ impl Roots {
         if !works(&unified, "cgroup.kill") {
             return None;
         }
-        let within = [mount, &mount.join("callboard"), &unified];
-        let enabled =
-            within.iter().all(|group| fs::write(group.join("cgroup.subtree_control"), "+memory").is_ok());
-        let memory = if enabled && works(&unified, "memory.max") {
-            Some(Memory::Unified)
-        } else {
-            let root = own_version1()?.join("callboard").join(hash);
-            works(&root, "memory.limit_in_bytes").then_some(Memory::Version1(root))
-        };
-        Some(Roots { unified, memory })
+        let mut version1 = BTreeMap::new();
+        for controller in CONTROLLERS {
+            let (in_unified, in_version1) = controller.files();
+            let enable = format!("+{}", controller.name());
+            let within = [mount, &mount.join("callboard"), &unified];
+            let enabled =
+                within.iter().all(|group| fs::write(group.join("cgroup.subtree_control"), &enable).is_ok());
+            if enabled && works(&unified, in_unified) {
+                continue;
+            }
+            let root = own_version1(controller).map(|own| own.join("callboard").join(&hash));
+            if let Some(root) = root.filter(|root| works(root, in_version1)) {
+                version1.insert(controller, root);
+            }
+        }
+        Some(Roots { unified, version1 })
     }
 
-    /// Names the groups of a run; `limited` when its memory is to have a limit.
-    pub(super) fn groups(&self, name: &str, limited: bool) -> Groups {
-        let memory = match &self.memory {
-            Some(Memory::Version1(root)) if limited => Some(root.join(name)),
-            Some(Memory::Version1(_) | Memory::Unified) | None => None,
-        };
-        Groups { unified: self.unified.join(name), memory, shims: self.unified.join("_shims") }
+    /// Names the groups of a run.
+    pub(super) fn groups(&self, name: &str, limits: &Limits) -> Groups {
+        let limited = self.version1.iter().filter(|(controller, _)| limits.values(**controller).is_some());
+        let version1 = limited.map(|(controller, root)| (*controller, root.join(name))).collect();
+        Groups { unified: self.unified.join(name), version1, shims: self.unified.join("_shims") }
     }
 }
 
-/// The group for memory that this process is in, by version 1.
-fn own_version1() -> Option<PathBuf> {
+/// The group for this controller that this process is in, by version 1.
+fn own_version1(controller: Controller) -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| {
         let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
-        controllers.split(',').any(|name| name == "memory").then_some(group)
+        controllers.split(',').any(|name| name == controller.name()).then_some(group)
     })?;
-    Some(Path::new("/sys/fs/cgroup/memory").join(own.trim_start_matches('/')))
+    Some(Path::new("/sys/fs/cgroup").join(controller.name()).join(own.trim_start_matches('/')))
 }
 
 /// Tries whether groups with `feature` can be made below `root` and entered.
@@ -90,7 +144,7 @@ fn works(root: &Path, feature: &str) -> bool {
     }
     let enter = || {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", JOIN, "sh", "/bin/sh", "-c", ":"]).arg(&probe);
+        shell.args(["-c", "echo 0 >\"$0/cgroup.procs\""]).arg(&probe);
         let shell = shell.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         shell.status().is_ok_and(|status| status.success())
     };
@@ -100,18 +154,28 @@ fn works(root: &Path, feature: &str) -> bool {
 }
 
 impl Groups {
-    /// Makes them, with a limit of memory in MiB if there is one.
-    pub(super) fn create(&self, memory: Option<u64>) -> io::Result<()> {
+    /// Makes them, with their limits.
+    pub(super) fn create(&self, limits: &Limits) -> io::Result<()> {
         fs::create_dir_all(&self.unified)?;
-        let Some(memory) = memory else { return Ok(()) };
-        let bytes = memory.saturating_mul(1 << 20).to_string();
-        if let Some(group) = &self.memory {
-            fs::create_dir_all(group)?;
-            fs::write(group.join("memory.limit_in_bytes"), &bytes)?;
-        } else if self.unified.join("memory.max").exists() {
-            fs::write(self.unified.join("memory.max"), &bytes)?;
+        for controller in CONTROLLERS {
+            let Some((in_unified, in_version1)) = limits.values(controller) else { continue };
+            let (file, value) = match self.version1.get(&controller) {
+                Some(group) => {
+                    fs::create_dir_all(group)?;
+                    (group.join(controller.files().1), in_version1)
+                }
+                None => (self.unified.join(controller.files().0), in_unified),
+            };
+            if file.exists() {
+                fs::write(file, value.to_string())?;
+            }
         }
         Ok(())
+    }
+
+    /// Moves this process into them.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        self.all().try_for_each(|group| fs::write(group.join("cgroup.procs"), "0"))
     }
 
     /// Moves this process to where shims live.
@@ -120,9 +184,9 @@ impl Groups {
         fs::write(self.shims.join("cgroup.procs"), "0")
     }
 
-    /// The groups a process of the run must enter.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
-        [Some(&self.unified), self.memory.as_ref()].into_iter().flatten().map(PathBuf::as_path)
+    /// The groups that a process of the run is in.
+    fn all(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.unified).chain(self.version1.values()).map(PathBuf::as_path)
     }
 
     /// Lists the processes in it, also those in groups that the task made within.
@@ -150,7 +214,8 @@ impl Groups {
                 .find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
                 .unwrap_or(0)
         };
-        let version1 = self.memory.as_ref().map_or(0, |group| count(group.join("memory.oom_control")));
+        let version1 = self.version1.get(&Controller::Memory);
+        let version1 = version1.map_or(0, |group| count(group.join("memory.oom_control")));
         version1 + count(self.unified.join("memory.events")) > 0
     }
 

@@ -1,5 +1,5 @@
 //! Runs tasks as shell commands on the host itself. There is no isolation: whoever may define a task owns the user
-//! that the agent runs as. A host offers it only when its configuration says so.
+//! that tasks run as. A host offers it only when its policy says so, and as whom.
 //!
 //! Each run has a directory and a shim, a process of its own that outlives the agent. The directory says what to run,
 //! the shim's lock on it says that it runs, and `exit.json` says how it ended; so an agent that was killed between any
@@ -10,7 +10,8 @@
 //! settle    how a run ends in our books, also when its shim was killed or the machine restarted
 //! place     the directory          plan     what the shim is told
 //! shim      runs one task          output   keeps what it writes
-//! process   which is which         kin      all processes of a run        group   control groups
+//! enter     the way into a task    account  its user                      group   control groups
+//! process   which is which         kin      all processes of a run
 //! artifact  downloads              script   one command inside a task    exec    a person's program there
 //! unpack    what was downloaded
 //! ```
@@ -18,7 +19,9 @@
 //! **Invariant:** of a run there is at most one shim, ever: the lock is taken before it is spawned, inherited by it,
 //! and never let go in between.
 
+mod account;
 mod artifact;
+mod enter;
 mod exec;
 mod group;
 mod kin;
@@ -36,9 +39,11 @@ pub use artifact::Policy;
 pub use shim::shim_main;
 
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
+use account::Account;
 use async_trait::async_trait;
 use callboard_core::machine::Span;
 use callboard_core::model::Usage;
+use callboard_core::policy;
 use callboard_core::work::{Exit, Found, Run, Spec};
 use group::Roots;
 use kin::Kin;
@@ -46,6 +51,7 @@ use place::Place;
 use plan::Plan;
 use process::Process;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,6 +70,8 @@ pub struct Settings {
     pub log_bytes_max: u64,
     /// Where tasks look for commands.
     pub path: String,
+    /// Who tasks run as, and what they may have.
+    pub policy: policy::Bash,
     /// Puts each run into a control group of its own where the kernel and our rights allow.
     pub control_groups: bool,
     /// Keeps tasks from gaining rights, as by sudo.
@@ -81,6 +89,7 @@ impl Settings {
             shim,
             log_bytes_max: 4 << 20,
             path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_string(),
+            policy: policy::Bash::default(),
             control_groups: true,
             no_new_privileges: true,
             artifacts: Policy::default(),
@@ -93,6 +102,9 @@ pub struct Bash {
     settings: Settings,
     tasks: PathBuf,
     roots: Option<Roots>,
+    account: Option<Account>,
+    /// The command line that becomes a way into a task.
+    way: Vec<OsString>,
     /// Runs that were told to stop, until it is certain that no start of them is still on its way.
     stops: Mutex<BTreeMap<Run, (watch::Sender<bool>, Instant)>>,
 }
@@ -106,7 +118,7 @@ impl Bash {
     /// Makes an executor over a directory, which may hold runs of an earlier one; starts and stops nothing.
     ///
     /// # Errors
-    /// The directory cannot be made or used.
+    /// The directory cannot be made or used, or tasks cannot run as who they shall.
     pub fn open(settings: Settings) -> Result<Bash, Failure> {
         use std::os::unix::fs::DirBuilderExt;
         let dir = settings.data_dir.join("tasks");
@@ -116,8 +128,13 @@ impl Bash {
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(cannot)?;
         let tasks = dir.canonicalize().map_err(cannot)?;
+        let account = settings.policy.user.as_deref().map(Account::find).transpose()?.flatten();
+        if let Some(account) = &account {
+            account.let_through([&settings.data_dir, &tasks])?;
+        }
         let roots = settings.control_groups.then(|| Roots::find(&tasks)).flatten();
-        Ok(Bash { settings, tasks, roots, stops: Mutex::default() })
+        let way = settings.shim.iter().map(OsString::from).collect();
+        Ok(Bash { settings, tasks, roots, account, way, stops: Mutex::default() })
     }
 
     /// Tells whether runs get control groups of their own, so that nothing of them can escape.
@@ -339,12 +356,12 @@ impl Executor for Bash {
     }
 
     async fn exec(&self, run: &Run, exec: Exec) -> Result<i32, Failure> {
-        exec::run(&Place::of(&self.tasks, run)?, exec).await
+        exec::run(&self.way, &Place::of(&self.tasks, run)?, exec).await
     }
 
     async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {
         let place = Place::of(&self.tasks, &spec.run())?;
-        script::run(&place, command, Duration::from_millis(timeout.0)).await
+        script::run(&self.way, &place, command, Duration::from_millis(timeout.0)).await
     }
 }
 

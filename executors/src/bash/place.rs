@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A run's directory, which need not exist.
@@ -73,10 +73,14 @@ impl Place {
         self.path.is_dir()
     }
 
-    /// Makes the directories.
-    pub(super) fn create(&self) -> Result<(), Failure> {
+    /// Makes the directories; with `passable` others may go through them to the task's own, and see nothing on the way.
+    pub(super) fn create(&self, passable: bool) -> Result<(), Failure> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(self.work());
-        made.map_err(|error| self.failure("cannot make the directory", &self.work(), &error))
+        let opened = made.and_then(|()| {
+            let mut dirs = self.path.parent().into_iter().chain([self.path.as_path()]).filter(|_| passable);
+            dirs.try_for_each(|dir| fs::set_permissions(dir, fs::Permissions::from_mode(0o711)))
+        });
+        opened.map_err(|error| self.failure("cannot make the directory", &self.work(), &error))
     }
 
     /// Takes the lock; `None` when the run lives, or is just being started or settled.

@@ -1,6 +1,7 @@
 //! What the agent tells the shim: everything that is needed to run a task when there is no agent any more.
 
-use super::group::{Groups, JOIN};
+use super::account::Account;
+use super::group::{Groups, Limits};
 use super::kin::TOKEN_NAME;
 use super::place::Place;
 use crate::Failure;
@@ -8,9 +9,9 @@ use callboard_core::model::{Bash, Container, Executor};
 use callboard_core::work::Spec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// Kept as the run's `spec.json`.
@@ -26,6 +27,15 @@ pub(super) struct Plan {
     pub(super) path: String,
     /// Keeps programs from gaining rights, as by sudo.
     pub(super) no_new_privileges: bool,
+    /// Who its programs run as, where that is not the user of the agent.
+    #[serde(default)]
+    pub(super) account: Option<Account>,
+    /// How many files each of its processes may have open.
+    #[serde(default)]
+    pub(super) open_files: Option<u64>,
+    /// How many processes it may have.
+    #[serde(default)]
+    pub(super) processes: Option<u64>,
 }
 
 impl Plan {
@@ -48,37 +58,32 @@ impl Plan {
         set("PATH", self.path.clone());
         set("HOME", place.work().display().to_string());
         set("LANG", "C.UTF-8".to_string());
+        if let Some(account) = &self.account {
+            set("USER", account.name.clone());
+            set("LOGNAME", account.name.clone());
+        }
         crate::environment::extend(&mut environment, &bash.env)?;
         environment.insert(TOKEN_NAME.to_string(), self.token.clone());
         Ok(environment)
     }
 
-    /// Prepares a shell that runs `script` in the task's environment, directory and control groups, in a process
-    /// group of its own. With `careful` it ends at the first command that fails.
-    pub(super) fn shell(
-        &self,
-        place: &Place,
-        bash: &Bash,
-        script: &str,
-        careful: bool,
-    ) -> Result<Command, Failure> {
-        let shell = shell(&self.path)?;
-        let flag = if careful { "-ec" } else { "-c" };
-        let mut command = match &self.groups {
-            None => {
-                let mut command = Command::new(&shell);
-                command.args([flag, script]);
-                command
-            }
-            Some(groups) => {
-                let mut command = Command::new("/bin/sh");
-                command.args(["-c", JOIN, "sh"]).arg(&shell).args([flag, script]).args(groups.all());
-                command
-            }
-        };
-        command.env_clear().envs(self.environment(place, bash)?);
-        command.current_dir(place.work()).stdin(Stdio::null()).process_group(0);
-        Ok(command)
+    /// Gives what the run may have, as its definition and the host say.
+    pub(super) fn limits(&self) -> Limits {
+        let given = |value: u64| Some(value).filter(|value| *value > 0);
+        let definition = &self.spec.definition;
+        Limits {
+            memory: definition.memory_wall(),
+            cpu_units: given(definition.cpu_units),
+            processes: self.processes,
+        }
+    }
+
+    /// Lets the user of the task open a pipe again by its name, as `/dev/stdout`.
+    pub(super) fn give(&self, pipe: impl AsFd) -> std::io::Result<()> {
+        match &self.account {
+            Some(account) => fchown(pipe, Some(account.uid), Some(account.gid)),
+            None => Ok(()),
+        }
     }
 
     /// Names the control groups of a run.
@@ -88,7 +93,7 @@ impl Plan {
 }
 
 /// Finds bash, or the plain shell where there is none.
-fn shell(path: &str) -> Result<PathBuf, Failure> {
+pub(super) fn shell(path: &str) -> Result<PathBuf, Failure> {
     let dirs: Vec<&Path> = path.split(':').filter(|dir| !dir.is_empty()).map(Path::new).collect();
     let names = ["bash", "sh"].into_iter();
     let mut shells = names.flat_map(|name| dirs.iter().map(move |dir| dir.join(name)));

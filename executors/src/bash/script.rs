@@ -2,11 +2,12 @@
 //!
 //! **Invariant:** when it returns, the command and its process group are gone.
 
+use super::enter::{self, Words};
 use super::place::Place;
 use super::plan::Plan;
 use super::process::Unreaped;
 use crate::{Failure, quote};
-use callboard_core::model::Bash;
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,15 +18,20 @@ use tokio::net::unix::pipe::Receiver;
 const OUTPUT_BYTES_MAX: usize = 2048;
 
 /// Runs it with the environment of the first container, and kills it with its process group after `timeout`.
-pub(super) async fn run(place: &Place, command: &str, timeout: Duration) -> Result<(), Failure> {
+pub(super) async fn run(
+    way: &[OsString],
+    place: &Place,
+    command: &str,
+    timeout: Duration,
+) -> Result<(), Failure> {
     let failed = |error| Failure::of("cannot run the script", error);
     let plan: Option<Plan> = place.read("spec.json")?;
     let plan = plan.filter(|_| place.is_locked().unwrap_or(false));
     let plan = plan.ok_or_else(|| Failure("the task does not run".to_string()))?;
-    let nothing = Bash::default();
-    let bash = plan.containers().next().map_or(&nothing, |(_, bash)| bash);
     let (reader, writer) = std::io::pipe().map_err(failed)?;
-    let mut shell = plan.shell(place, bash, command, false)?;
+    plan.give(&writer).map_err(failed)?;
+    let words = Words { container: 0, script: command, careful: false };
+    let mut shell = enter::command(way, place, &plan, &words)?;
     shell.stdout(Stdio::from(writer.try_clone().map_err(failed)?)).stderr(Stdio::from(writer));
     let child = Unreaped::spawn(&mut shell).map_err(failed)?;
     // It holds the writing ends; without them the output ends with the command.

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** it holds the run's lock from before its first instruction to after its last.
 
+use super::enter::{self, Words};
 use super::kin::Kin;
 use super::output;
 use super::place::{Ending, Place};
@@ -10,11 +11,11 @@ use super::plan::Plan;
 use super::process::{Identity, Process};
 use crate::{EXIT_UNSEEN, Failure, quote};
 use callboard_core::machine::Span;
-use callboard_core::model::Bash;
 use callboard_core::work::Exit;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Signal, WaitOptions, WaitStatus};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{PipeWriter, Write};
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -30,12 +31,16 @@ use tokio::time::Instant;
 pub(super) const STARTED: &[u8] = b"started";
 
 /// Runs the task whose directory this is, to its end; the whole of the process that the executor starts for each
-/// task. Its standard input must be the run's lock, held.
+/// task. Its standard input must be the run's lock, held. With words after the directory it becomes one of the task's
+/// shells instead.
 ///
 /// To be called from a `main` that did nothing before.
 #[must_use]
-pub fn shim_main(dir: &Path) -> ExitCode {
+pub fn shim_main(dir: &Path, words: &[OsString]) -> ExitCode {
     let place = Place { path: dir.to_path_buf() };
+    if !words.is_empty() {
+        return enter::enter_main(&place, words);
+    }
     let result = prepare(&place).and_then(|plan| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::of("cannot start a runtime", error))?;
@@ -70,7 +75,7 @@ fn prepare(place: &Place) -> Result<Plan, Failure> {
     }
     if let Some(groups) = &plan.groups {
         groups.enter_shims().map_err(|error| Failure::of("cannot leave the agent's control group", error))?;
-        let made = groups.create(plan.spec.definition.memory_wall());
+        let made = groups.create(&plan.limits());
         made.map_err(|error| Failure::of("cannot make the control groups of the task", error))?;
     }
     Ok(plan)
@@ -79,6 +84,7 @@ fn prepare(place: &Place) -> Result<Plan, Failure> {
 async fn live(place: &Place, plan: &Plan) -> Result<(), Failure> {
     let failed = |error| Failure::of("cannot set the shim up", error);
     let (reader, output) = std::io::pipe().map_err(failed)?;
+    plan.give(&output).map_err(failed)?;
     let reader = Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed)?;
     let mut shim = Shim {
         place,
@@ -153,9 +159,9 @@ impl Shim<'_> {
 
     async fn set_up(&mut self) -> Result<(), Halt> {
         let plan = self.plan;
-        for (container, bash) in plan.containers() {
+        for (index, (container, _)) in plan.containers().enumerate() {
             for (number, command) in container.setup.iter().enumerate() {
-                let pid = self.spawn(bash, command, true)?;
+                let pid = self.spawn(index, command, true)?;
                 self.wait(&[pid]).await?;
                 let status = self.shells.remove(&pid).flatten().map(|(_, status)| status);
                 if status.and_then(WaitStatus::exit_status) != Some(0) {
@@ -170,7 +176,8 @@ impl Shim<'_> {
 
     fn start(&mut self) -> Result<Vec<i32>, Halt> {
         let plan = self.plan;
-        plan.containers().map(|(_, bash)| self.spawn(bash, &bash.start.join("\n"), true)).collect()
+        let starts = plan.containers().map(|(_, bash)| bash.start.join("\n")).enumerate();
+        starts.map(|(index, start)| self.spawn(index, &start, true)).collect()
     }
 
     /// Ends what a failed or stopped start has left, and tells why.
@@ -188,17 +195,17 @@ impl Shim<'_> {
     }
 
     /// Starts a shell, unless it shall stop.
-    fn spawn(&mut self, bash: &Bash, script: &str, careful: bool) -> Result<i32, Halt> {
+    fn spawn(&mut self, container: usize, script: &str, careful: bool) -> Result<i32, Halt> {
         if self.must_stop() {
             return Err(Halt::Stopped);
         }
-        self.spawn_now(bash, script, careful).map_err(Halt::Failed)
+        self.spawn_now(&Words { container, script, careful }).map_err(Halt::Failed)
     }
 
-    fn spawn_now(&mut self, bash: &Bash, script: &str, careful: bool) -> Result<i32, Failure> {
+    fn spawn_now(&mut self, words: &Words<'_>) -> Result<i32, Failure> {
         let failed = |error| Failure::of("cannot start a shell", error);
         let output = self.output.as_ref().ok_or_else(|| Failure("its output is closed".to_string()))?;
-        let mut shell = self.plan.shell(self.place, bash, script, careful)?;
+        let mut shell = enter::command(&way(), self.place, self.plan, words)?;
         shell.stdout(output.try_clone().map_err(failed)?).stderr(output.try_clone().map_err(failed)?);
         // It is reaped with all others, not through this.
         let child = shell.spawn().map_err(failed)?;
@@ -259,12 +266,14 @@ impl Shim<'_> {
     /// Runs the stop commands, the last container's first, until they or the grace or the task itself are over.
     async fn run_stop_commands(&mut self, started: &[i32], grace: Span) {
         let plan = self.plan;
-        let containers: Vec<&Bash> = plan.containers().map(|(_, bash)| bash).collect();
-        let commands =
-            containers.into_iter().rev().flat_map(|bash| bash.stop.iter().map(move |text| (bash, text)));
+        let containers: Vec<_> = plan.containers().map(|(_, bash)| bash).enumerate().collect();
+        let commands = containers
+            .into_iter()
+            .rev()
+            .flat_map(|(index, bash)| bash.stop.iter().map(move |text| (index, text)));
         let deadline = Instant::now() + Duration::from_millis(grace.0);
-        for (bash, command) in commands {
-            let Ok(pid) = self.spawn_now(bash, command, false) else { continue };
+        for (container, script) in commands {
+            let Ok(pid) = self.spawn_now(&Words { container, script, careful: false }) else { continue };
             while !self.has_ended(pid) {
                 let _ = tokio::time::timeout_at(deadline, self.child.recv()).await;
                 self.reap();
@@ -337,6 +346,17 @@ impl Shim<'_> {
             out_of_memory: self.plan.groups.as_ref().is_some_and(super::group::Groups::out_of_memory),
         }
     }
+}
+
+/// Gives the command line that becomes a way into the task: this very program as it is now, though it be replaced on the
+/// disk, with what comes before the directory in its own command line.
+fn way() -> Vec<OsString> {
+    let mut way: Vec<OsString> = std::env::args_os().collect();
+    way.pop();
+    if let Some(program) = way.first_mut() {
+        *program = "/proc/self/exe".into();
+    }
+    way
 }
 
 fn tell(status: WaitStatus) -> String {

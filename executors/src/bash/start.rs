@@ -24,7 +24,7 @@ impl Bash {
         let place = Place::of(&self.tasks, &spec.run())?;
         let mut stop = self.switch(&spec.run()).subscribe();
         let plan = self.plan(spec, &place)?;
-        place.create()?;
+        place.create(self.account.is_some())?;
         loop {
             if let Some(lock) = place.lock()? {
                 return self.start_locked(&place, &plan, lock, &mut stop).await;
@@ -79,16 +79,19 @@ impl Bash {
     }
 
     fn plan(&self, spec: &Arc<Spec>, place: &Place) -> Result<Plan, Failure> {
-        let limited = spec.definition.memory_wall().is_some();
-        let groups = self.roots.as_ref().map(|roots| roots.groups(&Plan::group_name(spec), limited));
-        let plan = Plan {
+        let mut plan = Plan {
             spec: Arc::clone(spec),
             token: token()?,
-            groups,
+            groups: None,
             log_bytes_max: self.settings.log_bytes_max,
             path: self.settings.path.clone(),
             no_new_privileges: self.settings.no_new_privileges,
+            account: self.account.clone(),
+            open_files: Some(self.settings.policy.open_files),
+            processes: Some(self.settings.policy.processes),
         };
+        let roots = self.roots.as_ref();
+        plan.groups = roots.map(|roots| roots.groups(&Plan::group_name(spec), &plan.limits()));
         for (container, bash) in plan.containers() {
             let named = |failure| Failure::of(format_args!("container {}", container.name), failure);
             plan.environment(place, bash).map_err(named)?;
@@ -102,7 +105,9 @@ impl Bash {
             let fetched = artifact::fetch(bash, &place.work(), &self.settings.artifacts).await;
             fetched.map_err(|failure| Failure::of(format_args!("container {}", container.name), failure))?;
         }
-        Ok(())
+        // Nothing of the task has run yet, so what is there is ours.
+        let owned = plan.account.as_ref().map_or(Ok(()), |account| account.own(&place.work()));
+        owned.map_err(|error| Failure::of(format_args!("cannot give {} away", place.work().display()), error))
     }
 
     /// Spawns the shim with the lock as its standard input, and gives a pipe that ends when it has said how it went.

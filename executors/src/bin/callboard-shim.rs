@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let dir = std::env::args_os().nth(1).map(PathBuf::from).unwrap_or_default();
-    callboard_executors::bash::shim_main(&dir)
+    let mut arguments = std::env::args_os().skip(1);
+    let dir = arguments.next().map(PathBuf::from).unwrap_or_default();
+    callboard_executors::bash::shim_main(&dir, &arguments.collect::<Vec<_>>())
 }

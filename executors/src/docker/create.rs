@@ -73,6 +73,8 @@ fn plan<'a>(
         return Err(Failure(format!("{:?} is no image", docker.image)));
     }
     let given = |words: Vec<String>| Some(words).filter(|words| words.iter().any(|word| !word.is_empty()));
+    // The agent has looked, too; whoever asks, nothing is made that the host does not allow.
+    settings.policy.refusal(docker).map_or(Ok(()), |why| Err(Failure(why)))?;
     let mut body = ContainerCreateBody {
         image: Some(docker.image.clone()),
         cmd: given(docker.cmd.clone()),
@@ -84,7 +86,7 @@ fn plan<'a>(
     };
     let mut host = walls(spec, settings);
     host.mounts = Some(volumes::mounts(&docker.volumes, allowed)?).filter(|mounts| !mounts.is_empty());
-    let flags = flags::apply(&docker.flags, settings.host_network, &mut body, &mut host)?;
+    let flags = flags::apply(&docker.flags, &mut body, &mut host)?;
     let mut environment = environment::of(&spec.task);
     if flags.can_map_ports() {
         if let Some(port) = docker.container_port.filter(|_| spec.task.port.is_some()) {

@@ -1,5 +1,5 @@
 //! The flags of `docker run` that a configuration may name: what each one sets. They are read, never handed on as words, so
-//! none can bring another one along.
+//! none can bring another one along. Which values a host allows was decided before, by its policy.
 //!
 //! **Invariant:** a flag that is not read here is refused, whoever wrote the record.
 
@@ -7,6 +7,7 @@ use crate::Failure;
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, NetworkingConfig,
 };
+use callboard_core::policy::capability;
 use std::collections::HashMap;
 
 /// What flags say beyond the container itself.
@@ -30,10 +31,9 @@ impl Flags {
 /// Reads the flags of a container into what it is created from.
 ///
 /// # Errors
-/// A flag that is not allowed at all or not on this host, or whose value cannot be understood.
+/// A flag that is not allowed at all, or whose value cannot be understood.
 pub(super) fn apply(
     flags: &[String],
-    host_network: bool,
     body: &mut ContainerCreateBody,
     host: &mut HostConfig,
 ) -> Result<Flags, Failure> {
@@ -51,7 +51,7 @@ pub(super) fn apply(
         }
         set(name, value, body, host, &mut read).map_err(|why| wrong(&why))?;
     }
-    network(&mut read, host_network, body, host)?;
+    network(&mut read, body, host)?;
     Ok(read)
 }
 
@@ -67,6 +67,12 @@ fn set(
     let add = |list: &mut Option<Vec<String>>| list.get_or_insert_default().push(value.to_string());
     match name {
         "add-host" => add(&mut host.extra_hosts),
+        "cap-add" => {
+            let name = capability(value);
+            // The engine takes away after it has given.
+            host.cap_drop.get_or_insert_default().retain(|dropped| capability(dropped) != name);
+            host.cap_add.get_or_insert_default().push(name);
+        }
         "cap-drop" => add(&mut host.cap_drop),
         "dns" => add(&mut host.dns),
         "dns-option" => add(&mut host.dns_options),
@@ -100,27 +106,12 @@ fn set(
 }
 
 /// Puts the container into its network.
-fn network(
-    read: &mut Flags,
-    host_network: bool,
-    body: &mut ContainerCreateBody,
-    host: &mut HostConfig,
-) -> Result<(), Failure> {
+fn network(read: &mut Flags, body: &mut ContainerCreateBody, host: &mut HostConfig) -> Result<(), Failure> {
     let named = read.network.clone().filter(|name| name != "bridge" && name != "default");
-    match named.as_deref() {
-        Some("host") if !host_network => {
-            return Err(Failure(
-                "flag \"--net=host\" is not allowed on this host; start its agent with --docker-host-network, or \
-                 leave the flag out"
-                    .to_string(),
-            ));
-        }
-        Some(other) if other.starts_with("container:") => {
-            return Err(Failure(format!(
-                "flag \"--net={other}\" is not allowed: it enters another container's network"
-            )));
-        }
-        Some(_) | None => {}
+    if let Some(other) = named.as_deref().filter(|name| name.starts_with("container:")) {
+        return Err(Failure(format!(
+            "flag \"--net={other}\" is not allowed: it enters another container's network"
+        )));
     }
     let alone = matches!(named.as_deref(), None | Some("host" | "none"));
     if alone && (read.ip.is_some() || !read.aliases.is_empty()) {
@@ -171,10 +162,10 @@ fn size(value: &str) -> Result<i64, String> {
 mod tests {
     use super::*;
 
-    fn read(flags: &[&str], host_network: bool) -> Result<(Flags, ContainerCreateBody, HostConfig), String> {
+    fn read(flags: &[&str]) -> Result<(Flags, ContainerCreateBody, HostConfig), String> {
         let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
         let (mut body, mut host) = (ContainerCreateBody::default(), HostConfig::default());
-        let read = apply(&flags, host_network, &mut body, &mut host).map_err(|failure| failure.0)?;
+        let read = apply(&flags, &mut body, &mut host).map_err(|failure| failure.0)?;
         Ok((read, body, host))
     }
 
@@ -189,10 +180,10 @@ mod tests {
                 "tmpfs" => "/run:size=1m",
                 _ => "x",
             };
-            assert!(read(&[&format!("--{name}={value}")], false).is_ok(), "{name}");
+            assert!(read(&[&format!("--{name}={value}")]).is_ok(), "{name}");
         }
         let (_, body, host) =
-            read(&["--net=own", "--ip=10.0.0.5", "--net-alias=db", "--network-alias=db2"], false).unwrap();
+            read(&["--net=own", "--ip=10.0.0.5", "--net-alias=db", "--network-alias=db2"]).unwrap();
         let endpoint = &body.networking_config.unwrap().endpoints_config.unwrap()["own"];
         assert_eq!(endpoint.aliases, Some(vec!["db".to_string(), "db2".to_string()]));
         assert_eq!(endpoint.ipam_config.as_ref().unwrap().ipv4_address.as_deref(), Some("10.0.0.5"));
@@ -202,14 +193,13 @@ mod tests {
     #[test]
     fn values_are_read_as_docker_reads_them() {
         let (_, body, host) =
-            read(&["--init", "--dns=1.1.1.1", "--dns=8.8.8.8", "--shm-size=1g", "--user=1000:1000"], false)
-                .unwrap();
+            read(&["--init", "--dns=1.1.1.1", "--dns=8.8.8.8", "--shm-size=1g", "--user=1000:1000"]).unwrap();
         assert_eq!(
             (host.init, host.shm_size, body.user.as_deref()),
             (Some(true), Some(1 << 30), Some("1000:1000"))
         );
         assert_eq!(host.dns.unwrap().len(), 2);
-        assert_eq!(read(&["--read-only=false"], false).unwrap().2.readonly_rootfs, Some(false));
+        assert_eq!(read(&["--read-only=false"]).unwrap().2.readonly_rootfs, Some(false));
     }
 
     #[test]
@@ -225,7 +215,6 @@ mod tests {
             "-v/:/host",
             "--volume=/:/host",
             "--mount=type=bind,src=/,dst=/host",
-            "--cap-add=ALL",
             "--device=/dev/sda",
             "--security-opt=seccomp=unconfined",
             "--sysctl=a=b",
@@ -256,12 +245,10 @@ mod tests {
             "--user=a\0b",
             "",
         ] {
-            assert!(read(&[bad], true).is_err(), "{bad:?}");
+            assert!(read(&[bad]).is_err(), "{bad:?}");
         }
         for spelling in ["--net=host", "--network=host"] {
-            let refused = read(&[spelling], false).unwrap_err();
-            assert!(refused.contains("--docker-host-network"), "{refused}");
-            assert!(!read(&[spelling], true).unwrap().0.can_map_ports());
+            assert!(!read(&[spelling]).unwrap().0.can_map_ports());
         }
     }
 }

@@ -41,6 +41,7 @@ use async_trait::async_trait;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use callboard_core::machine::Span;
 use callboard_core::model::Usage;
+use callboard_core::policy::Docker as Policy;
 use callboard_core::work::{Exit, Found, Run, Spec};
 use engine::Engine;
 use images::Images;
@@ -61,10 +62,8 @@ pub struct Settings {
     /// The agent's directory. Its path is what tells this agent's containers from those of others on the same engine; in
     /// it, below `docker/`, is kept which runs were told to stop.
     pub data_dir: PathBuf,
-    /// Lets tasks use the host's network, by `--net=host`.
-    pub host_network: bool,
-    /// Directories that tasks may mount, with all below them.
-    pub volumes: Vec<PathBuf>,
+    /// What tasks may have of this host.
+    pub policy: Policy,
     /// The file with credentials for registries.
     pub credentials: Option<PathBuf>,
     /// How long the engine may take to answer what is only looked at; four times as long for what is changed.
@@ -87,8 +86,7 @@ impl Settings {
         Settings {
             host,
             data_dir,
-            host_network: false,
-            volumes: Vec::new(),
+            policy: Policy::default(),
             credentials: file_of_user(),
             patience: Duration::from_secs(20),
             pull_deadline: Duration::from_secs(900),
@@ -130,7 +128,7 @@ impl Docker {
         std::fs::create_dir_all(&stopped).map_err(cannot)?;
         settings.data_dir = settings.data_dir.canonicalize().map_err(cannot)?;
         let never = engine.socket().map(PathBuf::from).into_iter().chain([settings.data_dir.clone()]);
-        let allowed = Allowed { below: settings.volumes.clone(), never: never.collect() };
+        let allowed = Allowed { below: settings.policy.volumes.clone(), never: never.collect() };
         let images = Arc::new(Images::new(&settings, settings.data_dir.join("docker").join("images")));
         let (runs, swept) = (Runs::default(), Mutex::default());
         Ok(Docker { settings, engine, images, runs, allowed, stopped, swept })

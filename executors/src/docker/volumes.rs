@@ -5,6 +5,7 @@
 
 use crate::Failure;
 use bollard::models::{Mount, MountType};
+use callboard_core::policy::Volume;
 use std::path::{Path, PathBuf};
 
 /// Sockets that give their user the whole host.
@@ -19,7 +20,7 @@ const SOCKETS: [&str; 4] = [
 #[derive(Clone, Debug, Default)]
 pub(super) struct Allowed {
     /// Directories which, with all below them, may be.
-    pub(super) below: Vec<PathBuf>,
+    pub(super) below: Vec<Volume>,
     /// What may not, wherever it lies: the engine's socket, the agent's own directory.
     pub(super) never: Vec<PathBuf>,
 }
@@ -66,13 +67,18 @@ fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
     if let Some(inside) = allowed.never.iter().find(|never| real.starts_with(never)) {
         return Err(wrong(format!("is not allowed: it lies in {}", inside.display())));
     }
-    let roots = allowed.below.iter().filter_map(|root| root.canonicalize().ok());
-    if !roots.into_iter().any(|root| real.starts_with(root)) {
-        let list: Vec<String> = allowed.below.iter().map(|root| root.display().to_string()).collect();
+    let holds = |root: &Path| root.canonicalize().is_ok_and(|root| real.starts_with(root));
+    let holding: Vec<&Volume> = allowed.below.iter().filter(|root| holds(Path::new(&root.path))).collect();
+    if holding.is_empty() {
+        let list: Vec<&str> = allowed.below.iter().map(|root| root.path.as_str()).collect();
         let list = if list.is_empty() { "none".to_string() } else { list.join(", ") };
         return Err(wrong(format!(
-            "{shown} may not be mounted on this host (what may, with all below it: {list}); start its agent with \
-             --docker-volumes DIR to allow a directory"
+            "this host's policy refuses it: {shown} may not be mounted (what may, with all below it: {list})"
+        )));
+    }
+    if mode == "rw" && holding.iter().all(|root| root.read_only) {
+        return Err(wrong(format!(
+            "this host's policy refuses it: {shown} may only be read; write it as {source}:{target}:ro"
         )));
     }
     Ok(Mount {
@@ -105,7 +111,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         let path = |name: &str| root.join(name).display().to_string();
-        for name in ["ok/below", "okay", "own/tasks", "run"] {
+        for name in ["ok/below", "okay", "own/tasks", "run", "read/below"] {
             std::fs::create_dir_all(root.join(name)).unwrap();
         }
         let link = |name: &str, to: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
@@ -117,7 +123,8 @@ mod tests {
         link("ok/docker", "/var/run/docker.sock");
         link("allowed", &path("ok"));
         let never = vec![root.join("run/engine.sock"), root.join("own")];
-        let allowed = Allowed { below: vec![root.join("ok"), root.join("own"), root.join("run")], never };
+        let volume = |name: &str| Volume { path: path(name), read_only: name == "read" };
+        let allowed = Allowed { below: ["ok", "own", "run", "read"].map(volume).into(), never };
         let check = |volume: String, expect: &str| match mount(&volume, &allowed) {
             Ok(mount) => assert_eq!(mount.source.as_deref(), Some(expect), "{volume}"),
             Err(failure) => assert!(failure.0.contains(expect) && !expect.is_empty(), "{volume}: {failure}"),
@@ -125,7 +132,11 @@ mod tests {
         check(format!("{}:/x", path("ok")), &path("ok"));
         check(format!("{}:/x:ro", path("ok/below/")), &path("ok/below"));
         check(format!("{}:/x", path("allowed/below")), &path("ok/below"));
-        check(format!("{}:/x", path("okay")), "may not be mounted on this host");
+        check(format!("{}:/x", path("okay")), "may not be mounted (what may, with all below it: ");
+        check(format!("{}:/x:ro", path("read/below")), &path("read/below"));
+        for writes in ["", ":rw"] {
+            check(format!("{}:/x{writes}", path("read/below")), "may only be read");
+        }
         check(format!("{}:/x", path("ok/out")), "/etc may not be mounted");
         check(format!("{}:/x", path("ok/missing")), "make it first");
         for holds in ["run/engine.sock", "run", "ok/sock", "ok/run", "ok/hard"] {

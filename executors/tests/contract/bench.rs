@@ -227,9 +227,12 @@ impl Drop for BashBench {
         let hash = Sha256::digest(tasks.as_os_str().as_encoded_bytes());
         let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let memory = own.lines().find_map(|line| line.split_once(":memory:/")).map_or("", |(_, group)| group);
-        for mount in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", &format!("/sys/fs/cgroup/memory/{memory}")]
-        {
+        let version1 = ["memory", "cpu", "pids"].map(|name| {
+            let group = own.lines().find_map(|line| line.split_once(&format!(":{name}:/")));
+            format!("/sys/fs/cgroup/{name}/{}", group.map_or("", |(_, group)| group))
+        });
+        let unified = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(String::from);
+        for mount in unified.iter().chain(&version1) {
             let group = Path::new(mount).join("callboard").join(&hash);
             // What has just ended still counts for a moment.
             for _ in 0..100 {

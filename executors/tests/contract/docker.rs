@@ -5,8 +5,10 @@ use super::cases::attempt_of;
 use super::docker_bench::{DockerBench, at_ports, docker_container, docker_spec, id, wanted};
 use callboard_core::machine::Span;
 use callboard_core::model::{Check, Docker as Wanted, Probe};
+use callboard_core::policy::Volume;
 use callboard_core::work::{Exit, Spec};
 use callboard_executors::Executor;
+use callboard_executors::docker::Settings;
 use servers::{BUSYBOX, Ports, ask_docker};
 use std::sync::Arc;
 use std::time::Instant;
@@ -205,8 +207,7 @@ async fn containers_start_in_order_and_end_together() {
 #[tokio::test]
 async fn setup_runs_in_order_before_the_start_and_leaves_its_traces_in_volumes() {
     let dir = tempfile::tempdir().unwrap();
-    let bench =
-        DockerBench::with(servers::shared_docker(), |settings| settings.volumes = vec!["/tmp".into()]);
+    let bench = DockerBench::with(servers::shared_docker(), |settings| allow(settings, "/tmp"));
     let with = |volume: String, start: &str| Wanted { volumes: vec![volume], ..alone(wanted(start)) };
     let volume = format!("{}:/kept", dir.path().display());
     let setup =
@@ -257,11 +258,14 @@ async fn what_cannot_be_started_leaves_nothing() {
     }
 }
 
+fn allow(settings: &mut Settings, path: &str) {
+    settings.policy.volumes = vec![Volume { path: path.to_string(), read_only: false }];
+}
+
 /// Records that configuration refuses, but that somebody may have written past it.
 #[tokio::test]
 async fn settings_that_would_loosen_the_walls_are_refused_by_the_agent_too() {
-    let bench =
-        DockerBench::with(servers::shared_docker(), |settings| settings.volumes = vec!["/srv".into()]);
+    let bench = DockerBench::with(servers::shared_docker(), |settings| allow(settings, "/srv"));
     let mut table: Vec<(Wanted, &str)> = Vec::new();
     let base = || alone(wanted("true"));
     for image in ["", "--privileged", "a b"] {

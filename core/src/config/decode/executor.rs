@@ -7,15 +7,17 @@ use crate::config::item::Item;
 use crate::config::mistake::{did_you_mean, one_of};
 use crate::config::reader::Fields;
 use crate::model::{Bash, Docker, Executor};
+use crate::policy::capability;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The flags of `docker run` that a configuration may name, without their dashes. Whether a value is allowed, such as
-/// `--net=host`, is each host's decision. All else either loosens the walls around a container, or is Callboard's.
-pub const DOCKER_FLAGS: [&str; 21] = [
+/// `--net=host`, is for each host's policy. All else either loosens the walls around a container, or is Callboard's.
+pub const DOCKER_FLAGS: [&str; 22] = [
     "add-host",
+    "cap-add",
     "cap-drop",
     "dns",
     "dns-option",
@@ -243,7 +245,11 @@ fn flag(item: &Item<'_>) -> Option<String> {
         item.wrong("", WHAT, "");
         return None;
     };
-    let name = flag.split('=').next().unwrap_or_default();
+    let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+    if name == "cap-add" && capability(value) == "ALL" {
+        item.wrong("", "one capability, as in --cap-add=NET_BIND_SERVICE", "");
+        return None;
+    }
     if !DOCKER_FLAGS.contains(&name) {
         let next = match name {
             "volume" | "mount" => "use volumes".into(),
