@@ -22,6 +22,7 @@ mod problem;
 mod process;
 mod rehearse;
 mod settings;
+mod since;
 mod storage;
 mod views;
 mod write;

@@ -13,6 +13,7 @@ use callboard_core::work::{Exit, Found, Run, Spec};
 use futures_util::future::{join_all, select_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 /// Dispatches by the type of a task's containers, `bash` or `docker`. An executor ignores the containers that are not
 /// of its type.
@@ -149,11 +150,11 @@ impl Executor for ByKind {
         whole
     }
 
-    async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    async fn tail(&self, run: &Run, bytes_max: usize, since: Option<SystemTime>) -> Result<Vec<u8>, Failure> {
         let mut failure =
             Failure(format!("there is no run {} of task {} on this host", run.generation, run.id));
         for executor in self.holders(run) {
-            match executor.tail(run, bytes_max).await {
+            match executor.tail(run, bytes_max, since).await {
                 Ok(output) => return Ok(output),
                 Err(other) => failure = other,
             }

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use callboard_core::model::Container;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 /// What is run, and where its words come from and go.
@@ -24,6 +25,18 @@ pub enum Said {
     Out(Vec<u8>),
     /// To standard error.
     Err(Vec<u8>),
+}
+
+/// Hands on what a person says; then waits, since a program goes on when its input has ended.
+pub(crate) async fn feed(mut input: mpsc::Receiver<Vec<u8>>, mut to: impl AsyncWrite + Unpin) {
+    while let Some(piece) = input.recv().await {
+        if to.write_all(&piece).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
+    drop(to);
+    std::future::pending().await
 }
 
 /// Chooses among the containers of a task.

@@ -9,7 +9,7 @@ use callboard_core::model::{Check, Usage};
 use callboard_core::work::{Exit, Found, Run, Spec};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 /// How pretended tasks behave. The default starts at once and runs until it is stopped.
@@ -240,10 +240,13 @@ impl Executor for Fake {
         usage
     }
 
-    async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    async fn tail(&self, run: &Run, bytes_max: usize, since: Option<SystemTime>) -> Result<Vec<u8>, Failure> {
         let runs = lock(&self.host.runs);
         let spec = runs.get(run).and_then(|entry| entry.spec.as_ref());
         let spec = spec.ok_or_else(|| Failure(format!("there is no such run of task {}", run.id)))?;
+        if since.is_some_and(|since| since > SystemTime::now()) {
+            return Ok(Vec::new());
+        }
         let output = self.behaviour(Some(spec)).output.into_bytes();
         Ok(output[output.len().saturating_sub(bytes_max)..].to_vec())
     }

@@ -38,6 +38,7 @@ use callboard_core::machine::Span;
 use callboard_core::model::{Check, Usage};
 use callboard_core::work::{Exit, Found, Run, Spec};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Tells in words for an operator what could not be done, where, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,11 +97,12 @@ pub trait Executor: Send + Sync {
     /// of each task.
     async fn usage(&self) -> Usage;
 
-    /// Reads the last `bytes_max` bytes of what the run wrote, stdout and stderr together.
+    /// Reads the last `bytes_max` bytes of what the run wrote, stdout and stderr together; with `since` only of what it
+    /// wrote from that second on.
     ///
     /// # Errors
     /// There is no such run, or its output cannot be read.
-    async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure>;
+    async fn tail(&self, run: &Run, bytes_max: usize, since: Option<SystemTime>) -> Result<Vec<u8>, Failure>;
 
     /// Runs a shell command inside a live run, with its environment and work directory, and kills it and its process
     /// group after `timeout`.

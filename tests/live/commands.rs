@@ -118,11 +118,23 @@ fn logs_are_shown_and_followed() {
         said.out.contains("tick 3\n").then_some(said.out)
     });
     assert!(all.starts_with("tick 1\n") && all.contains("aside\n"), "{all}");
+    let since = |since: &str| show.callboard(&["logs", task, "--since", since]).ends(0).out;
+    for old in ["1h", "2020-01-01T00:00:00Z", "2020-01-01 00:00:00+01:00"] {
+        assert!(since(old).starts_with(&all), "{old}");
+    }
+    until("the first is older than two seconds", SOON, || (!since("2s").contains("tick 1\n")).then_some(()));
+    assert_eq!(since("2100-01-01T00:00:00Z"), "");
+    show.callboard(&["logs", task, "--since", "yesterday"]).ends(2).complains("how long ago, as in 10m");
+    let (status, body) = show.get(&format!("/v1/tasks/{task}/logs?since=soon")).unwrap();
+    assert!(status == 400 && body.contains("how long ago"), "{body}");
     let tail = show.callboard(&["logs", task, "--tail", "2"]).ends(0).out;
     assert_eq!(tail.lines().count(), 2, "{tail}");
 
-    let mut follower =
-        show.asking(&["logs", task, "-f", "--tail", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut follower = show
+        .asking(&["logs", task, "-f", "--since", "1s", "--tail", "1"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     let ticks: Vec<u32> = lines
         .filter_map(|line| line.unwrap().strip_prefix("tick ").map(|number| number.parse().unwrap()))

@@ -101,4 +101,9 @@ fn what_is_wrong_ends_with_two_and_one_clear_word() {
         &["agent", "--config", path],
         "callboard.yml:3: bnd: unknown setting\n  hint: did you mean \"bind\"?",
     );
+    std::fs::write(&file, "docker: {}\nbash:\n  usr: tasks\n").expect("a file can be written");
+    let policy = ["agent", "--store", "memory:", "--policy", path];
+    check(&[], &policy, "callboard.yml:3: bash.usr: unknown field");
+    check(&[("CALLBOARD_POLICY", "/nowhere.yml")], &policy[..3], "/nowhere.yml: the policy cannot be read");
+    check(&[], &[&policy[..], &["--executor", "docker"]].concat(), "both say what may run tasks here");
 }

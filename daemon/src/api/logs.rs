@@ -4,6 +4,7 @@ use super::Api;
 use super::events::{is_set, query};
 use crate::names;
 use crate::problem::{Kind, Problem};
+use crate::since;
 use crate::views::Board;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
@@ -17,7 +18,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The most that is read of an output at once.
 const READ_MAX: usize = 1 << 20;
@@ -32,6 +33,8 @@ const GONE_LOOKS: u32 = 4;
 pub(super) struct Wanted {
     /// Only so many last lines.
     tail: Option<usize>,
+    /// Only what was written since; how long ago, or a time.
+    since: Option<String>,
     /// Go on as it is written.
     follow: Option<String>,
 }
@@ -43,14 +46,16 @@ pub(super) async fn logs(
 ) -> Result<Response, Problem> {
     let id = names::check_id(&id)?;
     let wanted = query(wanted)?;
+    let since = wanted.since.as_deref().map(|text| since::parse(text, SystemTime::now())).transpose();
+    let since = since.map_err(|why| Problem::new(Kind::Invalid, why).at("since"))?;
     let (executor, run) = find(&api, id).await?;
-    let read = executor.tail(&run, READ_MAX).await;
+    let read = executor.tail(&run, READ_MAX, since).await;
     let read = read.map_err(|failure| {
         Problem::new(Kind::NotFound, failure.to_string()).hint(format!("`callboard explain {id}` tells more"))
     })?;
     let first = last_lines(&read, wanted.tail).to_vec();
     let body = if is_set(wanted.follow.as_deref()) {
-        let follower = Follower { executor, run, seen: read, first: Some(first), failures: 0 };
+        let follower = Follower { executor, run, since, seen: read, first: Some(first), failures: 0 };
         Body::from_stream(stream::unfold(follower, |mut follower| async move {
             Some((Ok::<_, Infallible>(follower.next().await?), follower))
         }))
@@ -108,6 +113,7 @@ fn last_lines(text: &[u8], lines: Option<usize>) -> &[u8] {
 struct Follower {
     executor: Arc<dyn Executor>,
     run: Run,
+    since: Option<SystemTime>,
     seen: Vec<u8>,
     first: Option<Vec<u8>>,
     failures: u32,
@@ -120,7 +126,7 @@ impl Follower {
         }
         loop {
             tokio::time::sleep(LOOK).await;
-            match self.executor.tail(&self.run, READ_MAX).await {
+            match self.executor.tail(&self.run, READ_MAX, self.since).await {
                 Ok(read) => {
                     let fresh = Bytes::copy_from_slice(after(&self.seen, &read));
                     self.seen = read;

@@ -17,15 +17,26 @@ pub(crate) struct LogsArgs {
     /// Go on as it writes, until it ends or Ctrl-C
     #[arg(short, long)]
     follow: bool,
+    /// Only what it wrote since: how long ago, as in 10m, or a time, as in 2026-01-31T15:04:05Z; to the second
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<String>,
     /// Only so many last lines
     #[arg(long, value_name = "LINES")]
     tail: Option<usize>,
 }
 
+/// Sees whether it can be read; what it means is for the host, by its own clock.
+fn since(text: &str) -> Result<String, String> {
+    crate::since::parse(text, std::time::SystemTime::now()).map(|_| text.to_owned())
+}
+
 pub(crate) async fn logs(client: &Client, args: &LogsArgs) -> Result<()> {
     let id = names::check_id(&args.task)?;
     let tail = args.tail.map(|lines| format!("tail={lines}&")).unwrap_or_default();
-    let path = format!("/v1/tasks/{id}/logs?{tail}follow={}", args.follow);
+    let since =
+        args.since.as_ref().map(|since| format!("since={}&", since.replace('+', "%2B").replace(' ', "T")));
+    let since = since.unwrap_or_default();
+    let path = format!("/v1/tasks/{id}/logs?{tail}{since}follow={}", args.follow);
     let mut response = match client.stream(&path).await {
         Ok(response) => response,
         Err(problem) => match there(client, id).await {

@@ -7,13 +7,13 @@ use super::place::Place;
 use super::plan::Plan;
 use super::process::Unreaped;
 use crate::Failure;
-use crate::exec::{Exec, Said, choose};
+use crate::exec::{Exec, Said, choose, feed};
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::mpsc;
 
@@ -52,17 +52,6 @@ pub(super) async fn run(way: &[OsString], place: &Place, exec: Exec) -> Result<i
     let status = child.kill_group().map_err(failed)?;
     let _ = tokio::time::timeout(LAST_WORDS, async { while pumps.join_next().await.is_some() {} }).await;
     Ok(status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1))
-}
-
-/// Hands on what a person says; then waits, since a program goes on when its input has ended.
-async fn feed(mut input: mpsc::Receiver<Vec<u8>>, mut feeder: Sender) {
-    while let Some(piece) = input.recv().await {
-        if feeder.write_all(&piece).await.is_err() {
-            break;
-        }
-    }
-    drop(feeder);
-    std::future::pending().await
 }
 
 async fn pump(mut pipe: Receiver, output: mpsc::Sender<Said>, said: fn(Vec<u8>) -> Said) {

@@ -9,7 +9,7 @@
 //! start     directory → lock → spec.json → artifacts → shim → setup → start commands
 //! settle    how a run ends in our books, also when its shim was killed or the machine restarted
 //! place     the directory          plan     what the shim is told
-//! shim      runs one task          output   keeps what it writes
+//! shim      runs one task          output   keeps what it writes, and marks when
 //! enter     the way into a task    account  its user                      group   control groups
 //! process   which is which         kin      all processes of a run
 //! artifact  downloads              script   one command inside a task    exec    a person's program there
@@ -25,6 +25,7 @@ mod enter;
 mod exec;
 mod group;
 mod kin;
+mod marks;
 mod output;
 mod place;
 mod plan;
@@ -55,7 +56,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -345,13 +346,13 @@ impl Executor for Bash {
         self.measure()
     }
 
-    async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    async fn tail(&self, run: &Run, bytes_max: usize, since: Option<SystemTime>) -> Result<Vec<u8>, Failure> {
         let place = Place::of(&self.tasks, run)?;
         if !place.exists() {
             return Err(Failure(format!("there is no such run of task {} on this host", run.id)));
         }
         place
-            .tail(bytes_max)
+            .tail(bytes_max, since)
             .map_err(|error| Failure::of(format!("cannot read the output of {}", run.id), error))
     }
 

@@ -9,13 +9,14 @@
 //!   started     the start commands were spawned
 //!   stop.json   it shall stop; no step begins any more
 //!   exit.json   how it ended; nothing of it is left
-//!   output.log  what it wrote, and output.log.1 what it wrote before that
+//!   output.log  what it wrote, and output.log.1 what it wrote before that; output.times and output.times.1 say when
 //!   shim.log    what the shim itself has to say
 //!   work/       the task's own directory
 //! ```
 //!
 //! **Invariant:** the lock is free only when there is no shim and none will come up.
 
+use super::marks;
 use super::process::Identity;
 use crate::Failure;
 use callboard_core::machine::Span;
@@ -27,6 +28,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A run's directory, which need not exist.
 #[derive(Clone, Debug)]
@@ -173,12 +175,13 @@ impl Place {
     }
 
     /// Reads the end of what the run wrote.
-    pub(super) fn tail(&self, bytes_max: usize) -> io::Result<Vec<u8>> {
-        let newest = tail_of(&self.file("output.log"), bytes_max)?;
+    pub(super) fn tail(&self, bytes_max: usize, since: Option<SystemTime>) -> io::Result<Vec<u8>> {
+        let start = |which| since.map_or(0, |since| marks::start(self, which, since));
+        let newest = tail_of(&self.file("output.log"), bytes_max, start(""))?;
         let missing = bytes_max - newest.len();
         let mut output = match missing {
             0 => Vec::new(),
-            _ => tail_of(&self.file("output.log.1"), missing)?,
+            _ => tail_of(&self.file("output.log.1"), missing, start(".1"))?,
         };
         output.extend(newest);
         Ok(output)
@@ -193,14 +196,14 @@ fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec_pretty(value).map_err(|error| Failure::of("cannot be written as JSON", error))
 }
 
-fn tail_of(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+fn tail_of(path: &Path, bytes_max: usize, start: u64) -> io::Result<Vec<u8>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    let start = file.metadata()?.len().saturating_sub(max);
+    let start = file.metadata()?.len().saturating_sub(max).max(start);
     file.seek(SeekFrom::Start(start))?;
     let mut output = Vec::new();
     file.take(max).read_to_end(&mut output)?;

@@ -187,7 +187,7 @@ impl Shim<'_> {
         let failure = match halt {
             Halt::Stopped => "it was stopped while it was being started".to_string(),
             Halt::Failed(failure) => {
-                let output = self.place.tail(2048).unwrap_or_default();
+                let output = self.place.tail(2048, None).unwrap_or_default();
                 format!("{failure}{}", quote(&output))
             }
         };

@@ -2,16 +2,15 @@
 //!
 //! When nobody wants to know any more, its input ends and its output goes nowhere; the engine has no way to end it.
 
+use super::engine::Trouble;
 use super::{Docker, create};
 use crate::Failure;
-use crate::exec::{Exec, Said, choose};
+use crate::exec::{Exec, Said, choose, feed};
 use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
 use callboard_core::work::Run;
 use futures_util::StreamExt;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
 
 impl Docker {
     pub(super) async fn run_program(&self, run: &Run, exec: Exec) -> Result<i32, Failure> {
@@ -20,20 +19,9 @@ impl Docker {
         let names = create::containers(&group.spec).map(|(container, _)| (container, &*container.name));
         let name = choose(names, exec.container.as_deref())?;
         let kept = group.live().find(|kept| kept.container == name).ok_or_else(idle)?;
-        let id = kept.id.as_str();
-        let config = ExecConfig {
-            cmd: Some(exec.words.clone()),
-            attach_stdin: Some(true),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            ..ExecConfig::default()
-        };
-        let cannot = |trouble: super::engine::Trouble| trouble.doing("cannot run the program");
-        let made = self.engine.change(|client| async move { client.create_exec(id, config).await }).await;
-        let made = made.map_err(cannot)?.id;
-        let made = made.as_str();
-        let begun = self.engine.change(|client| async move { client.start_exec(made, None).await }).await;
-        if let StartExecResults::Attached { mut output, input } = begun.map_err(cannot)? {
+        let cannot = |trouble: Trouble| trouble.doing("cannot run the program");
+        let (begun, at) = self.begin_exec(&kept.id, exec.words.clone(), true).await.map_err(cannot)?;
+        if let StartExecResults::Attached { mut output, input } = at {
             let listen = async {
                 while let Some(Ok(piece)) = output.next().await {
                     let said = match piece {
@@ -53,19 +41,34 @@ impl Docker {
                 () = feed(exec.input, input) => {}
             }
         }
-        let seen = self.engine.look(|client| async move { client.inspect_exec(made).await }).await;
-        let code = seen.map_err(cannot)?.exit_code;
+        let code = self.exec_code(&begun).await.map_err(cannot)?;
         Ok(code.and_then(|code| i32::try_from(code).ok()).unwrap_or(-1))
     }
-}
 
-/// Hands on what a person says; then waits, since a program goes on when its input has ended.
-async fn feed(mut input: mpsc::Receiver<Vec<u8>>, mut to: impl AsyncWrite + Unpin) {
-    while let Some(piece) = input.recv().await {
-        if to.write_all(&piece).await.is_err() {
-            break;
-        }
+    /// Begins a command inside a container; gives the engine's name for it, and where its words come from and go.
+    pub(super) async fn begin_exec(
+        &self,
+        container: &str,
+        words: Vec<String>,
+        listens: bool,
+    ) -> Result<(String, StartExecResults), Trouble> {
+        let config = ExecConfig {
+            cmd: Some(words),
+            attach_stdin: Some(listens),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let made = self.engine.change(|client| async move { client.create_exec(container, config).await });
+        let made = made.await?.id;
+        let id = made.as_str();
+        let begun = self.engine.change(|client| async move { client.start_exec(id, None).await }).await?;
+        Ok((made, begun))
     }
-    let _ = to.shutdown().await;
-    std::future::pending().await
+
+    /// Tells how a command ended; `None` when that cannot be told.
+    pub(super) async fn exec_code(&self, begun: &str) -> Result<Option<i64>, Trouble> {
+        let seen = self.engine.look(|client| async move { client.inspect_exec(begun).await });
+        Ok(seen.await?.exit_code)
+    }
 }

@@ -50,7 +50,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 use volumes::Allowed;
 
@@ -220,8 +220,8 @@ impl Executor for Docker {
         self.measure().await
     }
 
-    async fn tail(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
-        self.read_output(run, bytes_max).await
+    async fn tail(&self, run: &Run, bytes_max: usize, since: Option<SystemTime>) -> Result<Vec<u8>, Failure> {
+        self.read_output(run, bytes_max, since).await
     }
 
     async fn exec(&self, run: &Run, exec: Exec) -> Result<i32, Failure> {

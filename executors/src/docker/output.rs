@@ -5,6 +5,7 @@ use crate::Failure;
 use bollard::query_parameters::LogsOptionsBuilder;
 use callboard_core::work::Run;
 use futures_util::TryStreamExt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// So many lines are asked for at most, however short they are.
 const LINES_MAX: usize = 100_000;
@@ -14,7 +15,12 @@ type Piece = (String, Vec<u8>);
 
 impl Docker {
     /// Reads the last bytes of what a run wrote. Of a start that failed it is what its setup wrote.
-    pub(super) async fn read_output(&self, run: &Run, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn read_output(
+        &self,
+        run: &Run,
+        bytes_max: usize,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<u8>, Failure> {
         let group = self.group(run).await?;
         let Some(group) = group.filter(|group| !group.containers.is_empty()) else {
             let ending = self.runs.entry(run).ending();
@@ -23,20 +29,33 @@ impl Docker {
         };
         let mut pieces: Vec<Piece> = Vec::new();
         for kept in &group.containers {
-            pieces.extend(self.pieces(&kept.id, bytes_max).await?);
+            pieces.extend(self.pieces(&kept.id, bytes_max, since).await?);
         }
         Ok(join(pieces, bytes_max))
     }
 
     /// Reads the last bytes of what one container wrote.
     pub(super) async fn output_of(&self, id: &str, bytes_max: usize) -> Result<Vec<u8>, Failure> {
-        Ok(join(self.pieces(id, bytes_max).await?, bytes_max))
+        Ok(join(self.pieces(id, bytes_max, None).await?, bytes_max))
     }
 
-    async fn pieces(&self, id: &str, bytes_max: usize) -> Result<Vec<Piece>, Failure> {
+    async fn pieces(
+        &self,
+        id: &str,
+        bytes_max: usize,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Piece>, Failure> {
+        // For the engine, 0 is the beginning.
+        let since = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok());
+        let since = since.map_or(0, |since| i32::try_from(since.as_secs()).unwrap_or(i32::MAX));
         let lines = bytes_max.clamp(1, LINES_MAX).to_string();
-        let options =
-            LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).tail(&lines).build();
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .timestamps(true)
+            .tail(&lines)
+            .since(since)
+            .build();
         let read = |client: bollard::Docker| async move {
             client.logs(id, Some(options)).map_ok(|log| piece(log.as_ref())).try_collect().await
         };

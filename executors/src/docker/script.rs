@@ -6,7 +6,6 @@
 use super::{Docker, create};
 use crate::Failure;
 use bollard::exec::StartExecResults;
-use bollard::models::ExecConfig;
 use callboard_core::work::Spec;
 use futures_util::StreamExt;
 use std::sync::{Mutex, PoisonError};
@@ -61,24 +60,15 @@ impl Docker {
         command: &[&str],
         said: &Mutex<Vec<u8>>,
     ) -> Result<Option<i64>, Failure> {
-        let config = ExecConfig {
-            cmd: Some(command.iter().map(ToString::to_string).collect()),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            ..ExecConfig::default()
-        };
         let cannot = |trouble: super::engine::Trouble| trouble.doing("cannot run the script");
-        let made = self.engine.change(|client| async move { client.create_exec(id, config).await }).await;
-        let exec = made.map_err(cannot)?.id;
-        let exec = exec.as_str();
-        let begun = self.engine.change(|client| async move { client.start_exec(exec, None).await }).await;
-        if let StartExecResults::Attached { mut output, .. } = begun.map_err(cannot)? {
+        let words = command.iter().map(ToString::to_string).collect();
+        let (begun, at) = self.begin_exec(id, words, false).await.map_err(cannot)?;
+        if let StartExecResults::Attached { mut output, .. } = at {
             while let Some(Ok(piece)) = output.next().await {
                 said.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(piece.as_ref());
             }
         }
-        let seen = self.engine.look(|client| async move { client.inspect_exec(exec).await }).await;
-        Ok(seen.map_err(cannot)?.exit_code)
+        self.exec_code(&begun).await.map_err(cannot)
     }
 
     async fn kill_group(&self, id: &str, number: &[u8]) {

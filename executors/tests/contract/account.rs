@@ -27,7 +27,7 @@ fn both() -> impl Iterator<Item = BashBench> {
 async fn output(executor: &dyn Executor, spec: &Arc<Spec>) -> String {
     executor.start(spec).await.unwrap();
     within(20, "its end", executor.exited(&spec.run())).await;
-    String::from_utf8(executor.tail(&spec.run(), 1 << 20).await.unwrap()).unwrap()
+    String::from_utf8(executor.tail(&spec.run(), 1 << 20, None).await.unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn the_environment_of_a_task_counts_for_its_user_only() {
 #[tokio::test]
 async fn a_task_has_so_many_processes_and_no_more() {
     let Some(bench) = both().nth(1) else { return };
-    let bomb = "sh -c 'for i in $(seq 40); do sleep 100 & done; echo all' 2>&1 | tail -n 1";
+    let bomb = "sh -c 'for i in $(seq 40); do sleep 100 >/dev/null 2>&1 & done; echo all' 2>&1 | tail -n 1";
     let said = output(&*bench.executor(), &bash_spec(&[], &[bomb])).await;
     // Without a controller for processes there is no limit.
     let has = std::path::Path::new("/sys/fs/cgroup/pids").exists();

@@ -90,7 +90,7 @@ async fn an_archive_is_unpacked_where_it_was_wanted() {
         let spec = fetching(bytes, attempt).await;
         bench.executor().start(&spec).await.unwrap();
         assert_eq!(bench.executor().exited(&spec.run()).await.code, Some(0));
-        assert_eq!(bench.executor().tail(&spec.run(), 100).await.unwrap(), b"good day");
+        assert_eq!(bench.executor().tail(&spec.run(), 100, None).await.unwrap(), b"good day");
         let mut names: Vec<_> =
             std::fs::read_dir(bench.place(&spec.run()).join("work/here")).unwrap().flatten().collect();
         names.sort_by_key(std::fs::DirEntry::file_name);

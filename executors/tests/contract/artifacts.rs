@@ -85,7 +85,7 @@ async fn a_good_one_is_there_before_setup() {
         }
         started.unwrap();
         assert_eq!(bench.executor().exited(&spec.run()).await.code, Some(0));
-        assert_eq!(bench.executor().tail(&spec.run(), 100).await.unwrap(), b"fetched\n");
+        assert_eq!(bench.executor().tail(&spec.run(), 100, None).await.unwrap(), b"fetched\n");
     }
 }
 

@@ -17,7 +17,7 @@ fn both() -> impl Iterator<Item = BashBench> {
 async fn run(executor: &dyn Executor, spec: &Arc<Spec>) -> (Exit, String) {
     executor.start(spec).await.unwrap();
     let exit = within(20, "its end", executor.exited(&spec.run())).await;
-    let output = executor.tail(&spec.run(), 1 << 20).await.unwrap();
+    let output = executor.tail(&spec.run(), 1 << 20, None).await.unwrap();
     (exit, String::from_utf8(output).unwrap())
 }
 
@@ -133,7 +133,7 @@ async fn stop_commands_come_before_signals() {
         let ready = bench.place(&spec.run()).join("work/ready");
         until("it is ready", || ready.exists()).await;
         executor.stop(&spec.run(), GRACE).await.unwrap();
-        let output = String::from_utf8(executor.tail(&spec.run(), 1000).await.unwrap()).unwrap();
+        let output = String::from_utf8(executor.tail(&spec.run(), 1000, None).await.unwrap()).unwrap();
         assert_eq!(output, "stopping shop-web-7-3\nended\n");
         // What it ended with when it was told to says nothing of what it had done.
         assert_eq!(executor.exited(&spec.run()).await, EXIT);
@@ -290,4 +290,22 @@ async fn a_missing_shim_is_told() {
     let failure = bench.executor().start(&spec).await.unwrap_err();
     assert!(failure.0.contains("/nowhere/callboard"), "{failure}");
     assert_eq!(bench.executor().inspect().await.unwrap()[0].exit, Some(EXIT));
+}
+
+#[tokio::test]
+async fn what_was_written_since_is_told_apart() {
+    let bench = BashBench::plain().unwrap();
+    let (executor, spec) =
+        (bench.executor(), bash_spec(&[], &["echo first; sleep 3; echo second; sleep 1000"]));
+    executor.start(&spec).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    let between = std::time::SystemTime::now();
+    within(20, "all is written", async {
+        while executor.tail(&spec.run(), 100, None).await.unwrap() != b"first\nsecond\n" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(executor.tail(&spec.run(), 100, Some(between)).await.unwrap(), b"second\n");
+    executor.stop(&spec.run(), Span(100)).await.unwrap();
 }

@@ -8,7 +8,7 @@ use callboard_core::machine::Span;
 use callboard_core::work::{Exit, Run, Spec};
 use callboard_executors::Failure;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 async fn starts_and_runs_until_stopped(bench: &dyn Bench) {
     let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
@@ -65,7 +65,7 @@ async fn knows_nothing_of_strangers(bench: &dyn Bench) {
     assert_eq!(executor.stop(&run, GRACE).await, Ok(()));
     assert_eq!(executor.remove(&run).await, Ok(()));
     assert_eq!(executor.inspect().await.unwrap(), vec![]);
-    assert!(executor.tail(&run, 10).await.is_err());
+    assert!(executor.tail(&run, 10, None).await.is_err());
 }
 
 async fn starts_twice_as_one(bench: &dyn Bench) {
@@ -152,12 +152,16 @@ async fn keeps_the_output(bench: &dyn Bench) {
     let (executor, spec) = (bench.executor(), bench.spec(Behaves::Writes("first second")));
     executor.start(&spec).await.unwrap();
     within(10, "output", async {
-        while executor.tail(&spec.run(), 6).await.unwrap() != b"second" {
+        while executor.tail(&spec.run(), 6, None).await.unwrap() != b"second" {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
     .await;
-    assert_eq!(executor.tail(&spec.run(), 1000).await.unwrap(), b"first second");
+    assert_eq!(executor.tail(&spec.run(), 1000, None).await.unwrap(), b"first second");
+    let hour = Duration::from_secs(3600);
+    for (since, expect) in [(SystemTime::now() - hour, "first second"), (SystemTime::now() + hour, "")] {
+        assert_eq!(executor.tail(&spec.run(), 1000, Some(since)).await.unwrap(), expect.as_bytes());
+    }
 }
 
 async fn measures_memory(bench: &dyn Bench) {

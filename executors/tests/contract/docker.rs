@@ -31,7 +31,7 @@ fn alone(wanted: Wanted) -> Wanted {
 async fn run(executor: &dyn Executor, spec: &Arc<Spec>) -> (Exit, String) {
     executor.start(spec).await.unwrap();
     let exit = within(20, "its end", executor.exited(&spec.run())).await;
-    let output = executor.tail(&spec.run(), 1 << 20).await.unwrap();
+    let output = executor.tail(&spec.run(), 1 << 20, None).await.unwrap();
     (exit, String::from_utf8(output).unwrap())
 }
 
@@ -133,7 +133,7 @@ async fn a_container_is_made_with_limits_labels_and_walls() {
     assert!(seen["Name"].as_str().unwrap().starts_with("/shop-web-7-3.42-0.main."), "{}", seen["Name"]);
     // Its own signal to stop is the one that is sent.
     within(5, "a stop", executor.stop(&spec.run(), Span::secs(30))).await.unwrap();
-    assert_eq!(executor.tail(&spec.run(), 100).await.unwrap(), b"/tmp\nh\n");
+    assert_eq!(executor.tail(&spec.run(), 100, None).await.unwrap(), b"/tmp\nh\n");
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn a_setup_that_fails_ends_the_start_and_tells_its_output() {
         "setup command 2 of container main ended with exit code 9 (its output ended: \"no such thing\")";
     assert_eq!(failure.0, expect);
     assert_eq!(bench.containers().len(), 0);
-    assert_eq!(bench.executor().tail(&spec.run(), 100).await.unwrap(), b"no such thing\n");
+    assert_eq!(bench.executor().tail(&spec.run(), 100, None).await.unwrap(), b"no such thing\n");
 }
 
 #[tokio::test]
@@ -401,4 +401,22 @@ async fn scripts_run_inside_the_task() {
     };
     until("the script and its group are gone", || !left()).await;
     executor.stop(&spec.run(), GRACE).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_written_since_is_told_apart() {
+    let bench = bench();
+    let (executor, spec) =
+        (bench.executor(), docker_spec(&[], "echo first; sleep 3; echo second; sleep 1000"));
+    executor.start(&spec).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    let between = std::time::SystemTime::now();
+    within(20, "all is written", async {
+        while executor.tail(&spec.run(), 100, None).await.unwrap() != b"first\nsecond\n" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(executor.tail(&spec.run(), 100, Some(between)).await.unwrap(), b"second\n");
+    executor.stop(&spec.run(), Span(100)).await.unwrap();
 }

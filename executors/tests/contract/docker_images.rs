@@ -41,7 +41,7 @@ async fn an_image_is_pulled_once_and_used_as_it_is() {
     }
     assert_eq!(registry.layers.load(Ordering::Relaxed), 1, "they waited for the same pull");
     executor.exited(&specs[0].run()).await;
-    assert_eq!(executor.tail(&specs[0].run(), 100).await.unwrap(), b"pulled\n");
+    assert_eq!(executor.tail(&specs[0].run(), 100, None).await.unwrap(), b"pulled\n");
     registry.hangs.store(true, Ordering::Relaxed);
     let again = of_image(&registry.by_tag(), 3);
     within(10, "a start without the registry", executor.start(&again)).await.unwrap();
