@@ -19,7 +19,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
-/// How long a start that is not answered counts among them.
+/// Why a task is not started yet.
+const WAITS_ITS_TURN: &str =
+    "waits for its turn: as many tasks are being started on this host as may be at once";
+/// How long a start that is not answered counts as under way.
 pub(super) const SLOT_TIME: Span = Span::secs(30);
 /// How long a record may be missing before the operator is told.
 pub(super) const UNEXPLAINED_AFTER: Span = Span::secs(10);
@@ -311,9 +314,16 @@ impl Agent {
             let port = local.task.port.unwrap_or_default();
             return give_up(local, format!("port {port} is in use by {other} on this host"));
         }
+        let is_first = matches!(local.state, State::Waiting);
         if !self.has_slot(now) {
+            if is_first {
+                local.reason = Some(WAITS_ITS_TURN.to_string());
+            }
             self.queue.insert(id);
             return;
+        }
+        if is_first {
+            local.reason = None;
         }
         local.state = State::Starting { since: now, again: now + TELLING_PATIENCE, orders: 0 };
         local.health = Health::Unknown;

@@ -63,6 +63,8 @@ fn so_many_start_at_once_and_one_that_takes_long_holds_up_none_for_ever() {
         (0..10).for_each(|number| stage.issue(&task(&format!("web-{number}"), 20 + number)));
         stage.run(20);
         assert_eq!(stage.starts().len(), after_one_turn / 2, "{most}");
+        let why = stage.status("web-9").unwrap().reason.unwrap();
+        assert!(why.starts_with("waits for its turn"), "{why}");
         stage.run(20);
         assert_eq!(stage.starts().len(), after_one_turn, "{most}");
     }
