@@ -23,7 +23,8 @@ pub const RELIST_INTERVAL: Span = Span::secs(300);
 /// the slowest, at the end of each wait, after some 32 s.
 pub const SILENCE_MAX: Span = Span::secs(60);
 const RETRY_FIRST: Span = Span(250);
-const RETRY_MAX: Span = Span::secs(15);
+/// The longest that anything is waited for before it is tried again.
+pub(crate) const RETRY_MAX: Span = Span::secs(15);
 
 /// A copy of some prefixes of the store, kept true.
 #[derive(Clone, Debug, Serialize, Deserialize)]

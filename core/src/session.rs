@@ -4,7 +4,7 @@
 //! moment the last successful renewal was *sent*.
 
 use crate::machine::{Span, Time};
-use crate::mirror::{REPLY_DEADLINE, hash, mix, retry_delay};
+use crate::mirror::{REPLY_DEADLINE, RETRY_MAX, hash, mix, retry_delay};
 use crate::store::{Reply, Request, SessionId};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -120,6 +120,14 @@ impl Session {
         }
     }
 
+    /// Gives how long to wait before asking again: the store fails whole fleets at once, and they shall come back over
+    /// half of what a session lives.
+    fn retry_delay(&self, now: Time) -> Span {
+        let salt = mix(self.salt, now.0);
+        let spread = Span(salt % (self.ttl.0 / 2 + 1)).min(RETRY_MAX);
+        retry_delay(self.failures, salt).max(spread)
+    }
+
     /// Takes an answer; those that do not concern this session are ignored.
     pub fn reply(&mut self, now: Time, reply: &Reply) -> Option<SessionNews> {
         match (reply, &mut self.state) {
@@ -132,7 +140,7 @@ impl Session {
                 Some(SessionNews::Opened(id.clone()))
             }
             (Reply::SessionOpened(Err(_)), State::Opening { .. }) => {
-                let until = now + retry_delay(self.failures, mix(self.salt, now.0));
+                let until = now + self.retry_delay(now);
                 self.failures = self.failures.saturating_add(1);
                 self.state = State::Waiting { until };
                 None
@@ -170,6 +178,20 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fleet_that_was_refused_comes_back_over_half_of_its_time_to_live() {
+        let ttl = Span::secs(10);
+        let mut seconds = [0; 6];
+        for host in 0..1000 {
+            let mut session = Session::new(&alloc::format!("host-{host}"), ttl);
+            session.wake(Time(0), &mut Vec::new());
+            session.reply(Time(0), &Reply::SessionOpened(Err("no leader".into())));
+            let at = session.wake_at().expect("it tries again");
+            seconds[usize::try_from(at.0 / 1000).expect("few")] += 1;
+        }
+        assert!(seconds[..5].iter().all(|count| (100..=300).contains(count)), "{seconds:?}");
+    }
 
     #[test]
     fn many_sessions_live_longer() {

@@ -4,6 +4,7 @@
 //! **Invariant:** the indexes follow from the records alone; [`crate::invariants`] computes them anew and compares.
 
 mod auction;
+mod buried;
 mod group;
 mod host;
 mod intake;
@@ -29,6 +30,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use buried::Buried;
 use serde::{Deserialize, Serialize};
 
 /// All a scheduler knows.
@@ -91,6 +93,8 @@ pub struct World {
     pub(crate) head: Revision,
     /// What every key held when it was last read or written.
     pub(crate) known: BTreeMap<String, Known>,
+    /// Keys that are gone although no watch has said so yet.
+    pub(crate) buried: Buried,
     /// Newest revision and generation seen.
     pub(crate) newest: u64,
     /// What hosts say went down as it was started: hosts and ids of tasks.

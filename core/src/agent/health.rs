@@ -151,6 +151,12 @@ impl Local {
         self.judge(now);
     }
 
+    /// Tells whether what says that it does not do its work is being asked again: the machine may have stood still since.
+    pub(super) fn is_asked_again(&self) -> bool {
+        let asked = |probing: &Probing| probing.deadline.is_some() && !probing.silent;
+        self.probing.iter().any(|probing| probing.passing == Some(false) && asked(probing))
+    }
+
     fn judge(&mut self, now: Time) {
         let mut failing = self.probing.iter().filter(|probing| probing.passing == Some(false)).peekable();
         if let Some(first) = failing.peek() {

@@ -85,12 +85,19 @@ impl Agent {
         if is_of_tasks {
             self.identify_store(now);
         }
+        let mut is_regrown = false;
         for entry in &listing.entries {
             let Some(key) = Key::parse(&entry.key) else { continue };
             if self.is_undone(&key, entry, listing.revision) {
+                is_regrown = true;
                 self.take_out(&entry.key, None);
             }
             self.take_in_at(&key, entry);
+        }
+        if is_regrown && !went_back {
+            let what = format!("{prefix} was put back and written on since: nothing is taken as removed");
+            self.note(Note::Store { what });
+            self.suspend(now, prefix);
         }
     }
 

@@ -19,22 +19,20 @@ impl Scheduler {
                 continue;
             }
             let key = Key::Lock(cluster.clone()).path();
-            match self.world.locks.get(&cluster) {
+            let guard = match self.world.locks.get(&cluster) {
+                // Ours already. It is written again all the same, so that nothing that was sent before, and of which
+                // nobody knows what became, can still come to pass.
                 Some(Some(holder)) if *holder == session => {
-                    // Ours already: the answer that said so was lost.
-                    if let Some(revision) = self.world.revision(&key) {
-                        self.begin(now, cluster, revision, out);
-                    }
+                    let Some(revision) = self.world.revision(&key) else { continue };
+                    Guard::At { key: key.clone(), revision }
                 }
-                Some(_) => {}
-                None => {
-                    let value = lock_value(&self.settings);
-                    let op = Op::Put { key: key.clone(), value, session: Some(session) };
-                    let txn = Txn { guards: vec![Guard::Absent { key }], ops: vec![op] };
-                    out.push(Effect::Store(self.writes.send(now, txn, Purpose::Lock(cluster), Vec::new())));
-                    return true;
-                }
-            }
+                Some(_) => continue,
+                None => Guard::Absent { key: key.clone() },
+            };
+            let op = Op::Put { key, value: lock_value(&self.settings), session: Some(session) };
+            let txn = Txn { guards: vec![guard], ops: vec![op] };
+            out.push(Effect::Store(self.writes.send(now, txn, Purpose::Lock(cluster), Vec::new())));
+            return true;
         }
         false
     }

@@ -146,6 +146,8 @@ impl Scheduler {
                     what: format!("{cluster}: the outcome of a write is unknown: {why}"),
                 }));
                 self.distrust(now, &sent, &cluster);
+                // It may still arrive; under a tenure that is over it comes to nothing.
+                self.give_up(cluster, out);
             }
             Outcome::Refused(refusal) => {
                 out.push(Effect::Note(Note::Store {

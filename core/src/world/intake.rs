@@ -45,6 +45,7 @@ impl World {
             self.notes.push(Note::Store { what });
             self.known.retain(|key, _| !key.starts_with(prefix));
         }
+        self.buried.listed(prefix, (!went_back).then_some(listing.revision));
         for key in gone {
             match Key::parse(&key) {
                 Some(parsed) if went_back => self.lose(now, parsed),
@@ -145,7 +146,8 @@ impl World {
 
     /// Takes in what one key holds, unless something newer is known.
     pub(crate) fn put(&mut self, now: Time, entry: &Entry) {
-        if self.known.get(&entry.key).is_some_and(|known| known.revision >= entry.revision) {
+        let is_old = self.known.get(&entry.key).is_some_and(|known| known.revision >= entry.revision);
+        if is_old || !self.buried.outlived(&entry.key, entry.revision) {
             return;
         }
         let known = Known { revision: entry.revision, digest: digest(&entry.value) };
@@ -200,6 +202,7 @@ impl World {
         if self.known.get(key).is_some_and(|known| known.revision > read_at) {
             return;
         }
+        self.buried.heard(key, read_at);
         match found {
             Some(entry) => {
                 self.known.remove(key);
@@ -208,6 +211,7 @@ impl World {
             None => {
                 self.known.insert(key.to_string(), Known { revision: Revision(0), digest: 0 });
                 self.delete(now, key, read_at);
+                self.buried.bury(key, read_at);
             }
         }
     }
@@ -229,6 +233,7 @@ impl World {
                     if self.known.get(key).is_some_and(|known| known.revision <= revision) {
                         self.known.remove(key);
                         self.unknown.remove(key);
+                        self.buried.bury(key, revision);
                     }
                 }
             }
@@ -379,6 +384,7 @@ impl World {
 
     /// Takes out a key, unless something newer is known.
     pub(crate) fn delete(&mut self, now: Time, key: &str, revision: Revision) {
+        self.buried.heard(key, revision);
         match self.known.get(key) {
             Some(known) if known.revision <= revision => {}
             Some(_) | None => return,

@@ -177,6 +177,28 @@ fn a_restored_snapshot_stops_nothing() {
 }
 
 #[test]
+fn a_restored_snapshot_on_which_others_have_written_since_stops_nothing() {
+    let mut stage = Stage::new();
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    stage.run(10);
+    let before = stage.store.clone();
+    stage.issue(&Task { port: Some(20001), ..task("web-1", 20) });
+    stage.put("state/ledger/h1", &ledger(vec![20001]));
+    stage.usage.memory_used = 700;
+    stage.run(60);
+    stage.store.down = true;
+    stage.restore(before);
+    // The store is further than it was when the agent heard of it last, and nobody who writes knows of the task.
+    for port in 0..100 {
+        stage.put("state/ledger/h1", &ledger(vec![20100 + port]));
+    }
+    stage.run(60);
+    stage.store.down = false;
+    stage.run(1200);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+}
+
+#[test]
 fn a_running_task_is_adopted_as_it_is() {
     let mut stage = Stage::with_task("web-1");
     stage.exit("web-1", code(1));

@@ -1,11 +1,12 @@
 //! L5: a rollout comes to an end. Once nothing goes wrong any more it is done, or failed with a reason, by the time that
 //! all of its tasks could have been tried one after the other.
 
-use super::record::{RolloutRecord, Text};
+use super::record::{RolloutRecord, TaskRecord, Text};
 use super::{Book, Check, End, Fault, Findings, Seen, room};
 use crate::check::Place;
 use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Remembers since when rollouts are under way.
 #[derive(Clone, Default)]
@@ -76,9 +77,15 @@ impl Check for Rollouts {
                     * turns
                     * u64::from(end.book.target(record).div_ceil(end.book.parallel(record)) + 1),
             );
-            // What fits nowhere says so, and waits.
-            let is_short = page.is_some_and(|page| page.issued.len() < end.book.target(record) as usize);
-            let waits = is_short && room::host_for(end.book, record).is_none();
+            // What fits nowhere, and in the place of nothing that may go first, says so, and waits.
+            let issued =
+                page.into_iter().flat_map(|page| &page.issued).filter_map(|id| end.book.tasks.get(id));
+            let (new, old): (Vec<&Arc<TaskRecord>>, Vec<_>) =
+                issued.partition(|task| (&task.task_name, task.version) == (&version.0, version.1));
+            let may_go = page.is_some_and(|page| page.healthy > record.floor());
+            let waits = new.len() < end.book.target(record) as usize
+                && room::host_for(end.book, record).is_none()
+                && !(may_go && old.iter().any(|task| room::could_follow(end.book, record, task)));
             if lasting > bound && !waits {
                 let what = format!(
                     "the rollout of {service} version {} has gone on for {lasting}",

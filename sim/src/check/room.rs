@@ -26,6 +26,19 @@ pub(super) fn host_for<'a>(book: &'a Book, wanted: &ServiceRecord) -> Option<&'a
     book.hosts.iter().find(|(host, page)| fits(host, page)).map(|(host, _)| host)
 }
 
+/// Tells whether a host could take a task of the version that a service wants in the place of another one of it.
+pub(super) fn could_follow(book: &Book, wanted: &ServiceRecord, leaving: &TaskRecord) -> bool {
+    let Some(definition) = definition(book, wanted) else { return false };
+    let Some(page) = book.hosts.get(&leaving.host) else { return false };
+    let around = Around { book, left: &[], found: &BTreeSet::new(), by: None };
+    is_open(book, definition, page)
+        && has_room(book, definition, (&leaving.host, page), &[leaving])
+        && page.registration.as_ref().is_some_and(|has| {
+            around.forbids(wanted, (&leaving.host, has), 0).is_none()
+                && around.shunned(&wanted.name, &leaving.host).is_none()
+        })
+}
+
 /// Tells whether what is issued to these hosts leaves no room for one more on any of them that the service allows, whatever
 /// ledgers hold: what a fleet has in all may be cut into pieces that are too small.
 pub(super) fn is_cut_up(book: &Book, hosts: &[Text], wanted: &ServiceRecord) -> bool {
@@ -44,7 +57,10 @@ pub(super) fn is_cut_up(book: &Book, hosts: &[Text], wanted: &ServiceRecord) -> 
             let held = held(&|task| task.resources.get(name).copied().unwrap_or(0));
             held + needed <= has.resources.get(name).copied().unwrap_or(0)
         });
+        let ports = usize::from(has.ports.last.saturating_sub(has.ports.first)) + 1;
+        let provided = there.iter().filter(|task| task.port.is_some()).count();
         counted
+            && (!definition.provide_port || provided < ports)
             && held(&|task| task.memory) + definition.memory <= has.memory
             && held(&|task| task.cpu_units) + definition.cpu_units <= has.cpu_units
             && (definition.disk == 0 || held(&|task| task.disk) + definition.disk <= has.disk)

@@ -19,7 +19,10 @@ impl Check for Rubbish {
                 })
             });
             let drained = seen.book.hosts.get(&task.host).is_some_and(|page| page.draining_since.is_some());
-            if rubbish && !drained {
+            // What is more important takes its room by what was last said of both.
+            let now = seen.book.tasks.get(&task.id);
+            let makes_room = now.is_some_and(|now| now.makes_room_for.is_some());
+            if rubbish && !drained && !makes_room {
                 found.blame(
                     "S19",
                     format!("{} was stopped while the record of {} is rubbish", task.id, task.service),

@@ -108,7 +108,7 @@ impl Check for Waiting {
                         .task_before
                         .as_ref()
                         .filter(|_| !book.tasks.get(id).is_some_and(|it| it.runs()));
-                    if ended.is_some_and(|task| !book.confirmed(task)) {
+                    if ended.is_some_and(|task| !book.confirmed_now(task)) {
                         self.failed.insert(service.clone(), book.now);
                     }
                     self.look(book, &service);
