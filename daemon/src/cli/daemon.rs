@@ -50,7 +50,8 @@ pub(crate) struct AgentOptions {
     /// more than 330 hosts wants 30ms for each host, to spare the store
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Span::parse)]
     host_ttl: Span,
-    /// How many tasks this host starts at once; the others wait for their turn, half a minute at most for each that takes long
+    /// How many tasks this host starts at once; the others wait for their turn, for half a minute at most where one takes
+    /// long
     #[arg(long, value_name = "COUNT", env = "CALLBOARD_PARALLEL_STARTS", default_value_t = STARTS_DEFAULT,
           value_parser = clap::value_parser!(u32).range(1..))]
     parallel_starts: u32,

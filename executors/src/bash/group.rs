@@ -1,8 +1,8 @@
 //! Control groups: where the kernel lets us have them, each run has its own, which makes killing certain and limits of
 //! memory, processor and processes possible. Everything here does without when it must.
 //!
-//! Version 2 serves for killing, at its usual mount or at `unified` beside version 1; what is limited is limited by version 2
-//! where it has that controller, else by version 1.
+//! Version 2 serves for killing, at its usual mount or at `unified` beside version 1; what is limited is limited by
+//! version 2 where it has that controller, else by version 1.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

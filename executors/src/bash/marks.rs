@@ -1,5 +1,5 @@
-//! When an output was written: marks beside it, each of which says how much there was when something was last written, before
-//! it was silent for a moment or a second had passed.
+//! When an output was written: marks beside it, each of which says how much there was when something was last written,
+//! before it was silent for a moment or a second had passed.
 //!
 //! **Invariant:** what was written at a time or later is never taken for older, and there are never more than so many marks:
 //! when there are, every second one goes.
