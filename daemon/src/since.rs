@@ -11,7 +11,7 @@ const WHAT: &str = "give how long ago, as in 10m, or a time, as in 2026-01-31T15
 /// It is neither, with what may be written.
 pub(crate) fn parse(text: &str, now: SystemTime) -> Result<SystemTime, String> {
     if let Ok(span) = Span::parse(text) {
-        return Ok(now.checked_sub(Duration::from_millis(span.0)).unwrap_or(UNIX_EPOCH));
+        return Ok(now.checked_sub(Duration::from_millis(span.0)).unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH));
     }
     time(text).ok_or_else(|| WHAT.to_owned())
 }
