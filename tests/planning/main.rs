@@ -233,6 +233,22 @@ fn an_unknown_outcome_places_nothing_twice() {
 }
 
 #[test]
+fn what_nobody_knows_the_outcome_of_cannot_come_to_pass_later() {
+    let tenure = |stage: &Stage| stage.store.get("schedulers/default").map(|lock| lock.revision);
+    let mut stage = web(4, (4, 3, 40));
+    let first = tenure(&stage);
+    stage.service("web", 1, (8, 3, 40));
+    stage.run(Span::secs(30));
+    assert_eq!((stage.tasks().len(), tenure(&stage)), (8, first));
+    // Each transaction names the tenure that it is sent under: none of before is taken any more.
+    stage.answer = |commit, outcome| if commit % 3 == 0 { Outcome::Unknown("cut".into()) } else { outcome };
+    stage.service("web", 1, (40, 3, 40));
+    stage.run(Span::secs(60));
+    assert_eq!(stage.tasks().len(), 40);
+    assert!(first.is_some() && tenure(&stage) > first);
+}
+
+#[test]
 fn clusters_never_give_a_port_or_a_byte_away_twice() {
     let mut stage = Stage::new(2);
     stage.definition("app", 1, 4_096);
