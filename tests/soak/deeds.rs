@@ -1,0 +1,157 @@
+//! What befalls those who take part in a soak, one thing after the other, drawn from a seed.
+
+use crate::ground::runs;
+use crate::processes::Process;
+use crate::{Soak, label};
+use rustix::process::Signal;
+use servers::ask_docker;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// Draws numbers.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Chance {
+        Chance(seed.wrapping_mul(2).wrapping_add(1))
+    }
+
+    /// Draws a number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let bound = u64::try_from(bound).expect("a small number").max(1);
+        usize::try_from(self.0 % bound).expect("a small number")
+    }
+
+    fn pause(&mut self, least: u64, most: u64) {
+        let more = usize::try_from((most - least) * 1000).expect("a small number");
+        let more = u64::try_from(self.below(more)).expect("a small number");
+        std::thread::sleep(Duration::from_millis(least * 1000 + more));
+    }
+}
+
+impl Soak {
+    /// Does something to somebody.
+    pub(crate) fn deed(&mut self) {
+        match self.chance.below(16) {
+            0..=3 => self.kill_processes(),
+            4..=6 => self.kill_containers(),
+            7 | 8 => self.kill_daemon(),
+            9 => self.stop_engine(),
+            10 => self.hang_engine(),
+            11 => self.fill_disk(),
+            12 | 13 => {
+                let name = self.roll();
+                self.say(&format!("another version of {name} is wanted"));
+            }
+            14 => self.stop_service(),
+            _ => {
+                // Nobody looks after the tasks while the engine is away, and then it comes back first.
+                self.say("the daemon is killed while the engine is stopped");
+                self.engine.stop();
+                self.show.kill();
+                self.chance.pause(1, 5);
+                self.raise();
+                self.chance.pause(1, 5);
+                self.engine.restart();
+            }
+        }
+    }
+
+    fn raise(&mut self) {
+        let host = self.engine.host();
+        self.show.raise(&["--docker-host", &host]);
+    }
+
+    /// Kills processes of some tasks, or those that look after them.
+    fn kill_processes(&mut self) {
+        let all: Vec<(String, Process)> = runs(&self.show.data_dir())
+            .into_iter()
+            .flat_map(|(run, processes)| processes.into_iter().map(move |process| (run.clone(), process)))
+            .collect();
+        let count = 1 + self.chance.below(6);
+        let mut hit = Vec::new();
+        for _ in 0..count.min(all.len()) {
+            let (run, process) = &all[self.chance.below(all.len())];
+            process.signal(Signal::KILL);
+            hit.push(run.as_str());
+        }
+        self.say(&format!("killed processes of {}", hit.join(", ")));
+    }
+
+    /// Kills some containers, or removes them.
+    fn kill_containers(&mut self) {
+        let all = self.containers("running");
+        let count = 1 + self.chance.below(4);
+        let mut hit = Vec::new();
+        for _ in 0..count.min(all.len()) {
+            let container = &all[self.chance.below(all.len())];
+            let id = container["Id"].as_str().unwrap_or_default();
+            let (method, path) = match self.chance.below(3) {
+                0 => ("DELETE", format!("/containers/{id}?force=1")),
+                _ => ("POST", format!("/containers/{id}/kill")),
+            };
+            // It may have ended by itself.
+            let _gone = ask_docker(&self.engine.host(), method, &path, "");
+            hit.push(label(container, "task"));
+        }
+        self.say(&format!("killed or removed containers of {}", hit.join(", ")));
+    }
+
+    fn kill_daemon(&mut self) {
+        self.say("the daemon is killed");
+        self.show.kill();
+        self.chance.pause(0, 5);
+        self.raise();
+    }
+
+    fn stop_engine(&mut self) {
+        self.say("the engine is stopped");
+        self.engine.stop();
+        self.chance.pause(2, 15);
+        self.engine.restart();
+    }
+
+    fn hang_engine(&mut self) {
+        self.say("the engine hangs");
+        self.engine.member.signal(Signal::STOP);
+        self.chance.pause(5, 20);
+        self.engine.member.signal(Signal::CONT);
+    }
+
+    /// Fills the disk of the daemon's directory, where that is a small one of its own.
+    fn fill_disk(&mut self) {
+        let ballast = self.show.path().join("ballast");
+        match fill(&ballast) {
+            Some(size) => self.say(&format!("the disk of the daemon is full, by {} MiB", size >> 20)),
+            None => self.say("the disk of the daemon is too large to be filled"),
+        }
+        self.chance.pause(5, 20);
+        std::fs::remove_file(&ballast).expect("the ballast can be removed");
+    }
+
+    fn stop_service(&mut self) {
+        let name = ["steady", "deaf", "litter", "ship"][self.chance.below(4)];
+        self.say(&format!("{name} is stopped and started again"));
+        self.show.callboard(&["stop", "--detach", name]).ends(0);
+        self.chance.pause(0, 8);
+        self.show.callboard(&["start", "--detach", name]).ends(0);
+    }
+}
+
+/// Writes until nothing more can be written; `None` when that is not soon so.
+fn fill(path: &Path) -> Option<usize> {
+    const MOST: usize = 512 << 20;
+    let mut file = File::create(path).expect("the ballast can be made");
+    let chunk = vec![1; 64 << 10];
+    let mut size = 0;
+    while size < MOST {
+        let Ok(count) = file.write(&chunk) else { return Some(size) };
+        size += count;
+    }
+    None
+}
