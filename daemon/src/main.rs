@@ -27,9 +27,22 @@ mod storage;
 mod views;
 mod write;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
+/// The word by which an agent has this binary look after one task.
+pub(crate) const SHIM: &str = "shim";
+
 fn main() -> ExitCode {
+    // There is one for each task, for as long as that runs: it reads no more of the command line than this, to be small.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == SHIM)
+        && let Some(dir) = words.next()
+    {
+        let words: Vec<OsString> = words.collect();
+        return callboard_executors::bash::shim_main(Path::new(&dir), &words);
+    }
     // Fails only when a provider was installed already, which would do as well.
     let _already = rustls::crypto::ring::default_provider().install_default();
     match cli::run() {

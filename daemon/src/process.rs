@@ -359,7 +359,7 @@ fn executors(part: &AgentPart) -> Result<ByKind> {
     let mut kinds: BTreeMap<&'static str, Arc<dyn Executor>> = BTreeMap::new();
     if let Some(policy) = &part.policy.bash {
         let own = std::env::current_exe().context("this program does not find its own file")?;
-        let shim = vec![own.display().to_string(), "shim".into()];
+        let shim = vec![own.display().to_string(), crate::SHIM.into()];
         let mut settings = bash::Settings::new(part.data_dir.path().to_owned(), shim);
         settings.policy = policy.clone();
         if let Some(dir) = own.parent() {

@@ -152,12 +152,6 @@ enum Command {
     /// Show the version of this binary
     Version,
     #[command(hide = true)]
-    Shim {
-        dir: PathBuf,
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<std::ffi::OsString>,
-    },
-    #[command(hide = true)]
     DemoServer(crate::demo::DemoArgs),
 }
 
@@ -168,9 +162,6 @@ pub(crate) fn run() -> Result<std::process::ExitCode> {
     let cli = Cli::from_arg_matches(&matches)?;
     if let Command::Config(config::ConfigCommand::Show(_)) = &cli.command {
         return config::show(&settings::shown(&command, &matches, &file), cli.output);
-    }
-    if let Command::Shim { dir, words } = &cli.command {
-        return Ok(callboard_executors::bash::shim_main(dir, words));
     }
     start_log(&cli.log, matches!(cli.command, Command::Dev(_)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -219,7 +210,7 @@ async fn dispatch(cli: Cli) -> Result<std::process::ExitCode> {
         Command::Completions { shell } => completions(shell),
         Command::Version => show::version(format),
         Command::DemoServer(args) => crate::demo::serve(args).await,
-        Command::Shim { .. } | Command::Config(_) => Ok(()),
+        Command::Config(_) => Ok(()),
     };
     done.map(|()| std::process::ExitCode::SUCCESS)
 }

@@ -51,7 +51,6 @@ fn what_can_be_said() {
         "completions bash",
         "version --output json",
         "demo-server --port 1 --ignore-term --exit-after 5s",
-        "shim /d",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
     }
