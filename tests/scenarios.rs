@@ -84,6 +84,7 @@ scenarios! {
     lying_checks: "lying-checks",
     memory_limits: "memory-limits",
     memory_spikes: "memory-spikes",
+    memory_stalls: "memory-stalls",
     metropolis: "metropolis",
     missing_image: "missing-image",
     mixed_versions: "mixed-versions",

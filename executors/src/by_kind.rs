@@ -139,8 +139,7 @@ impl Executor for ByKind {
     }
 
     async fn usage(&self) -> Usage {
-        let (memory_total, memory_used) = crate::memory::machine();
-        let mut whole = Usage { memory_total, memory_used, ..Usage::default() };
+        let mut whole = crate::memory::machine();
         for part in join_all(self.kinds.values().map(|executor| executor.usage())).await {
             for (task, memory) in part.tasks {
                 *whole.tasks.entry(task).or_default() += memory;

@@ -176,7 +176,7 @@ pub(crate) struct End<'a> {
 pub(crate) enum Fault {
     /// A host is gone with all its tasks.
     HostDown(Text),
-    /// Until then nothing can be started on a host: its disk is full.
+    /// Until then nothing new should come to a host: its disk is full, or what runs there waits for memory.
     Full { host: Text, until: Time },
     /// Until then somebody who decides, or the store, may be unable to act.
     Trouble { until: Time },

@@ -125,6 +125,14 @@ fn what_cannot_be_started_waits_and_what_runs_goes_on() {
 }
 
 #[test]
+fn who_waits_for_memory_moves() {
+    check("do: stall_memory, count: 1, lasting: 4m", |it| {
+        it.stats.moves > 0 && it.stats.exits == 0 && it.stats.out_of_memory == 0
+    });
+    check("do: stall_memory, count: 1, lasting: 8s", |it| it.stats.moves == 0);
+}
+
+#[test]
 fn checks_that_lie_are_believed() {
     check("do: checks_lie, count: 1, lasting: 2m", |it| {
         it.stats.restarts > 0 && it.stats.exits == 0 && least(it) == 5

@@ -22,6 +22,10 @@ const INTERVAL: Span = Span::secs(5);
 const DEADLINE: Span = Span::secs(15);
 /// Measurements in a row that make pressure, or its end.
 const IN_A_ROW: u32 = 3;
+/// In percent: a machine whose tasks wait for memory for so long, and that has so much of it in use, is short of it, whatever
+/// else is free.
+const STALLED: u64 = 10;
+const STALLED_AT: u64 = 75;
 /// How long a request is left standing before another task is asked.
 const WISH_PATIENCE: Span = Span::secs(120);
 /// How old what was said may get while the truth is another, but not by much.
@@ -99,8 +103,7 @@ impl Agent {
         }
         self.gauge.unanswered = 0;
         self.gauge.until = beat::next(now, INTERVAL, self.salt);
-        let limit = usage.memory_total.saturating_mul(self.settings.pressure_percent);
-        if usage.memory_total > 0 && usage.memory_used.saturating_mul(100) >= limit {
+        if is_full(&usage, self.settings.pressure_percent) || is_stalled(&usage) {
             self.gauge.over = self.gauge.over.saturating_add(1);
             self.gauge.under = 0;
         } else {
@@ -115,7 +118,9 @@ impl Agent {
 
     /// Says what is used, where it differs enough from what was said, or for long enough.
     fn say_usage(&mut self, now: Time, usage: &Arc<Usage>) {
+        let stalls = self.gauge.over >= IN_A_ROW && is_stalled(usage);
         let unfit = self.unfit().or_else(|| usage.unfit.clone());
+        let unfit = unfit.or_else(|| stalls.then(|| "what runs there waits for memory".into()));
         let fresh = match &self.gauge.published {
             None => true,
             Some((said, _)) if said.unfit != unfit => true,
@@ -189,7 +194,10 @@ impl Agent {
                 local.is_live() && !spared && local.task.desired == crate::model::Desired::Run
             })
         };
-        let host = format!("{} of {} MiB of the host are used", usage.memory_used, usage.memory_total);
+        let mut host = format!("{} of {} MiB of the host are used", usage.memory_used, usage.memory_total);
+        if is_stalled(usage) {
+            host += &format!(", and all wait for memory {} % of the time", usage.stalled);
+        }
         let offender = movable()
             .filter(|local| excess(local) > 0)
             .max_by_key(|local| (excess(local), Reverse(&local.task.id)));
@@ -213,6 +221,17 @@ impl Agent {
         let generation = victim.generation();
         Some(MoveRequest { id: victim.task.id.clone(), generation, reason })
     }
+}
+
+/// Tells whether so much of the memory is in use, in percent.
+fn is_full(usage: &Usage, percent: u64) -> bool {
+    let limit = usage.memory_total.saturating_mul(percent);
+    usage.memory_total > 0 && usage.memory_used.saturating_mul(100) >= limit
+}
+
+/// Tells whether tasks wait for memory, and not just for what one of them may have of it.
+fn is_stalled(usage: &Usage) -> bool {
+    usage.stalled >= STALLED && is_full(usage, STALLED_AT)
 }
 
 /// Tells whether the difference matters to whoever places tasks.

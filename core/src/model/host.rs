@@ -85,6 +85,9 @@ pub struct Usage {
     /// Resident memory of each task, MiB, by task id.
     #[serde(default)]
     pub tasks: BTreeMap<Name, u64>,
+    /// For how much of the last ten seconds all that runs on the machine waited for memory at once, in percent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stalled: u64,
     /// Why the host must get no new tasks for now, in the agent's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfit: Option<String>,

@@ -91,7 +91,7 @@ fn the_unknown_outcome_of_a_write_is_looked_up() {
 
 fn used(stage: &mut Stage, memory_used: u64, tasks: &[(&str, u64)]) {
     let tasks = tasks.iter().map(|(id, used)| (Name::from(*id), *used)).collect();
-    stage.usage = Usage { memory_total: 1000, memory_used, tasks, unfit: None };
+    stage.usage = Usage { memory_total: 1000, memory_used, tasks, ..Usage::default() };
 }
 
 fn asked(stage: &Stage) -> Vec<MoveRequest> {
@@ -121,6 +121,25 @@ fn memory_pressure_asks_the_offender_to_move_and_takes_it_back() {
     stage.run(30);
     assert!(asked(&stage).is_empty());
     assert_eq!(stage.stops(), 0);
+}
+
+#[test]
+fn who_waits_for_memory_is_short_of_it() {
+    let waits = |memory_used, stalled| {
+        let mut stage = Stage::with_task("web-1");
+        used(&mut stage, memory_used, &[("web-1", 300)]);
+        stage.usage.stalled = stalled;
+        stage.run(30);
+        let said =
+            stage.store.entries.get("hosts/h1/usage").is_some_and(|entry| entry.value.contains("waits"));
+        (asked(&stage).first().map(|wish| wish.reason.clone()), said)
+    };
+    for (memory_used, stalled) in [(740, 100), (760, 9)] {
+        assert_eq!(waits(memory_used, stalled), (None, false));
+    }
+    let (reason, said) = waits(760, 10);
+    let told = "760 of 1000 MiB of the host are used, and all wait for memory 10 % of the time";
+    assert!(reason.as_ref().is_some_and(|reason| reason.ends_with(told)) && said, "{reason:?}");
 }
 
 #[test]

@@ -259,8 +259,7 @@ impl Bash {
     }
 
     fn measure(&self) -> Usage {
-        let (memory_total, memory_used) = crate::memory::machine();
-        let mut usage = Usage { memory_total, memory_used, unfit: self.unfit(), ..Usage::default() };
+        let mut usage = Usage { unfit: self.unfit(), ..crate::memory::machine() };
         let all = Process::all();
         for place in self.places().unwrap_or_default() {
             let Ok(Some(shim)) = self.shim(&place) else { continue };

@@ -15,8 +15,7 @@ impl Docker {
     /// Gives the memory of each task; without an engine, why this host should get nothing new. What a start left that was
     /// cut off is removed in passing.
     pub(super) async fn measure(&self) -> Usage {
-        let (memory_total, memory_used) = crate::memory::machine();
-        let mut usage = Usage { memory_total, memory_used, ..Usage::default() };
+        let mut usage = crate::memory::machine();
         let groups = match self.groups(None).await {
             Ok(groups) => groups,
             Err(failure) => {

@@ -66,10 +66,7 @@ impl Unfit {
             let last = [*since, page.alive_since, self.deaf_until, book.trouble_until].into_iter().max();
             let lasting = book.now.since(last.unwrap_or_default());
             if lasting > Span(BOUND.0 + book.lag.0) && !is_said(book, host) {
-                found.blame(
-                    "S29",
-                    format!("the disk of {host} is full for {lasting}, and it does not say so"),
-                );
+                found.blame("S29", format!("{host} is unfit for {lasting}, and does not say so"));
             }
         }
     }

@@ -40,13 +40,20 @@ impl Host {
         let live = || self.procs.iter().filter(|proc| proc.state == ProcState::Live);
         let shares = || live().map(|proc| (proc.pid, proc.memory_kib(now)));
         let full = self.ills.has(now, HostFault::FillDisk);
+        // Memory that is free is not the memory that is waited for.
+        let (stalled, least) = match self.ills.has(now, HostFault::StallMemory) {
+            true => (50, self.memory_total * 8 / 10),
+            false => (0, 0),
+        };
         let before = &self.measured.usage;
-        let same = (before.memory_total, before.unfit.is_some()) == (self.memory_total, full);
+        let same = (before.memory_total, before.unfit.is_some(), before.stalled)
+            == (self.memory_total, full, stalled);
         if !same || !shares().eq(self.measured.shares.iter().copied()) {
             let usage = Usage {
                 memory_total: self.memory_total,
-                memory_used: self.memory_kib(now) / 1024,
+                memory_used: (self.memory_kib(now) / 1024).max(least),
                 tasks: live().map(|proc| (proc.run.id.clone(), proc.memory_kib(now) / 1024)).collect(),
+                stalled,
                 unfit: full.then(|| "cannot write to the tasks' directory: no space left on device".into()),
             };
             self.measured = Measured { usage: Arc::new(usage), shares: shares().collect() };

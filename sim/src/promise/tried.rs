@@ -40,7 +40,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ("S26", &["life: running to stopping"]),
     ("S27", &["life: running to dead", "life: running to failed", "life: begins anew"]),
     ("S28", &["registry_away", "registry_forgets"]),
-    ("S29", &["fill_disks", "executor_down"]),
+    ("S29", &["fill_disks", "stall_memory", "executor_down"]),
     ("S31", ALWAYS),
     ("S33", &["corrupt_service", "write_junk", "halve_pair", "foreign_scheduler"]),
     ("S34", &["health: becomes unhealthy", "life: begins anew"]),

@@ -81,6 +81,8 @@ pub enum HostFault {
     Jump,
     /// Its disk is full.
     FillDisk,
+    /// What runs on it waits for memory, though some is free.
+    StallMemory,
     /// Its executors fail, or do not answer.
     ExecutorDown,
     /// Its executors do not tell of all that runs.

@@ -45,6 +45,7 @@ const FILES: &[(&str, &str)] = &pack![
     "memory-limits.yml",
     "memory-spikes.csv",
     "memory-spikes.yml",
+    "memory-stalls.yml",
     "metropolis.yml",
     "missing-image.yml",
     "mixed-versions.yml",

@@ -228,7 +228,7 @@ impl Stage {
         let machine = &mut self.hosts[host as usize];
         machine.ills.fall(kind, until, size);
         let host = machine.registration.host.clone();
-        if kind == HostFault::FillDisk {
+        if let HostFault::FillDisk | HostFault::StallMemory = kind {
             self.court.fault(&Fault::Full { host, until });
         } else if kind == HostFault::ExecutorLies {
             self.court.misled(host, until);

@@ -52,6 +52,7 @@ impl Stage {
             HostFault::Drift => self.drift(Role::Agent, host as usize, span, size),
             HostFault::Jump => self.jump(host, Span(size)),
             HostFault::FillDisk
+            | HostFault::StallMemory
             | HostFault::ExecutorDown
             | HostFault::ExecutorLies
             | HostFault::StickStops

@@ -110,9 +110,10 @@ pub(super) fn builds(chance: &mut Chance, desired: &Configuration) -> Vec<Build>
     builds
 }
 
-/// What trickles in few of the drawn worlds: what misleads an agent about its own machine.
+/// What trickles in few of the drawn worlds: what misleads an agent about its own machine, or wears that down.
 const DECEITS: &[(FaultKind, u64, (u64, u64))] = &[
     (FaultKind::Host(HostFault::Jump), 20, (0, 0)),
+    (FaultKind::Host(HostFault::StallMemory), 10, (10, 180)),
     (FaultKind::Host(HostFault::ExecutorLies), 15, (5, 120)),
     (FaultKind::Host(HostFault::ChecksLie), 15, (5, 120)),
 ];

@@ -92,6 +92,7 @@ pub const TABLE: &[Row] = &[
     host(Host::Drift, "drift_clocks", "the clock goes wrong").must().number("ppm", 1, 100_000, 50_000),
     host(Host::Jump, "jump_clocks", "the clock jumps ahead").time("by", Span::secs(60)),
     host(Host::FillDisk, "fill_disks", "the disk is full").must(),
+    host(Host::StallMemory, "stall_memory", "what runs there waits for memory").must(),
     host(Host::ExecutorDown, "executor_down", "the executors fail or do not answer").must(),
     host(Host::ExecutorLies, "executor_lies", "the executors do not tell of all that runs").must(),
     host(Host::ChecksLie, "checks_lie", "health checks say the opposite of what is so").must(),
