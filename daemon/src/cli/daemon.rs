@@ -174,7 +174,7 @@ pub(crate) async fn dev(args: DevArgs, token_file: Option<&Path>) -> Result<()> 
     }
     let wanted = write::read_files(files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])))?;
     let dir = args.data_dir.unwrap_or_else(data_dir::for_dev);
-    let (policy, told) = of_dev(args.policy, &args.engine).await?;
+    let (policy, told) = of_dev(args.policy, &args.engine, &dir).await?;
     let agent = AgentPart {
         data_dir: DataDir::open(&dir)?,
         policy,
@@ -222,7 +222,7 @@ async fn apply_files(
 }
 
 /// Tells what may run tasks on a developer's machine, and in words which it is.
-async fn of_dev(policy: Option<PathBuf>, engine: &EngineArgs) -> Result<(Policy, String)> {
+async fn of_dev(policy: Option<PathBuf>, engine: &EngineArgs, dir: &Path) -> Result<(Policy, String)> {
     if let Some(path) = policy {
         let told = format!("as {} allows", path.display());
         return Ok((PolicyArgs::of_file(path).open()?, told));
@@ -230,6 +230,10 @@ async fn of_dev(policy: Option<PathBuf>, engine: &EngineArgs) -> Result<(Policy,
     let bash = "bash, as you";
     Ok(match engine.look().await {
         Ok((what, _)) => (policy::of_dev(true), format!("{bash}; docker: {what}")),
+        // It had an engine before: what may run there is still looked after, from when that is back.
+        Err(error) if dir.join("docker").is_dir() => {
+            (policy::of_dev(true), format!("{bash}; docker, once its engine answers: {error:#}"))
+        }
         Err(_) => {
             (policy::of_dev(false), format!("{bash}; no docker engine answers at {}", engine.docker_host))
         }
