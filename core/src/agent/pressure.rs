@@ -22,8 +22,8 @@ const INTERVAL: Span = Span::secs(5);
 const DEADLINE: Span = Span::secs(15);
 /// Measurements in a row that make pressure, or its end.
 const IN_A_ROW: u32 = 3;
-/// In percent: a machine whose tasks wait for memory for so long, and that has so much of it in use, is short of it, whatever
-/// else is free.
+/// In percent: a machine whose tasks wait for memory for so long, and that has so much of it in use, is short of it,
+/// whatever else is free.
 const STALLED: u64 = 10;
 const STALLED_AT: u64 = 75;
 /// How long a request is left standing before another task is asked.
