@@ -96,3 +96,56 @@ fn a_batch_that_fails_says_why() {
         .complains("ran for longer than its time limit of 1s");
     apply(&show, &batch(3, "retries: 0", "true")).ends(0);
 }
+
+#[test]
+fn what_is_more_important_takes_the_room_of_the_least_important() {
+    let show = Show::start(&["--memory", "512"]);
+    let sleeps = |name: &str, memory: u64, priority: u32| {
+        format!(
+            "- {{name: {name}, version: 1, provide_port: true, memory: {memory}, priority: {priority}, kill_timeout: 2s,
+   containers: [{{name: {name}, type: bash, executor: {{start: [\"exec sleep 1000\"]}}}}]}}"
+        )
+    };
+    let service = |name: &str, counts: &str, more: &str| {
+        format!(
+            "- {{name: {name}, task_name: {name}, task_version: 1, {counts}, min_healthy_time: 500ms{more}}}"
+        )
+    };
+    let file = |services: &str, more: &str| {
+        let lines = [
+            service("web", "desired: 1, min: 1, max: 2", ""),
+            service("nightly", "desired: 3, min: 1, max: 4", ""),
+            more.to_string(),
+        ];
+        let tasks = [sleeps("web", 128, 60), sleeps("nightly", 96, 10), sleeps("db", 192, 80)];
+        let text = format!(
+            "clusters: [{{name: default, services: [{services}]}}]\nservices:\n{}\ntask_definitions:\n{}\n",
+            lines.join("\n"),
+            tasks.join("\n")
+        );
+        show.file("room.yml", text)
+    };
+    show.callboard(&["apply", "-f", &file("web, nightly", "")]).ends(0);
+    let web = show.instances().into_iter().find(|one| one.id.contains("web")).expect("it runs");
+    let db = service("db", "desired: 1, min: 0, max: 2", "");
+    show.callboard(&["apply", "--timeout", "5s", "-f", &file("web, nightly, db", &db)]).ends(6);
+    show.callboard(&["explain", "db"]).ends(0).tells("preempt: true").tells("nightly");
+    assert_eq!(
+        show.service("nightly").map(|it| it["issued"].clone()),
+        Some(3.into()),
+        "nobody asked for room"
+    );
+    let db = service("db", "desired: 1, min: 0, max: 2", ", preempt: true");
+    // What nightly loses has no other place.
+    show.callboard(&["apply", "-f", &file("web, nightly, db", &db)]).ends(3).complains("nightly");
+    show.callboard(&["services", "db"]).ends(0).tells("1/1");
+    let events = show.events();
+    let told = "told to stop: makes room for db, whose priority is 80, its own 10";
+    let victims = events.iter().filter(|event| event.contains(told)).count();
+    assert_eq!(victims, 1, "the fewest that make room: {events:#?}");
+    assert!(show.instances().contains(&web), "what is more important than others is left alone");
+    show.callboard(&["explain", "nightly"]).ends(0).tells("memory");
+    // It comes back when there is room again.
+    show.callboard(&["stop", "db"]).ends(0);
+    until("all three run again", SOON, || (show.service("nightly")?["healthy"] == 3).then_some(()));
+}
