@@ -3,7 +3,7 @@
 //!
 //! A store that is behind what it said before was put back, or is another one. An answer may be behind as well, if it was
 //! on its way for long: so one that is older than what was known when it was asked for is asked for once more, and
-//! believed when the next one is, too.
+//! believed when the next one is, too, and no answer to what was asked for earlier can be among them.
 //!
 //! **Invariant:** changes of one prefix are passed on in the order of their revisions, none twice; after any doubt comes
 //! a whole listing.
@@ -43,6 +43,8 @@ struct Feed {
     known: Revision,
     /// The last listing was older than what was known when it was asked for.
     suspect: bool,
+    /// Until then answers may come to listings that were asked for before the present one.
+    overtaken: Time,
     /// A listing older than this does not do.
     wanted: Revision,
     /// Listed at least once.
@@ -96,6 +98,7 @@ impl Mirror {
             revision: Revision(0),
             known: Revision(0),
             suspect: false,
+            overtaken: Time(0),
             wanted: Revision(0),
             filled: false,
             failures: 0,
@@ -150,6 +153,9 @@ impl Mirror {
     /// Lists a prefix afresh at the next wake, whatever it is doing.
     pub fn refresh(&mut self, now: Time, prefix: &str) {
         if let Some(feed) = self.feeds.get_mut(prefix) {
+            if let FeedState::Listing { until, .. } = feed.state {
+                feed.overtaken = feed.overtaken.max(until);
+            }
             feed.state = FeedState::Waiting { until: now };
         }
     }
@@ -207,6 +213,10 @@ impl Mirror {
             }
         };
         let went_back = listing.revision < known;
+        if went_back && now < feed.overtaken {
+            feed.back_off(now, salt);
+            return None;
+        }
         if went_back && !core::mem::replace(&mut feed.suspect, true) {
             feed.state = FeedState::Waiting { until: now };
             return None;
@@ -365,6 +375,38 @@ mod tests {
         assert_eq!(listed(&mut mirror, 7), None);
         assert_eq!(listed(&mut mirror, 8), Some(true));
         assert_eq!(listed(&mut mirror, 8), Some(false));
+    }
+
+    #[test]
+    fn answers_to_what_was_asked_earlier_prove_nothing() {
+        let mut mirror = Mirror::new([String::from("a/")], "m");
+        let ask = |mirror: &mut Mirror, now| {
+            mirror.refresh(now, "a/");
+            mirror.wake(now, &mut Vec::new());
+        };
+        let answer = |mirror: &mut Mirror, now, revision| {
+            let listing = Listing { revision: Revision(revision), entries: Vec::new() };
+            let reply = Reply::Listed { prefix: "a/".into(), result: Ok(listing) };
+            let news = mirror.reply(now, reply, &mut Vec::new());
+            mirror.wake(now + Span::secs(5), &mut Vec::new());
+            match news {
+                Some(News::Listed { went_back, .. }) => Some(went_back),
+                Some(News::Changed(_) | News::Trouble { .. }) | None => None,
+            }
+        };
+        ask(&mut mirror, Time(0));
+        ask(&mut mirror, Time(1));
+        mirror.know(Revision(9));
+        ask(&mut mirror, Time(2));
+        for _ in 0..2 {
+            assert_eq!(answer(&mut mirror, Time(3), 7), None);
+        }
+        assert_eq!(answer(&mut mirror, Time(4), 9), Some(false));
+        // What is not answered within its time is not waited for.
+        let later = Time(5) + REPLY_DEADLINE;
+        ask(&mut mirror, later);
+        assert_eq!(answer(&mut mirror, later, 7), None);
+        assert_eq!(answer(&mut mirror, later, 7), Some(true));
     }
 
     #[test]

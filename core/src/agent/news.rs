@@ -103,14 +103,21 @@ impl Agent {
 
     /// Takes no record's absence as evidence until the store has shown it again.
     pub(super) fn suspend(&mut self, now: Time, prefix: &str) {
+        if prefix != self.at.tasks {
+            return self.forget_tasks(now);
+        }
         for (id, local) in self.locals.iter_mut() {
             local.suspended = local.suspended || !self.issued.contains_key(id);
             local.confirmed = false;
         }
-        if prefix != self.at.tasks {
-            self.undone = true;
-            self.mirror.refresh(now, &self.at.tasks);
-        }
+    }
+
+    /// Lists the records of tasks afresh, as those of a store that went back; until then none's absence is evidence.
+    pub(super) fn forget_tasks(&mut self, now: Time) {
+        let tasks = self.at.tasks.clone();
+        self.suspend(now, &tasks);
+        self.undone = true;
+        self.mirror.refresh(now, &tasks);
     }
 
     fn known_keys(&self, prefix: &str) -> Vec<String> {

@@ -50,8 +50,8 @@ impl Agent {
             let what =
                 format!("its id is {now_is}, was {before:?}: another store? nothing is taken as removed");
             self.note(Note::Store { what });
-            let tasks = self.at.tasks.clone();
-            self.suspend(now, &tasks);
+            // Nor is what it says of a task judged by what another store said.
+            self.forget_tasks(now);
             self.touch_all();
         }
     }

@@ -339,6 +339,28 @@ fn what_the_policy_of_the_host_refuses_is_not_started_whoever_wrote_it() {
 }
 
 #[test]
+fn an_order_of_another_store_is_not_judged_by_what_the_one_before_said() {
+    let mut stage = Stage::new();
+    stage.issue(&Task { tenure: 1, ..task("web-1", 20) });
+    stage.run(10);
+    let before = stage.store.clone();
+    stage.issue(&Task { tenure: 9, ..task("web-1", 20) });
+    stage.run(60);
+    stage.store.down = true;
+    stage.restore(before);
+    // It comes back under another name, and further than it was; its tenures are not.
+    for _ in 0..100 {
+        stage.put("state/ledger/h1", &ledger(vec![]));
+    }
+    stage.put("meta/store_id", r#"{"id":"there"}"#);
+    stage.issue(&Task { tenure: 5, desired: Desired::Stop, ..task("web-1", 20) });
+    stage.serve(4, 3);
+    stage.store.down = false;
+    stage.run(600);
+    assert_eq!((stage.stops(), stage.live().len()), (1, 0));
+}
+
+#[test]
 fn a_store_behind_what_was_seen_before_the_start_is_not_believed() {
     let mut stage = Stage::with_task("web-1");
     let settings = Settings { seen: Revision(100_000), ..settings() };
