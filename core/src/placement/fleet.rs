@@ -107,6 +107,17 @@ impl Room {
         self.udp_ports.extend(claim.udp_ports.iter().copied());
     }
 
+    /// Makes sure that no port, no disk and nothing that is counted is less than what is issued has of it.
+    pub(crate) fn cover(&mut self, issued: Room) {
+        self.disk = self.disk.max(issued.disk);
+        for (name, count) in issued.resources {
+            let held = self.resources.entry(name).or_insert(0);
+            *held = count.max(*held);
+        }
+        self.ports.extend(issued.ports);
+        self.udp_ports.extend(issued.udp_ports);
+    }
+
     /// Takes what a claim holds away.
     fn give_back(&mut self, gone: &Claim) {
         self.memory = self.memory.saturating_sub(gone.memory);

@@ -175,16 +175,16 @@ impl World {
     }
 
     /// Counts anew what is held of a host: what its ledger says, and the ports of all that is issued to it, whoever issued
-    /// it and whatever became of the ledger.
+    /// it and whatever became of the ledger; of what is counted no less than that has.
     pub(crate) fn count_held(&mut self, name: &Name) {
         let Some(host) = self.hosts.get(name) else { return };
         let mut held = Room::default();
         host.ledger.iter().flat_map(|ledger| ledger.clusters.values()).for_each(|claim| held.add(claim));
+        let mut issued = Room::default();
         for view in host.tasks.iter().filter_map(|id| self.tasks.get(id)) {
-            let claim = Claim::of(&view.task);
-            held.ports.extend(claim.ports);
-            held.udp_ports.extend(claim.udp_ports);
+            issued.add(&Claim::of(&view.task));
         }
+        held.cover(issued);
         let row = self.fleet.enter(name);
         let freed_port = self.fleet.row(row).held.ports.difference(&held.ports).next().is_some();
         let freed_room = self.fleet.change(row, |row| row.held = held);

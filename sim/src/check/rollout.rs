@@ -82,6 +82,13 @@ impl Check for Rollouts {
                 page.into_iter().flat_map(|page| &page.issued).filter_map(|id| end.book.tasks.get(id));
             let (new, old): (Vec<&Arc<TaskRecord>>, Vec<_>) =
                 issued.partition(|task| (&task.task_name, task.version) == (&version.0, version.1));
+            // What somebody else has placed where nothing can run takes the place of one.
+            let is_nowhere = |task: &Arc<TaskRecord>| {
+                end.book.hosts.get(&task.host).is_none_or(|page| page.registration.is_none())
+            };
+            if new.iter().any(|task| is_nowhere(task)) {
+                continue;
+            }
             let may_go = page.is_some_and(|page| page.healthy > record.floor());
             let waits = new.len() < end.book.target(record) as usize
                 && room::host_for(end.book, record).is_none()
