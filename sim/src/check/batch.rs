@@ -114,6 +114,8 @@ impl Batches {
         let of_state = |write: &&Write| matches!(&write.place, Place::ServiceState(of) if of == service);
         let written = seen.writes.iter().find(of_state);
         let before = match written {
+            // Who has only ever seen junk there cannot know what it said before.
+            Some(write) if write.mends => None,
             Some(write) => write.state_before.as_ref(),
             None => Some(after),
         };

@@ -110,8 +110,8 @@ impl Write {
             Place::Status { .. } => parse::<StatusRecord>(text).is_none(),
             Place::Ledger(_) => parse::<LedgerRecord>(text).is_none(),
             Place::Definition(..) => parse::<DefinitionRecord>(text).is_none(),
+            Place::ServiceState(_) => parse::<ServiceStateRecord>(text).is_none(),
             Place::Orphan { .. }
-            | Place::ServiceState(_)
             | Place::Lock(_)
             | Place::Cluster(_)
             | Place::Service(_)

@@ -100,7 +100,9 @@ impl Versions {
 /// Finds a task of a service that has not done its work for long enough.
 fn unproven<'a>(book: &'a Book, service: &Text, state: &ServiceStateRecord) -> Option<&'a TaskRecord> {
     let page = book.services.get(service)?;
+    // What runs to its end is done when enough has come to it.
     let record = page.record.as_ref().filter(|record| record.task_version == state.version)?;
+    let record = Some(record).filter(|record| !record.is_batch())?;
     // Clocks go wrong by a tenth.
     let proof = Span(record.proof().0 * 8 / 10);
     let is_unproven = |task: &TaskRecord| {
