@@ -135,7 +135,8 @@ mod tests {
         fs::write(place.file("output.log"), vec![0; usize::try_from(count).unwrap()]).unwrap();
         for since in (1..count).step_by(97) {
             let start = start(&place, "", at(since));
-            assert!(start <= since && since - start <= 8, "{since}: {start}");
+            // The oldest are the furthest apart: four times every second one went.
+            assert!(start <= since && since - start <= 17, "{since}: {start}");
         }
     }
 }

@@ -78,7 +78,10 @@ async fn nothing_is_left_of_one_that_nobody_listens_to() {
     for bench in [BashBench::plain(), BashBench::grouped()].into_iter().flatten() {
         let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
         executor.start(&spec).await.unwrap();
-        let before = bench.processes().len();
+        let sleeps = |pid: &&i32| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"sleep\x00102"))
+        };
+        let left = || bench.processes().iter().filter(sleeps).count();
         let (feeder, reads) = mpsc::channel(1);
         let (output, mut says) = mpsc::channel(1);
         let words = ["sh", "-c", "echo here; sleep 1020 & sleep 1021"].map(ToString::to_string).into();
@@ -88,9 +91,10 @@ async fn nothing_is_left_of_one_that_nobody_listens_to() {
             tokio::spawn(async move { executor.exec(&run, exec).await })
         };
         assert_eq!(says.recv().await, Some(Said::Out(b"here\n".to_vec())));
+        until("both sleep", || left() == 2).await;
         drop((says, feeder));
         within(10, "its end", running).await.unwrap().unwrap();
-        until("its group is gone", || bench.processes().len() == before).await;
+        until("its group is gone", || left() == 0).await;
         executor.stop(&spec.run(), GRACE).await.unwrap();
     }
 }
