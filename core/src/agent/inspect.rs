@@ -134,8 +134,7 @@ impl Agent {
             self.adopt(now, runs);
         }
         if self.is_astray() {
-            let tasks = self.at.tasks.clone();
-            self.suspend(now, &tasks);
+            self.suspend();
         }
         self.touch_all();
     }

@@ -80,7 +80,7 @@ impl Agent {
             }
         }
         if went_back {
-            self.suspend(now, prefix);
+            if is_of_tasks { self.suspend() } else { self.forget_tasks(now) }
         }
         if is_of_tasks {
             self.identify_store(now);
@@ -97,15 +97,12 @@ impl Agent {
         if is_regrown && !went_back {
             let what = format!("{prefix} was put back and written on since: nothing is taken as removed");
             self.note(Note::Store { what });
-            self.suspend(now, prefix);
+            if is_of_tasks { self.suspend() } else { self.forget_tasks(now) }
         }
     }
 
     /// Takes no record's absence as evidence until the store has shown it again.
-    pub(super) fn suspend(&mut self, now: Time, prefix: &str) {
-        if prefix != self.at.tasks {
-            return self.forget_tasks(now);
-        }
+    pub(super) fn suspend(&mut self) {
         for (id, local) in self.locals.iter_mut() {
             local.suspended = local.suspended || !self.issued.contains_key(id);
             local.confirmed = false;
@@ -114,10 +111,9 @@ impl Agent {
 
     /// Lists the records of tasks afresh, as those of a store that went back; until then none's absence is evidence.
     pub(super) fn forget_tasks(&mut self, now: Time) {
-        let tasks = self.at.tasks.clone();
-        self.suspend(now, &tasks);
+        self.suspend();
         self.undone = true;
-        self.mirror.refresh(now, &tasks);
+        self.mirror.refresh(now, &self.at.tasks);
     }
 
     fn known_keys(&self, prefix: &str) -> Vec<String> {
