@@ -3,11 +3,11 @@
 //!
 //! **Invariant:** everything is computed anew from the records; no index of the world is believed.
 
-use crate::model::{Claim, Desired, Name, Task};
+use crate::model::{Claim, Desired, Name, Protocol, Task};
 use crate::world::{Class, Group, GroupKey, World};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -80,11 +80,7 @@ fn pairs(world: &World, found: &mut Vec<Violation>) {
 fn ledger(name: &Name, ledger: Option<&crate::model::Ledger>, tasks: &[&Task], found: &mut Vec<Violation>) {
     let mut sums: BTreeMap<Name, Claim> = BTreeMap::new();
     for task in tasks {
-        let sum = sums.entry(task.cluster.clone()).or_default();
-        sum.memory = sum.memory.saturating_add(task.memory);
-        sum.cpu_units = sum.cpu_units.saturating_add(task.cpu_units);
-        sum.ports.extend(task.port);
-        sum.ports.sort_unstable();
+        sums.entry(task.cluster.clone()).or_default().add(&Claim::of(task));
     }
     sums.retain(|_, sum| *sum != Claim::default());
     let written = ledger.map(|ledger| ledger.clusters.clone()).unwrap_or_default();
@@ -102,25 +98,37 @@ fn capacity(
     found: &mut Vec<Violation>,
 ) {
     let Some(has) = has else { return };
-    let memory = tasks.iter().fold(0_u64, |sum, task| sum.saturating_add(task.memory));
-    let cpu_units = tasks.iter().fold(0_u64, |sum, task| sum.saturating_add(task.cpu_units));
-    if memory > has.memory || cpu_units > has.cpu_units {
+    let mut sum = Claim::default();
+    tasks.iter().for_each(|task| sum.add(&Claim::of(task)));
+    if sum.memory > has.memory || sum.cpu_units > has.cpu_units {
         let what = format!(
-            "{name}: {memory} of {} MiB and {cpu_units} of {} cpu units are promised",
-            has.memory, has.cpu_units
+            "{name}: {} of {} MiB and {} of {} cpu units are promised",
+            sum.memory, has.memory, sum.cpu_units, has.cpu_units
         );
+        found.push(Violation { promise: "S9", what });
+    }
+    let disk = ("MiB of disk".to_string(), sum.disk, has.disk);
+    let counted = sum.resources.iter().map(|(resource, count)| {
+        (resource.to_string(), *count, has.resources.get(resource).copied().unwrap_or(0))
+    });
+    for (what, promised, there) in counted.chain([disk]).filter(|(_, promised, there)| promised > there) {
+        let what = format!("{name}: {promised} of {there} {what} are promised");
         found.push(Violation { promise: "S9", what });
     }
 }
 
 /// S10: no port of a host is given away twice.
 fn ports(name: &Name, tasks: &[&Task], found: &mut Vec<Violation>) {
-    let mut taken: BTreeMap<u16, &Name> = BTreeMap::new();
+    let mut taken: BTreeMap<(Protocol, u16), &Name> = BTreeMap::new();
     for task in tasks {
-        let Some(port) = task.port else { continue };
-        if let Some(other) = taken.insert(port, &task.id) {
-            let what = format!("{name}: port {port} is given to {other} and to {}", task.id);
-            found.push(Violation { promise: "S10", what });
+        let mut claim = Claim::of(task);
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            for port in claim.ports_of(protocol) {
+                if let Some(other) = taken.insert((protocol, *port), &task.id) {
+                    let what = format!("{name}: port {port} is given to {other} and to {}", task.id);
+                    found.push(Violation { promise: "S10", what });
+                }
+            }
         }
     }
 }

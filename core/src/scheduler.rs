@@ -61,6 +61,9 @@ pub struct Settings {
     pub plan_delay: Span,
 }
 
+/// Whoever is woken so long after the time that it asked for has stood still, and news wait to be heard.
+const STANDSTILL: Span = Span::secs(1);
+
 /// What happens to a scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
@@ -329,7 +332,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
     }
     let home = world.homes.get(&key.1).filter(|home| **home == key.0);
     let Some(service) = home.and_then(|_| world.services.get(&key.1)).cloned() else {
-        if !bids::forget(now, world, batch, &key.1) {
+        if !bids::forget(now, world, batch, key) {
             return false;
         }
         return retire::plan_removal(now, world, batch, key);
@@ -370,6 +373,10 @@ impl Machine for Scheduler {
 
     fn step(&mut self, now: Time, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
+        // Whoever stood still first hears what has become meanwhile.
+        if self.wake_at().is_some_and(|(due, _)| now.since(due) >= STANDSTILL) {
+            self.plan_at = self.plan_at.max(Some(now + self.settings.plan_delay));
+        }
         match input {
             Input::Wake => {}
             Input::Store(reply) => self.on_reply(now, reply, &mut out),

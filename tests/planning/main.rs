@@ -1,6 +1,7 @@
 //! What the scheduler decides, told as stories: the real machine and the real store semantics, puppets for agents.
 
 mod batches;
+mod offers;
 mod remedies;
 mod systems;
 
@@ -10,7 +11,7 @@ use callboard_core::model::{Desired, MoveRequest, Task};
 use callboard_core::placement::Obstacle;
 use callboard_core::scheduler::explain;
 use callboard_core::store::Outcome;
-use callboard_core::world::Presence;
+use callboard_core::world::{Presence, World};
 use stage::{Act, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -502,4 +503,34 @@ fn fewer_tasks_lie_as_evenly_over_zones_as_many_did() {
         stage.run(Span::secs(60));
         assert_eq!(zones(&stage), expect);
     }
+}
+
+#[test]
+fn what_is_issued_takes_disk_and_cards_whatever_became_of_the_ledger() {
+    let mut stage = Stage::new(1);
+    let registration = Key::Registration("h0000".into());
+    let entry = stage.store.get(&registration.path()).expect("it is registered");
+    let mut has: serde_json::Value = serde_json::from_str(&entry.value).expect("it was written");
+    (has["disk"], has["resources"]) = (100.into(), serde_json::json!({"gpu": 1}));
+    stage.write(&registration, &has);
+    let definition = serde_json::json!({
+        "name": "app", "version": 1, "disk": 60, "resources": {"gpu": 1},
+        "ports": [{"name": "dns", "protocol": "udp"}],
+        "containers": [{"name": "main", "type": "bash", "executor": {"start": ["sleep 1000"]}}],
+    });
+    stage.write(&Key::Definition("app".into(), 1), &definition);
+    stage.service("web", 1, (2, 0, 2));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(30));
+    assert_eq!(stage.running("web").len(), 1, "{:#?}", stage.notes);
+    let is_ledger = |key: &str| key.starts_with("state/ledger/");
+    let entries: Vec<_> = stage.store.entries("").filter(|entry| !is_ledger(&entry.key)).collect();
+    let world = World::of(entries);
+    let definition = world.definition("app", 1).expect("it was written");
+    let key = ("default".into(), "web".into());
+    let told = explain(&world, stage.now, &key, &world.services["web"], definition);
+    let [host] = &told.hosts[..] else { panic!("{told:?}") };
+    let lacks: Vec<String> = host.obstacles.iter().map(ToString::to_string).collect();
+    assert!(lacks.iter().any(|why| why.contains("gpu")), "{lacks:?}");
+    assert!(lacks.iter().any(|why| why.contains("disk")), "{lacks:?}");
 }

@@ -13,7 +13,7 @@ use super::place::Candidate;
 use super::round::Round;
 use crate::machine::Time;
 use crate::model::{Bid, Choice, Name, Offer, Task, TaskDefinition};
-use crate::world::{Auction, BID_WAIT, World};
+use crate::world::{Auction, BID_WAIT, GroupKey, World};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -119,32 +119,34 @@ impl Round<'_> {
     /// Takes back what is offered, where nothing is to be placed that was.
     pub(crate) fn withdraw_idle(&mut self) {
         if !self.is_bidding && !self.full {
-            self.full = !forget(self.now, self.world, self.batch, &self.key.1);
+            self.full = !forget(self.now, self.world, self.batch, &self.key);
         }
     }
 
+    /// Takes back all that is offered of the service, whoever offered it.
     fn withdraw(&mut self) {
-        withdraw(self.now, self.world, self.batch, &self.key.1);
+        let Some(auction) = self.world.auctions.get(&self.key.1) else { return };
+        let hosts: Vec<Name> = auction.offers.keys().cloned().collect();
+        for host in &hosts {
+            self.batch.put_offer(self.now, self.world, (host, &self.key.1), None);
+        }
     }
 }
 
-/// Takes back all that is offered of a service of which nothing is to be placed. Tells whether it fitted into the
+/// Takes back all that a cluster offers of a service of which it is to place nothing. Tells whether it fitted into the
 /// transaction.
-pub(super) fn forget(now: Time, world: &mut World, batch: &mut Batch, service: &Name) -> bool {
-    let is_offered = world.auctions.get(service).is_some_and(|auction| !auction.offers.is_empty());
-    if is_offered && !batch.has_room(1) {
+pub(super) fn forget(now: Time, world: &mut World, batch: &mut Batch, (cluster, service): &GroupKey) -> bool {
+    let auction = world.auctions.get(service);
+    let offers = auction.into_iter().flat_map(|auction| &auction.offers);
+    let hosts: Vec<Name> =
+        offers.filter(|(_, offer)| offer.cluster == *cluster).map(|(host, _)| host.clone()).collect();
+    if !hosts.is_empty() && !batch.has_room(1) {
         return false;
     }
-    withdraw(now, world, batch, service);
-    true
-}
-
-fn withdraw(now: Time, world: &mut World, batch: &mut Batch, service: &Name) {
-    let Some(auction) = world.auctions.get(service) else { return };
-    let hosts: Vec<Name> = auction.offers.keys().cloned().collect();
     for host in &hosts {
         batch.put_offer(now, world, (host, service), None);
     }
+    true
 }
 
 /// Says what was bid, and by whom nothing.

@@ -7,6 +7,7 @@ use crate::machine::Time;
 use crate::model::{DEFAULT_SCHEDULER, Name};
 use crate::store::{Guard, Op, Txn};
 use crate::why::Note;
+use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -63,16 +64,18 @@ impl Scheduler {
     }
 
     /// Lists the clusters that this scheduler looks after: those that name it, and, for the default scheduler, those that
-    /// are gone but still have tasks.
+    /// are gone but still have tasks, or offers of some.
     fn wanted(&self) -> Vec<Name> {
         let named = self.world.clusters.iter().filter(|(_, cluster)| cluster.scheduler == self.settings.name);
         let mut wanted: Vec<Name> =
             named.map(|(name, _)| name.clone()).filter(|name| !self.world.is_remembered(name)).collect();
         if &*self.settings.name == DEFAULT_SCHEDULER {
-            let left =
-                self.world.groups.keys().filter(|(cluster, _)| !self.world.clusters.contains_key(cluster));
-            wanted.extend(left.map(|(cluster, _)| cluster.clone()));
-            wanted.dedup();
+            let offers = self.world.auctions.values().flat_map(|auction| auction.offers.values());
+            let left = self.world.groups.keys().map(|(cluster, _)| cluster);
+            let left = left.chain(offers.map(|offer| &offer.cluster));
+            let gone: BTreeSet<&Name> =
+                left.filter(|cluster| !self.world.clusters.contains_key(*cluster)).collect();
+            wanted.extend(gone.into_iter().cloned());
         }
         wanted
     }

@@ -86,10 +86,15 @@ impl HostView {
         })
     }
 
+    /// Tells whether its agent is heard of.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.presence == Presence::Ready
+    }
+
     /// Tells whether something may be placed there.
     fn is_open(&self) -> bool {
         self.registration.is_some()
-            && self.presence == Presence::Ready
+            && self.is_ready()
             && !self.config.as_ref().is_some_and(|config| config.draining)
             && self.usage.as_ref().is_none_or(|usage| usage.unfit.is_none())
             && !self.is_pressed()
@@ -263,17 +268,19 @@ impl World {
         self.reclassify_host(now, name);
         self.touch_systems();
         self.touch_orphans(name);
-        let is_ready = |host: &HostView| host.presence == Presence::Ready;
-        if presence == Presence::Ready
-            && self.hosts.iter().all(|(other, host)| other == name || !is_ready(host))
-        {
-            self.touch_lost();
+        match presence {
+            Presence::Ready if self.hosts.values().filter(|host| host.is_ready()).nth(1).is_none() => {
+                self.touch_lost();
+            }
+            // What was told to stop there may be taken not to run any more, and is of the same class all the same.
+            Presence::Lost => self.touch_host(name),
+            Presence::Ready | Presence::Suspect { .. } => {}
         }
     }
 
     /// Tells whether any host is heard of.
     pub(crate) fn hears_anybody(&self) -> bool {
-        self.hosts.values().any(|host| host.presence == Presence::Ready)
+        self.hosts.values().any(HostView::is_ready)
     }
 
     /// Looks again at what is left on lost hosts: nothing becomes of it while nobody is heard of.

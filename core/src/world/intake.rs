@@ -496,7 +496,7 @@ impl World {
         self.touch_systems();
     }
 
-    fn touch_host(&mut self, name: &Name) {
+    pub(super) fn touch_host(&mut self, name: &Name) {
         let ids: Vec<Name> =
             self.hosts.get(name).map(|host| host.tasks.iter().cloned().collect()).unwrap_or_default();
         for id in ids {

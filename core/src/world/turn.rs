@@ -71,7 +71,7 @@ impl World {
         self.dirty.insert(self.turn(key));
     }
 
-    /// Looks at a service again, in the cluster that lists it and in those that still have tasks of it.
+    /// Looks at a service again, in the cluster that lists it, and in those that still have tasks of it or offer one.
     pub(crate) fn touch_service(&mut self, service: &Name) {
         if let Some(cluster) = self.homes.get(service).cloned() {
             self.touch(&cluster, service);
@@ -80,11 +80,18 @@ impl World {
             .clusters
             .keys()
             .filter(|cluster| self.groups.contains_key(&((*cluster).clone(), service.clone())))
+            .chain(self.offering(service))
             .cloned()
             .collect();
         for cluster in clusters {
             self.touch(&cluster, service);
         }
+    }
+
+    /// Gives the clusters that offer a task of a service to hosts, one for each offer.
+    fn offering(&self, service: &Name) -> impl Iterator<Item = &Name> {
+        let auction = self.auctions.get(service);
+        auction.into_iter().flat_map(|auction| auction.offers.values()).map(|offer| &offer.cluster)
     }
 
     /// Looks again at the services that have a task on each host that qualifies: it may be other hosts now.

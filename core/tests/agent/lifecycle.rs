@@ -131,6 +131,20 @@ fn a_task_that_stays_unhealthy_is_restarted() {
 }
 
 #[test]
+fn whoever_stood_still_asks_again_before_a_restart() {
+    let mut stage = Stage::with_task("web-1");
+    stage.ill.insert("web-1".into());
+    stage.run(10);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Unhealthy, 0)));
+    // While nothing is asked, it gets well.
+    stage.ill.clear();
+    stage.now += 3_600_000;
+    stage.run(30);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+    assert_eq!((stage.starts().len(), stage.stops()), (1, 0));
+}
+
+#[test]
 fn a_task_without_checks_is_healthy_while_it_runs() {
     let mut stage = Stage::new();
     stage.define(&TaskDefinition { checks: vec![], ..definition() });
