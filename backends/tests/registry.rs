@@ -48,6 +48,7 @@ fn spec(port: u16, attempt: u32, checks: Vec<Check>) -> Spec {
         memory: 0,
         memory_limit: None,
         cpu_units: 0,
+        cpu_limit: 0,
         disk: 0,
         resources: BTreeMap::new(),
         priority: 50,

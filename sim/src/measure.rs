@@ -94,6 +94,7 @@ impl Load {
             memory: 64 * (1 + u64::from(number * 7 % 8)),
             memory_limit: None,
             cpu_units: 32 * (1 + u64::from(number * 5 % 8)),
+            cpu_limit: 0,
             disk: 0,
             resources: BTreeMap::new(),
             priority: 50,

@@ -101,7 +101,7 @@ pub const PROMISES: &[Promise] = &[
         "nothing moves to lie better but what users asked for, its successor at work first",
         Checked("relocation"),
     ),
-    promise("S44", "what a task reserves, and its limit, are those of its definition", Checked("limits")),
+    promise("S44", "what a task reserves, and its limits, are those of its definition", Checked("limits")),
     promise("L1", "every service gets the healthy tasks it shall have", Checked("convergence")),
     promise("L2", "then nothing changes any more", Checked("quiet")),
     promise("L3", "no cluster is without a lock holder for long", Checked("vacancy")),

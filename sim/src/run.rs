@@ -121,7 +121,7 @@ pub(crate) fn outcome(mut stage: Stage, seed: u64, end: Time, complete: bool) ->
     let hosts = stage.hosts.len();
     let events = stage.events();
     let (recovery, waited) = (stage.expecting.slowest_recovery(), stage.expecting.waited(end));
-    stage.stats.end(end);
+    stage.stats.end(end, &stage.court.book);
     let expected = stage.expecting.judgements(&stage.court.book, &stage.stats, complete);
     let recorder = stage.witness.recorder.take();
     let recording = recorder.map(|recorder| recorder.end(end, &stage.hosts, &stage.court.book));
@@ -236,14 +236,15 @@ impl Summary<'_> {
         let mut order: Vec<(&Text, &crate::stats::ServiceStats)> = services.iter().collect();
         order.sort_by_key(|(name, stats)| (std::cmp::Reverse(stats.longest_short), (*name).clone()));
         for (name, stats) in order.iter().take(SERVICES_SHOWN) {
+            if stats.completed {
+                writeln!(f, "  {name}: completed")?;
+                continue;
+            }
             let least = stats
                 .least_healthy
                 .map_or_else(|| "never complete".into(), |least| format!("{least} at least"));
-            writeln!(
-                f,
-                "  {name}: {} healthy, {least}, short for {} at most",
-                stats.healthy, stats.longest_short
-            )?;
+            let (healthy, short) = (stats.healthy, stats.longest_short);
+            writeln!(f, "  {name}: {healthy} healthy, {least}, short for {short} at most")?;
         }
         match services.len().saturating_sub(SERVICES_SHOWN) {
             0 => Ok(()),

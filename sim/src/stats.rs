@@ -1,6 +1,6 @@
 //! What a run amounted to, in figures.
 
-use crate::check::{Book, Text, Write};
+use crate::check::{Book, ServicePage, Text, Write};
 use crate::sometimes::Sometimes;
 use callboard_core::machine::{Span, Time};
 use callboard_core::why::{Note, StopReason};
@@ -46,6 +46,8 @@ pub struct ServiceStats {
     pub least_healthy: Option<u32>,
     /// The longest time with fewer than desired, since it first had as many.
     pub longest_short: Span,
+    /// All of it ran to its end that was to.
+    pub completed: bool,
     /// It had as many as it shall have, and is wanted still.
     complete: bool,
     short_since: Option<Time>,
@@ -132,8 +134,11 @@ impl Stats {
     }
 
     /// Closes what is still open.
-    pub(crate) fn end(&mut self, now: Time) {
-        self.services.values_mut().for_each(|stats| stats.end_shortage(now));
+    pub(crate) fn end(&mut self, now: Time, book: &Book) {
+        for (service, stats) in &mut self.services {
+            stats.end_shortage(now);
+            stats.completed = book.services.get(service).is_some_and(ServicePage::is_completed);
+        }
     }
 }
 

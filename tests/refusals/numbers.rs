@@ -73,7 +73,7 @@ fn ports_and_room() {
             "memory: 9223372036854775808",
             "5: task_definitions[0].memory | found 9223372036854775808, expected",
         ),
-        ("37", "cpu_units: 1", "5: task_definitions[0].cpu_units | found 1, expected 0 for no limit, or"),
+        ("37", "cpu_units: 1", "5: task_definitions[0].cpu_units | found 1, expected 0 to reserve none, or"),
     ];
     for (number, field, mistake) in table {
         board.refuses(number, definition(field), &[mistake]);

@@ -32,9 +32,12 @@ pub struct TaskDefinition {
     /// Memory with which a task is killed, MiB; 0 for no such limit. Without it, what is reserved is the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
-    /// Processor share reserved on the host, 1024 for one core; 0 reserves none and sets no limit.
+    /// Processor share reserved on the host, 1024 for one core, and the task's weight when cores are short; 0 reserves none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cpu_units: u64,
+    /// Processor share beyond which a task is slowed, also when cores idle, 1024 for one core; 0 for no such limit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cpu_limit: u64,
     /// Disk reserved on the host, MiB; 0 reserves none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub disk: u64,
@@ -58,11 +61,21 @@ pub struct TaskDefinition {
     pub checks: Vec<Check>,
 }
 
+/// The time over which a limit of processor share is kept, microseconds: the kernel's own default.
+pub const CPU_PERIOD: u64 = 100_000;
+
 impl TaskDefinition {
     /// Gives how much memory a task may use before it is killed, MiB; `None` for as much as there is.
     #[must_use]
     pub fn memory_wall(&self) -> Option<u64> {
         Some(self.memory_limit.unwrap_or(self.memory)).filter(|limit| *limit > 0)
+    }
+
+    /// Gives how long a task may run in each [`CPU_PERIOD`], counted over all cores, microseconds; `None` for as long as it
+    /// wants.
+    #[must_use]
+    pub fn cpu_quota(&self) -> Option<u64> {
+        Some(self.cpu_limit.saturating_mul(CPU_PERIOD) / 1024).filter(|quota| *quota > 0)
     }
 
     /// Goes through the images that its containers need.

@@ -16,8 +16,8 @@ mod task;
 
 pub use cluster::{Choice, Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Policy};
 pub use definition::{
-    Bash, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT, PortSpec, Probe,
-    RestartPolicy, TaskDefinition, port_variable,
+    Bash, CPU_PERIOD, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT,
+    PortSpec, Probe, RestartPolicy, TaskDefinition, port_variable,
 };
 pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
 pub(crate) use kind::RETRIES_DEFAULT;

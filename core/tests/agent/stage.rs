@@ -106,6 +106,7 @@ pub(crate) fn definition() -> TaskDefinition {
         memory: 0,
         memory_limit: None,
         cpu_units: 0,
+        cpu_limit: 0,
         disk: 0,
         resources: BTreeMap::new(),
         priority: 50,

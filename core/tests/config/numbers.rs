@@ -323,9 +323,24 @@ fn room() {
         ),
         (
             "cpu_units: 1",
-            "web.yml:6: task_definitions[0].cpu_units: found 1, expected 0 for no limit, or a whole number from 2 to 1048576",
+            "web.yml:6: task_definitions[0].cpu_units: found 1, expected 0 to reserve none, or a whole number from 2 to 1048576",
         ),
         ("cpu_units: 2", "fine"),
+        ("cpu_units: 2\n  cpu_limit: 11", "fine"),
+        ("cpu_limit: 2048", "fine"),
+        ("cpu_units: 512\n  cpu_limit: 0", "fine"),
+        (
+            "cpu_units: 512\n  cpu_limit: 511",
+            "web.yml:7: task_definitions[0].cpu_limit: found 511, less than cpu_units, which are reserved, expected 0 for no limit, or a whole number from 512 to 1048576",
+        ),
+        (
+            "cpu_limit: 10",
+            "web.yml:6: task_definitions[0].cpu_limit: found 10, expected 0 for no limit, or a whole number from 11 to 1048576",
+        ),
+        (
+            "cpu_limit: half",
+            r#"web.yml:6: task_definitions[0].cpu_limit: found "half", expected a whole number from 0 to 1048576"#,
+        ),
         (
             "cpu_units: 1048577",
             "web.yml:6: task_definitions[0].cpu_units: found 1048577, expected a whole number from 0 to 1048576",

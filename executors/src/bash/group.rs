@@ -4,6 +4,7 @@
 //! Version 2 serves for killing, at its usual mount or at `unified` beside version 1; what is limited is limited by
 //! version 2 where it has that controller, else by version 1.
 
+use callboard_core::model::CPU_PERIOD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub(super) struct Limits {
     pub(super) memory: Option<u64>,
     /// Its weight when processors are short, 1024 for a core.
     pub(super) cpu_units: Option<u64>,
+    /// Microseconds in each [`CPU_PERIOD`].
+    pub(super) cpu_quota: Option<u64>,
     /// Processes and threads at once.
     pub(super) processes: Option<u64>,
 }
@@ -63,7 +66,7 @@ impl Controller {
         }
     }
 
-    /// Names the file with the limit, in version 2 and in version 1.
+    /// Names the file that tells whether it can limit, in version 2 and in version 1.
     fn files(self) -> (&'static str, &'static str) {
         match self {
             Controller::Memory => ("memory.max", "memory.limit_in_bytes"),
@@ -74,18 +77,27 @@ impl Controller {
 }
 
 impl Limits {
-    /// Gives what is written into the file, in version 2 and in version 1.
-    fn values(&self, controller: Controller) -> Option<(u64, u64)> {
-        match controller {
+    /// Lists the files of a controller with what is written into each, in version 2 and in version 1.
+    fn walls(&self, controller: Controller) -> Vec<[(&'static str, String); 2]> {
+        let (in_unified, in_version1) = controller.files();
+        let wall = |unified: u64, version1: u64| {
+            [(in_unified, unified.to_string()), (in_version1, version1.to_string())]
+        };
+        let first = match controller {
             Controller::Memory => {
-                self.memory.map(|mib| mib.saturating_mul(1 << 20)).map(|bytes| (bytes, bytes))
+                self.memory.map(|mib| mib.saturating_mul(1 << 20)).map(|bytes| wall(bytes, bytes))
             }
-            Controller::Pids => self.processes.map(|count| (count, count)),
+            Controller::Pids => self.processes.map(|count| wall(count, count)),
             Controller::Cpu => self.cpu_units.map(|units| {
                 let shares = units.clamp(2, 262_144);
-                (1 + (shares - 2) * 9999 / 262_142, shares)
+                wall(1 + (shares - 2) * 9999 / 262_142, shares)
             }),
-        }
+        };
+        let quota = self.cpu_quota.filter(|_| controller == Controller::Cpu);
+        let quota = quota.map(|quota| {
+            [("cpu.max", format!("{quota} {CPU_PERIOD}")), ("cpu.cfs_quota_us", quota.to_string())]
+        });
+        first.into_iter().chain(quota).collect()
     }
 }
 
@@ -120,7 +132,7 @@ impl Roots {
 
     /// Names the groups of a run.
     pub(super) fn groups(&self, name: &str, limits: &Limits) -> Groups {
-        let limited = self.version1.iter().filter(|(controller, _)| limits.values(**controller).is_some());
+        let limited = self.version1.iter().filter(|(controller, _)| !limits.walls(**controller).is_empty());
         let version1 = limited.map(|(controller, root)| (*controller, root.join(name))).collect();
         Groups { unified: self.unified.join(name), version1, shims: self.unified.join("_shims") }
     }
@@ -158,16 +170,16 @@ impl Groups {
     pub(super) fn create(&self, limits: &Limits) -> io::Result<()> {
         fs::create_dir_all(&self.unified)?;
         for controller in CONTROLLERS {
-            let Some((in_unified, in_version1)) = limits.values(controller) else { continue };
-            let (file, value) = match self.version1.get(&controller) {
-                Some(group) => {
-                    fs::create_dir_all(group)?;
-                    (group.join(controller.files().1), in_version1)
+            for [in_unified, in_version1] in limits.walls(controller) {
+                let (group, (file, value)) = match self.version1.get(&controller) {
+                    Some(group) => (group, in_version1),
+                    None => (&self.unified, in_unified),
+                };
+                fs::create_dir_all(group)?;
+                let file = group.join(file);
+                if file.exists() {
+                    fs::write(file, value)?;
                 }
-                None => (self.unified.join(controller.files().0), in_unified),
-            };
-            if file.exists() {
-                fs::write(file, value.to_string())?;
             }
         }
         Ok(())

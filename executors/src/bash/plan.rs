@@ -74,6 +74,7 @@ impl Plan {
         Limits {
             memory: definition.memory_wall(),
             cpu_units: given(definition.cpu_units),
+            cpu_quota: definition.cpu_quota(),
             processes: self.processes,
         }
     }

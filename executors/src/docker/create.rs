@@ -12,7 +12,7 @@ use crate::{Failure, environment};
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
 };
-use callboard_core::model::{Container, Docker, Executor};
+use callboard_core::model::{CPU_PERIOD, Container, Docker, Executor};
 use callboard_core::work::Spec;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -106,6 +106,7 @@ fn walls(spec: &Spec, settings: &Settings) -> HostConfig {
     let number = |value: u64| i64::try_from(value).ok().filter(|value| *value > 0);
     let bytes = |mib: u64| number(mib.saturating_mul(1 << 20));
     let (reserved, memory) = (bytes(spec.definition.memory), spec.definition.memory_wall().and_then(bytes));
+    let quota = spec.definition.cpu_quota().and_then(number);
     let log = HashMap::from([
         ("max-size".to_string(), settings.log_bytes_max.max(1).to_string()),
         ("max-file".to_string(), "2".to_string()),
@@ -117,6 +118,9 @@ fn walls(spec: &Spec, settings: &Settings) -> HostConfig {
         // When the machine runs short, what it takes beyond its reservation is taken back first.
         memory_reservation: reserved.filter(|bytes| *bytes >= RESERVATION_MIN && Some(*bytes) != memory),
         cpu_shares: number(spec.definition.cpu_units),
+        // Not as a number of cores: an engine refuses more of them than its machine has.
+        cpu_quota: quota,
+        cpu_period: quota.map(|_| CPU_PERIOD).and_then(number),
         pids_limit: Some(settings.pids_max),
         cap_drop: Some(vec!["NET_RAW".to_string()]),
         security_opt: Some(vec!["no-new-privileges".to_string()]),

@@ -39,6 +39,7 @@ pub async fn examine(host: &str, patience: Duration) -> Result<Examined, Failure
     };
     lack(seen.memory_limit, "the kernel limits no container's memory: a task may take all there is");
     lack(seen.cpu_shares, "the kernel shares no processor by cpu_units");
+    lack(seen.cpu_cfs_quota, "the kernel slows no container down to its cpu_limit");
     lack(seen.pids_limit, "the kernel limits no container's number of processes");
     lack(seen.ipv4_forwarding, "IPv4 forwarding is off: published ports are reached from this machine alone");
     Ok(Examined { what, lacks })

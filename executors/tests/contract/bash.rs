@@ -238,6 +238,29 @@ async fn a_task_may_take_more_memory_than_it_reserves() {
 }
 
 #[tokio::test]
+async fn a_task_is_slowed_to_its_limit() {
+    for limit in [0, 102] {
+        let Some(bench) = BashBench::grouped() else { return };
+        let start = vec!["timeout 2 sh -c 'while :; do :; done'; times".to_string()];
+        let bash = Settled { start, ..Settled::default() };
+        let mut definition = definition("app", vec![container("main", &[], bash)]);
+        (definition.cpu_units, definition.cpu_limit) = (102, limit);
+        let (exit, output) = run(&*bench.executor(), &spec_of(definition)).await;
+        assert_eq!(exit.code, Some(0), "{output}");
+        // The second line is of what it started, minutes and seconds at work and in the kernel.
+        let used = output.lines().nth(1).into_iter().flat_map(str::split_whitespace).map(|used| {
+            let (_, seconds) = used.trim_end_matches('s').split_once('m').unwrap();
+            seconds.parse::<f64>().unwrap()
+        });
+        let used: f64 = used.sum();
+        // A tenth of a core for 2 s, where the kernel can; without a limit what is free, though as much is reserved.
+        let read = |file| std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(file)).unwrap_or_default();
+        let slows = !read("cpu/cpu.cfs_quota_us").is_empty() || read("cgroup.controllers").contains("cpu ");
+        assert_eq!(used < 0.5, slows && limit > 0, "{limit}: {used} s");
+    }
+}
+
+#[tokio::test]
 async fn a_bad_environment_is_refused() {
     let bench = BashBench::plain().unwrap();
     for line in ["NOTHING", "", "=x", "A B=1", "1A=x", "A=\0"] {

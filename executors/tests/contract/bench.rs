@@ -54,6 +54,7 @@ pub(crate) fn definition(name: &str, containers: Vec<Container>) -> TaskDefiniti
         memory: 0,
         memory_limit: None,
         cpu_units: 0,
+        cpu_limit: 0,
         disk: 0,
         resources: std::collections::BTreeMap::new(),
         priority: 50,

@@ -103,7 +103,7 @@ async fn a_container_is_made_with_limits_labels_and_walls() {
         ..wanted("")
     };
     let mut definition = definition("app", vec![docker_container("main", &[], whole)]);
-    (definition.memory, definition.cpu_units) = (32, 512);
+    (definition.memory, definition.cpu_units, definition.cpu_limit) = (32, 512, 65_536);
     let spec = spec_of(definition);
     let executor = bench.executor();
     executor.start(&spec).await.unwrap();
@@ -112,6 +112,8 @@ async fn a_container_is_made_with_limits_labels_and_walls() {
     assert_eq!(host["RestartPolicy"]["Name"], "no");
     assert_eq!((host["Memory"].as_u64(), host["MemorySwap"].as_u64()), (Some(32 << 20), Some(32 << 20)));
     assert_eq!((host["CpuShares"].as_u64(), host["PidsLimit"].as_u64()), (Some(512), Some(4096)));
+    // More cores than this machine has are allowed: a definition is for all hosts.
+    assert_eq!((host["CpuQuota"].as_u64(), host["CpuPeriod"].as_u64()), (Some(6_400_000), Some(100_000)));
     assert_eq!(host["CapDrop"], serde_json::json!(["NET_RAW"]));
     assert_eq!(host["SecurityOpt"], serde_json::json!(["no-new-privileges"]));
     assert_eq!(host["Privileged"], false);

@@ -177,7 +177,9 @@ impl Check for Bids {
         if end.calm < end.settle || book.meddled || !book.junk.is_empty() {
             return;
         }
-        for (service, offers) in self.offers.iter().filter(|(service, _)| book.is_locked(service)) {
+        let is_left = |service: &str| book.amnesia.is_none() && !book.is_wanted(service);
+        let may_end = |service: &str| book.is_locked(service) || is_left(service);
+        for (service, offers) in self.offers.iter().filter(|(service, _)| may_end(service)) {
             let oldest = offers.values().map(|(_, since)| *since).min();
             if oldest.is_some_and(|since| book.now.since(since) > Span(STANDS.0 + book.lag.0)) {
                 found.blame("bids", format!("{service} is still offered to {} hosts", offers.len()));

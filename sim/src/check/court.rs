@@ -7,8 +7,8 @@ use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bids, bound, brake,
     budget, capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence,
     exclusive, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger,
-    lifecycle, limits, lock, orphan, outage, ownership, pair, poison, ports, precedence, preemption, prefix,
-    prompt, quiet, registration, relocation, removal, replacement, reread, restart, reunion, rollout,
+    lifecycle, limits, lock, name, orphan, outage, ownership, pair, poison, ports, precedence, preemption,
+    prefix, prompt, quiet, registration, relocation, removal, replacement, reread, restart, reunion, rollout,
     rubbish, rules, sending, stopping, succession, surplus, system, traffic, unfit, upgrade, vacancy,
     versions, views, waiting,
 };
@@ -40,6 +40,7 @@ impl Court {
             Box::new(succession::Succession::default()),
             Box::new(evidence::Evidence::default()),
             Box::new(foreign::Foreign::default()),
+            Box::new(name::Naming::default()),
             Box::new(restart::Intensity::default()),
             Box::new(views::Views::new(stale)),
             Box::new(surplus::Surplus::default()),

@@ -1,10 +1,11 @@
 //! S6: what became of a write nobody knows is not taken for a no. While tasks may have come to be, no others are made in
-//! their place.
+//! their place; and a write that may still be on its way cannot be carried out any more before another is sent: that one
+//! is under a later tenure.
 
 use super::record::{Place, Text};
-use super::{Book, Check, Findings};
+use super::{Book, Check, Fault, Findings};
 use crate::event::Process;
-use callboard_core::store::{Op, Outcome, Reply, Txn};
+use callboard_core::store::{Guard, Op, Outcome, Reply, Request, Revision, Txn, WriteId};
 use std::collections::BTreeMap;
 
 /// Remembers, for each process, which tasks may have come to be without its knowledge.
@@ -13,9 +14,41 @@ pub(crate) struct Doubt {
     sent: BTreeMap<Process, Vec<(String, Text)>>,
     /// Key and service of each.
     doubtful: BTreeMap<Process, BTreeMap<String, Text>>,
+    /// The cluster and the tenure of what was sent and is not answered.
+    under: BTreeMap<(Process, WriteId), (Text, Revision)>,
+    /// The last tenure of a cluster under which a write was sent that may still be carried out.
+    loose: BTreeMap<(Process, Text), Revision>,
+}
+
+impl Doubt {
+    fn judge_tenure(&mut self, from: Process, write: WriteId, txn: &Txn, found: &mut Findings) {
+        for guard in &txn.guards {
+            let Guard::Held { key, tenure, .. } = guard else { continue };
+            let Place::Lock(cluster) = Place::of(key) else { continue };
+            if self.loose.get(&(from, cluster.clone())).is_some_and(|loose| tenure <= loose) {
+                let what = format!("{cluster} is written on under tenure {}", tenure.0);
+                found.blame("S6", format!("{what}, and nobody knows what became of a write before"));
+            }
+            self.under.insert((from, write), (cluster, *tenure));
+        }
+    }
 }
 
 impl Check for Doubt {
+    fn fault(&mut self, _book: &Book, fault: &Fault) {
+        // In a store that was put back tenures begin anew.
+        if matches!(fault, Fault::Amnesia) {
+            self.under.clear();
+            self.loose.clear();
+        }
+    }
+
+    fn asked(&mut self, _book: &Book, from: Process, request: &Request, found: &mut Findings) {
+        if let Request::Commit { write, txn } = request {
+            self.judge_tenure(from, *write, txn, found);
+        }
+    }
+
     fn sent(&mut self, book: &Book, from: Process, txn: &Txn, found: &mut Findings) {
         let made = |op: &Op| match op {
             Op::Put { key, value, .. } if key.starts_with("state/tasks/_/") => {
@@ -35,6 +68,12 @@ impl Check for Doubt {
     }
 
     fn heard(&mut self, to: Process, reply: &Reply) {
+        if let Reply::Done { write, outcome } = reply
+            && let Some((cluster, tenure)) = self.under.remove(&(to, *write))
+            && matches!(outcome, Outcome::Unknown(_))
+        {
+            self.loose.insert((to, cluster), tenure);
+        }
         match reply {
             Reply::Done { outcome: Outcome::Unknown(_), .. } => {
                 let keys = self.sent.get(&to).cloned().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! S44: what is reserved for a task is what its definition reserves, not what it may use; and an agent has it started with
-//! the limit of its definition.
+//! the limits of its definition.
 
 use super::record::{DefinitionRecord, Text};
 use super::{Book, Check, Findings, Seen};
@@ -31,11 +31,17 @@ impl Check for Limits {
     fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
         let Order::Start(spec) = order else { return };
         let Some(definition) = definition(book, &spec.task.task_name, spec.task.version) else { return };
-        let limit = definition.memory_limit.unwrap_or(definition.memory);
-        let given = spec.definition.memory_limit.unwrap_or(spec.definition.memory);
-        if given != limit {
+        let limits = [
+            (
+                "MiB",
+                spec.definition.memory_limit.unwrap_or(spec.definition.memory),
+                definition.memory_limit.unwrap_or(definition.memory),
+            ),
+            ("cpu units", spec.definition.cpu_limit, definition.cpu_limit),
+        ];
+        for (unit, given, limit) in limits.into_iter().filter(|(_, given, limit)| given != limit) {
             let id = &spec.task.id;
-            found.blame("S44", format!("{host} starts {id} with a limit of {given} MiB, not of {limit}"));
+            found.blame("S44", format!("{host} starts {id} with a limit of {given} {unit}, not of {limit}"));
         }
     }
 }

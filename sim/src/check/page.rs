@@ -1,8 +1,8 @@
 //! One page of the book for each host, service, status and live process.
 
 use super::record::{
-    HostConfigRecord, LedgerRecord, RegistrationRecord, ServiceRecord, ServiceStateRecord, StatusRecord,
-    TaskRecord, Text, UsageRecord,
+    HostConfigRecord, LedgerRecord, RegistrationRecord, RolloutRecord, ServiceRecord, ServiceStateRecord,
+    StatusRecord, TaskRecord, Text, UsageRecord,
 };
 use callboard_core::machine::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,4 +69,12 @@ pub(crate) struct ServicePage {
     pub(crate) issued: BTreeSet<Text>,
     /// Tasks that shall run and are confirmed healthy.
     pub(crate) confirmed: BTreeSet<Text>,
+}
+
+impl ServicePage {
+    /// Tells whether all of it ran to its end that was to, as is remembered of it.
+    pub(crate) fn is_completed(&self) -> bool {
+        let is_done = |state: &ServiceStateRecord| state.rollout == RolloutRecord::Done;
+        self.record.as_ref().is_some_and(ServiceRecord::is_batch) && self.state.as_ref().is_some_and(is_done)
+    }
 }

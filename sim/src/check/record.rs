@@ -1,6 +1,7 @@
 //! What stands in the store, read by the checkers in their own way: field names and shapes are written down here a second
 //! time on purpose, so that a mistake in the core's own reading cannot hide itself.
 
+use super::text::Pattern;
 use callboard_core::machine::Span;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -175,6 +176,9 @@ pub(crate) struct RuleRecord {
     #[serde(rename = "not_in")]
     pub(crate) none_of: Option<Vec<String>>,
     pub(crate) exists: Option<bool>,
+    pub(crate) version: Option<String>,
+    pub(crate) number: Option<String>,
+    pub(crate) matches: Option<Pattern>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -309,6 +313,8 @@ pub(crate) struct DefinitionRecord {
     pub(crate) memory_limit: Option<u64>,
     #[serde(default)]
     pub(crate) cpu_units: u64,
+    #[serde(default)]
+    pub(crate) cpu_limit: u64,
     #[serde(default)]
     pub(crate) disk: u64,
     #[serde(default)]

@@ -11,7 +11,8 @@ impl Check for Rubbish {
         if seen.by != By::Scheduler {
             return;
         }
-        for task in seen.ended().filter(|task| seen.book.confirmed_now(task)) {
+        // Whoever has not heard yet that it does its work may stop it for that.
+        for task in seen.ended().filter(|task| seen.book.surely_confirmed(task)) {
             let page = seen.book.services.get(&task.service).filter(|page| page.rubbish);
             let rubbish = page.is_some_and(|page| {
                 page.record.as_ref().is_none_or(|last| {

@@ -2,7 +2,7 @@
 //! from, and how many of them may be together.
 
 use super::record::{PlacementRecord, RegistrationRecord, RuleRecord, ServiceRecord, TaskRecord, Text};
-use super::{Book, Check, Findings, Seen, ServicePage};
+use super::{Book, Check, Findings, Seen, ServicePage, text};
 use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -148,12 +148,16 @@ fn is_together(book: &Book, same: &str, one: &Text, other: &Text) -> bool {
     one.is_some() && one == other
 }
 
-/// Judges a value by a rule; bounds of versions and patterns are judged by the tests of placement.
+/// Judges a value by a rule.
 fn passes(rule: &RuleRecord, value: Option<&str>) -> bool {
     let is = |wanted: &String| value == Some(wanted.as_str());
+    let has = |what: &dyn Fn(&str) -> bool| value.is_some_and(what);
     rule.equals.iter().all(is)
         && !rule.not_equals.iter().any(is)
         && rule.any_of.iter().all(|values| values.iter().any(is))
         && !rule.none_of.iter().flatten().any(is)
         && rule.exists.iter().all(|exists| *exists == value.is_some())
+        && rule.version.iter().all(|bounds| has(&|value| text::is_within(value, bounds, text::version)))
+        && rule.number.iter().all(|bounds| has(&|value| text::is_within(value, bounds, text::number)))
+        && rule.matches.iter().all(|pattern| has(&|value| pattern.matches(value)))
 }

@@ -7,7 +7,7 @@ use callboard_core::agent::{Effect, Input};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
 use callboard_core::registry;
-use callboard_core::store::{Op, Reply, Request};
+use callboard_core::store::{Change, Entry, Op, Reply, Request};
 use callboard_core::work::{Exit, Order, Report, Run, Spec};
 use serde_json::Value;
 use std::sync::Arc;
@@ -70,6 +70,29 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
             again.map(|spec| Effect::Work(Order::Start(Arc::new(spec)))).into_iter().collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Takes the sign of life of whoever has the name for one that nobody will end.
+pub(super) fn overlooks_namesake(host: &Text, input: &mut Input) {
+    let alive = format!("hosts/{host}/alive");
+    let forget = |entry: &mut Entry| {
+        if entry.key == alive {
+            entry.session = None;
+        }
+    };
+    match input {
+        Input::Store(Reply::Listed { result: Ok(listing), .. }) => {
+            listing.entries.iter_mut().for_each(forget)
+        }
+        Input::Store(Reply::Changed { changes, .. }) => {
+            let puts = changes.iter_mut().filter_map(|change| match change {
+                Change::Put(entry) => Some(entry),
+                Change::Delete { .. } => None,
+            });
+            puts.for_each(forget);
+        }
+        Input::Store(_) | Input::Wake | Input::Work(_) | Input::Registry(_) | Input::Shutdown { .. } => {}
     }
 }
 
@@ -184,6 +207,12 @@ fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
         (Bug::LimitsToReserved, Order::Start(spec)) => {
             let mut spec = Spec::clone(&spec);
             Arc::make_mut(&mut spec.definition).memory_limit = None;
+            vec![Order::Start(Arc::new(spec))]
+        }
+        (Bug::SlowsToReserved, Order::Start(spec)) => {
+            let mut spec = Spec::clone(&spec);
+            let definition = Arc::make_mut(&mut spec.definition);
+            definition.cpu_limit = definition.cpu_units;
             vec![Order::Start(Arc::new(spec))]
         }
         (Bug::NoBackoff, Order::Start(spec)) => {

@@ -174,10 +174,22 @@ pub enum Bug {
     Modest,
     /// The scheduler takes all tasks of a service for ones that users asked to be moved.
     MovesAll,
+    /// The scheduler takes what became of a write, which it does not know, for a refusal, and goes on under its tenure.
+    KeepsTenure,
+    /// The scheduler has stopped what users asked to be moved as soon as it issues its successor.
+    MovesFirst,
+    /// The agent takes another one of its host's name for itself.
+    TakesNames,
+    /// The scheduler takes a pattern for one that a part of the text must match.
+    MatchesInPart,
+    /// The scheduler keeps the tasks of a service away from those of another, and not the other way round.
+    KeepsAwayOneWay,
     /// The scheduler reserves as much memory for a task as it may use.
     ReservesLimits,
     /// The agent lets no task use more memory than it reserves.
     LimitsToReserved,
+    /// The agent takes what a task reserves of the processor for all that it may take.
+    SlowsToReserved,
 }
 
 /// A bug on show.
@@ -208,6 +220,13 @@ pub enum FoundBy {
 
 const QUIET: &str = "";
 const ASK: &str = "timeline: [{at: 90s, do: set_service, service: asked-001, desired: 7}]";
+const ASK_NO_MORE: &str = "timeline: [{at: 90s, do: delete_service, service: asked-001}]";
+const COME_LATE: &str = "timeline: [{at: 60s, do: set_service, service: late, desired: 4}]";
+const MOVE: &str = "timeline:
+- {at: 60s, do: drain, running: bystander-001, count: 2}
+- {at: 120s, do: undrain, percent: 100}
+- {at: 180s, do: rebalance, moves: 10, gain: 1}";
+const TWIN: &str = "timeline: [{at: 60s, do: twin_agents, running: web, count: 1, lasting: 60s}]";
 const MAY_BE_ONE_MORE: &str = "timeline: [{at: 60s, do: set_service, service: web, max: 7}]";
 const ROLL: &str = "timeline: [{at: 60s, do: set_service, service: web, task_version: 2}]";
 const LOSS: &str = "timeline: [{at: 60s, do: crash_hosts, running: web, count: 1}]";
@@ -299,12 +318,15 @@ const ALL: &[Exhibit] = &[
     show(Bug::HalfPair, "S5", QUIET),
     show(Bug::UnknownIsNo, "S6", LOSSY),
     show(Bug::DecidesUnread, "S6", FAR),
+    show(Bug::KeepsTenure, "S6", LOSSY),
     show(Bug::TooLarge, "S8", QUIET),
     show(Bug::Overcommit, "S9", QUIET),
     show(Bug::SamePort, "S10", QUIET),
     show(Bug::PlacesOnDrained, "S11", DRAIN_AND_GROW),
     show(Bug::PlacesUnasked, "S11", DRAIN_UNHEARD),
     show(Bug::ForgetsRules, "S11", QUIET),
+    show(Bug::MatchesInPart, "S11", QUIET),
+    show(Bug::KeepsAwayOneWay, "S11", COME_LATE),
     show(Bug::ExceedsMax, "S12", ROLL),
     show(Bug::SameGeneration, "S13", REFILL),
     show(Bug::IgnoresMin, "S14", ROLL),
@@ -316,6 +338,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::ForgetsCompleted, "batch", BATCH),
     show(Bug::TakesLeastBid, "bids", ASK),
     show(Bug::LeavesOffers, "bids", ASK),
+    show(Bug::LeavesOffers, "bids", ASK_NO_MORE),
     show(Bug::DeafToEnds, "batch", BATCH),
     show(Bug::TrustsEnds, "batch", BATCH),
     show(Bug::StopsOnError, "S16", CUT_SOME),
@@ -325,6 +348,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::ProvesAtOnce, "S18", ROLL),
     show(Bug::RubbishIsZero, "S19", RUBBISH),
     show(Bug::StartsTwice, "S20", QUIET),
+    show(Bug::TakesNames, "S22", TWIN),
     show(Bug::TouchesForeign, "S22", QUIET),
     show(Bug::SeesPhantoms, "S23", CUT),
     show(Bug::NoBackoff, "S25", CRASHING),
@@ -380,14 +404,23 @@ const ALL: &[Exhibit] = &[
     show(Bug::Modest, "L21", PORTS_OF_LESS),
     show(Bug::ReturnsTogether, "L22", OUTAGE),
     show(Bug::MovesAll, "S43", MAY_BE_ONE_MORE),
+    show(Bug::MovesFirst, "S43", MOVE),
     show(Bug::ReservesLimits, "S44", QUIET),
     show(Bug::LimitsToReserved, "S44", QUIET),
+    show(Bug::SlowsToReserved, "S44", QUIET),
 ];
 
 const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
     let found_by = match (promise.as_bytes()[0], bug) {
         (_, Bug::OverlooksHalfStarted | Bug::LeavesHalfIssued) => FoundBy::CrashPoint,
-        (_, Bug::UnknownIsNo | Bug::StopsInOutage | Bug::TrustsSilence | Bug::DeafToOrphans)
+        (
+            _,
+            Bug::UnknownIsNo
+            | Bug::KeepsTenure
+            | Bug::StopsInOutage
+            | Bug::TrustsSilence
+            | Bug::DeafToOrphans,
+        )
         | (_, Bug::StopsForgotten | Bug::InsistsAtOnce | Bug::DoubtsForEver) => FoundBy::StoreFault,
         (b'L', _) => FoundBy::Waiting,
         (_, _) => FoundBy::Running,
@@ -413,11 +446,13 @@ generate:
 - {prefix: bystander-, services: 2, tasks: 3, min: 2, max: 4, memory: 100, cluster: other}
 - {prefix: lesser-, tasks: 4, min: 1, max: 5, memory: 100, cluster: other, priority: 20}
 - {prefix: lone-, tasks: 1, min: 0, max: 1, exclusive: true, memory: 100, cluster: other}
-clusters: [{name: main, services: [web], policy: binpack}, {name: strict, services: [choosy]}]
+clusters: [{name: main, services: [web], policy: binpack}, {name: strict, services: [choosy, late]}]
 services:
 - {name: web, task_name: web, task_version: 1, desired: 4, min: 3, max: 6}
 - {name: choosy, task_name: choosy, task_version: 1, desired: 2, min: 0, max: 3,
-   placement: {require: [{label: host, not_equals: host-0001}], limit: [{tasks: 1}]}}
+   placement: {require: [{label: host, not_equals: host-0001}, {label: host, matches: 'host-000[134]|host'}],
+     apart: [{service: late}], limit: [{tasks: 1}]}}
+- {name: late, task_name: choosy, task_version: 1, desired: 0, min: 0, max: 4}
 task_definitions:
 - {name: choosy, version: 1, memory: 100, containers: [{name: it, type: bash, executor: {start: [exec serve]}}]}
 - {name: web, version: 1, provide_port: true, memory: 2000, memory_limit: 3000, cpu_units: 100,

@@ -3,7 +3,7 @@
 use super::{Bug, agents, schedulers};
 use crate::check::{Book, Text};
 use callboard_core::machine::Time;
-use callboard_core::store::{Guard, Listing, Request, Revision, Txn, WriteId};
+use callboard_core::store::{Entry, Guard, Listing, Request, Revision, Txn, WriteId};
 use callboard_core::work::{Run, Spec};
 use callboard_core::{agent, scheduler};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +47,8 @@ pub(crate) struct Mutant {
     pub(super) lock: Option<WriteId>,
     /// What a scheduler read last of each prefix.
     pub(super) listings: BTreeMap<String, Listing>,
+    /// What a scheduler read last of each key.
+    pub(super) records: BTreeMap<String, Entry>,
     /// Services that are left as they are, with how many tasks.
     pub(super) left: BTreeMap<String, usize>,
 }
@@ -73,17 +75,22 @@ impl Mutant {
             asks: Vec::new(),
             lock: None,
             listings: BTreeMap::new(),
+            records: BTreeMap::new(),
             left: BTreeMap::new(),
         }
     }
 
-    /// Alters what an agent hears.
+    /// Alters what an agent hears, the first of its host's name or another.
     pub(crate) fn agent_hears(
         &mut self,
         host: &Text,
+        is_first: bool,
         book: &Book,
         mut input: agent::Input,
     ) -> (Vec<agent::Input>, Vec<agent::Effect>) {
+        if self.bug == Bug::TakesNames && !is_first {
+            agents::overlooks_namesake(host, &mut input);
+        }
         let effects = agents::reacts(self, host, book, &mut input);
         let mut inputs = self.whispers.remove(host).unwrap_or_default();
         inputs.push(input);

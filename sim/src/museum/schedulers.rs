@@ -63,6 +63,9 @@ pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
                 }
             }
         }
+        Reply::Done { outcome: outcome @ Outcome::Unknown(_), .. } if mutant.bug == Bug::KeepsTenure => {
+            *outcome = Outcome::Refused(Refusal::Conflict(Vec::new()));
+        }
         Reply::Done { write, outcome: Outcome::Unknown(_) } if mutant.bug == Bug::UnknownIsNo => {
             if let Some(txn) = mutant.sent.remove(&write.0) {
                 mutant.extra.push(renumbered(&txn));
@@ -143,6 +146,9 @@ fn overhear(mutant: &mut Mutant, changes: &mut Vec<Change>) {
 
 /// Alters what a scheduler sees of one key.
 fn sees(mutant: &mut Mutant, entry: &mut Entry) {
+    if mutant.bug == Bug::MovesFirst {
+        mutant.records.insert(entry.key.clone(), entry.clone());
+    }
     mistake_batch(mutant.bug, entry);
     misjudges(mutant.bug, entry);
     let service = "config/services/web";
@@ -255,6 +261,18 @@ fn misjudges(bug: Bug, entry: &mut Entry) {
     if bug == Bug::ForgetsRules {
         rewrite_entry(entry, "config/services/", |it| it["placement"] = json!({}));
     }
+    if bug == Bug::MatchesInPart {
+        rewrite_entry(entry, "config/services/choosy", |it| {
+            let rules = it["placement"]["require"].as_array_mut().into_iter().flatten();
+            for pattern in rules.filter_map(|rule| rule.get_mut("matches")) {
+                *pattern = format!(".*({}).*", pattern.as_str().unwrap_or_default()).into();
+            }
+        });
+    }
+    // Its own tasks are placed while there is none of the other yet.
+    if bug == Bug::KeepsAwayOneWay {
+        rewrite_entry(entry, "config/services/choosy", |it| it["placement"]["apart"] = json!([]));
+    }
     if bug == Bug::TakesLeastBid && entry.key.contains("/bids/") {
         let inverse = |bid: &Value| 1000_u64.saturating_sub(bid.as_u64().unwrap_or(0));
         rewrite_entry(entry, "hosts/", |bid| bid["memory"] = inverse(&bid["memory"]).into());
@@ -354,6 +372,7 @@ pub(super) fn does(mutant: &mut Mutant, effect: Effect) -> Option<Effect> {
             mutant.sent.insert(write.0, txn.clone());
         }
         (Bug::StopsFirst, _) => mutant.extra.extend(put_off(&mut txn)),
+        (Bug::MovesFirst, true) => stops_moved(&mutant.records, &mut txn),
         (bug, creates) => spoil(bug, creates, &mut txn),
     }
     mutant.last = Some(Request::Commit { write, txn: txn.clone() });
@@ -409,6 +428,26 @@ fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
         }
         (Bug::ForgetsLedger, _) => drop_keys(txn, |key| key.starts_with("state/ledger/")),
         _ => {}
+    }
+}
+
+/// Has stopped, with what is issued of a service, what users asked to be moved of it.
+fn stops_moved(records: &BTreeMap<String, Entry>, txn: &mut Txn) {
+    let read = |entry: &Entry| serde_json::from_str::<Value>(&entry.value).unwrap_or_default();
+    let asked = |task: &Value| {
+        let service = records.get(&format!("config/services/{}", task["service"].as_str()?))?;
+        let is_same = |it: &Value| it["id"] == task["id"] && it["generation"] == task["generation"];
+        read(service)["moves"].as_array()?.iter().any(is_same).then_some(())
+    };
+    for (key, entry) in records.iter().filter(|(key, _)| is_task(key)) {
+        let mut task = read(entry);
+        let is_written = txn.ops.iter().any(|op| op.key() == key);
+        if is_written || task["desired"] == "stop" || asked(&task).is_none() {
+            continue;
+        }
+        (task["desired"], task["reason"]) = ("stop".into(), "moved to where it lies better".into());
+        txn.guards.push(Guard::At { key: key.clone(), revision: entry.revision });
+        txn.ops.push(Op::Put { key: key.clone(), value: task.to_string(), session: None });
     }
 }
 

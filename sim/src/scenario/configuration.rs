@@ -110,8 +110,10 @@ fn definition(form: &mut Form<'_, '_>) {
     form.may("memory", says, &Number(0, 16_777_216_u64), &mut 0);
     let says = "Memory with which a task is killed, MiB; 0 for no such limit; left out, what is reserved.";
     form.maybe("memory_limit", says, &Number(0, 16_777_216_u64), &mut None);
-    let says = "Processor share reserved on the host, 1024 a core; 0 reserves none and sets no limit.";
+    let says = "Processor share reserved on the host, 1024 a core; 0 reserves none.";
     form.may("cpu_units", says, &Number(0, 1_048_576_u64), &mut 0);
+    let says = "Processor share beyond which a task is slowed, 1024 a core; 0 for no such limit.";
+    form.may("cpu_limit", says, &Number(0, 1_048_576_u64), &mut 0);
     let says = "Disk reserved on the host, MiB.";
     form.may("disk", says, &Number(0, 1_073_741_824_u64), &mut 0);
     let says = "Whatever else hosts count, reserved there, by name, as in `gpu: 2`.";

@@ -162,6 +162,7 @@ impl Generate {
             memory: self.memory,
             memory_limit: None,
             cpu_units: self.cpu_units,
+            cpu_limit: 0,
             disk: 0,
             resources: BTreeMap::new(),
             priority: self.priority,

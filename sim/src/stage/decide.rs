@@ -94,7 +94,8 @@ impl Stage {
     fn step_agent(&mut self, process: Process, input: agent::Input) {
         let Some(mutant) = &mut self.mutant else { return self.agent_takes(process, input) };
         let name = self.hosts[process.at()].registration.host.clone();
-        let (inputs, unasked) = mutant.agent_hears(&name, &self.court.book, input);
+        let is_first = self.by_name.get(&name) == Some(&process.index);
+        let (inputs, unasked) = mutant.agent_hears(&name, is_first, &self.court.book, input);
         self.carry_out(process, unasked);
         inputs.into_iter().for_each(|input| self.agent_takes(process, input));
     }

@@ -7,8 +7,10 @@ use crate::event::{Event, Process, Role, Undo};
 use crate::host::Host;
 use crate::link::Direction;
 use crate::scenario::HostFault;
+use callboard_core::keys::Key;
 use callboard_core::machine::{Span, Time};
 use callboard_core::scheduler::Settings;
+use callboard_core::store::{Op, Request};
 
 impl Stage {
     /// Starts the agent of a machine that is up.
@@ -96,7 +98,8 @@ impl Stage {
     /// Switches a machine on.
     pub(super) fn boot(&mut self, host: u32) {
         let machine = &mut self.hosts[host as usize];
-        if !machine.up {
+        let is_first = self.by_name.get(machine.name()) == Some(&host);
+        if !machine.up && is_first {
             machine.boot();
             let at = self.now() + self.hosts[host as usize].chance.span(Span::secs(1), Span::secs(5));
             self.queue.push(at, Event::Undo(Undo::StartAgent(host)));
@@ -249,11 +252,20 @@ impl Stage {
         true
     }
 
+    /// Tells whether a machine that goes by the name of another would get it, since that one is not heard of any more.
+    pub(super) fn would_get_name(&self, from: Process, request: &Request) -> bool {
+        let (Role::Agent, Request::Commit { txn, .. }) = (from.role, request) else { return false };
+        let name = &self.hosts[from.at()].registration.host;
+        let alive = Key::Alive(name.clone()).path();
+        let puts = |op: &Op| matches!(op, Op::Put { key, .. } if *key == alive);
+        let is_second = self.by_name.get(name) != Some(&from.index);
+        is_second && txn.ops.iter().any(puts) && self.store.memory.get(&alive).is_none()
+    }
+
     /// Switches a machine off for good on which nothing runs.
     pub(super) fn retire(&mut self, host: u32) {
         let machine = &mut self.hosts[host as usize];
-        machine.up = false;
-        if machine.agent.take().is_some() {
+        if std::mem::take(&mut machine.up) && machine.agent.take().is_some() {
             let process = machine.agent_name();
             self.store.forget(process);
             self.court.fault(&Fault::Ended(process));

@@ -76,6 +76,10 @@ impl Stage {
 
     /// Lets a request arrive at the store.
     pub(super) fn arrive(&mut self, from: Process, request: Request, answered: bool) {
+        if self.would_get_name(from, &request) {
+            // Whoever switched it on sees by then whose name it has.
+            return self.retire(from.index);
+        }
         let now = self.now();
         let lost = self.store.manners.lost_answers;
         let is_watch = matches!(request, Request::Watch { .. });

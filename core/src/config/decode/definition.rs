@@ -28,6 +28,8 @@ const PORTS_MAX: usize = 32;
 const CPU_MAX: u64 = 1 << 20;
 /// Docker refuses less.
 const CPU_MIN: u64 = 2;
+/// A hundredth of a core, the least that kernels limit to.
+const CPU_LIMIT_MIN: u64 = 11;
 const PRIORITY_DEFAULT: u8 = 50;
 const KILL_TIMEOUT_DEFAULT: Span = Span::secs(10);
 const HOUR: Span = Span::secs(3600);
@@ -45,7 +47,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<TaskD
     let tags = distinct(fields, "tags", tag);
     let containers = containers(fields, provide_port || port > 0);
     let (memory, memory_limit) = memory(fields, &containers);
-    let cpu_units = cpu_units(fields);
+    let (cpu_units, cpu_limit) = cpu(fields);
     let disk = fields.number_or("disk", 0..=DISK_MAX, 0);
     let resources = resources(fields);
     let priority = fields.number_or("priority", 0..=100, PRIORITY_DEFAULT);
@@ -63,6 +65,7 @@ pub(super) fn read(fields: &mut Fields<'_>, places: &mut Places) -> Option<TaskD
         memory,
         memory_limit,
         cpu_units,
+        cpu_limit,
         disk,
         resources,
         priority,
@@ -169,13 +172,21 @@ fn memory(fields: &mut Fields<'_>, containers: &[Container]) -> (u64, Option<u64
     (memory, limit)
 }
 
-fn cpu_units(fields: &mut Fields<'_>) -> u64 {
-    let Some(item) = fields.optional("cpu_units") else { return 0 };
-    let units = item.number(0..=CPU_MAX).unwrap_or_default();
-    if (1..CPU_MIN).contains(&units) {
-        item.wrong("", format!("0 for no limit, or a whole number from {CPU_MIN} to {CPU_MAX}"), "");
-    }
-    units
+/// Reads `cpu_units`, which are reserved, and `cpu_limit`, which is no less.
+fn cpu(fields: &mut Fields<'_>) -> (u64, u64) {
+    let mut share = |name, least, zero: &str, reserved: u64| {
+        let Some(item) = fields.optional(name) else { return 0 };
+        let units = item.number(0..=CPU_MAX).unwrap_or_default();
+        let allowed = |least: u64| format!("0 {zero}, or a whole number from {least} to {CPU_MAX}");
+        if (1..reserved).contains(&units) {
+            item.wrong("less than cpu_units, which are reserved", allowed(reserved.max(least)), "");
+        } else if (1..least).contains(&units) {
+            item.wrong("", allowed(least), "");
+        }
+        units
+    };
+    let reserved = share("cpu_units", CPU_MIN, "to reserve none", 0);
+    (reserved, share("cpu_limit", CPU_LIMIT_MIN, "for no limit", reserved))
 }
 
 fn restart(fields: &mut Fields<'_>) -> RestartPolicy {

@@ -258,7 +258,9 @@ fn flag(item: &Item<'_>) -> Option<String> {
             "workdir" => "use work_dir".into(),
             "entrypoint" => "use entry".into(),
             "label" => "use tags of the task definition".into(),
-            "memory" | "cpu-shares" => "use memory and cpu_units of the task definition".into(),
+            "memory" => "use memory_limit of the task definition".into(),
+            "cpu-shares" => "use cpu_units of the task definition".into(),
+            "cpus" | "cpu-quota" | "cpu-period" => "use cpu_limit of the task definition".into(),
             _ => did_you_mean(name, DOCKER_FLAGS),
         };
         item.wrong("a flag that is not allowed", format!("a flag of {}", one_of(DOCKER_FLAGS)), next);

@@ -110,6 +110,7 @@ fn service(stats: &ServiceStats) -> Value {
         "healthy": stats.healthy,
         "least_healthy": stats.least_healthy,
         "longest_short_ms": stats.longest_short.0,
+        "completed": stats.completed,
     })
 }
 

@@ -116,6 +116,7 @@ const DECEITS: &[(FaultKind, u64, (u64, u64))] = &[
     (FaultKind::Host(HostFault::StallMemory), 10, (10, 180)),
     (FaultKind::Host(HostFault::ExecutorLies), 15, (5, 120)),
     (FaultKind::Host(HostFault::ChecksLie), 15, (5, 120)),
+    (FaultKind::Host(HostFault::Twin), 10, (5, 60)),
 ];
 
 /// Draws what misleads agents: in most worlds nothing does, in others each of it with one chance in two.

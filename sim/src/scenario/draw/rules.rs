@@ -1,5 +1,5 @@
 //! What is drawn of where tasks may lie: how clusters choose, what machines are and count, what services ask of their hosts
-//! and of each other; users who have tasks moved to where they lie better; and how much memory tasks may take. It is drawn
+//! and of each other; users who have tasks moved to where they lie better; and how much tasks may take. It is drawn
 //! apart from all else, so that a world without any of it is what it was.
 
 use super::number;
@@ -16,6 +16,11 @@ use std::collections::BTreeMap;
 /// The label in which machines differ, and its values.
 const DISK: &str = "disk";
 const KINDS: [&str; 2] = ["hdd", "ssd"];
+/// Labels with versions and with numbers, and their values.
+const KERNEL: &str = "kernel";
+const KERNELS: [&str; 4] = ["5.4.0", "5.10", "v6.1-rc1", "6.1"];
+const CORES: &str = "cores";
+const COUNTS: [&str; 3] = ["8", "16", "128"];
 /// What some machines count.
 const CARD: &str = "gpu";
 
@@ -40,7 +45,7 @@ pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
     }
 }
 
-/// Has tasks take more memory than they reserve, or as much as there is; what goes beyond is killed.
+/// Has tasks take more than they reserve, or as much as there is; what goes beyond in memory is killed.
 fn limits(chance: &mut Chance, scenario: &mut Scenario) {
     for definition in &mut scenario.desired.task_definitions {
         let least = definition.memory.max(64);
@@ -49,6 +54,8 @@ fn limits(chance: &mut Chance, scenario: &mut Scenario) {
             1 => Some(0),
             _ => Some(least + chance.below(3 * least)),
         };
+        let limited = chance.coin();
+        definition.cpu_limit = if limited { definition.cpu_units.max(64) + chance.below(2048) } else { 0 };
     }
 }
 
@@ -70,6 +77,12 @@ fn machines(chance: &mut Chance, scenario: &mut Scenario) {
         first.labels.insert(DISK.into(), KINDS[0].into());
     }
     scenario.fleet.push(others);
+    for class in &mut scenario.fleet {
+        for (label, values) in [(KERNEL, &KERNELS[..]), (CORES, &COUNTS[..])] {
+            let value = one_of(chance, values).filter(|_| chance.happens(800_000));
+            class.labels.extend(value.map(|value| (label.into(), (*value).into())));
+        }
+    }
 }
 
 /// Has machines count something that the tasks of one service need, mostly enough for all of them.
@@ -144,14 +157,29 @@ fn rule(chance: &mut Chance, labels: &BTreeMap<String, Vec<String>>) -> Rule {
     let value = one_of(chance, values).cloned().unwrap_or_default();
     let some: Vec<String> = values.iter().filter(|_| chance.coin()).cloned().collect();
     let some = if some.is_empty() { vec![value.clone()] } else { some };
-    let test = match chance.below(5) {
+    let test = match chance.below(8) {
         0 => Test::Equals(value),
         1 => Test::NotEquals(value),
         2 => Test::In(some),
         3 => Test::NotIn(vec![value]),
-        _ => Test::Exists(label != HOST_LABEL || chance.coin()),
+        4 => Test::Exists(label != HOST_LABEL || chance.coin()),
+        5 => Test::Matches(some.join("|")),
+        _ if label == KERNEL => Test::Version(bounds(chance, &value)),
+        _ if label == CORES => Test::Number(bounds(chance, &value)),
+        _ => Test::Matches(format!("{}.*", value.chars().next().unwrap_or('.'))),
     };
     Rule { label: label.clone(), test }
+}
+
+/// Draws bounds within which the value lies, but for one kind.
+fn bounds(chance: &mut Chance, value: &str) -> String {
+    match chance.below(5) {
+        0 => format!(">= {value}"),
+        1 => format!("<= {value}"),
+        2 => format!("= {value}"),
+        3 => format!(">= {value}, < 1000"),
+        _ => format!("!= {value}"),
+    }
 }
 
 fn neighbor(chance: &mut Chance, service: &Name, labels: &BTreeMap<String, Vec<String>>) -> Neighbor {
