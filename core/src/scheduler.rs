@@ -101,6 +101,9 @@ pub struct Scheduler {
     last: Option<Name>,
     /// What agents say of their tasks could not be followed for a while.
     blind: bool,
+    /// It was last woken long after the time that it asked for.
+    #[serde(default)]
+    late: bool,
     closed: bool,
 }
 
@@ -129,6 +132,7 @@ impl Scheduler {
             plan_at: None,
             last: None,
             blind: false,
+            late: false,
             closed: false,
             settings,
         }
@@ -373,10 +377,12 @@ impl Machine for Scheduler {
 
     fn step(&mut self, now: Time, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
-        // Whoever stood still first hears what has become meanwhile.
-        if self.wake_at().is_some_and(|(due, _)| now.since(due) >= STANDSTILL) {
+        // Whoever stood still first hears what has become meanwhile; who is always late plans all the same.
+        let is_late = self.wake_at().is_some_and(|(due, _)| now.since(due) >= STANDSTILL);
+        if is_late && !self.late {
             self.plan_at = self.plan_at.max(Some(now + self.settings.plan_delay));
         }
+        self.late = is_late;
         match input {
             Input::Wake => {}
             Input::Store(reply) => self.on_reply(now, reply, &mut out),

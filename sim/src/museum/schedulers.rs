@@ -37,7 +37,7 @@ pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
             if mutant.bug == Bug::DeafToOrphans {
                 listing.entries.retain(|entry| !entry.key.contains("/orphans/"));
             }
-            listing.entries.iter_mut().for_each(|entry| sees(mutant, entry));
+            listing.entries.iter_mut().for_each(|entry| notices(mutant, entry));
         }
         Reply::Changed { changes, .. } => {
             if mutant.bug == Bug::DeafToLoss {
@@ -59,7 +59,7 @@ pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
             }
             for change in changes {
                 if let Change::Put(entry) = change {
-                    sees(mutant, entry);
+                    notices(mutant, entry);
                 }
             }
         }
@@ -144,11 +144,16 @@ fn overhear(mutant: &mut Mutant, changes: &mut Vec<Change>) {
     }
 }
 
-/// Alters what a scheduler sees of one key.
-fn sees(mutant: &mut Mutant, entry: &mut Entry) {
+/// Lets a scheduler see one key.
+fn notices(mutant: &mut Mutant, entry: &mut Entry) {
     if mutant.bug == Bug::MovesFirst {
         mutant.records.insert(entry.key.clone(), entry.clone());
     }
+    sees(mutant, entry);
+}
+
+/// Alters what a scheduler sees of one key.
+fn sees(mutant: &mut Mutant, entry: &mut Entry) {
     mistake_batch(mutant.bug, entry);
     misjudges(mutant.bug, entry);
     let service = "config/services/web";
@@ -431,24 +436,35 @@ fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
     }
 }
 
-/// Has stopped, with what is issued of a service, what users asked to be moved of it.
+/// Has one task stopped that users asked to be moved, with what is issued, and counts it as gone.
 fn stops_moved(records: &BTreeMap<String, Entry>, txn: &mut Txn) {
     let read = |entry: &Entry| serde_json::from_str::<Value>(&entry.value).unwrap_or_default();
-    let asked = |task: &Value| {
-        let service = records.get(&format!("config/services/{}", task["service"].as_str()?))?;
+    let named = |kind: &str, task: &Value| format!("{kind}/{}", task["service"].as_str().unwrap_or_default());
+    let is_asked = |task: &Value| {
+        let service = records.get(&named("config/services", task)).map(read).unwrap_or_default();
         let is_same = |it: &Value| it["id"] == task["id"] && it["generation"] == task["generation"];
-        read(service)["moves"].as_array()?.iter().any(is_same).then_some(())
+        task["desired"] == "run" && service["moves"].as_array().is_some_and(|moves| moves.iter().any(is_same))
     };
-    for (key, entry) in records.iter().filter(|(key, _)| is_task(key)) {
-        let mut task = read(entry);
-        let is_written = txn.ops.iter().any(|op| op.key() == key);
-        if is_written || task["desired"] == "stop" || asked(&task).is_none() {
-            continue;
+    let tasks =
+        records.iter().filter(|(key, _)| key.starts_with("state/tasks/_/")).map(|(_, entry)| read(entry));
+    let Some(task) = tasks.into_iter().find(is_asked) else { return };
+    let id = task["id"].as_str().unwrap_or_default();
+    let keys = ["_", task["host"].as_str().unwrap_or_default()].map(|at| format!("state/tasks/{at}/{id}"));
+    let state = named("state/services", &task);
+    for entry in keys.iter().chain([&state]).filter_map(|key| records.get(key)) {
+        if txn.ops.iter().all(|op| op.key() != entry.key) {
+            let (key, value) = (entry.key.clone(), entry.value.clone());
+            txn.guards.push(Guard::At { key: key.clone(), revision: entry.revision });
+            txn.ops.push(Op::Put { key, value, session: None });
         }
-        (task["desired"], task["reason"]) = ("stop".into(), "moved to where it lies better".into());
-        txn.guards.push(Guard::At { key: key.clone(), revision: entry.revision });
-        txn.ops.push(Op::Put { key: key.clone(), value: task.to_string(), session: None });
     }
+    let stop = |task: &mut Value| {
+        (task["desired"], task["reason"]) = ("stop".into(), "moved to where it lies better".into());
+    };
+    keys.iter().for_each(|key| rewrite(txn, key, |_, task| stop(task)));
+    rewrite(txn, &state, |_, state| {
+        state["available"] = state["available"].as_u64().unwrap_or(0).saturating_sub(1).into();
+    });
 }
 
 /// Takes what is said of services out of a transaction that writes more than that, for a later one.
