@@ -74,6 +74,9 @@ pub struct Found {
     pub spec: Arc<Spec>,
     /// `None` while it lives.
     pub exit: Option<Exit>,
+    /// How long it has run, where that is asked of it and can be told without a clock that somebody may set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<Span>,
 }
 
 /// How a task ended.

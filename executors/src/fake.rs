@@ -210,7 +210,7 @@ impl Executor for Fake {
                 State::Starting | State::Live | State::Stopped => None,
                 State::Ended(exit, _) => Some(exit.clone()),
             };
-            Some(Found { spec: entry.spec.clone()?, exit })
+            Some(Found { spec: entry.spec.clone()?, exit, age: None })
         });
         Ok(found.collect())
     }

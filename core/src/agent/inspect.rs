@@ -213,6 +213,7 @@ impl Agent {
         local.failures = newest.spec.attempt;
         local.definition = Some(newest.spec.definition.clone());
         local.spec = Some(newest.spec.clone());
+        local.age = newest.age.unwrap_or_default();
         local.unmerged = true;
         match &newest.exit {
             None => {

@@ -27,6 +27,9 @@ pub(super) struct Local {
     pub(super) definition: Option<Arc<TaskDefinition>>,
     /// The present start; while nothing runs, the next one.
     pub(super) attempt: u32,
+    /// How long the present start had run already when it was found.
+    #[serde(default)]
+    pub(super) age: Span,
     /// Restarts since it last ran for long.
     pub(super) failures: u32,
     /// Lives of the agent that ended while this placement was being started.
@@ -119,6 +122,7 @@ impl Local {
             task,
             definition: None,
             attempt: 0,
+            age: Span(0),
             failures: 0,
             blamed: 0,
             state: State::Waiting,
@@ -245,6 +249,11 @@ impl Local {
         let unhealthy =
             self.unhealthy_since.zip(restart).map(|(since, policy)| since + policy.unhealthy_after);
         let probe = self.probing.iter().map(|probing| probing.due()).min();
-        [reset, unhealthy, probe, self.time_limit().map(|limit| since + limit)]
+        [
+            reset,
+            unhealthy,
+            probe,
+            self.time_limit().map(|limit| since + Span(limit.0.saturating_sub(self.age.0))),
+        ]
     }
 }

@@ -137,7 +137,9 @@ impl Agent {
                 let why = local.reason.clone().unwrap_or_else(|| "not healthy".to_string());
                 self.stop(now, local, why);
                 local.fail_try();
-            } else if let Some(limit) = local.time_limit().filter(|limit| now.since(since) >= *limit) {
+            } else if let Some(limit) =
+                local.time_limit().filter(|limit| local.age.0 + now.since(since).0 >= limit.0)
+            {
                 let why = format!("ran for longer than its time limit of {limit}");
                 self.stop(now, local, why);
                 local.fail_try();
@@ -268,7 +270,7 @@ impl Agent {
         }
         match (&local.state, result) {
             (State::Starting { .. }, Ok(())) => {
-                local.state = State::Running { since: now };
+                (local.state, local.age) = (State::Running { since: now }, Span(0));
                 local.begin_checks(now);
                 self.note_task(&run.id, "running");
             }

@@ -56,3 +56,16 @@ fn one_that_takes_too_long_is_stopped_and_has_failed() {
     let why = "ran for longer than its time limit of 30s";
     assert_eq!((status.phase, status.reason.as_deref()), (Phase::Failed, Some(why)));
 }
+
+#[test]
+fn its_time_goes_on_while_its_agent_is_started_again() {
+    let mut stage = Stage::new();
+    stage.issue(&once(Some(Span::secs(30))));
+    stage.run(20);
+    stage.restart();
+    stage.run(5);
+    assert_eq!(stage.said("web-1").map(|(phase, ..)| phase), Some(Phase::Running));
+    stage.run(15);
+    assert_eq!(stage.said("web-1").map(|(phase, ..)| phase), Some(Phase::Failed));
+    assert_eq!(stage.starts().len(), 1);
+}

@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub(crate) struct Process {
     pub(crate) spec: Arc<Spec>,
     pub(crate) exit: Option<Exit>,
+    /// When it began.
+    since: u64,
 }
 
 /// What happens at its time.
@@ -439,8 +441,11 @@ impl Stage {
         }
         let report = match order {
             Order::Inspect => {
-                let found =
-                    |process: &Process| Found { spec: process.spec.clone(), exit: process.exit.clone() };
+                let found = |process: &Process| Found {
+                    spec: process.spec.clone(),
+                    exit: process.exit.clone(),
+                    age: Some(Span(self.now - process.since)),
+                };
                 Report::Inspected(Ok(self.processes.values().map(found).collect()))
             }
             Order::Start(spec) => self.begin(&spec),
@@ -506,7 +511,8 @@ impl Stage {
         let others =
             self.processes.iter().any(|(other, process)| other.id == run.id && process.exit.is_none());
         assert!(known || !others, "{run:?} is started beside {:?}", self.live());
-        self.processes.entry(run.clone()).or_insert(Process { spec: spec.clone(), exit: None });
+        let since = self.now;
+        self.processes.entry(run.clone()).or_insert(Process { spec: spec.clone(), exit: None, since });
         Report::Started(run, Ok(()))
     }
 

@@ -255,7 +255,16 @@ impl Bash {
                 }
             },
         };
-        Ok(Some(Found { spec: plan.spec, exit }))
+        let is_limited = plan.spec.task.once.as_ref().is_some_and(|once| once.time_limit.is_some());
+        let age = if locked && is_limited { self.age(place, &plan)? } else { None };
+        Ok(Some(Found { spec: plan.spec, exit, age }))
+    }
+
+    /// Tells for how long the oldest process of a run has run.
+    fn age(&self, place: &Place, plan: &Plan) -> Result<Option<Span>, Failure> {
+        let Some(shim) = self.shim(place)? else { return Ok(None) };
+        let kin = Kin { groups: plan.groups.as_ref(), token: None, shim: shim.pid, shim_lives: true };
+        Ok(kin.find(&Process::all()).iter().filter_map(Process::age).max())
     }
 
     fn measure(&self) -> Usage {

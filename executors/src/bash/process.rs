@@ -3,6 +3,7 @@
 //! **Invariant:** every signal of this crate goes to a process whose start time was compared after a pidfd pinned it,
 //! to a control group of ours, or to the process group of a child whose pid we keep from being given away.
 
+use callboard_core::machine::Span;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,6 +83,15 @@ impl Process {
     pub(super) fn has_environment(&self, line: &str) -> bool {
         let environ = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
         environ.split(|byte| *byte == 0).any(|entry| entry == line.as_bytes())
+    }
+
+    /// Tells for how long it has run, by the clock that nobody can set.
+    pub(super) fn age(&self) -> Option<Span> {
+        let uptime = fs::read_to_string("/proc/uptime").ok()?;
+        let (seconds, hundredths) = uptime.split_whitespace().next()?.split_once('.')?;
+        let up = seconds.parse::<u64>().ok()? * 1000 + hundredths.parse::<u64>().ok()? * 10;
+        let began = self.start.saturating_mul(1000) / rustix::param::clock_ticks_per_second().max(1);
+        Some(Span(up.saturating_sub(began)))
     }
 
     /// Measures its resident memory in bytes.

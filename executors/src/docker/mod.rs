@@ -187,7 +187,7 @@ impl Executor for Docker {
         for (spec, entry, ending) in self.runs.begun() {
             let exit = ending.map(|ending| ending.exit);
             if exit.is_some() || entry.gate.try_lock().is_err() {
-                all.insert(spec.run(), Found { spec, exit });
+                all.insert(spec.run(), Found { spec, exit, age: None });
             }
         }
         for (run, group) in self.groups(None).await? {
@@ -196,7 +196,7 @@ impl Executor for Docker {
                 Standing::Over => Some(self.exit_of(&run, &group).await?),
                 Standing::Half => self.end_half(&run).await?,
             };
-            all.insert(run, Found { spec: group.spec, exit });
+            all.insert(run, Found { spec: group.spec, exit, age: None });
         }
         Ok(all.into_values().collect())
     }

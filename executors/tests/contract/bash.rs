@@ -4,7 +4,7 @@ use super::bench::{
     BashBench, Behaves, Bench, EXIT, GRACE, bash_spec, container, definition, lives, spec_of, until, within,
 };
 use callboard_core::machine::Span;
-use callboard_core::model::Bash as Settled;
+use callboard_core::model::{Bash as Settled, Task, Try};
 use callboard_core::work::{Exit, Spec};
 use callboard_executors::Executor;
 use std::path::Path;
@@ -257,6 +257,28 @@ async fn a_task_is_slowed_to_its_limit() {
         let read = |file| std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(file)).unwrap_or_default();
         let slows = !read("cpu/cpu.cfs_quota_us").is_empty() || read("cgroup.controllers").contains("cpu ");
         assert_eq!(used < 0.5, slows && limit > 0, "{limit}: {used} s");
+    }
+}
+
+#[tokio::test]
+async fn how_long_a_limited_task_has_run_is_known_to_the_next_agent() {
+    for bench in both() {
+        for limit in [None, Some(Span::secs(60))] {
+            let spec = bench.spec(Behaves::Runs);
+            let task = Task { once: Some(Try { time_limit: limit }), ..spec.task.clone() };
+            let spec = Arc::new(Spec { task, ..Spec::clone(&spec) });
+            bench.executor().start(&spec).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+            let found = bench.restarted().inspect().await.unwrap();
+            let age = found.iter().find(|found| found.spec.run() == spec.run()).unwrap().age;
+            assert_eq!(
+                age.is_some_and(|age| age >= Span(1000) && age < Span::secs(30)),
+                limit.is_some(),
+                "{age:?}"
+            );
+            bench.executor().stop(&spec.run(), GRACE).await.unwrap();
+            bench.executor().remove(&spec.run()).await.unwrap();
+        }
     }
 }
 

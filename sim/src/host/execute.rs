@@ -26,7 +26,8 @@ impl Host {
                 let mut found = Vec::new();
                 for proc in &self.procs {
                     if !lies || self.chance.coin() {
-                        found.push(Found { spec: proc.spec.clone(), exit: proc.exit.clone() });
+                        let age = (proc.state == ProcState::Live).then(|| now.since(proc.since));
+                        found.push(Found { spec: proc.spec.clone(), exit: proc.exit.clone(), age });
                     }
                 }
                 let report = Report::Inspected(Ok(found));
