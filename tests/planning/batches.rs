@@ -95,9 +95,11 @@ fn what_is_interrupted_runs_again_and_is_no_failed_try() {
 fn what_was_told_to_stop_on_a_host_that_is_lost_then_is_not_waited_for() {
     let mut stage = sum(2, &json!({"kind": "batch"}));
     let first = stage.running("sum").remove(0);
-    // Nobody is there to stop it.
-    stage.silence(&first.host);
+    stage.act_at.insert(first.generation, Act::Stuck);
     stage.drain(&first.host, true);
+    stage.run(Span::secs(10));
+    assert_eq!(stage.running("sum"), []);
+    stage.silence(&first.host);
     stage.run(Span::secs(10));
     assert_eq!(stage.running("sum"), []);
     stage.run(Span::secs(60));

@@ -27,6 +27,8 @@ pub enum Act {
     Completed,
     /// Its agent does not get round to it.
     Ignore,
+    /// It runs, is healthy, and does not end when it is told to.
+    Stuck,
 }
 
 /// A scheduler, its store, and puppets.
@@ -437,12 +439,12 @@ impl Stage {
             let act_of = self.act_at.get(&task.generation).or_else(|| self.act_of.get(&*task.id));
             let act = act_of.or_else(|| self.acts.get(&task.version)).copied();
             let (phase, health) = match (task.desired, act.unwrap_or(Act::Healthy)) {
+                (Desired::Run, Act::Ignore) | (Desired::Stop, Act::Stuck) => continue,
                 (Desired::Stop, _) => (Phase::Dead, Health::Unknown),
-                (Desired::Run, Act::Healthy) => (Phase::Running, Health::Healthy),
+                (Desired::Run, Act::Healthy | Act::Stuck) => (Phase::Running, Health::Healthy),
                 (Desired::Run, Act::Unhealthy) => (Phase::Running, Health::Unhealthy),
                 (Desired::Run, Act::Failed) => (Phase::Failed, Health::Unhealthy),
                 (Desired::Run, Act::Completed) => (Phase::Completed, Health::Unknown),
-                (Desired::Run, Act::Ignore) => continue,
             };
             let status = Status {
                 id: task.id.clone(),
