@@ -154,6 +154,10 @@ pub struct Agent {
     leaving: Option<leave::Leaving>,
     /// Spreads what the agents of a fleet do over time.
     salt: u64,
+    /// When there is something to do, unless something happens before, beside what [`locals::Locals`] knows of: as it was
+    /// at the end of the last step that looked at everything.
+    #[serde(skip)]
+    next: Option<(Time, Wake)>,
     out: Vec<Effect>,
 }
 
@@ -211,6 +215,7 @@ impl Agent {
             begun: false,
             leaving: None,
             salt: hash(&name),
+            next: None,
             out: Vec::new(),
             at,
             settings,
@@ -297,6 +302,34 @@ impl Agent {
         self.touched.extend(self.stored.keys().cloned());
     }
 
+    /// Tells whether a check that was just counted changed nothing that anybody must do anything about now.
+    fn is_at_rest(&self, now: Time) -> bool {
+        let is_later = |at: Option<Time>| at.is_some_and(|at| now < at);
+        self.touched.is_empty()
+            && is_later(self.next.map(|(at, _)| at))
+            && self.locals.soonest().is_none_or(|at| now < at)
+            && self.leaving.is_none()
+    }
+
+    /// Tells when there is something to do beside what `locals` knows of.
+    fn next(&self) -> Option<(Time, Wake)> {
+        let relic = self.relics.values().map(|relic| relic.again).min();
+        [
+            self.session.wake_at().map(|at| (at, Wake::Session)),
+            self.mirror.wake_at().map(|at| (at, Wake::Store)),
+            self.fetches.wake_at().map(|at| (at, Wake::Store)),
+            self.writer_wake_at(),
+            relic.map(|at| (at, Wake::Backoff)),
+            self.inspection.wake_at().map(|at| (at, Wake::Usage)),
+            self.registrations.wake_at().map(|at| (at, Wake::Check)),
+            self.gauge.wake_at().map(|at| (at, Wake::Usage)),
+            self.leaving.as_ref().and_then(leave::Leaving::wake_at).map(|at| (at, Wake::Plan)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
     /// Does what is due by now.
     fn wake(&mut self, now: Time) {
         self.attend(now);
@@ -324,12 +357,16 @@ impl Machine for Agent {
         if self.leaving.as_ref().is_some_and(leave::Leaving::is_over) {
             return Vec::new();
         }
+        let is_check = matches!(input, Input::Work(Report::Checked { .. }));
         match input {
             Input::Wake => {}
             Input::Store(reply) => self.hear(now, reply),
             Input::Work(report) => self.report(now, report),
             Input::Registry(reply) => self.hear_registry(now, reply),
             Input::Shutdown { keep } => self.shut_down(now, keep),
+        }
+        if is_check && self.is_at_rest(now) {
+            return core::mem::take(&mut self.out);
         }
         if self.leaving.as_ref().is_some_and(leave::Leaving::is_over) {
             // Whatever is due now is for the next start.
@@ -340,6 +377,7 @@ impl Machine for Agent {
         self.write(now);
         self.trust_store();
         self.leave(now);
+        self.next = self.next();
         core::mem::take(&mut self.out)
     }
 
@@ -347,21 +385,7 @@ impl Machine for Agent {
         if self.leaving.as_ref().is_some_and(leave::Leaving::is_over) {
             return None;
         }
-        let relic = self.relics.values().map(|relic| relic.again).min();
-        [
-            self.session.wake_at().map(|at| (at, Wake::Session)),
-            self.mirror.wake_at().map(|at| (at, Wake::Store)),
-            self.fetches.wake_at().map(|at| (at, Wake::Store)),
-            self.writer_wake_at(),
-            self.locals.soonest().map(|at| (at, Wake::Check)),
-            relic.map(|at| (at, Wake::Backoff)),
-            self.inspection.wake_at().map(|at| (at, Wake::Usage)),
-            self.registrations.wake_at().map(|at| (at, Wake::Check)),
-            self.gauge.wake_at().map(|at| (at, Wake::Usage)),
-            self.leaving.as_ref().and_then(leave::Leaving::wake_at).map(|at| (at, Wake::Plan)),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let check = self.locals.soonest().map(|at| (at, Wake::Check));
+        self.next.or_else(|| self.next()).into_iter().chain(check).min()
     }
 }

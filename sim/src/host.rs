@@ -54,6 +54,8 @@ pub(crate) struct Host {
     pub(crate) store_id: Option<Name>,
     /// Everything that was started and not removed.
     pub(crate) procs: Vec<Proc>,
+    /// Where among them the one is that will be asked about next, mostly.
+    asked_next: usize,
     pids: u32,
     forecast: u32,
     measured: Measured,
@@ -105,6 +107,7 @@ impl Host {
             registry: Registry::default(),
             store_id: None,
             procs: Vec::new(),
+            asked_next: 0,
             pids: 0,
             forecast: 0,
             measured: Measured::default(),

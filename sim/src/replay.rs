@@ -14,6 +14,7 @@ use crate::run::Options;
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 use callboard_core::machine::{Span, Time};
+use callboard_core::model::Name;
 use callboard_core::scheduler::{self, Explanation};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Replay {
     pub fn explain(&self, service: &str) -> Option<Explanation> {
         let record = self.stage.court.book.services.get(service)?.record.as_ref()?;
         let clusters = &self.stage.court.book.clusters;
-        let lists = |services: &[Arc<str>]| services.iter().any(|listed| &**listed == service);
+        let lists = |services: &[Name]| services.iter().any(|listed| &**listed == service);
         let cluster = clusters.iter().find(|(_, cluster)| lists(&cluster.services)).map(|(name, _)| name)?;
         let mut machines = self.stage.schedulers.iter().filter_map(|process| process.machine.as_ref());
         let machine = machines.rfind(|machine| machine.machine.tenure(cluster).is_some())?;

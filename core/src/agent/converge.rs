@@ -13,7 +13,6 @@ use crate::model::{Desired, Health, Ledger, Name, Phase, Task};
 use crate::store::{Entry, Revision};
 use crate::why::Note;
 use crate::work::{Order, Run, Spec};
-use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -57,7 +56,7 @@ impl Agent {
     }
 
     fn consider(&mut self, now: Time, id: &Name) {
-        let Some(mut local) = self.locals.remove(id).or_else(|| self.accept(now, id).map(Box::new)) else {
+        let Some(mut local) = self.locals.remove(id).or_else(|| self.accept(now, id)) else {
             if self.stored.contains_key(id) && !self.issued.contains_key(id) {
                 self.writer.unsaid.insert(id.clone());
             }
@@ -87,7 +86,7 @@ impl Agent {
             let due = local.next_due(now);
             self.locals.insert(local, due);
         } else {
-            self.forget(*local);
+            self.forget(local);
         }
     }
 

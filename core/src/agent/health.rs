@@ -284,8 +284,8 @@ impl Local {
 
     /// Shows others what is believed of a check that the agent makes itself.
     fn tell(&self, index: usize, registry: bool, out: &mut Vec<Effect>) {
-        let is_own = self.spec.as_ref().is_some_and(|spec| !is_made_by_registry(spec, index));
-        let Some(probing) = self.probing.get(index).filter(|_| registry && is_own) else {
+        let is_own = || self.spec.as_ref().is_some_and(|spec| !is_made_by_registry(spec, index));
+        let Some(probing) = self.probing.get(index).filter(|_| registry && is_own()) else {
             return;
         };
         if let Some(passing) = probing.passing {

@@ -11,7 +11,6 @@ use crate::machine::{Span, Time};
 use crate::mirror::retry_delay;
 use crate::model::{Name, Usage};
 use crate::work::{Exit, Found, Order, Report, Run};
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -169,9 +168,7 @@ impl Agent {
         let is_known = |id: &Name| is_live(id) || self.relics.keys().any(|run| run.id == *id);
         // Mostly what is measured is just what is here.
         let mut here = self.locals.iter();
-        let is_same = |one: &Name, other: &Name| Arc::ptr_eq(one, other) || one == other;
-        let mut is_next =
-            |id: &Name| here.next().is_some_and(|(here, local)| is_same(here, id) && local.is_live());
+        let mut is_next = |id: &Name| here.next().is_some_and(|(here, local)| here == id && local.is_live());
         usage.tasks.keys().any(|id| !is_next(id) && !is_known(id))
     }
 
@@ -238,7 +235,7 @@ impl Agent {
                 Some(_) => self.order(Order::Remove(run)),
             }
         }
-        self.locals.insert(Box::new(local), None);
+        self.locals.insert(local, None);
     }
 }
 

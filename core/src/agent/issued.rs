@@ -10,7 +10,6 @@ use crate::model::{Desired, Health, Name, Phase, Task};
 use crate::record;
 use crate::store::{Entry, Revision};
 use crate::why::Note;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -116,7 +115,7 @@ impl Agent {
             reason: Some(format!("its record is damaged: {why}")),
             ..Local::new(Arc::new(Task { id: id.clone(), ..task }))
         };
-        self.locals.insert(Box::new(local), None);
+        self.locals.insert(local, None);
     }
 }
 

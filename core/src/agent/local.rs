@@ -10,8 +10,8 @@ use crate::store::Revision;
 use crate::work::{Exit, Run, Spec};
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// How long a task of an unknown definition may take to end.
 const GRACE_UNKNOWN: Span = Span::secs(10);
@@ -24,6 +24,9 @@ const SIGTERM: i32 = 15;
 pub(super) struct Local {
     /// The record it follows, as last accepted.
     pub(super) task: Arc<Task>,
+    /// Of the record, what never changes and is asked for all the time.
+    pub(super) generation: Generation,
+    pub(super) time_limit: Option<Span>,
     pub(super) definition: Option<Arc<TaskDefinition>>,
     /// The present start; while nothing runs, the next one.
     pub(super) attempt: u32,
@@ -37,7 +40,8 @@ pub(super) struct Local {
     pub(super) state: State,
     pub(super) health: Health,
     pub(super) reason: Option<String>,
-    pub(super) probing: Vec<Probing>,
+    /// Nearly all tasks have one check.
+    pub(super) probing: SmallVec<[Probing; 1]>,
     /// The run that the registry was asked to enter.
     pub(super) shown: Option<Run>,
     pub(super) unhealthy_since: Option<Time>,
@@ -119,6 +123,8 @@ pub(super) struct Relic {
 impl Local {
     pub(super) fn new(task: Arc<Task>) -> Local {
         Local {
+            generation: task.generation,
+            time_limit: task.once.as_ref().and_then(|once| once.time_limit),
             task,
             definition: None,
             attempt: 0,
@@ -128,7 +134,7 @@ impl Local {
             state: State::Waiting,
             health: Health::Unknown,
             reason: None,
-            probing: Vec::new(),
+            probing: SmallVec::new(),
             shown: None,
             unhealthy_since: None,
             spec: None,
@@ -143,16 +149,16 @@ impl Local {
     }
 
     pub(super) fn generation(&self) -> Generation {
-        self.task.generation
+        self.generation
     }
 
     /// Tells whether a report about `run` speaks of the present start.
     pub(super) fn is_at(&self, run: &Run) -> bool {
-        self.task.generation == run.generation && self.attempt == run.attempt
+        self.generation == run.generation && self.attempt == run.attempt
     }
 
     pub(super) fn run(&self) -> Run {
-        Run { id: self.task.id.clone(), generation: self.task.generation, attempt: self.attempt }
+        Run { id: self.task.id.clone(), generation: self.generation, attempt: self.attempt }
     }
 
     /// Tells whether what was said of it goes beyond what is known here.
@@ -178,7 +184,7 @@ impl Local {
 
     /// Gives how long a start may take, where that is limited.
     pub(super) fn time_limit(&self) -> Option<Span> {
-        self.task.once.as_ref()?.time_limit
+        self.time_limit
     }
 
     /// Has the stop that was just ordered count as a failed try. What is said of it meanwhile tells a later agent.
@@ -204,7 +210,7 @@ impl Local {
     pub(super) fn status(&self) -> Status {
         Status {
             id: self.task.id.clone(),
-            generation: self.task.generation,
+            generation: self.generation,
             attempt: self.attempt,
             failures: self.failures,
             blamed: self.blamed,

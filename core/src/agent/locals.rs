@@ -1,13 +1,11 @@
 //! The tasks on this host in the order of their ids, with the time at which each is to be looked at again. News mostly
-//! come of one task after the other: the one that follows the last that was asked for is found at once.
+//! come of one task after the other: the one that follows the last that was asked for is found at once, and lies next to it.
 //!
 //! **Invariant:** no task is due before the soonest time that is known; sometimes none is at that time.
 
 use super::local::Local;
 use crate::machine::Time;
 use crate::model::Name;
-use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -24,13 +22,13 @@ pub(super) struct Locals {
 struct Place {
     id: Name,
     due: Option<Time>,
-    local: Box<Local>,
+    local: Local,
 }
 
 impl Locals {
     fn find(&self, id: &Name) -> Result<usize, usize> {
         if let Some(place) = self.list.get(self.next)
-            && (Arc::ptr_eq(&place.id, id) || place.id == *id)
+            && place.id == *id
         {
             return Ok(self.next);
         }
@@ -42,7 +40,7 @@ impl Locals {
     }
 
     pub(super) fn get(&self, id: &Name) -> Option<&Local> {
-        self.find(id).ok().map(|at| &*self.list[at].local)
+        self.find(id).ok().map(|at| &self.list[at].local)
     }
 
     pub(super) fn get_mut(&mut self, id: &Name) -> Option<&mut Local> {
@@ -57,7 +55,7 @@ impl Locals {
     }
 
     /// Puts a task in its place, to be looked at when it is due.
-    pub(super) fn insert(&mut self, local: Box<Local>, due: Option<Time>) {
+    pub(super) fn insert(&mut self, local: Local, due: Option<Time>) {
         let place = Place { id: local.task.id.clone(), due: None, local };
         let at = match self.find(&place.id) {
             Ok(at) => {
@@ -72,7 +70,7 @@ impl Locals {
         self.plan(at, due);
     }
 
-    pub(super) fn remove(&mut self, id: &Name) -> Option<Box<Local>> {
+    pub(super) fn remove(&mut self, id: &Name) -> Option<Local> {
         self.find(id).ok().map(|at| self.list.remove(at).local)
     }
 
@@ -112,11 +110,11 @@ impl Locals {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &Local)> {
-        self.list.iter().map(|place| (&place.id, &*place.local))
+        self.list.iter().map(|place| (&place.id, &place.local))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Name, &mut Local)> {
-        self.list.iter_mut().map(|place| (&place.id, &mut *place.local))
+        self.list.iter_mut().map(|place| (&place.id, &mut place.local))
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = &Name> {
@@ -124,6 +122,6 @@ impl Locals {
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Local> {
-        self.list.iter().map(|place| &*place.local)
+        self.list.iter().map(|place| &place.local)
     }
 }

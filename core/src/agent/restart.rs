@@ -11,7 +11,6 @@ use crate::mirror::{hash, mix, retry_delay};
 use crate::model::{Health, Phase, RestartPolicy, Status};
 use crate::record::shorten;
 use crate::work::{Exit, Order, Run};
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -279,7 +278,7 @@ impl Agent {
                 let mut local = local.clone();
                 self.stop(now, &mut local, format!("not started: {}", shorten(&why, 200)));
                 local.fail_try();
-                self.locals.insert(Box::new(local), None);
+                self.locals.insert(local, None);
             }
             (State::Starting { .. }, Err(why)) => {
                 let why = format!("not started: {}", shorten(&why, 200));

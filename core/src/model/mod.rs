@@ -35,8 +35,9 @@ pub struct StoreId {
     pub id: Name,
 }
 
-/// A validated name of something: shared, since the same few names appear in every record.
-pub type Name = alloc::sync::Arc<str>;
+/// A validated name of something. Names of up to 23 bytes lie where they are used, so that to compare two of them reads
+/// nothing else; longer ones are shared.
+pub type Name = smol_str::SmolStr;
 /// A version of a task definition, from 1.
 pub type Version = u32;
 /// One immutable placement of a task id. A later placement of the same id has a larger number.

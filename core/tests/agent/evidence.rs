@@ -295,7 +295,7 @@ fn a_placement_does_not_change() {
     stage.issue(&Task { port: Some(20001), ..task("web-2", 21) });
     stage.run(5);
     assert_eq!(stage.stops(), 0);
-    assert_eq!(stage.live()[0].id.as_ref(), "web-1");
+    assert_eq!(stage.live()[0].id, "web-1");
     let status = stage.status("web-2").unwrap();
     assert_eq!(status.phase, Phase::Failed);
     assert_eq!(status.reason.as_deref(), Some("port 20001 is in use by web-1 on this host"));

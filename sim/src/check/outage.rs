@@ -35,7 +35,7 @@ impl Check for Outage {
         let Some((from, until)) = self.window else { return };
         let within = book.now >= from && book.now <= until + Span::secs(60);
         let told = book.is_ended(id, alive.generation) || book.is_forgotten(id, alive);
-        let run = Run { id: id.as_ref().into(), generation: alive.generation, attempt: alive.attempt };
+        let run = Run { id: id.clone(), generation: alive.generation, attempt: alive.attempt };
         let worked = alive.healthy && alive.since + Span::secs(60) <= book.now;
         if within && ordered && !told && worked && !self.tidied.contains(&run) {
             found.blame("L15", format!("{id} on {host} was stopped because the store was away"));

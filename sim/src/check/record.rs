@@ -3,14 +3,14 @@
 
 use super::text::Pattern;
 use callboard_core::machine::Span;
+use callboard_core::model::Name;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 /// A name.
-pub(crate) type Text = Arc<str>;
+pub(crate) type Text = Name;
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct TaskRecord {

@@ -40,12 +40,14 @@ impl Host {
             Order::Stop { run, grace } => self.stop(now, agent, run, grace, &mut out),
             Order::Remove(run) => self.procs.retain(|proc| proc.run != run || proc.state != ProcState::Dead),
             Order::Check { spec, check } => {
-                let proc = self.started_from(&spec);
+                let at = self.started_from(&spec);
+                let proc = at.map(|at| &self.procs[at]);
                 let works = proc.is_some_and(|proc| proc.healthy);
                 let run = proc.map_or_else(|| spec.run(), |proc| proc.run.clone());
                 let passes = works != self.ills.has(now, HostFault::ChecksLie);
                 let result = if passes { Ok(()) } else { Err("connection refused".into()) };
                 self.found_out.push(Report::Checked { run, check, result });
+                self.asked_next = at.map_or(0, |at| at + 1);
             }
             Order::Measure => {
                 let usage = self.usage(now);
@@ -57,15 +59,22 @@ impl Host {
 
     /// Plans the answer to all that an agent has just asked, if it asked anything.
     pub(crate) fn answer(&mut self, now: Time, agent: Process) -> Option<(Time, Event)> {
-        let reports = std::mem::take(&mut self.found_out);
-        let at = (!reports.is_empty()).then(|| now + self.chance.span(Span(1), Span(20)));
-        at.map(|at| (at, Event::Report { to: agent, reports }))
+        if self.found_out.is_empty() {
+            return None;
+        }
+        let room = Vec::with_capacity(self.found_out.len());
+        let reports = std::mem::replace(&mut self.found_out, room);
+        Some((now + self.chance.span(Span(1), Span(20)), Event::Report { to: agent, reports }))
     }
 
-    /// Finds what was started from this: mostly from this very copy.
-    fn started_from(&self, spec: &Arc<Spec>) -> Option<&Proc> {
-        let own = self.procs.iter().find(|proc| Arc::ptr_eq(&proc.spec, spec));
-        own.or_else(|| self.procs.iter().find(|proc| proc.run == spec.run()))
+    /// Finds what was started from this: mostly from this very copy, and mostly the one after what was asked about last.
+    fn started_from(&self, spec: &Arc<Spec>) -> Option<usize> {
+        let is_next = |proc: &Proc| Arc::ptr_eq(&proc.spec, spec);
+        if self.procs.get(self.asked_next).is_some_and(is_next) {
+            return Some(self.asked_next);
+        }
+        let own = self.procs.iter().position(is_next);
+        own.or_else(|| self.procs.iter().position(|proc| proc.run == spec.run()))
     }
 
     /// Lets an executor that is down fail, or not answer; gives the order back when it can be carried out.
