@@ -4,19 +4,17 @@
 //! **Invariant:** a call that refuses changes nothing, and each transaction that changes something makes exactly one
 //! new revision.
 
+mod entries;
 mod history;
 mod sessions;
 mod watchers;
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Change, Entry, Guard, Listing, Op, Outcome, Refusal, Revision, SessionId, Txn};
 
+use entries::Entries;
 use history::{Happened, History};
 use sessions::Sessions;
 use watchers::Watchers;
@@ -27,7 +25,7 @@ use watchers::Watchers;
 #[derive(Clone, Debug)]
 pub struct Memory {
     revision: Revision,
-    entries: BTreeSet<Kept>,
+    entries: Entries,
     sessions: Sessions,
     history: History,
     watchers: Watchers,
@@ -87,7 +85,7 @@ impl Memory {
     pub fn restore(revision: Revision, entries: Vec<Entry>, history: usize) -> Memory {
         Memory {
             revision,
-            entries: entries.into_iter().map(|entry| Kept(Arc::new(entry))).collect(),
+            entries: entries.into_iter().collect(),
             sessions: Sessions::new(revision),
             history: History::new(revision, history),
             watchers: Watchers::default(),
@@ -108,15 +106,12 @@ impl Memory {
     /// Finds one key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Entry> {
-        self.entries.get(key).map(|kept| &*kept.0)
+        self.entries.get(key)
     }
 
     /// Walks through everything under a prefix in the order of keys, without copying.
     pub fn entries<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Entry> {
-        self.entries
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
-            .map(|kept| &*kept.0)
-            .take_while(move |entry| entry.key.starts_with(prefix))
+        self.entries.under(prefix)
     }
 
     /// Copies everything under a prefix, with the revision after which a watch continues.
@@ -288,8 +283,8 @@ impl Memory {
 
     fn put(&mut self, entry: Entry) -> Arc<Entry> {
         let entry = Arc::new(entry);
-        let old = self.entries.replace(Kept(Arc::clone(&entry)));
-        let before = old.as_ref().and_then(|old| old.0.session.as_ref());
+        let old = self.entries.put(&entry);
+        let before = old.as_ref().and_then(|old| old.session.as_ref());
         if before != entry.session.as_ref() {
             self.sessions.rebind(&entry.key, before, entry.session.as_ref());
         }
@@ -297,7 +292,7 @@ impl Memory {
     }
 
     fn delete(&mut self, key: &str) -> Option<Arc<Entry>> {
-        let old = self.entries.take(key)?.0;
+        let old = self.entries.take(key)?;
         self.sessions.rebind(key, old.session.as_ref(), None);
         Some(old)
     }
@@ -310,36 +305,6 @@ impl Memory {
         let deliveries = self.watchers.deliveries(revision, &happened);
         self.history.push(revision, happened);
         deliveries
-    }
-}
-
-/// An entry, found by its key.
-#[derive(Clone, Debug)]
-struct Kept(Arc<Entry>);
-
-impl Borrow<str> for Kept {
-    fn borrow(&self) -> &str {
-        &self.0.key
-    }
-}
-
-impl PartialEq for Kept {
-    fn eq(&self, other: &Kept) -> bool {
-        self.0.key == other.0.key
-    }
-}
-
-impl Eq for Kept {}
-
-impl PartialOrd for Kept {
-    fn partial_cmp(&self, other: &Kept) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Kept {
-    fn cmp(&self, other: &Kept) -> Ordering {
-        self.0.key.cmp(&other.0.key)
     }
 }
 

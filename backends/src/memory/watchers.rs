@@ -3,7 +3,7 @@
 //! **Invariant:** a commit costs the number of slashes in its keys and the watchers that hear of it, not the watchers
 //! that there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use callboard_core::store::{Change, Revision};
 
@@ -14,7 +14,7 @@ use super::{Delivery, WatcherId};
 pub(super) struct Watchers {
     last: u64,
     prefixes: BTreeMap<WatcherId, String>,
-    by_prefix: BTreeMap<String, BTreeSet<WatcherId>>,
+    by_prefix: HashMap<String, BTreeSet<WatcherId>>,
     /// How many watched prefixes do not end in a slash, by their length: full keys, mostly, of few lengths.
     odd_lengths: BTreeMap<usize, usize>,
 }
