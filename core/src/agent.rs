@@ -28,7 +28,6 @@ use crate::keys::Key;
 use crate::machine::{Machine, Span, Time, Wake};
 use crate::mirror::{Mirror, hash};
 use crate::model::{Name, Registration, Status, Task, TaskDefinition, Usage, Version};
-use crate::policy::Policy;
 use crate::registry;
 use crate::session::Session;
 use crate::store::{Entry, Reply, Request, Revision};
@@ -43,11 +42,8 @@ use serde::{Deserialize, Serialize};
 /// What an agent is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// What this host has; names the host.
+    /// What this host has, and what tasks may do on it; names the host.
     pub registration: Registration,
-    /// What tasks may do on it.
-    #[serde(default)]
-    pub policy: Policy,
     /// Which boot of the machine this is.
     pub boot_id: String,
     /// Drawn once per data directory.

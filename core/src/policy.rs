@@ -1,47 +1,53 @@
 //! What tasks may do on a host, as its operator says it, whoever wrote the task: which executors there are, and what a
-//! container of each may have of the host. A host's policy is a file of its own, read by [`Policy::read`].
+//! container of each may have of the host. A host's policy is a file of its own, read by [`Policy::read`]. Its agent tells
+//! it with what the host has, so that nothing is sent there in vain, and holds tasks to it, whoever sent them.
 //!
 //! **Invariant:** whatever a policy does not speak of is not allowed where it would open the host, and free where it only
 //! narrows it: no volumes, no capabilities, not the host's network; any image, any other network, any user of the image.
 
 mod read;
 
-use crate::model::{self, Executor, TaskDefinition};
+use crate::model::{self, Container, Executor, TaskDefinition};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// What tasks may do on a host. An executor that is not spoken of runs nothing there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Policy {
     /// For docker tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub docker: Option<Docker>,
     /// For bash tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bash: Option<Bash>,
 }
 
 /// What docker tasks may have.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Docker {
     /// Images, by name without tag, or all whose names begin so where it ends in a slash; `None` for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<String>>,
     /// Directories of the host, with all below them.
     pub volumes: Vec<Volume>,
     /// Networks of the engine beside its own bridge and none at all; `None` for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub networks: Option<Vec<String>>,
     /// The network of the host itself, by `--net=host`.
     pub host_network: bool,
     /// Capabilities beyond those that every container has.
     pub capabilities: Vec<String>,
     /// Users, each as a container's flag `--user` has it, which every container must name one of; `None` for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<String>>,
 }
 
 /// A directory that may be mounted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Volume {
     /// An absolute path.
     pub path: String,
@@ -51,20 +57,25 @@ pub struct Volume {
 }
 
 /// What bash tasks may have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Bash {
     /// Who they run as; `None` for the user of the agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// How many processes and threads each may have.
     pub processes: u64,
     /// How many files each of their processes may have open.
     pub open_files: u64,
+    /// Artifacts, by URL, or all whose URLs begin so where it ends in a slash; `None` for any. Where these lead on to is
+    /// theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<Vec<String>>,
 }
 
 impl Default for Bash {
     fn default() -> Bash {
-        Bash { user: None, processes: 4096, open_files: 65_536 }
+        Bash { user: None, processes: 4096, open_files: 65_536, artifacts: None }
     }
 }
 
@@ -87,14 +98,46 @@ impl Policy {
     /// volume means is known on the host only, so that is for the executor.
     #[must_use]
     pub fn refusal(&self, definition: &TaskDefinition) -> Option<String> {
-        definition.containers.iter().find_map(|container| {
-            let why = match &container.executor {
-                Executor::Docker(docker) => self.docker.as_ref()?.refusal(docker)?,
-                Executor::Bash(_) => return None,
-            };
-            Some(format!("this host's policy refuses container {}: {why}", container.name))
-        })
+        let why = definition.containers.iter().find_map(|container| self.refusal_of(container))?;
+        Some(format!("this host's policy refuses {why}"))
     }
+
+    /// Tells whether some policy that lets its executor run may refuse a container.
+    pub(crate) fn may_refuse(container: &Container) -> bool {
+        match &container.executor {
+            Executor::Docker(_) => true,
+            Executor::Bash(bash) => bash.artifact.is_some(),
+        }
+    }
+
+    /// Tells which container may not run, and why; `None` when it may.
+    pub(crate) fn refusal_of(&self, container: &Container) -> Option<String> {
+        let why = match &container.executor {
+            Executor::Docker(docker) => self.docker.as_ref()?.refusal(docker)?,
+            Executor::Bash(bash) => self.bash.as_ref()?.refusal(bash)?,
+        };
+        Some(format!("container {}: {why}", container.name))
+    }
+}
+
+impl Bash {
+    /// Tells why a container may not run, by what it names; `None` when it may.
+    #[must_use]
+    pub fn refusal(&self, bash: &model::Bash) -> Option<String> {
+        let (allowed, artifact) = (self.artifacts.as_ref()?, bash.artifact.as_ref()?);
+        let fits = |pattern: &String| match artifact.strip_prefix(pattern.as_str()) {
+            Some(rest) => rest.is_empty() || pattern.ends_with('/') && stays_below(rest),
+            None => false,
+        };
+        let refused = || format!("artifact {artifact:?} may not come here ({})", listed("what may", allowed));
+        (!allowed.iter().any(fits)).then(refused)
+    }
+}
+
+/// Tells whether the rest of a URL leads nowhere but down.
+fn stays_below(rest: &str) -> bool {
+    let path = rest.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
+    !path.contains(['\\', '\t', '\n', '\r']) && path.split('/').all(|part| part != ".." && part != ".")
 }
 
 impl Docker {
@@ -113,7 +156,9 @@ impl Docker {
         })
     }
 
-    fn image_refusal(&self, image: &str) -> Option<String> {
+    /// Tells why an image may not run, by a name of it; `None` when it may.
+    #[must_use]
+    pub fn image_refusal(&self, image: &str) -> Option<String> {
         let allowed = self.images.as_ref()?;
         let name = full_name(image);
         let fits = |pattern: &String| {
@@ -273,5 +318,45 @@ mod tests {
             check(&rules, bad, &[], "may not run here (what may: registry.example:5000/team/, redis");
         }
         check(&Docker { images: Some(vec![]), ..Docker::default() }, "redis", &[], "(what may: none)");
+    }
+
+    #[test]
+    fn artifacts_come_from_where_they_may() {
+        let check = |allowed: &[&str], artifact: &str, expect: &str| {
+            let rules = Bash { artifacts: Some(words(allowed)), ..Bash::default() };
+            let bash = model::Bash { artifact: Some(artifact.into()), ..model::Bash::default() };
+            let refusal = rules.refusal(&bash).unwrap_or_default();
+            assert!(refusal.contains(expect), "{artifact}: {refusal}");
+            assert_eq!(refusal.is_empty(), expect.is_empty(), "{artifact}: {refusal}");
+            assert_eq!(rules.refusal(&model::Bash::default()), None);
+            assert_eq!(Bash::default().refusal(&bash), None);
+        };
+        let allowed = ["https://a.example/team/", "https://b.example/one.tar"];
+        for good in [
+            "https://a.example/team/web-1.tar",
+            "https://a.example/team/deep/web..tar",
+            "https://a.example/team/web?at=../x",
+            "https://b.example/one.tar",
+        ] {
+            check(&allowed, good, "");
+        }
+        for bad in [
+            "https://a.example/teams/web",
+            "http://a.example/team/web",
+            "https://a.example/team/../other/web",
+            "https://a.example/team/%2E%2e/other/web",
+            "https://a.example/team/.%2e\\web",
+            "https://a.example/team/x\\..\\..\\web",
+            "https://a.example@evil.example/team/web",
+            "https://b.example/one.tar.gz",
+            "https://b.example/one.tar?x",
+        ] {
+            check(
+                &allowed,
+                bad,
+                "may not come here (what may: https://a.example/team/, https://b.example/one",
+            );
+        }
+        check(&[], "https://a.example/x", "(what may: none)");
     }
 }

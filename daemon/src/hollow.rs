@@ -10,7 +10,6 @@ use crate::host;
 use crate::process::{AgentPart, Ground, PRESSURE_PERCENT, Started};
 use anyhow::Result;
 use callboard_core::agent;
-use callboard_core::policy::Policy;
 use callboard_core::session::ttl_of_fleet;
 use callboard_core::store::Revision;
 use callboard_executors::Executor;
@@ -41,7 +40,6 @@ pub(crate) fn start(part: &AgentPart, count: u32, ground: &Ground<'_>) -> Result
         let host = registration.host.clone();
         let settings = agent::Settings {
             registration,
-            policy: Policy::default(),
             boot_id: boot_id.clone(),
             agent_id: format!("{agent_id}-{number}"),
             ttl,

@@ -3,6 +3,7 @@
 use crate::names;
 use crate::problem::{Kind, Problem};
 use callboard_core::model::{Name, PortRange, Registration};
+use callboard_core::policy::Policy;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -102,6 +103,7 @@ pub(crate) fn registration(
         resources: args.resources.iter().cloned().collect(),
         ports: PortRange { first: args.ports.0, last: args.ports.1 },
         executors,
+        policy: Policy::default(),
         labels: args.labels.iter().cloned().collect::<BTreeMap<_, _>>(),
         agent_version: env!("CARGO_PKG_VERSION").into(),
         api,

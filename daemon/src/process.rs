@@ -13,7 +13,7 @@ use crate::storage::Opened;
 use anyhow::{Context, Result};
 use callboard_backends::{ConsulRegistry, ConsulSettings, Store};
 use callboard_core::machine::Span;
-use callboard_core::model::Name;
+use callboard_core::model::{Name, Registration};
 use callboard_core::policy::Policy;
 use callboard_core::store::Revision;
 use callboard_core::{agent, scheduler};
@@ -321,7 +321,9 @@ fn announce(
 fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
     let data_dir = &part.data_dir;
     let executor = executors(part)?;
+    let policy = part.policy.clone();
     let registration = host::registration(&part.host, executor.kinds(), Some(ground.api(&part.host)))?;
+    let registration = Registration { policy, ..registration };
     let host = registration.host.clone();
     let registry = |settings| ConsulRegistry::new(settings, host.clone(), registration.address.clone());
     let registry = ground.consul.map(registry).transpose()?.map(Arc::new);
@@ -330,7 +332,6 @@ fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
     let seen = data_dir.seen();
     let settings = agent::Settings {
         registration,
-        policy: part.policy.clone(),
         boot_id: boot_id.trim().into(),
         agent_id: data_dir.agent_id()?,
         ttl: part.ttl,

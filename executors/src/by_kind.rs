@@ -13,7 +13,10 @@ use callboard_core::work::{Exit, Found, Run, Spec};
 use futures_util::future::{join_all, select_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// How long one executor may take to tell what its tasks use, before the others are heard without it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Dispatches by the type of a task's containers, `bash` or `docker`. An executor ignores the containers that are not
 /// of its type.
@@ -78,6 +81,25 @@ impl ByKind {
         }
     }
 
+    /// Adds up what all use; one that does not tell within a time is unfit, and the others are heard without it.
+    async fn usage_within(&self, patience: Duration) -> Usage {
+        let mut whole = crate::memory::machine();
+        let asked = self.kinds.values().map(|executor| tokio::time::timeout(patience, executor.usage()));
+        for (kind, part) in self.kinds.keys().zip(join_all(asked).await) {
+            let unfit = match part {
+                Ok(part) => {
+                    for (task, memory) in part.tasks {
+                        *whole.tasks.entry(task).or_default() += memory;
+                    }
+                    part.unfit
+                }
+                Err(_) => Some(format!("it did not answer within {} ms", patience.as_millis())),
+            };
+            whole.unfit_for.extend(unfit.map(|why| (kind.to_string(), why)));
+        }
+        whole
+    }
+
     async fn stop_all(&self, run: &Run, grace: Span) -> Result<(), Failure> {
         let stops = self.holders(run).into_iter().map(|executor| executor.stop(run, grace));
         join_all(stops).await.into_iter().collect()
@@ -112,7 +134,7 @@ impl Executor for ByKind {
         let (exit, ..) = select_all(parts.into_iter().map(|part| part.exited(run))).await;
         while !single && let Err(failure) = self.stop_all(run, spec.definition.kill_timeout).await {
             tracing::warn!(task = %run.id, %failure, "one part has ended, another cannot be stopped; trying again");
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         exit
     }
@@ -139,14 +161,7 @@ impl Executor for ByKind {
     }
 
     async fn usage(&self) -> Usage {
-        let mut whole = crate::memory::machine();
-        for part in join_all(self.kinds.values().map(|executor| executor.usage())).await {
-            for (task, memory) in part.tasks {
-                *whole.tasks.entry(task).or_default() += memory;
-            }
-            whole.unfit = whole.unfit.or(part.unfit);
-        }
-        whole
+        self.usage_within(PATIENCE).await
     }
 
     async fn tail(&self, run: &Run, bytes_max: usize, since: Option<SystemTime>) -> Result<Vec<u8>, Failure> {
@@ -174,5 +189,64 @@ impl Executor for ByKind {
             Some(first) => self.part(first.executor.kind())?.script(spec, command, timeout).await,
             None => Err(Failure("the task has no container".to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+
+    /// Does what a fake does, and uses this much after a while.
+    struct Measured(Usage, Duration);
+
+    #[async_trait]
+    impl Executor for Measured {
+        async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
+            Fake::default().start(spec).await
+        }
+        async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
+            Fake::default().stop(run, grace).await
+        }
+        async fn exited(&self, run: &Run) -> Exit {
+            Fake::default().exited(run).await
+        }
+        async fn inspect(&self) -> Result<Vec<Found>, Failure> {
+            Fake::default().inspect().await
+        }
+        async fn remove(&self, run: &Run) -> Result<(), Failure> {
+            Fake::default().remove(run).await
+        }
+        async fn usage(&self) -> Usage {
+            tokio::time::sleep(self.1).await;
+            self.0.clone()
+        }
+        async fn tail(&self, run: &Run, most: usize, since: Option<SystemTime>) -> Result<Vec<u8>, Failure> {
+            Fake::default().tail(run, most, since).await
+        }
+        async fn exec(&self, run: &Run, exec: Exec) -> Result<i32, Failure> {
+            Fake::default().exec(run, exec).await
+        }
+        async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {
+            Fake::default().script(spec, command, timeout).await
+        }
+    }
+
+    #[tokio::test]
+    async fn an_executor_that_is_unfit_or_silent_is_no_matter_of_the_others() {
+        let check = async |docker: Measured, expect: &str| {
+            let tasks = BTreeMap::from([("web-1".into(), 7)]);
+            let bash = Measured(Usage { tasks, ..Usage::default() }, Duration::ZERO);
+            let kinds: BTreeMap<&'static str, Arc<dyn Executor>> =
+                BTreeMap::from([("bash", Arc::new(bash) as _), ("docker", Arc::new(docker) as _)]);
+            let usage = ByKind::new(kinds).usage_within(Duration::from_millis(50)).await;
+            assert_eq!(usage.tasks.get("web-1"), Some(&7));
+            assert_eq!((usage.unfit, usage.unfit_for.get("bash")), (None, None));
+            assert_eq!(usage.unfit_for.get("docker").map_or("", String::as_str), expect);
+        };
+        let unfit = Usage { unfit: Some("it is away".into()), ..Usage::default() };
+        check(Measured(Usage::default(), Duration::ZERO), "").await;
+        check(Measured(unfit, Duration::ZERO), "it is away").await;
+        check(Measured(Usage::default(), Duration::from_secs(60)), "it did not answer within 50 ms").await;
     }
 }

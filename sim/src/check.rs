@@ -44,6 +44,7 @@ mod ownership;
 mod page;
 mod pair;
 mod poison;
+mod policy;
 mod ports;
 mod precedence;
 mod preemption;
@@ -63,6 +64,7 @@ mod room;
 mod rubbish;
 mod rules;
 mod sending;
+mod starts;
 mod stopping;
 mod succession;
 mod surplus;
@@ -79,7 +81,9 @@ mod waiting;
 pub(crate) use book::{Book, Write};
 pub(crate) use court::{Court, EndFacts};
 pub(crate) use page::{Alive, ServicePage};
-pub(crate) use record::{Condition, Place, RolloutRecord, StatusRecord, Step, TaskRecord, Text};
+pub(crate) use record::{
+    Condition, Place, PolicyRecord, RolloutRecord, StatusRecord, Step, TaskRecord, Text,
+};
 
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -178,8 +182,9 @@ pub(crate) struct End<'a> {
 pub(crate) enum Fault {
     /// A host is gone with all its tasks.
     HostDown(Text),
-    /// Until then nothing new should come to a host: its disk is full, or what runs there waits for memory.
-    Full { host: Text, until: Time },
+    /// Until then nothing new should come to a host, or nothing for one executor: its disk is full, what runs there waits
+    /// for memory, or the executor does not answer.
+    Unfit { host: Text, executor: Option<&'static str>, until: Time },
     /// Until then somebody who decides, or the store, may be unable to act.
     Trouble { until: Time },
     /// Until then the store answers nobody.
@@ -226,6 +231,8 @@ pub(crate) trait Check: Duplicate + Send {
     fn committed(&mut self, _seen: &Seen<'_>, _found: &mut Findings) {}
     /// An agent gave an order.
     fn ordered(&mut self, _book: &Book, _host: &Text, _order: &Order, _found: &mut Findings) {}
+    /// An agent ordered a start: so many of its are under way now, of so many that may be.
+    fn starting(&mut self, _host: &Text, _under_way: (usize, usize), _found: &mut Findings) {}
     /// An agent asked something of the registry of its host.
     fn inquired(&mut self, _book: &Book, _host: &Text, _request: &registry::Request) {}
     /// The registry of a host holds something else than it did.

@@ -20,7 +20,6 @@ use crate::rng::{Chance, Stream};
 use callboard_core::agent::{STARTS_DEFAULT, Settings};
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Registration};
-use callboard_core::policy::Policy;
 use callboard_core::store::Revision;
 use callboard_core::work::{Exit, Report};
 
@@ -29,6 +28,8 @@ use callboard_core::work::{Exit, Report};
 pub(crate) struct Host {
     pub(crate) index: u32,
     pub(crate) registration: Registration,
+    /// How many starts its agent makes at once.
+    pub(crate) starts: u32,
     /// Memory of the machine, MiB: what tasks may have, and a sixteenth more.
     pub(crate) memory_total: u64,
     /// Counts its boots.
@@ -95,6 +96,7 @@ impl Host {
             index,
             memory_total: total(registration.memory),
             registration,
+            starts: STARTS_DEFAULT,
             boot: 0,
             up: true,
             frozen_until: Time(0),
@@ -136,11 +138,10 @@ impl Host {
         self.found_out.clear();
         let settings = Settings {
             registration: self.registration.clone(),
-            policy: Policy::default(),
             boot_id: format!("{}-boot-{}", self.name(), self.boot),
             agent_id: format!("{}-agent-{}", self.name(), self.index),
             ttl,
-            starts: STARTS_DEFAULT,
+            starts: self.starts,
             pressure_percent: 90,
             registry,
             seen: self.seen,

@@ -123,6 +123,8 @@ fn facts(number: u32, has: Room) -> Facts {
         has,
         range: Some(PortRange { first: 20_000, last: 29_999 }),
         executors: vec!["bash".into(), "docker".into()],
+        unfit_for: BTreeSet::new(),
+        policy: callboard_core::policy::Policy::default(),
         labels: labels.into_iter().map(|(label, value)| (label.to_string(), value)).collect(),
     }
 }

@@ -102,6 +102,12 @@ pub const PROMISES: &[Promise] = &[
         Checked("relocation"),
     ),
     promise("S44", "what a task reserves, and its limits, are those of its definition", Checked("limits")),
+    promise(
+        "S45",
+        "no task runs where its host's policy forbids it, and none is sent there",
+        Checked("policy"),
+    ),
+    promise("S46", "no host makes more starts at once than it may", Checked("starts")),
     promise("L1", "every service gets the healthy tasks it shall have", Checked("convergence")),
     promise("L2", "then nothing changes any more", Checked("quiet")),
     promise("L3", "no cluster is without a lock holder for long", Checked("vacancy")),

@@ -26,6 +26,8 @@ pub(crate) enum Stream {
     Tapes,
     /// Draws where the tasks of a scenario may lie.
     Rules,
+    /// Draws how the machines of a scenario run tasks.
+    Executors,
 }
 
 impl Stream {
@@ -39,6 +41,7 @@ impl Stream {
             Stream::Host(index) => (5, index),
             Stream::Tapes => (6, 0),
             Stream::Rules => (7, 0),
+            Stream::Executors => (8, 0),
         };
         (kind << 32) | u64::from(index)
     }

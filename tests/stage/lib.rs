@@ -9,6 +9,7 @@ use callboard_core::model::{
     Alive, Cluster, Desired, Executor, Health, HostConfig, Phase, PortRange, Registration, Service, Status,
     Task, TaskDefinition,
 };
+use callboard_core::policy::Policy;
 use callboard_core::scheduler::{Effect, Input, Scheduler, Settings};
 use callboard_core::store::{Guard, Op, Outcome, Reply, Request, Txn};
 use callboard_core::why::Note;
@@ -111,6 +112,7 @@ impl Stage {
             resources: BTreeMap::new(),
             ports: PortRange { first: 20_000, last: 20_099 },
             executors: vec!["bash".into()],
+            policy: Policy::default(),
             labels: BTreeMap::new(),
             agent_version: "test".into(),
             api: None,

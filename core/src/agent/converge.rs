@@ -305,7 +305,7 @@ impl Agent {
         }
         let Some(definition) = self.definition(now, local) else { return };
         let misfit = misfit(&local.task, &definition, &self.settings.registration.executors);
-        if let Some(why) = misfit.or_else(|| self.settings.policy.refusal(&definition)) {
+        if let Some(why) = misfit.or_else(|| self.settings.registration.policy.refusal(&definition)) {
             self.note_task(&local.task.id, format!("given up: {why}"));
             return give_up(local, why);
         }

@@ -123,7 +123,7 @@ impl Agent {
         let unfit = unfit.or_else(|| stalls.then(|| "what runs there waits for memory".into()));
         let fresh = match &self.gauge.published {
             None => true,
-            Some((said, _)) if said.unfit != unfit => true,
+            Some((said, _)) if said.unfit != unfit || said.unfit_for != usage.unfit_for => true,
             Some((said, _)) if Arc::ptr_eq(said, usage) => false,
             Some((said, since)) => {
                 let is_same = (said.memory_used, &said.tasks) == (usage.memory_used, &usage.tasks);

@@ -221,7 +221,7 @@ pub struct Bash {
     pub checksum: Option<String>,
     /// Where the artifact goes, relative to the task's own directory.
     pub download_dir: Option<String>,
-    /// The artifact is a tar archive, also one compressed by gzip, that is unpacked there.
+    /// The artifact is an archive that is unpacked there: tar, also compressed by gzip, or zip.
     #[serde(skip_serializing_if = "is_default")]
     pub unpack: bool,
 }

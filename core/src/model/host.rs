@@ -1,6 +1,7 @@
 //! A host: what users say of it, what its agent says of it, and whether that agent is alive.
 
 use super::{Generation, Name, is_default};
+use crate::policy::Policy;
 use crate::store::Revision;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -41,6 +42,9 @@ pub struct Registration {
     pub ports: PortRange,
     /// Executors that work here.
     pub executors: Vec<String>,
+    /// What tasks may do there, as its operator says.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub policy: Policy,
     /// Free-form facts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub labels: BTreeMap<String, String>,
@@ -91,6 +95,9 @@ pub struct Usage {
     /// Why the host must get no new tasks for now, in the agent's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfit: Option<String>,
+    /// Executors that cannot start tasks for now, while others can, each with why, in the agent's words.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unfit_for: BTreeMap<String, String>,
 }
 
 /// An agent's wish that a task run elsewhere; only the scheduler moves tasks. Source: the agent.

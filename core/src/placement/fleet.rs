@@ -5,6 +5,7 @@
 
 use super::order::{Free, Order, Spot};
 use crate::model::{Claim, HOST_LABEL, Name, PortRange, Protocol};
+use crate::policy::Policy;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -38,6 +39,10 @@ pub struct Facts {
     pub range: Option<PortRange>,
     /// Executors that work there.
     pub executors: Vec<String>,
+    /// Those of them that cannot start anything for now.
+    pub unfit_for: BTreeSet<String>,
+    /// What tasks may do there.
+    pub policy: Policy,
     /// Labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -66,7 +71,9 @@ pub struct Row {
 /// Hosts that no rule in use tells apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Class {
+    /// Those that can start something.
     pub(super) executors: Vec<String>,
+    pub(super) policy: Policy,
     /// The labels in use; those that the hosts lack are not there.
     pub(super) labels: BTreeMap<String, String>,
     /// Open hosts in the order of load.
@@ -79,13 +86,16 @@ pub(super) struct Class {
     pub(super) largest: (u64, u64),
 }
 
+/// What tells classes apart: the executors that can start something, the policy, and the labels in use.
+type Traits = (Vec<String>, Policy, BTreeMap<String, String>);
+
 /// All hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fleet {
     rows: Vec<Row>,
     by_name: BTreeMap<Name, u32>,
     pub(super) classes: Vec<Class>,
-    class_ids: BTreeMap<(Vec<String>, BTreeMap<String, String>), u32>,
+    class_ids: BTreeMap<Traits, u32>,
     /// Labels that some rule speaks of.
     labels: BTreeSet<String>,
 }
@@ -387,13 +397,14 @@ impl Fleet {
         let in_use = facts.labels.iter().filter(|(label, _)| self.labels.contains(*label));
         let labels: BTreeMap<String, String> =
             in_use.map(|(label, value)| (label.clone(), value.clone())).collect();
-        let key = (facts.executors.clone(), labels);
+        let able = facts.executors.iter().filter(|executor| !facts.unfit_for.contains(*executor));
+        let key = (able.cloned().collect(), facts.policy.clone(), labels);
         if let Some(class) = self.class_ids.get(&key) {
             return *class;
         }
         let class = u32::try_from(self.classes.len()).unwrap_or(u32::MAX);
-        let (executors, labels) = key.clone();
-        self.classes.push(Class { executors, labels, ..Class::default() });
+        let (executors, policy, labels) = key.clone();
+        self.classes.push(Class { executors, policy, labels, ..Class::default() });
         self.class_ids.insert(key, class);
         class
     }

@@ -40,7 +40,8 @@ impl Near {
 pub(super) fn class_obstacle(need: &Need, near: &Near, class: &Class) -> Option<Obstacle> {
     let label = |label: &str| class.labels.get(label).map(String::as_str);
     let required = |(nearby, _): &(&Nearby, bool)| nearby.neighbor.weight.is_none();
-    need.executor(&class.executors).or_else(|| need.rule(Of::Labels, label)).or_else(|| {
+    let kept = need.executor(&class.executors).or_else(|| need.policy(&class.policy));
+    kept.or_else(|| need.rule(Of::Labels, label)).or_else(|| {
         near.of(need, class).filter(required).find_map(|(nearby, is_there)| nearby.obstacle(is_there))
     })
 }

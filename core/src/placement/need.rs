@@ -4,7 +4,10 @@ use super::fleet::Row;
 use super::obstacle::Obstacle;
 use super::order::Free;
 use super::rule::Reading;
-use crate::model::{HOST_LABEL, Limit, Name, Neighbor, Placement, Policy, Protocol, Spread, TaskDefinition};
+use crate::model::{
+    Container, HOST_LABEL, Limit, Name, Neighbor, Placement, Policy, Protocol, Spread, TaskDefinition,
+};
+use crate::policy;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -23,6 +26,8 @@ pub struct Need {
     /// The task's own port first.
     pub(super) ports: Vec<PortNeed>,
     pub(super) executors: Vec<&'static str>,
+    /// Containers that a host's policy may refuse.
+    pub(super) suspects: Vec<Container>,
     pub(super) require: Vec<Reading>,
     pub(super) prefer: Vec<(Reading, i64)>,
     pub(super) neighbors: Vec<Nearby>,
@@ -108,6 +113,12 @@ impl Need {
             resources: definition.resources.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             ports: ports(definition),
             executors,
+            suspects: definition
+                .containers
+                .iter()
+                .filter(|it| policy::Policy::may_refuse(it))
+                .cloned()
+                .collect(),
             require: placement.require.iter().map(Reading::of_stored).collect(),
             prefer: prefer.map(|one| (Reading::of_stored(&one.rule), i64::from(one.weight))).collect(),
             neighbors: neighbors.map(nearby).collect(),
@@ -201,7 +212,19 @@ impl Need {
     /// Finds what a host is not, whatever room it has: what stands between it and a service that is on every other.
     pub(crate) fn unqualified(&self, row: &Row) -> Option<Obstacle> {
         let broken = |reading: &Reading| broken(reading, row.label(&reading.rule.label));
-        self.executor(&row.facts.executors).or_else(|| self.require.iter().find_map(broken))
+        let kept = self.executor(&row.facts.executors).or_else(|| self.policy(&row.facts.policy));
+        kept.or_else(|| self.require.iter().find_map(broken))
+    }
+
+    /// Finds the executor that cannot start anything on a host for now, by why each that cannot cannot.
+    pub(crate) fn unfit_for(&self, unfit: &BTreeMap<String, String>) -> Option<Obstacle> {
+        let found = self.executors.iter().find_map(|executor| Some((*executor, unfit.get(*executor)?)));
+        found.map(|(executor, why)| Obstacle::UnfitFor { executor, why: why.clone() })
+    }
+
+    /// Finds what the policy of a host does not allow.
+    pub(super) fn policy(&self, policy: &policy::Policy) -> Option<Obstacle> {
+        self.suspects.iter().find_map(|container| policy.refusal_of(container)).map(Obstacle::Policy)
     }
 
     /// Finds the executor that a host lacks.

@@ -20,6 +20,13 @@ pub enum Obstacle {
     Draining,
     /// Its agent says it cannot start tasks.
     Unfit(String),
+    /// Its agent says that one of its executors cannot.
+    UnfitFor {
+        /// The executor.
+        executor: &'static str,
+        /// Why.
+        why: String,
+    },
     /// Its memory is nearly used up, whatever was reserved.
     Pressed {
         /// MiB.
@@ -29,6 +36,8 @@ pub enum Obstacle {
     },
     /// It lacks an executor.
     NoExecutor(&'static str),
+    /// Its policy refuses a container: which, and why.
+    Policy(String),
     /// It is not what the service requires.
     Rule {
         /// What is required.
@@ -120,8 +129,10 @@ impl Obstacle {
             | Obstacle::Lost
             | Obstacle::Draining
             | Obstacle::Unfit(_)
+            | Obstacle::UnfitFor { .. }
             | Obstacle::Pressed { .. }
             | Obstacle::NoExecutor(_)
+            | Obstacle::Policy(_)
             | Obstacle::Rule { .. }
             | Obstacle::NotNear { .. }
             | Obstacle::NotApart { .. }
@@ -136,7 +147,10 @@ impl Obstacle {
 
     /// Tells whether it is what the host is, rather than what it holds or how it fares.
     pub(crate) fn is_of_kind(&self) -> bool {
-        matches!(self, Obstacle::Rule { .. } | Obstacle::NoExecutor(_) | Obstacle::Unregistered)
+        matches!(
+            self,
+            Obstacle::Rule { .. } | Obstacle::NoExecutor(_) | Obstacle::Policy(_) | Obstacle::Unregistered
+        )
     }
 
     /// Names the kind, so that hosts can be counted by it.
@@ -148,8 +162,10 @@ impl Obstacle {
             Obstacle::Lost => "lost".into(),
             Obstacle::Draining => "draining".into(),
             Obstacle::Unfit(_) => "unfit".into(),
+            Obstacle::UnfitFor { executor, .. } => format!("unfit for {executor}"),
             Obstacle::Pressed { .. } => "out of memory".into(),
             Obstacle::NoExecutor(kind) => format!("without {kind} executor"),
+            Obstacle::Policy(_) => "whose policy refuses it".into(),
             Obstacle::Rule { rule, .. } => format!("without {rule}"),
             Obstacle::NotNear { service, same } => format!("not near {service} ({same})"),
             Obstacle::NotApart { service, same } => format!("not apart from {service} ({same})"),
@@ -175,8 +191,10 @@ impl fmt::Display for Obstacle {
             Obstacle::Lost => f.write_str("lost"),
             Obstacle::Draining => f.write_str("draining"),
             Obstacle::Unfit(why) => write!(f, "unfit: {why}"),
+            Obstacle::UnfitFor { executor, why } => write!(f, "unfit for {executor}: {why}"),
             Obstacle::Pressed { used, total } => write!(f, "out of memory: {used} of {total} MiB in use"),
             Obstacle::NoExecutor(kind) => write!(f, "has no {kind} executor"),
+            Obstacle::Policy(why) => write!(f, "its policy refuses {why}"),
             Obstacle::Rule { rule, is: Some(is) } => write!(f, "needs {rule}, has {}={is}", rule.label),
             Obstacle::Rule { rule, is: None } => write!(f, "needs {rule}, has no label {}", rule.label),
             Obstacle::NotNear { service, same } => write!(f, "no task of {service} in its {same}"),

@@ -47,7 +47,8 @@ impl<'a> Reasons<'a> {
     pub fn all(&self, row: u32) -> Vec<Obstacle> {
         let at = self.view.fleet.row(row);
         let class = &self.view.fleet.classes[index(at.class)];
-        let mut found: Vec<Obstacle> = self.need.executor(&class.executors).into_iter().collect();
+        let mut found: Vec<Obstacle> = self.need.executor(&at.facts.executors).into_iter().collect();
+        found.extend(self.need.policy(&at.facts.policy));
         found.extend(self.need.rules(|label| at.label(label)));
         found.extend(self.ground.near.obstacles(self.need, class));
         found.extend(self.need.shortages(at));

@@ -153,8 +153,10 @@ fn once(obstacle: &Obstacle) -> String {
         Obstacle::Silent(_) | Obstacle::Lost => "once it is heard of again".into(),
         Obstacle::Draining => "once it is drained no longer".into(),
         Obstacle::Unfit(why) => format!("once its agent can start tasks ({why})"),
+        Obstacle::UnfitFor { executor, why } => format!("once {executor} can start tasks there ({why})"),
         Obstacle::Pressed { .. } => "once memory is free there".into(),
         Obstacle::NoExecutor(kind) => format!("once it offers the {kind} executor"),
+        Obstacle::Policy(why) => format!("once its policy allows {why}"),
         Obstacle::Rule { rule, .. } => format!("if it has {rule}, or without that rule"),
         Obstacle::NotNear { service, same } => format!("once a task of {service} is in its {same}"),
         Obstacle::NotApart { service, same } => {

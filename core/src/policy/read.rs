@@ -2,8 +2,12 @@
 
 use super::{Bash, Docker, Policy, Volume, capability};
 use crate::config::{Fields, Item, Mistake, Reader, Value, parse};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+/// How large a policy may be, in bytes: its agent tells it in a record, beside what else it tells.
+const BYTES_MAX: usize = 32 * 1024;
 
 impl Policy {
     /// Reads a policy file, in YAML or JSON; `file` names it in mistakes.
@@ -13,12 +17,24 @@ impl Policy {
     pub fn read(file: &str, bytes: &[u8]) -> Result<Policy, Vec<Mistake>> {
         let tree = parse(file, bytes)?;
         let reader = Reader::new(file);
-        let policy = reader.root(&tree).object(|fields| Policy {
+        let root = reader.root(&tree);
+        let policy = Policy::of(&root).unwrap_or_default();
+        let size = serde_json::to_vec(&policy).map_or(usize::MAX, |bytes| bytes.len());
+        if size > BYTES_MAX {
+            let next = "name what several images, volumes or artifacts begin with, in place of each";
+            root.wrong(format!("of {size} bytes"), format!("at most {BYTES_MAX}"), next);
+        }
+        drop(root);
+        reader.finish()?;
+        Ok(policy)
+    }
+
+    /// Reads a policy that stands in another file.
+    pub fn of(item: &Item<'_>) -> Option<Policy> {
+        item.object(|fields| Policy {
             docker: section(fields, "docker", docker),
             bash: section(fields, "bash", bash),
-        });
-        reader.finish()?;
-        Ok(policy.unwrap_or_default())
+        })
     }
 }
 
@@ -53,6 +69,7 @@ fn bash(fields: &mut Fields<'_>) -> Bash {
         user: fields.optional("user").and_then(|item| account(&item)),
         processes: fields.number_or("processes", 1..=4_194_304_u64, usual.processes),
         open_files: fields.number_or("open_files", 16..=1_048_576_u64, usual.open_files),
+        artifacts: words(fields, "artifacts", source),
     }
 }
 
@@ -81,6 +98,16 @@ fn image(item: &Item<'_>) -> Option<String> {
     let is_legal = |text: &str| {
         let last = text.rsplit('/').next().unwrap_or_default();
         !text.starts_with('/') && !text.contains(['@', '*']) && !last.contains(':')
+    };
+    word(item, WHAT, is_legal).map(String::from)
+}
+
+fn source(item: &Item<'_>) -> Option<String> {
+    const WHAT: &str =
+        "the URL of an artifact, or what such begin with up to a slash, as in https://files.example/";
+    let is_legal = |text: &str| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        rest.is_some_and(|rest| rest.find('/').is_some_and(|at| at > 0) && !rest.contains('@'))
     };
     word(item, WHAT, is_legal).map(String::from)
 }
@@ -151,7 +178,7 @@ mod tests {
   host_network: true
   capabilities: [cap_net_raw, NET_BIND_SERVICE]
   users: ['1000:1000', app]
-bash: {user: tasks, processes: 100, open_files: 64}
+bash: {user: tasks, processes: 100, open_files: 64, artifacts: [https://a.example/]}
 ";
         let volume = |path: &str, read_only| Volume { path: path.into(), read_only };
         let docker = Docker {
@@ -162,7 +189,8 @@ bash: {user: tasks, processes: 100, open_files: 64}
             capabilities: vec!["NET_RAW".into(), "NET_BIND_SERVICE".into()],
             users: Some(vec!["1000:1000".into(), "app".into()]),
         };
-        let bash = Bash { user: Some("tasks".into()), processes: 100, open_files: 64 };
+        let artifacts = Some(vec!["https://a.example/".into()]);
+        let bash = Bash { user: Some("tasks".into()), processes: 100, open_files: 64, artifacts };
         let expect = Policy { docker: Some(docker), bash: Some(bash) };
         assert_eq!(Policy::read("p.yml", text.as_bytes()), Ok(expect));
     }
@@ -208,6 +236,10 @@ bash: {user: tasks, processes: 100, open_files: 64}
         check("docker: {networks: ['container:abc']}", &["networks[0]: found \"container:abc\""]);
         check("docker: {networks: [host]}", &["write host_network: true beside networks"]);
         check("docker: {users: [1000]}", &["users[0]"]);
+        check(
+            "bash: {artifacts: ['https://a.example', ftp://a/, 'https:///x']}",
+            &["artifacts[0]", "[1]", "[2]"],
+        );
         check("bash: {user: 0}", &["bash.user: found"]);
         check("bash: {user: '+0'}", &["bash.user: found \"+0\", expected the name of a user of this host"]);
         check("bash: {user: ''}", &["bash.user"]);

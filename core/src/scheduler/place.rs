@@ -192,7 +192,8 @@ impl<'a> Candidate<'a> {
         });
         let mut promised = self.world.promised_to_others(&self.key.1).filter(|(host, _)| *host == name);
         let promised = promised.next().map(|(_, service)| Obstacle::Promised(service.clone()));
-        closed(self.now, host).into_iter().chain(ledger).chain(avoided).chain(promised).collect()
+        let unfit = host.usage.as_ref().and_then(|usage| self.need.unfit_for(&usage.unfit_for));
+        closed(self.now, host).into_iter().chain(unfit).chain(ledger).chain(avoided).chain(promised).collect()
     }
 }
 

@@ -124,6 +124,8 @@ impl HostView {
             },
             range: Some(has.ports),
             executors: has.executors.clone(),
+            policy: has.policy.clone(),
+            unfit_for: self.usage.iter().flat_map(|usage| usage.unfit_for.keys().cloned()).collect(),
             labels: has.labels.clone(),
         }
     }
@@ -151,6 +153,19 @@ impl World {
         if is_new {
             self.touch_systems();
             self.retry_blocked();
+        }
+    }
+
+    /// Takes in what a host uses, and what it cannot do for now.
+    pub(crate) fn put_usage(&mut self, name: &Name, usage: Option<Arc<Usage>>) {
+        let unfit = |usage: &Arc<Usage>| usage.unfit_for.keys().cloned().collect::<Vec<String>>();
+        let host = self.host_entry(name);
+        let before = core::mem::replace(&mut host.usage, usage);
+        let (before, after) = (before.as_ref().map(unfit), host.usage.as_ref().map(unfit));
+        if before.unwrap_or_default() == after.unwrap_or_default() {
+            self.refresh_host(name);
+        } else {
+            self.describe_host(name);
         }
     }
 

@@ -327,8 +327,7 @@ impl World {
                 self.put_alive(now, &host, Some(Arc::new(alive)));
             }
             Key::Usage(host) => {
-                self.host_entry(&host).usage = Some(Arc::new(read(entry)?));
-                self.refresh_host(&host);
+                self.put_usage(&host, Some(Arc::new(read(entry)?)));
             }
             Key::Move(host, id) => {
                 let wish: MoveRequest = read(entry)?;
@@ -432,10 +431,7 @@ impl World {
                 self.touch_host(&host);
             }
             Key::Alive(host) => self.put_alive(now, &host, None),
-            Key::Usage(host) => {
-                self.host_entry(&host).usage = None;
-                self.refresh_host(&host);
-            }
+            Key::Usage(host) => self.put_usage(&host, None),
             Key::Move(host, id) => {
                 self.host_entry(&host).moves.remove(&id);
                 self.rewelcome(&id);

@@ -257,6 +257,23 @@ fn nothing_is_started_while_the_machine_cannot_be_inspected() {
 }
 
 #[test]
+fn an_executor_that_is_unfit_is_told_at_once_and_no_more_than_it() {
+    let mut stage = Stage::with_task("web-1");
+    let said = |stage: &Stage| stage.store.entries["hosts/h1/usage"].value.clone();
+    stage.usage.unfit_for = BTreeMap::from([("docker".into(), "it is away".into())]);
+    stage.run(10);
+    let usage = said(&stage);
+    assert!(
+        usage.contains(r#""unfit_for":{"docker":"it is away"}"#) && !usage.contains("unfit\""),
+        "{usage}"
+    );
+    stage.usage.unfit_for.clear();
+    stage.run(10);
+    assert!(!said(&stage).contains("unfit"), "{}", said(&stage));
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+}
+
+#[test]
 fn junk_concerns_only_itself() {
     let mut stage = Stage::with_task("web-1");
     stage.put("state/tasks/h1/web-2", "{");
@@ -321,8 +338,8 @@ fn what_the_policy_of_the_host_refuses_is_not_started_whoever_wrote_it() {
     let docker = policy::Docker { images: Some(vec!["good".into()]), ..policy::Docker::default() };
     let policy = Policy { docker: Some(docker), ..Policy::default().with("bash") };
     let registration =
-        Registration { executors: vec!["bash".into(), "docker".into()], ..settings().registration };
-    let mut stage = Stage::of(Settings { registration, policy, ..settings() });
+        Registration { executors: vec!["bash".into(), "docker".into()], policy, ..settings().registration };
+    let mut stage = Stage::of(Settings { registration, ..settings() });
     for (version, image) in [(2, "good:7"), (3, "bad:7")] {
         let executor = Executor::Docker(Docker { image: image.into(), ..Docker::default() });
         let main = Container { name: "main".into(), setup: vec![], executor };

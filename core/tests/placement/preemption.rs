@@ -8,6 +8,7 @@ use callboard_core::model::{
     TaskDefinition,
 };
 use callboard_core::placement::VICTIMS_MAX;
+use callboard_core::policy::Policy;
 use callboard_core::scheduler::sacrifice;
 use callboard_core::store::{Entry, Revision};
 use callboard_core::world::World;
@@ -182,6 +183,7 @@ fn host_records(scene: &Scene) -> Vec<Record> {
             resources: gpu(host.gpu),
             ports: PortRange { first: 100, last: 100 + host.ports },
             executors: vec!["bash".into()],
+            policy: Policy::default(),
             labels: BTreeMap::from([("fast".into(), host.is_fast.to_string())]),
             agent_version: "test".into(),
             api: None,

@@ -51,7 +51,10 @@ fn fleet(hosts: impl Iterator<Item = (String, Room, BTreeMap<String, String>)>) 
     fleet.tell_apart_by(["zone"].into_iter());
     for (name, has, labels) in hosts {
         let row = fleet.enter(&Name::from(name));
-        fleet.describe(row, Facts { has, range: None, executors: vec!["bash".into()], labels });
+        fleet.describe(
+            row,
+            Facts { has, range: None, executors: vec!["bash".into()], labels, ..Facts::default() },
+        );
         fleet.change(row, |row| row.is_open = true);
     }
     fleet

@@ -58,7 +58,9 @@ fn may_run(scene: &Scene, service: usize, host: usize) -> bool {
     let gpu = |of: &std::collections::BTreeMap<_, u64>| of.get("gpu").copied().unwrap_or(0);
     at.is_open
         && !of.closed.contains(&host)
-        && kinds.into_iter().all(|kind| at.facts.executors.iter().any(|has| has == kind))
+        && kinds.into_iter().all(|kind| {
+            at.facts.executors.iter().any(|has| has == kind) && !at.facts.unfit_for.contains(kind)
+        })
         && fits(has.memory, held.memory, needs.memory)
         && fits(has.cpu_units, held.cpu_units, needs.cpu_units)
         && fits(has.disk, held.disk, needs.disk)

@@ -90,7 +90,7 @@ fn host(number: usize) -> impl Strategy<Value = Host> {
     let labels = prop::collection::btree_map(label(), value(), 0..4);
     let ports = (0..3u16, prop::collection::btree_set(100..104u16, 0..2));
     (room(), room(), labels, ports, any::<[bool; 2]>(), 0..10u8, 0..5u32).prop_map(
-        move |(has, held, labels, (width, reserved), [docker, _], shut, tasks)| {
+        move |(has, held, labels, (width, reserved), [docker, stuck], shut, tasks)| {
             let name = Name::from(format!("h{number:02}"));
             let gpu = |count: u64| {
                 if count == 0 { BTreeMap::new() } else { BTreeMap::from([(Name::from("gpu"), count)]) }
@@ -106,6 +106,12 @@ fn host(number: usize) -> impl Strategy<Value = Host> {
                 },
                 range: Some(PortRange { first: 100, last: 100 + width }),
                 executors: if docker { vec!["bash".into(), "docker".into()] } else { vec!["bash".into()] },
+                unfit_for: if stuck && shut < 5 {
+                    BTreeSet::from(["docker".into()])
+                } else {
+                    BTreeSet::new()
+                },
+                policy: callboard_core::policy::Policy::default(),
                 labels,
             };
             let held = Room {

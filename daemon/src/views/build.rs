@@ -215,7 +215,15 @@ fn host(board: &Board, name: &Name) -> HostView {
 
 fn host_state(board: &Board, name: &Name, tasks: u32) -> (&'static str, Option<String>) {
     let draining = board.host_configs.get(name).is_some_and(|config| config.draining);
-    let unfit = board.usages.get(name).and_then(|usage| usage.unfit.clone());
+    let usage = board.usages.get(name);
+    let whole = usage.and_then(|usage| usage.unfit.clone());
+    let parts = usage.iter().flat_map(|usage| &usage.unfit_for);
+    let parts: Vec<String> = parts.map(|(executor, why)| format!("unfit for {executor}: {why}")).collect();
+    let parts = (!parts.is_empty()).then(|| parts.join("; "));
+    let has_fit = board.registrations.get(name).is_some_and(|has| {
+        let is_fit = |kind: &String| usage.is_none_or(|usage| !usage.unfit_for.contains_key(kind));
+        has.executors.iter().any(is_fit)
+    });
     match () {
         () if !board.registrations.contains_key(name) => {
             ("unregistered", Some("no agent has ever named this host".into()))
@@ -223,8 +231,9 @@ fn host_state(board: &Board, name: &Name, tasks: u32) -> (&'static str, Option<S
         () if !board.alive.contains_key(name) => ("silent", Some("its agent gives no sign of life".into())),
         () if draining && tasks == 0 => ("drained", Some("by `callboard drain`".into())),
         () if draining => ("draining", Some("by `callboard drain`".into())),
-        () if unfit.is_some() => ("unfit", unfit),
-        () => ("ready", None),
+        () if whole.is_some() => ("unfit", whole),
+        () if parts.is_some() && !has_fit => ("unfit", parts),
+        () => ("ready", parts),
     }
 }
 

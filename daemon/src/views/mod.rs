@@ -162,7 +162,7 @@ pub(crate) struct HostView {
     pub(crate) name: String,
     /// One word: ready, draining, drained, unfit, silent, unregistered.
     pub(crate) state: String,
-    /// Why it gets no new tasks, where it gets none.
+    /// Why it gets no new tasks, where it gets none, or none of one kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
     pub(crate) address: String,

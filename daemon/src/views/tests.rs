@@ -116,6 +116,14 @@ fn hosts_say_why_they_get_nothing() {
     check(from_ref(&drain), "drained");
     check(&[drain, task(2, 0, "run")], "draining");
     check(&[unfit], "unfit");
+    let usage = |unfit_for: &str| {
+        let value = format!(r#"{{"memory_total":1,"memory_used":1,"unfit_for":{{{unfit_for}}}}}"#);
+        ("hosts/h1/usage".to_owned(), value)
+    };
+    check(&[usage(r#""docker":"away""#)], "ready");
+    let why = hosts(&board(&[usage(r#""docker":"away""#)]))[0].why.clone();
+    assert_eq!(why.as_deref(), Some("unfit for docker: away"));
+    check(&[usage(r#""bash":"disk full","docker":"away""#)], "unfit");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use super::page::{Alive, HostPage, ServicePage, StatusPage};
 use super::record::{
-    ClusterRecord, DefinitionRecord, LedgerRecord, Place, ServiceRecord, ServiceStateRecord, StatusRecord,
-    TaskRecord, Text,
+    ClusterRecord, DefinitionRecord, LedgerRecord, Place, PolicyRecord, ServiceRecord, ServiceStateRecord,
+    StatusRecord, TaskRecord, Text,
 };
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Change, Revision};
@@ -41,6 +41,8 @@ pub(crate) struct Book {
     pub(crate) amnesia: Option<Time>,
     /// Since when the placements were healthy of which the store said so when it forgot.
     pub(crate) healthy_before: BTreeMap<(Text, u64), Time>,
+    /// What tasks may do on each machine, in truth.
+    pub(crate) rules: BTreeMap<Text, PolicyRecord>,
     /// Somebody wrote by hand what only machines may write.
     pub(crate) meddled: bool,
     /// Where something stands that is no record.

@@ -1,10 +1,10 @@
 //! How many tasks a service shall have, where its record alone does not say: of a system service, one on each host that
 //! qualifies by what it is.
 
-use super::Book;
 use super::page::HostPage;
 use super::record::{ServiceRecord, Text};
 use super::rules::keeps_rules;
+use super::{Book, policy};
 
 impl Book {
     /// Gives how many tasks a service shall have now.
@@ -35,7 +35,8 @@ impl Book {
         let definition = self.definitions.get(&(record.task_name.clone(), record.task_version));
         let Some(has) = &page.registration else { return false };
         let able = definition.is_none_or(|definition| {
-            definition.containers.iter().all(|container| has.executors.contains(&container.kind))
+            policy::refused(&has.policy, definition).is_none()
+                && definition.containers.iter().all(|container| has.executors.contains(&container.kind))
         });
         able && page.draining_since.is_none() && keeps_rules(&record.placement, host, has)
     }

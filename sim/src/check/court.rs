@@ -7,10 +7,10 @@ use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bids, bound, brake,
     budget, capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence,
     exclusive, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger,
-    lifecycle, limits, lock, name, orphan, outage, ownership, pair, poison, ports, precedence, preemption,
-    prefix, prompt, quiet, registration, relocation, removal, replacement, reread, restart, reunion, rollout,
-    rubbish, rules, sending, stopping, succession, surplus, system, traffic, unfit, upgrade, vacancy,
-    versions, views, waiting,
+    lifecycle, limits, lock, name, orphan, outage, ownership, pair, poison, policy, ports, precedence,
+    preemption, prefix, prompt, quiet, registration, relocation, removal, replacement, reread, restart,
+    reunion, rollout, rubbish, rules, sending, starts, stopping, succession, surplus, system, traffic, unfit,
+    upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -67,6 +67,8 @@ impl Court {
             Box::new(poison::Poison::default()),
             Box::new(herd::Herd::default()),
             Box::new(unfit::Unfit::default()),
+            Box::new(policy::Policies),
+            Box::new(starts::Starts),
             Box::new(limits::Limits),
         ];
         checks.extend(outward(lag, outlives));
@@ -151,6 +153,13 @@ impl Court {
     pub(crate) fn ordered(&mut self, host: &Text, order: &Order) {
         for check in &mut self.checks {
             check.ordered(&self.book, host, order, &mut self.findings);
+        }
+    }
+
+    /// Takes in how many starts that an agent ordered are under way, of so many that may be.
+    pub(crate) fn starting(&mut self, host: &Text, under_way: usize, most: usize) {
+        for check in &mut self.checks {
+            check.starting(host, (under_way, most), &mut self.findings);
         }
     }
 

@@ -62,7 +62,7 @@ impl Check for Herd {
             Fault::HostDown(_) | Fault::Ended(_) => self.back = None,
             Fault::Amnesia
             | Fault::ClockJumped(_)
-            | Fault::Full { .. }
+            | Fault::Unfit { .. }
             | Fault::Trouble { .. }
             | Fault::Unreachable { .. } => {}
         }

@@ -86,7 +86,7 @@ impl Check for Poison {
             Fault::Ended(_) => self.deaf_until = self.deaf_until.max(book.now),
             Fault::HostDown(_)
             | Fault::ClockJumped(_)
-            | Fault::Full { .. }
+            | Fault::Unfit { .. }
             | Fault::Trouble { .. }
             | Fault::Outage { .. } => {}
         }

@@ -337,8 +337,36 @@ fn middling() -> u8 {
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct ContainerRecord {
+    pub(crate) name: String,
     #[serde(rename = "type")]
     pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) executor: ExecutorRecord,
+}
+
+/// What is run, as far as a policy speaks of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutorRecord {
+    pub(crate) image: String,
+    pub(crate) flags: Vec<String>,
+}
+
+/// What tasks may do on a host, as far as a container can tell by what it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct PolicyRecord {
+    pub(crate) docker: Option<DockerRules>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct DockerRules {
+    pub(crate) images: Option<Vec<String>>,
+    pub(crate) networks: Option<Vec<String>>,
+    pub(crate) host_network: bool,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) users: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -356,6 +384,8 @@ pub(crate) struct RegistrationRecord {
     pub(crate) ports: Ports,
     pub(crate) executors: Vec<String>,
     #[serde(default)]
+    pub(crate) policy: PolicyRecord,
+    #[serde(default)]
     pub(crate) disk: u64,
     #[serde(default)]
     pub(crate) resources: BTreeMap<Text, u64>,
@@ -369,12 +399,18 @@ pub(crate) struct UsageRecord {
     pub(crate) memory_used: u64,
     #[serde(default)]
     pub(crate) unfit: Option<String>,
+    /// Executors that can start nothing, each with why.
+    #[serde(default)]
+    pub(crate) unfit_for: BTreeMap<String, String>,
 }
 
 impl UsageRecord {
-    /// Says that something new may come.
-    pub(crate) fn welcomes(&self) -> bool {
-        self.unfit.is_none() && self.memory_used * 100 < self.memory_total * 90
+    /// Says that a task of this definition may come.
+    pub(crate) fn welcomes(&self, definition: &DefinitionRecord) -> bool {
+        let is_fit = |container: &ContainerRecord| !self.unfit_for.contains_key(&container.kind);
+        self.unfit.is_none()
+            && self.memory_used * 100 < self.memory_total * 90
+            && definition.containers.iter().all(is_fit)
     }
 }
 

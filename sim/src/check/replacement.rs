@@ -91,7 +91,7 @@ impl Check for Replacement {
                 self.trouble_until = self.trouble_until.max(*until);
             }
             Fault::Amnesia => self.due.clear(),
-            Fault::Ended(_) | Fault::ClockJumped(_) | Fault::Unreachable { .. } | Fault::Full { .. } => {}
+            Fault::Ended(_) | Fault::ClockJumped(_) | Fault::Unreachable { .. } | Fault::Unfit { .. } => {}
         }
     }
 

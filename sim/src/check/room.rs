@@ -1,10 +1,10 @@
 //! Whether some host could take one more task of a service, as far as the store and the rules for placement say; and
 //! whether all could take what is wanted.
 
-use super::Book;
 use super::page::HostPage;
 use super::record::{DefinitionRecord, RegistrationRecord, ServiceRecord, TaskRecord, Text};
 use super::rules::Around;
+use super::{Book, policy};
 use callboard_core::machine::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -75,6 +75,10 @@ fn definition<'a>(book: &'a Book, wanted: &ServiceRecord) -> Option<&'a Definiti
 
 /// Tells whether what a service says of its hosts, and others of it, allows one more of its tasks on one.
 pub(super) fn is_allowed(book: &Book, wanted: &ServiceRecord, host: (&Text, &RegistrationRecord)) -> bool {
+    let is_refused = |definition: &DefinitionRecord| policy::refused(&host.1.policy, definition).is_some();
+    if definition(book, wanted).is_some_and(is_refused) {
+        return false;
+    }
     let around = Around { book, left: &[], found: &BTreeSet::new(), by: None };
     around.forbids(wanted, host, 1).is_none() && around.shunned(&wanted.name, host.0).is_none()
 }
@@ -83,7 +87,8 @@ pub(super) fn is_allowed(book: &Book, wanted: &ServiceRecord, host: (&Text, &Reg
 pub(super) fn is_open(book: &Book, definition: &DefinitionRecord, page: &HostPage) -> bool {
     let Some(has) = &page.registration else { return false };
     let settled = page.alive && book.now.since(page.alive_since) > SETTLED;
-    let welcome = page.draining_since.is_none() && page.usage.as_ref().is_some_and(|usage| usage.welcomes());
+    let welcome =
+        page.draining_since.is_none() && page.usage.as_ref().is_some_and(|usage| usage.welcomes(definition));
     settled
         && welcome
         && definition.containers.iter().all(|container| has.executors.contains(&container.kind))

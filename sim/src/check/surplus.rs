@@ -51,7 +51,7 @@ impl Check for Surplus {
                 self.trouble_until = self.trouble_until.max(*until);
             }
             Fault::HostDown(_)
-            | Fault::Full { .. }
+            | Fault::Unfit { .. }
             | Fault::Amnesia
             | Fault::Ended(_)
             | Fault::ClockJumped(_)

@@ -1,15 +1,19 @@
-//! S29: a host that cannot start anything says so, and then gets nothing new; what runs there goes on, as S16 and S26 say.
+//! S29: a host that cannot start anything says so, and then gets nothing new; one of which a single executor cannot says that,
+//! and gets nothing new for this one. What runs there goes on, as S16 and S26 say.
 
-use super::record::{Place, Text};
+use super::record::{DefinitionRecord, Place, Text, UsageRecord};
 use super::{Book, By, Check, End, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 use std::collections::BTreeMap;
 
+/// A host, and the executor that is unfit there; without one the whole host is.
+type Part = (Text, Option<String>);
+
 /// Remembers since when hosts say that they are unfit, and from when until when they are.
 #[derive(Clone, Default)]
 pub(crate) struct Unfit {
-    since: BTreeMap<Text, Time>,
-    full: BTreeMap<Text, (Time, Time)>,
+    since: BTreeMap<Part, Time>,
+    ill: BTreeMap<Part, (Time, Time)>,
     /// Until when somebody somewhere cannot be heard.
     deaf_until: Time,
 }
@@ -22,10 +26,10 @@ impl Check for Unfit {
         let book = seen.book;
         for write in seen.writes {
             let Place::Usage(host) = &write.place else { continue };
-            if is_said(book, host) {
-                self.since.entry(host.clone()).or_insert(book.now);
-            } else {
-                self.since.remove(host);
+            let said = said(book, host);
+            self.since.retain(|(other, executor), _| other != host || said.contains(executor));
+            for executor in said {
+                self.since.entry((host.clone(), executor)).or_insert(book.now);
             }
         }
         self.judge(book, found);
@@ -33,9 +37,17 @@ impl Check for Unfit {
             return;
         }
         for task in seen.created().filter(|task| !book.goes_on(task)) {
-            let known = self.since.get(&task.host).filter(|since| book.now.since(**since) > book.lag);
-            if known.is_some() {
-                found.blame("S29", format!("{} came to {}, which says it is unfit", task.id, task.host));
+            let definition = book.definitions.get(&(task.task_name.clone(), task.version));
+            let known = self.since.iter().find(|((host, executor), since)| {
+                let concerns =
+                    executor.as_ref().is_none_or(|executor| definition.is_some_and(needs(executor)));
+                *host == task.host && concerns && book.now.since(**since) > book.lag
+            });
+            if let Some((part, _)) = known {
+                found.blame(
+                    "S29",
+                    format!("{} came to {}, which says it is {}", task.id, task.host, words(part)),
+                );
             }
         }
     }
@@ -43,8 +55,9 @@ impl Check for Unfit {
     fn fault(&mut self, book: &Book, fault: &Fault) {
         match fault {
             Fault::Amnesia => self.since.clear(),
-            Fault::Full { host, until } => {
-                let (_, last) = self.full.entry(host.clone()).or_insert((book.now, *until));
+            Fault::Unfit { host, executor, until } => {
+                let part = (host.clone(), executor.map(String::from));
+                let (_, last) = self.ill.entry(part).or_insert((book.now, *until));
                 *last = (*last).max(*until);
             }
             Fault::Unreachable { until, .. } => self.deaf_until = self.deaf_until.max(*until),
@@ -60,20 +73,35 @@ impl Check for Unfit {
 
 impl Unfit {
     fn judge(&mut self, book: &Book, found: &mut Findings) {
-        self.full.retain(|_, (_, until)| *until > book.now);
-        for (host, (since, _)) in &self.full {
+        self.ill.retain(|_, (_, until)| *until > book.now);
+        for (part, (since, _)) in &self.ill {
+            let (host, executor) = part;
             let Some(page) = book.hosts.get(host).filter(|page| page.alive) else { continue };
             let last = [*since, page.alive_since, self.deaf_until, book.trouble_until].into_iter().max();
             let lasting = book.now.since(last.unwrap_or_default());
-            if lasting > Span(BOUND.0 + book.lag.0) && !is_said(book, host) {
-                found.blame("S29", format!("{host} is unfit for {lasting}, and does not say so"));
+            let said = said(book, host);
+            let is_said = said.contains(executor) || said.contains(&None);
+            if lasting > Span(BOUND.0 + book.lag.0) && !is_said {
+                found.blame("S29", format!("{host} is {} for {lasting}, and does not say so", words(part)));
             }
         }
     }
 }
 
-/// Tells whether a host says that it is unfit.
-fn is_said(book: &Book, host: &Text) -> bool {
+/// Lists what a host says that it is unfit for: an executor, or anything.
+fn said(book: &Book, host: &Text) -> Vec<Option<String>> {
     let usage = book.hosts.get(host).and_then(|page| page.usage.as_ref());
-    usage.is_some_and(|usage| usage.unfit.is_some())
+    let parts = |usage: &UsageRecord| -> Vec<Option<String>> {
+        let whole = usage.unfit.as_ref().map(|_| None);
+        whole.into_iter().chain(usage.unfit_for.keys().cloned().map(Some)).collect()
+    };
+    usage.map(parts).unwrap_or_default()
+}
+
+fn needs(executor: &str) -> impl Fn(&DefinitionRecord) -> bool {
+    move |definition| definition.containers.iter().any(|container| container.kind == executor)
+}
+
+fn words((_, executor): &Part) -> String {
+    executor.as_ref().map_or_else(|| "unfit".to_string(), |executor| format!("unfit for {executor}"))
 }

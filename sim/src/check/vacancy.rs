@@ -64,7 +64,7 @@ impl Check for Vacancy {
                 self.free = book.clusters.keys().map(|cluster| (cluster.clone(), book.now)).collect();
             }
             Fault::HostDown(_)
-            | Fault::Full { .. }
+            | Fault::Unfit { .. }
             | Fault::Ended(_)
             | Fault::ClockJumped(_)
             | Fault::Unreachable { .. } => {}

@@ -141,7 +141,7 @@ impl Check for Views {
                 self.unheard.clear();
                 self.due.clear();
             }
-            Fault::HostDown(_) | Fault::ClockJumped(_) | Fault::Full { .. } => {}
+            Fault::HostDown(_) | Fault::ClockJumped(_) | Fault::Unfit { .. } => {}
         }
     }
 

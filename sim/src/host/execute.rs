@@ -6,8 +6,13 @@ use crate::build::Build;
 use crate::event::{Event, Moment, Process};
 use crate::scenario::HostFault;
 use callboard_core::machine::{Span, Time};
+use callboard_core::model::{Executor, Name};
 use callboard_core::work::{Exit, Found, Order, Report, Run, Spec};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// What has been under way for so long by the fastest clock counts as no start any more.
+const LONG: Span = Span::secs(27);
 
 impl Host {
     /// Takes an order of the agent. `build` tells how what is started will behave.
@@ -57,6 +62,15 @@ impl Host {
         out
     }
 
+    /// Counts the tasks whose start the present agent ordered, and that have not been on their way for long.
+    pub(crate) fn under_way(&self, now: Time) -> usize {
+        let is_new = |(at, life): (Time, u32)| life == self.life && now.since(at) < LONG;
+        let starting = self.procs.iter().filter(|proc| proc.state == ProcState::Starting);
+        let tasks: BTreeSet<&Name> =
+            starting.filter(|proc| is_new(proc.ordered)).map(|proc| &proc.run.id).collect();
+        tasks.len()
+    }
+
     /// Plans the answer to all that an agent has just asked, if it asked anything.
     pub(crate) fn answer(&mut self, now: Time, agent: Process) -> Option<(Time, Event)> {
         if self.found_out.is_empty() {
@@ -79,8 +93,7 @@ impl Host {
 
     /// Lets an executor that is down fail, or not answer; gives the order back when it can be carried out.
     fn refused(&mut self, now: Time, to: Process, order: Order, out: &mut Vec<Outward>) -> Option<Order> {
-        let (down, full) =
-            (self.ills.has(now, HostFault::ExecutorDown), self.ills.has(now, HostFault::FillDisk));
+        let (down, full) = (self.is_down(now, &order), self.ills.has(now, HostFault::FillDisk));
         let why = if down { "the executor does not answer" } else { "no space left on device" };
         let report = match &order {
             Order::Inspect if down => Report::Inspected(Err(why.into())),
@@ -102,6 +115,19 @@ impl Host {
             self.report(now, Span(10), Span::secs(2), to, report, out);
         }
         None
+    }
+
+    /// Tells whether those that would carry out an order are down. What is there is told by all of them or not at all.
+    fn is_down(&self, now: Time, order: &Order) -> bool {
+        let ships = match order {
+            Order::Start(spec) => is_shipped(spec),
+            Order::Stop { run, .. } | Order::Remove(run) => {
+                self.procs.iter().any(|proc| proc.run == *run && is_shipped(&proc.spec))
+            }
+            Order::Inspect => true,
+            Order::Check { .. } | Order::Measure => false,
+        };
+        self.ills.has(now, HostFault::ExecutorDown) || ships && self.ills.has(now, HostFault::EngineDown)
     }
 
     fn report(
@@ -141,7 +167,7 @@ impl Host {
         let hung = self.ills.of(now, HostFault::HangPulls).map_or(now, |(until, _)| until);
         let at = hung + Span(self.chance.span(low, high).0 + slow);
         self.life(at, self.pids, Moment::Born, out);
-        self.procs.push(Proc::new(self.pids, spec.clone(), build));
+        self.procs.push(Proc::new(self.pids, spec.clone(), build, (now, self.life)));
     }
 
     /// Brings a process to life and plans what it will do.
@@ -228,4 +254,9 @@ impl Host {
             self.forecast(now, out);
         }
     }
+}
+
+/// Tells whether something of a task is in docker.
+pub(super) fn is_shipped(spec: &Spec) -> bool {
+    spec.definition.containers.iter().any(|container| matches!(container.executor, Executor::Docker(_)))
 }

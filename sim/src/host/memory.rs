@@ -45,9 +45,10 @@ impl Host {
             true => (50, self.memory_total * 8 / 10),
             false => (0, 0),
         };
+        let engine = self.ills.has(now, HostFault::EngineDown);
         let before = &self.measured.usage;
-        let same = (before.memory_total, before.unfit.is_some(), before.stalled)
-            == (self.memory_total, full, stalled);
+        let same = (before.memory_total, before.stalled) == (self.memory_total, stalled)
+            && (before.unfit.is_some(), !before.unfit_for.is_empty()) == (full, engine);
         if !same || !shares().eq(self.measured.shares.iter().copied()) {
             let usage = Usage {
                 memory_total: self.memory_total,
@@ -55,6 +56,10 @@ impl Host {
                 tasks: live().map(|proc| (proc.run.id.clone(), proc.memory_kib(now) / 1024)).collect(),
                 stalled,
                 unfit: full.then(|| "cannot write to the tasks' directory: no space left on device".into()),
+                unfit_for: engine
+                    .then(|| ("docker".into(), "the docker engine does not answer".into()))
+                    .into_iter()
+                    .collect(),
             };
             self.measured = Measured { usage: Arc::new(usage), shares: shares().collect() };
         }

@@ -1,9 +1,9 @@
 //! A process on a simulated machine.
 
 use super::Outward;
+use super::execute::is_shipped;
 use crate::build::Build;
 use callboard_core::machine::Time;
-use callboard_core::model::Executor;
 use callboard_core::work::{Exit, Run, Spec};
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub(crate) struct Proc {
     /// Its memory changes.
     greedy: bool,
     pub(crate) state: ProcState,
+    /// When it was ordered, and in which life of the agent.
+    pub(crate) ordered: (Time, u32),
     /// Since when it lives.
     pub(crate) since: Time,
     /// Does its work.
@@ -39,7 +41,7 @@ pub(crate) enum ProcState {
 }
 
 impl Proc {
-    pub(crate) fn new(pid: u32, spec: Arc<Spec>, build: Build) -> Proc {
+    pub(crate) fn new(pid: u32, spec: Arc<Spec>, build: Build, ordered: (Time, u32)) -> Proc {
         Proc {
             pid,
             run: spec.run(),
@@ -48,6 +50,7 @@ impl Proc {
             spec,
             build: Box::new(build),
             state: ProcState::Starting,
+            ordered,
             since: Time(0),
             healthy: false,
             dozes: false,
@@ -104,8 +107,7 @@ impl Proc {
 
     /// Tells whether something remembers it after the machine was switched off.
     pub(crate) fn keeps_record(&self) -> bool {
-        let docker = |executor: &Executor| matches!(executor, Executor::Docker(_));
-        self.spec.definition.containers.iter().any(|container| docker(&container.executor))
+        is_shipped(&self.spec)
     }
 }
 

@@ -1,16 +1,20 @@
 //! Bugs of agents.
 
-use super::edit::{rename, rewrite};
+use super::edit::{hide_ills, rename, rewrite};
 use super::{Bug, Mutant};
 use crate::check::{Book, Step, Text};
 use callboard_core::agent::{Effect, Input};
 use callboard_core::machine::Span;
-use callboard_core::model::Name;
+use callboard_core::model::{Executor, Name};
 use callboard_core::registry;
 use callboard_core::store::{Change, Entry, Op, Reply, Request};
 use callboard_core::work::{Exit, Order, Report, Run, Spec};
 use serde_json::Value;
 use std::sync::Arc;
+
+/// An image that the museum's policy forbids, and what an agent takes it for that does not heed it.
+const FORBIDDEN: &str = "shop.example/web";
+const ALLOWED: &str = "docker.io/web";
 
 /// Gives what the bug makes an agent do when it hears something.
 pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut Input) -> Vec<Effect> {
@@ -22,6 +26,12 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
     }
     if let (Bug::TrustsEnds, Input::Work(Report::Exited(_, exit))) = (mutant.bug, &mut *input) {
         exit.code = exit.code.map(|_| 0);
+    }
+    if let (Bug::HeedsNoPolicy, Input::Store(Reply::Listed { result: Ok(listing), .. })) =
+        (mutant.bug, &mut *input)
+    {
+        let definitions = listing.entries.iter_mut().filter(|entry| entry.key.starts_with("config/task_def"));
+        definitions.for_each(|entry| entry.value = entry.value.replace(FORBIDDEN, ALLOWED));
     }
     match (mutant.bug, &*input) {
         (Bug::StopsOnError | Bug::StopsInOutage, Input::Store(reply)) if is_error(reply) => {
@@ -159,7 +169,14 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
             if mutant.bug == Bug::HidesIlls {
                 rewrite(&mut txn, "hosts/", |key, usage| {
                     if key.ends_with("/usage") {
-                        usage["unfit"] = Value::Null;
+                        hide_ills(usage);
+                    }
+                });
+            }
+            if mutant.bug == Bug::HeedsNoPolicy {
+                rewrite(&mut txn, "hosts/", |key, host| {
+                    if key.ends_with("/registration") {
+                        host["policy"] = Value::Object(serde_json::Map::new());
                     }
                 });
             }
@@ -214,6 +231,20 @@ fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
             let definition = Arc::make_mut(&mut spec.definition);
             definition.cpu_limit = definition.cpu_units;
             vec![Order::Start(Arc::new(spec))]
+        }
+        (Bug::HeedsNoPolicy, Order::Start(spec)) => {
+            let mut spec = Spec::clone(&spec);
+            for container in &mut Arc::make_mut(&mut spec.definition).containers {
+                if let Executor::Docker(docker) = &mut container.executor {
+                    docker.image = docker.image.replace(ALLOWED, FORBIDDEN);
+                }
+            }
+            vec![Order::Start(Arc::new(spec))]
+        }
+        (Bug::TrustsOrders, Order::Start(spec)) => {
+            let started = Input::Work(Report::Started(spec.run(), Ok(())));
+            mutant.whispers.entry(host.clone()).or_default().push(started);
+            vec![Order::Start(spec)]
         }
         (Bug::NoBackoff, Order::Start(spec)) => {
             mutant.started.insert((host.clone(), spec.run()), spec.clone());

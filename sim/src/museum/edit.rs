@@ -61,3 +61,9 @@ pub(super) fn creates(txn: &Txn) -> bool {
     let absent = |guard: &Guard| matches!(guard, Guard::Absent { key } if key.starts_with("state/tasks/_/"));
     txn.guards.iter().any(absent)
 }
+
+/// Takes out of what a host uses what it cannot do.
+pub(super) fn hide_ills(usage: &mut Value) {
+    usage["unfit"] = Value::Null;
+    usage["unfit_for"] = Value::Object(serde_json::Map::new());
+}

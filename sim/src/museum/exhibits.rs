@@ -190,6 +190,12 @@ pub enum Bug {
     LimitsToReserved,
     /// The agent takes what a task reserves of the processor for all that it may take.
     SlowsToReserved,
+    /// The scheduler does not hear what the policies of hosts forbid.
+    ForgetsPolicies,
+    /// The agent neither says nor heeds what its host's policy forbids.
+    HeedsNoPolicy,
+    /// The agent takes what it has ordered to be started for started.
+    TrustsOrders,
 }
 
 /// A bug on show.
@@ -281,6 +287,10 @@ timeline: [{at: 60s, do: compact_store}]";
 const CROWD: &str = "timeline: [{at: 60s, do: set_service, service: bystander-001, max: 30, desired: 30}]";
 const FULL: &str = "timeline:
 - {at: 60s, do: fill_disks, running: web, count: 4, lasting: 300s}
+- {at: 120s, do: set_service, service: web, desired: 6}";
+/// In this one web is in docker.
+const ENGINE: &str = "timeline:
+- {at: 60s, do: engine_down, running: web, count: 4, lasting: 300s}
 - {at: 120s, do: set_service, service: web, desired: 6}";
 const SLOW_STOP: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
 timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
@@ -384,6 +394,8 @@ const ALL: &[Exhibit] = &[
     show(Bug::StopsFirst, "S7", SHRINK),
     show(Bug::DeafToIlls, "S29", FULL),
     show(Bug::HidesIlls, "S29", FULL),
+    show(Bug::DeafToIlls, "S29", ENGINE),
+    show(Bug::HidesIlls, "S29", ENGINE),
     show(Bug::StartsUntold, "S24", QUIET),
     show(Bug::ForgetsBlame, "S24", POISON),
     show(Bug::LeavesOrphans, "S26", STOP),
@@ -408,6 +420,9 @@ const ALL: &[Exhibit] = &[
     show(Bug::ReservesLimits, "S44", QUIET),
     show(Bug::LimitsToReserved, "S44", QUIET),
     show(Bug::SlowsToReserved, "S44", QUIET),
+    show(Bug::ForgetsPolicies, "S45", QUIET),
+    show(Bug::HeedsNoPolicy, "S45", QUIET),
+    show(Bug::TrustsOrders, "S46", QUIET),
 ];
 
 const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {
@@ -491,8 +506,20 @@ impl Exhibit {
         if self.promise == "bids" {
             world = world.replace("clusters: [", "clusters: [{name: fair, placement: bid}, ");
         }
-        // A few are no herd.
-        let world = if self.promise == "L22" { world.replace("{count: 4,", "{count: 60,") } else { world };
+        if self.timeline == ENGINE || self.promise == "S45" {
+            world = world.replace(
+                "{name: web, type: bash, executor: {start: [exec serve]}}",
+                "{name: web, type: docker, executor: {image: shop.example/web}}",
+            );
+        }
+        let machines = match self.promise {
+            // A few are no herd.
+            "L22" => "{count: 60,",
+            "S45" => "{count: 4, policy: {docker: {images: [docker.io/]}, bash: {}},",
+            "S46" => "{count: 4, parallel_starts: 1,",
+            _ => "{count: 4,",
+        };
+        let world = world.replace("{count: 4,", machines);
         let text = format!("{world}{}\n", self.timeline);
         let scenario = read("museum", text.as_bytes());
         debug_assert!(scenario.is_ok(), "the museum's own scenario: {scenario:?}");

@@ -1,6 +1,6 @@
 //! Bugs of schedulers.
 
-use super::edit::{creates, drop_keys, is_task, rewrite, rewrite_entry};
+use super::edit::{creates, drop_keys, hide_ills, is_task, rewrite, rewrite_entry};
 use super::{Bug, Mutant};
 use crate::check::{Book, Text};
 use callboard_core::machine::{Span, Time};
@@ -210,7 +210,7 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
             }
         }),
         (Bug::DeafToIlls, key) if key.ends_with("/usage") => {
-            rewrite_entry(entry, "hosts/", |usage| usage["unfit"] = Value::Null);
+            rewrite_entry(entry, "hosts/", hide_ills);
         }
         (Bug::BelievesEarly, _) => rewrite_entry(entry, "status/", |status| {
             if status["phase"] == "stopping" {
@@ -262,6 +262,9 @@ fn misjudges(bug: Bug, entry: &mut Entry) {
     let is_worth = |priority: u8| move |task: &mut Value| task["priority"] = priority.into();
     if bug == Bug::SharesExclusive {
         rewrite_entry(entry, "config/services/", |it| it["exclusive"] = false.into());
+    }
+    if bug == Bug::ForgetsPolicies && entry.key.ends_with("/registration") {
+        rewrite_entry(entry, "hosts/", |host| host["policy"] = json!({}));
     }
     if bug == Bug::ForgetsRules {
         rewrite_entry(entry, "config/services/", |it| it["placement"] = json!({}));

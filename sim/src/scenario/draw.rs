@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** a profile and a seed are a world, and its name says both: `tiny-7`.
 
+mod executors;
 mod faults;
 mod fleet;
 mod rules;
@@ -100,6 +101,7 @@ pub fn draw(profile: Profile, seed: u64) -> Scenario {
     let desired = fleet::services(&mut chance, hosts, &size);
     let mut scenario = world(chance, profile, (hosts, &desired), seed);
     rules::draw(&mut Chance::new(seed, Stream::Rules), &mut scenario);
+    executors::draw(&mut Chance::new(seed, Stream::Executors), &mut scenario);
     scenario
 }
 

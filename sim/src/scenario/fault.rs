@@ -85,6 +85,8 @@ pub enum HostFault {
     StallMemory,
     /// Its executors fail, or do not answer.
     ExecutorDown,
+    /// Its docker engine fails, or does not answer; what else runs tasks there works.
+    EngineDown,
     /// Its executors do not tell of all that runs.
     ExecutorLies,
     /// Its health checks say the opposite of what is so.

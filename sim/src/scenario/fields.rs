@@ -5,8 +5,8 @@ use super::form::{Form, Shape};
 use super::generate::{self, Generate};
 use super::happenings::Entry;
 use super::kinds::{
-    Between, Choice, Counts, Duration, Flag, Labels, Lines, List, Named, Number, Object, PPM, SOME, TASK,
-    TIME, Text, Word,
+    Between, Choice, Counts, Duration, Flag, Labels, Lines, List, Named, Number, Object, PPM, Rules, SOME,
+    TASK, TIME, Text, Word,
 };
 use super::traces::{self, ArrivalRow, Curve, EventRow, Fleet, Rows};
 use super::{FaultKind, HostClass, HostFault, RegistryManners, Scenario, StoreManners, Trickle};
@@ -123,6 +123,10 @@ impl Shape for HostClass {
         form.may("ports", says, &Object(self.ports), &mut self.ports);
         let executors = List(Word(&[("docker", "docker"), ("bash", "bash")]));
         form.may("executors", "Executors that work there.", &executors, &mut self.executors);
+        let says = "What tasks may do there, as in the file of `--policy`; left out, all that they can.";
+        form.may("policy", says, &Rules, &mut self.policy);
+        let says = "How many tasks each of the machines starts at once.";
+        form.may("parallel_starts", says, &Number(1, 1_000), &mut self.parallel_starts);
         form.may("labels", "Facts about the machines.", &Labels, &mut self.labels);
         let says = "Spreads the machines over so many racks, with labels `rack: r1` and so on.";
         form.may("racks", says, &Number(0, 100_000), &mut self.racks);

@@ -1,6 +1,8 @@
 //! The machines of a scenario, and how faults choose among them.
 
+use callboard_core::agent::STARTS_DEFAULT;
 use callboard_core::model::{Name, PortRange, Registration};
+use callboard_core::policy::Policy;
 use std::collections::BTreeMap;
 
 /// Machines that are alike.
@@ -24,6 +26,10 @@ pub struct HostClass {
     pub ports: PortRange,
     /// Executors that work there.
     pub executors: Vec<String>,
+    /// What tasks may do there.
+    pub policy: Policy,
+    /// How many starts an agent there makes at once.
+    pub parallel_starts: u32,
     /// Facts.
     pub labels: BTreeMap<String, String>,
     /// Spreads them over so many racks, with labels `rack: r1` and so on; 0: nobody knows.
@@ -44,6 +50,8 @@ impl Default for HostClass {
             resources: BTreeMap::new(),
             ports: PortRange { first: 20_000, last: 20_999 },
             executors: vec!["docker".into(), "bash".into()],
+            policy: Policy::default(),
+            parallel_starts: STARTS_DEFAULT,
             labels: BTreeMap::new(),
             racks: 0,
             zones: 0,
@@ -65,6 +73,7 @@ impl HostClass {
             resources: self.resources.clone(),
             ports: self.ports,
             executors: self.executors.clone(),
+            policy: self.policy.clone(),
             labels: self.labels_of(number),
             agent_version: "sim".into(),
             api: None,

@@ -6,6 +6,7 @@ use super::tree;
 use callboard_core::config::{Item, Node, Value};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
+use callboard_core::policy::Policy;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -268,6 +269,31 @@ impl Kind for Labels {
     fn describe(&self) -> Node {
         let texts = tree::object([("type", tree::text("string"))]);
         tree::object([("type", tree::text("object")), ("additionalProperties", texts)])
+    }
+}
+
+/// What tasks may do on a machine.
+pub(super) struct Rules;
+
+impl Kind for Rules {
+    type Value = Policy;
+
+    fn read(&self, item: &Item<'_>, _known: &Known<'_>) -> Option<Policy> {
+        Policy::of(item)
+    }
+
+    fn write(&self, value: &Policy) -> Node {
+        tree::of(value)
+    }
+
+    fn describe(&self) -> Node {
+        let part = || tree::object([("type", tree::list([tree::text("object"), tree::text("null")]))]);
+        let parts = tree::object([("docker", part()), ("bash", part())]);
+        tree::object([
+            ("type", tree::text("object")),
+            ("properties", parts),
+            ("additionalProperties", tree::plain(false)),
+        ])
     }
 }
 

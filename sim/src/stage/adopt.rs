@@ -79,7 +79,7 @@ impl Stage {
         let spec = Spec { task, definition: definition.clone(), attempt: status.attempt };
         let host = &mut self.hosts[index as usize];
         let pid = host.next_pid();
-        let mut proc = Proc::new(pid, Arc::new(spec), build);
+        let mut proc = Proc::new(pid, Arc::new(spec), build, (Time(0), 0));
         (proc.state, proc.healthy) = (ProcState::Live, healthy);
         host.procs.push(proc);
         self.outward(index, vec![Outward::Born(pid), Outward::Health(pid, healthy)]);

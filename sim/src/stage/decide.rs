@@ -210,6 +210,7 @@ impl Stage {
             }
             self.court.ordered(name, &order);
         }
+        let is_start = matches!(order, Order::Start(_));
         let builds = &self.builds;
         let build = |spec: &Spec| {
             let key = (spec.task.task_name.clone(), spec.task.version);
@@ -219,6 +220,10 @@ impl Stage {
             builds.get(&key).cloned().unwrap_or_else(sound)
         };
         let outward = self.hosts[agent.at()].order(now, agent, order, build);
+        if is_start {
+            let host = &self.hosts[agent.at()];
+            self.court.starting(name, host.under_way(now), host.starts as usize);
+        }
         self.outward(agent.index, outward);
     }
 }

@@ -232,7 +232,9 @@ impl Stage {
         machine.ills.fall(kind, until, size);
         let host = machine.registration.host.clone();
         if let HostFault::FillDisk | HostFault::StallMemory = kind {
-            self.court.fault(&Fault::Full { host, until });
+            self.court.fault(&Fault::Unfit { host, executor: None, until });
+        } else if kind == HostFault::EngineDown {
+            self.court.fault(&Fault::Unfit { host, executor: Some("docker"), until });
         } else if kind == HostFault::ExecutorLies {
             self.court.misled(host, until);
         }
@@ -243,8 +245,11 @@ impl Stage {
     /// Lets another machine start an agent that goes by the name of this one, for a while.
     pub(super) fn start_twin(&mut self, host: u32, lasting: Span) -> bool {
         let index = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
-        let registration = self.hosts[host as usize].registration.clone();
-        self.hosts.push(Host::new(index, registration, self.scenario.seed));
+        let twin = &self.hosts[host as usize];
+        let (registration, starts) = (twin.registration.clone(), twin.starts);
+        let mut twin = Host::new(index, registration, self.scenario.seed);
+        twin.starts = starts;
+        self.hosts.push(twin);
         self.start_agent(index);
         let until = self.now() + lasting;
         self.calm_from = self.calm_from.max(until);

@@ -2,7 +2,7 @@
 
 use super::{Deeds, SchedulerProcess, Stage, Tidings, Wish};
 use crate::build::Build;
-use crate::check::Court;
+use crate::check::{Court, PolicyRecord};
 use crate::event::{Event, Undo};
 use crate::expect::Expecting;
 use crate::host::Host;
@@ -16,6 +16,7 @@ use crate::store::SimStore;
 use crate::witness::Witness;
 use callboard_core::keys::Key;
 use callboard_core::machine::{Span, Time};
+use callboard_core::model::Registration;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,11 +28,16 @@ impl Stage {
     /// Sets everything up for a scenario.
     pub(crate) fn new(scenario: Arc<Scenario>, seed: u64, mutant: Option<Mutant>) -> Stage {
         let mut stage = Stage::bare(Arc::clone(&scenario), seed, mutant);
-        let registrations = scenario.fleet.iter().flat_map(|class| class.registrations());
-        for registration in registrations {
+        let machines = scenario.fleet.iter().flat_map(|class| {
+            class.registrations().map(|registration| (registration, class.parallel_starts))
+        });
+        for (registration, starts) in machines {
             let index = u32::try_from(stage.hosts.len()).unwrap_or(u32::MAX);
             stage.by_name.insert(registration.host.clone(), index);
-            stage.hosts.push(Host::new(index, registration, seed));
+            stage.court.book.rules.insert(registration.host.clone(), rules(&registration));
+            let mut host = Host::new(index, registration, seed);
+            host.starts = starts;
+            stage.hosts.push(host);
         }
         stage.queue.push(APPLIED, Event::Apply);
         stage.plan();
@@ -159,6 +165,11 @@ fn blindness(manners: &StoreManners) -> Span {
     };
     let again = if manners.is_lossy() { Span::secs(120) } else { Span(0) };
     Span(notices.0 + again.0)
+}
+
+/// Gives the policy of a machine as the checkers read it.
+fn rules(registration: &Registration) -> PolicyRecord {
+    serde_json::from_str(&registration.policy.json()).unwrap_or_default()
 }
 
 fn builds(scenario: &Scenario) -> BTreeMap<(callboard_core::model::Name, u32), Build> {

@@ -54,6 +54,7 @@ impl Stage {
             HostFault::FillDisk
             | HostFault::StallMemory
             | HostFault::ExecutorDown
+            | HostFault::EngineDown
             | HostFault::ExecutorLies
             | HostFault::StickStops
             | HostFault::SlowPulls

@@ -94,6 +94,7 @@ pub const TABLE: &[Row] = &[
     host(Host::FillDisk, "fill_disks", "the disk is full").must(),
     host(Host::StallMemory, "stall_memory", "what runs there waits for memory").must(),
     host(Host::ExecutorDown, "executor_down", "the executors fail or do not answer").must(),
+    host(Host::EngineDown, "engine_down", "the docker engine fails or does not answer").must(),
     host(Host::ExecutorLies, "executor_lies", "the executors do not tell of all that runs").must(),
     host(Host::ChecksLie, "checks_lie", "health checks say the opposite of what is so").must(),
     host(Host::Twin, "twin_agents", "another machine starts an agent of the same name").must(),
