@@ -1,10 +1,12 @@
 //! Control groups: where the kernel lets us have them, each run has its own, which makes killing certain and limits of
 //! memory, processor and processes possible. Everything here does without when it must.
 //!
-//! Version 2 serves for killing, at its usual mount or at `unified` beside version 1; what is limited is limited by
-//! version 2 where it has that controller, else by version 1.
+//! Version 2 serves for killing, at its usual mount or at `unified` beside version 1; where there is only version 1, its
+//! freezer does: what stands still starts nothing that would be missed. What is limited is limited by version 2 where it
+//! has that controller, else by version 1.
 
 use callboard_core::model::CPU_PERIOD;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -12,6 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// The groups below which those of the runs are made.
 #[derive(Clone, Debug)]
@@ -54,6 +57,10 @@ pub(super) struct Groups {
     /// Where its shim goes, away from the agent's group, which may be killed as a whole.
     pub(super) shims: PathBuf,
 }
+
+/// Where version 1 is told to let a group stand still, and how long that may take.
+const FREEZER: &str = "freezer.state";
+const FREEZE_PATIENCE: Duration = Duration::from_secs(1);
 
 const CONTROLLERS: [Controller; 3] = [Controller::Memory, Controller::Cpu, Controller::Pids];
 
@@ -102,27 +109,38 @@ impl Limits {
 }
 
 impl Roots {
-    /// Finds out what the kernel and our rights allow for the runs of a data directory; `None` without version 2.
+    /// Finds out what the kernel and our rights allow for the runs of a data directory; `None` where it can neither kill nor
+    /// freeze a group.
     pub(super) fn find(data_dir: &Path) -> Option<Roots> {
         let mounts = [Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/unified")];
-        let mount = mounts.into_iter().find(|mount| mount.join("cgroup.controllers").exists())?;
+        let mount = mounts.into_iter().find(|mount| mount.join("cgroup.controllers").exists());
+        Roots::at(mount, data_dir).or_else(|| Roots::at(None, data_dir))
+    }
+
+    /// Looks at a mount of version 2, or at version 1 alone.
+    fn at(mount: Option<&Path>, data_dir: &Path) -> Option<Roots> {
         let hash = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
         let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let unified = mount.join("callboard").join(hash.as_str());
-        if !works(&unified, "cgroup.kill") {
+        let below = |own: PathBuf| own.join("callboard").join(&hash);
+        let (unified, kills) = match mount {
+            Some(mount) => (below(mount.to_path_buf()), "cgroup.kill"),
+            None => (below(own_version1("freezer")?), FREEZER),
+        };
+        if !works(&unified, kills) {
             return None;
         }
         let mut version1 = BTreeMap::new();
         for controller in CONTROLLERS {
             let (in_unified, in_version1) = controller.files();
             let enable = format!("+{}", controller.name());
-            let within = [mount, &mount.join("callboard"), &unified];
-            let enabled =
-                within.iter().all(|group| fs::write(group.join("cgroup.subtree_control"), &enable).is_ok());
+            let enabled = mount.is_some_and(|mount| {
+                let within = [mount, &mount.join("callboard"), &unified];
+                within.iter().all(|group| fs::write(group.join("cgroup.subtree_control"), &enable).is_ok())
+            });
             if enabled && works(&unified, in_unified) {
                 continue;
             }
-            let root = own_version1(controller).map(|own| own.join("callboard").join(&hash));
+            let root = own_version1(controller.name()).map(below);
             if let Some(root) = root.filter(|root| works(root, in_version1)) {
                 version1.insert(controller, root);
             }
@@ -138,14 +156,14 @@ impl Roots {
     }
 }
 
-/// The group for this controller that this process is in, by version 1.
-fn own_version1(controller: Controller) -> Option<PathBuf> {
+/// The group for a controller that this process is in, by version 1.
+fn own_version1(controller: &str) -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| {
         let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
-        controllers.split(',').any(|name| name == controller.name()).then_some(group)
+        controllers.split(',').any(|name| name == controller).then_some(group)
     })?;
-    Some(Path::new("/sys/fs/cgroup").join(controller.name()).join(own.trim_start_matches('/')))
+    Some(Path::new("/sys/fs/cgroup").join(controller).join(own.trim_start_matches('/')))
 }
 
 /// Tries whether groups with `feature` can be made below `root` and entered.
@@ -215,7 +233,21 @@ impl Groups {
 
     /// Kills all that is in it, at once.
     pub(super) fn kill(&self) {
-        let _ = fs::write(self.unified.join("cgroup.kill"), "1");
+        if fs::write(self.unified.join("cgroup.kill"), "1").is_ok() {
+            return;
+        }
+        let freezer = self.unified.join(FREEZER);
+        let set = |state: &str| fs::write(&freezer, state).is_ok();
+        let is_frozen = || fs::read_to_string(&freezer).is_ok_and(|state| state.trim() == "FROZEN");
+        let begun = Instant::now();
+        while set("FROZEN") && !is_frozen() && begun.elapsed() < FREEZE_PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for pid in self.pids().into_iter().filter_map(Pid::from_raw) {
+            // It may have ended before it stood still.
+            let _gone = kill_process(pid, Signal::KILL);
+        }
+        set("THAWED");
     }
 
     /// Tells whether the kernel killed something in it for want of memory.
@@ -253,4 +285,45 @@ fn subgroups(group: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On a machine without the freezer of version 1 there is nothing to be found, and that is what is expected.
+    #[test]
+    fn version_1_alone_kills_all_that_a_run_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let has_freezer = own_version1("freezer").is_some_and(|own| works(&own.join("_callboard"), FREEZER));
+        let _ = own_version1("freezer").map(|own| fs::remove_dir(own.join("_callboard")));
+        let found = Roots::at(None, dir.path());
+        assert_eq!(found.is_some(), has_freezer);
+        let Some(roots) = found else { return };
+        let limits = Limits { memory: Some(64), processes: Some(100), ..Limits::default() };
+        let groups = roots.groups("run", &limits);
+        groups.create(&limits).unwrap();
+        let enters = groups.all().map(|group| format!("echo 0 >{}/cgroup.procs", group.display()));
+        let enters: Vec<String> = enters.collect();
+        // Its children leave its session, and would go on without it.
+        let script =
+            format!("{}; setsid sleep 1013 & setsid sleep 1014 & exec sleep 1015", enters.join("; "));
+        let mut child = Command::new("/bin/sh").args(["-c", &script]).spawn().unwrap();
+        let soon = |what: &dyn Fn() -> bool| {
+            let begun = Instant::now();
+            while !what() && begun.elapsed() < Duration::from_secs(10) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            what()
+        };
+        assert!(soon(&|| groups.pids().len() == 3), "{:?}", groups.pids());
+        groups.kill();
+        child.wait().unwrap();
+        assert!(soon(&|| groups.pids().is_empty()), "{:?}", groups.pids());
+        assert!(!groups.out_of_memory());
+        groups.remove();
+        assert!(groups.all().all(|group| !group.exists()));
+        let _ = fs::remove_dir(&roots.unified);
+        roots.version1.values().for_each(|root| drop(fs::remove_dir(root)));
+    }
 }

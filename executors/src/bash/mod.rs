@@ -13,7 +13,7 @@
 //! enter     the way into a task    account  its user                      group   control groups
 //! process   which is which         kin      all processes of a run
 //! artifact  downloads              script   one command inside a task    exec    a person's program there
-//! unpack    what was downloaded
+//! unpack    what was downloaded    untar, unzip   its entries
 //! ```
 //!
 //! **Invariant:** of a run there is at most one shim, ever: the lock is taken before it is spawned, inherited by it,
@@ -35,6 +35,8 @@ mod settle;
 mod shim;
 mod start;
 mod unpack;
+mod untar;
+mod unzip;
 
 pub use artifact::Policy;
 pub use shim::shim_main;

@@ -95,6 +95,8 @@ impl Bash {
         for (container, bash) in plan.containers() {
             let named = |failure| Failure::of(format_args!("container {}", container.name), failure);
             plan.environment(place, bash).map_err(named)?;
+            // The agent has looked, too; whoever asks, nothing comes that the host does not allow.
+            self.settings.policy.refusal(bash).map_or(Ok(()), |why| Err(named(Failure(why))))?;
             artifact::check(bash, &self.settings.artifacts).map_err(named)?;
         }
         Ok(plan)

@@ -1,9 +1,11 @@
-//! Unpacks an archive that nobody has looked into: tar, also compressed by gzip. Whoever made it may have wanted to write
-//! elsewhere, to fill the disk, or to leave a program with more rights than its user has.
+//! Unpacks an archive that nobody has looked into: tar, also compressed by gzip, or zip. Whoever made it may have wanted to
+//! write elsewhere, to fill the disk, or to leave a program with more rights than its user has. What an archive holds, its
+//! own file reads; what may come of it, this one says for all.
 //!
 //! **Invariant:** files and directories come to be in a directory of their own, and nothing else does; of an archive with
 //! a single entry that is refused, nothing is left.
 
+use super::{untar, unzip};
 use crate::Failure;
 use flate2::read::GzDecoder;
 use std::collections::BTreeMap;
@@ -12,17 +14,12 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use tar::{Archive, Entry, EntryType, PaxExtensions};
 
 /// The most entries of an archive, those counted that only name others.
-const ENTRIES_MAX: usize = 10_000;
+pub(super) const ENTRIES_MAX: usize = 10_000;
 /// How many times its own size an archive may unpack to, where that is more than a little.
 const RATIO_MAX: u64 = 100;
 const LITTLE: u64 = 1 << 20;
-/// What an archive may hold beside the contents of its files.
-const HEADERS_MAX: u64 = 64 << 20;
-/// The most bytes of what only names another entry.
-const WORDS_MAX: usize = 16 << 10;
 const PATH_MAX: usize = 1024;
 const DEPTH_MAX: usize = 32;
 const SPECIAL_BITS: u32 = 0o7000;
@@ -48,20 +45,15 @@ pub(super) fn unpack(file: &Path, into: &Path, bytes_max: u64, stop: &AtomicBool
     let mut archive = File::open(file).map_err(failed)?;
     let size = archive.metadata().map_err(failed)?.len();
     let bytes_max = bytes_max.min(size.saturating_mul(RATIO_MAX).max(LITTLE));
-    let mut magic = [0; 2];
-    let is_gzip = archive.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
+    let mut magic = [0; 4];
+    let count = archive.read(&mut magic).map_err(failed)?;
     archive.rewind().map_err(failed)?;
-    let reader: Box<dyn Read> = if is_gzip { Box::new(GzDecoder::new(archive)) } else { Box::new(archive) };
     make_dir(&apart.0).map_err(failed)?;
-    let mut unpacking =
-        Unpacking { into: &apart.0, tree: Tree::default(), name: None, left: bytes_max, stop };
-    let mut archive = Archive::new(reader.take(bytes_max.saturating_add(HEADERS_MAX)));
-    for (index, entry) in archive.entries().map_err(failed)?.raw(true).enumerate() {
-        if index >= ENTRIES_MAX {
-            return Err(Failure(format!("it has more than {ENTRIES_MAX} entries")));
-        }
-        let unreadable = |error| Failure::of("it is no tar archive, or a broken one", error);
-        unpacking.take(entry.map_err(unreadable)?)?;
+    let mut unpacking = Unpacking { into: &apart.0, tree: Tree::default(), left: bytes_max, stop };
+    match &magic[..count] {
+        [0x1f, 0x8b, ..] => untar::untar(GzDecoder::new(archive), bytes_max, &mut unpacking)?,
+        b"PK\x03\x04" | b"PK\x05\x06" => unzip::unzip(archive, &mut unpacking)?,
+        _ => untar::untar(archive, bytes_max, &mut unpacking)?,
     }
     if unpacking.tree.0.is_empty() {
         return Err(Failure("it is an archive with nothing in it".to_string()));
@@ -79,37 +71,37 @@ fn make_dir(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(path)
 }
 
-struct Unpacking<'a> {
+/// What an archive becomes.
+pub(super) struct Unpacking<'a> {
     into: &'a Path,
     tree: Tree,
-    /// What the next entry is called, where that does not fit into its header.
-    name: Option<Vec<u8>>,
     left: u64,
     stop: &'a AtomicBool,
 }
 
+/// What an entry of an archive is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Directory,
+    File,
+    Other,
+}
+
 impl Unpacking<'_> {
-    fn take(&mut self, mut entry: Entry<'_, impl Read>) -> Result<(), Failure> {
-        let kind = entry.header().entry_type();
-        if kind == EntryType::XGlobalHeader {
-            return Ok(());
-        }
-        if kind == EntryType::XHeader {
-            return self.extend(&words(&mut entry)?);
-        }
-        if kind == EntryType::GNULongName {
-            let name = words(&mut entry)?;
-            self.name = name.split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
-            return Ok(());
-        }
-        let bytes = self.name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
-        let named = |why: &str| Failure(format!("its entry {:?} {why}", String::from_utf8_lossy(&bytes)));
-        let Some(path) = path(&bytes).map_err(named)? else { return Ok(()) };
-        let is_dir = kind == EntryType::Directory;
-        if !is_dir && kind != EntryType::Regular {
+    /// Takes one entry: its name as it stands there, what it is, its rights, and what is in it.
+    pub(super) fn take(
+        &mut self,
+        name: &[u8],
+        what: What,
+        mode: u32,
+        content: &mut impl Read,
+    ) -> Result<(), Failure> {
+        let named = |why: &str| Failure(format!("its entry {:?} {why}", String::from_utf8_lossy(name)));
+        let Some(path) = path(name).map_err(named)? else { return Ok(()) };
+        let is_dir = what == What::Directory;
+        if what == What::Other {
             return Err(named("is neither a file nor a directory"));
         }
-        let mode = entry.header().mode().map_err(|_| named("has rights that cannot be read"))?;
         if mode & SPECIAL_BITS != 0 {
             return Err(named("is setuid, setgid or sticky"));
         }
@@ -122,7 +114,7 @@ impl Unpacking<'_> {
         }
         let mode = if mode & 0o111 == 0 { 0o644 } else { 0o755 };
         let file = File::options().write(true).create_new(true).mode(mode).open(&place);
-        self.copy(&mut entry, file.map_err(failed)?, failed)
+        self.copy(content, file.map_err(failed)?, failed)
     }
 
     fn copy(
@@ -148,34 +140,6 @@ impl Unpacking<'_> {
             })?;
             file.write_all(&chunk[..count]).map_err(&failed)?;
         }
-    }
-
-    /// Takes what an entry says of the next.
-    fn extend(&mut self, words: &[u8]) -> Result<(), Failure> {
-        for word in PaxExtensions::new(words) {
-            let word = word.map_err(|error| Failure::of("it is a broken archive", error))?;
-            match word.key_bytes() {
-                b"path" => self.name = Some(word.value_bytes().to_vec()),
-                // Whoever reads past this sees other entries than whoever does not.
-                key if key == b"size" || key.starts_with(b"GNU.sparse") => {
-                    let key = String::from_utf8_lossy(key);
-                    return Err(Failure(format!("it says of an entry what is not supported: {key}")));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads an entry that speaks of another.
-fn words(entry: &mut impl Read) -> Result<Vec<u8>, Failure> {
-    let (mut words, most) = (Vec::new(), u64::try_from(WORDS_MAX).unwrap_or(u64::MAX));
-    let read = entry.take(most.saturating_add(1)).read_to_end(&mut words);
-    read.map_err(|error| Failure::of("it is a broken archive", error))?;
-    match words.len() > WORDS_MAX {
-        true => Err(Failure(format!("it says more than {WORDS_MAX} bytes of an entry"))),
-        false => Ok(words),
     }
 }
 

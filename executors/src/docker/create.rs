@@ -72,13 +72,12 @@ fn plan<'a>(
     {
         return Err(Failure(format!("{:?} is no image", docker.image)));
     }
-    let given = |words: Vec<String>| Some(words).filter(|words| words.iter().any(|word| !word.is_empty()));
     // The agent has looked, too; whoever asks, nothing is made that the host does not allow.
     settings.policy.refusal(docker).map_or(Ok(()), |why| Err(Failure(why)))?;
     let mut body = ContainerCreateBody {
         image: Some(docker.image.clone()),
-        cmd: given(docker.cmd.clone()),
-        entrypoint: given(vec![docker.entry.clone()]),
+        cmd: words("cmd", docker.cmd.clone())?,
+        entrypoint: words("entry", vec![docker.entry.clone()])?,
         working_dir: work_dir(&docker.work_dir)?,
         labels: Some(labels::of(&settings.agent(), spec, container)?),
         healthcheck: Some(HealthConfig { test: Some(vec![NO_CHECK.to_string()]), ..Default::default() }),
@@ -99,6 +98,20 @@ fn plan<'a>(
     body.host_config = Some(host);
     let name = name(&settings.agent(), spec, &container.name);
     Ok(Plan { container, name, image: &docker.image, platform: flags.platform, body })
+}
+
+/// Gives the words of a command; none where nothing but empty words stand there, for the image's own.
+fn words(what: &str, words: Vec<String>) -> Result<Option<Vec<String>>, Failure> {
+    if words.iter().any(|word| word.contains('\0')) {
+        return Err(Failure(format!("{what}: a word holds a NUL, which no program can be given")));
+    }
+    if words.iter().all(String::is_empty) {
+        return Ok(None);
+    }
+    match words.first().is_some_and(String::is_empty) {
+        true => Err(Failure(format!("{what}: its first word is empty, so that it names no program"))),
+        false => Ok(Some(words)),
+    }
 }
 
 /// The limits of its task, and what is so for every container.

@@ -7,6 +7,7 @@ use super::engine::{Engine, Trouble};
 use super::{Settings, credentials};
 use crate::Failure;
 use bollard::query_parameters::CreateImageOptionsBuilder;
+use callboard_core::policy::Docker as Policy;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ pub(super) struct Images {
     pulls: Mutex<BTreeMap<String, watch::Receiver<Outcome>>>,
     /// How long a pull may take.
     deadline: Duration,
+    /// How long it may take without any progress.
+    stall: Duration,
     /// The file with credentials.
     credentials: Option<PathBuf>,
     /// Where it is taken down what was pulled.
@@ -59,8 +62,14 @@ impl<'a> Reference<'a> {
 impl Images {
     /// Makes one that pulls nothing yet, and takes down in `dir` what it will have pulled.
     pub(super) fn new(settings: &Settings, dir: PathBuf) -> Images {
-        let (deadline, keep) = (settings.pull_deadline, settings.image_keep);
-        Images { pulls: Mutex::default(), deadline, credentials: settings.credentials.clone(), dir, keep }
+        Images {
+            pulls: Mutex::default(),
+            deadline: settings.pull_deadline,
+            stall: settings.pull_stall,
+            credentials: settings.credentials.clone(),
+            dir,
+            keep: settings.image_keep,
+        }
     }
 
     /// Sees to it that an image is here. May be given up at any time; a pull goes on for others.
@@ -88,6 +97,26 @@ impl Images {
         done.ok()
             .and_then(|done| done.clone())
             .unwrap_or_else(|| Err(Failure(format!("the pull of {image} broke off"))))
+    }
+
+    /// Tells whether an image that is here may run, by all names that it has here: what is asked for may be its id, or a name
+    /// that somebody gave it.
+    ///
+    /// # Errors
+    /// None of its names is allowed, or the engine does not tell them.
+    pub(super) async fn judge(engine: &Engine, image: &str, policy: &Policy) -> Result<(), Failure> {
+        if policy.images.is_none() {
+            return Ok(());
+        }
+        let name = image.to_string();
+        let seen = engine.look(|client| async move { client.inspect_image(&name).await }).await;
+        let seen = seen.map_err(|trouble| trouble.doing(format_args!("image {image}")))?;
+        let named = |of: Option<Vec<String>>| of.unwrap_or_default();
+        let names: Vec<String> = named(seen.repo_tags).into_iter().chain(named(seen.repo_digests)).collect();
+        let refusals: Option<Vec<String>> = names.iter().map(|name| policy.image_refusal(name)).collect();
+        let Some(refusals) = refusals else { return Ok(()) };
+        let why = refusals.into_iter().next().unwrap_or_else(|| "it has no name here".to_string());
+        Err(Failure(format!("this host's policy refuses what {image:?} is here: {why}")))
     }
 
     /// Joins a pull, which is begun when there is none.
@@ -131,21 +160,29 @@ impl Images {
         let options = CreateImageOptionsBuilder::new().from_image(reference.name).tag(reference.version);
         let options = options.platform(platform.unwrap_or_default()).build();
         tracing::info!(image, "pulling");
+        let stall = self.stall;
         let pulled = engine.within(self.deadline, |client| async move {
             let mut progress = client.create_image(Some(options), None, credentials);
-            while let Some(step) = progress.next().await {
-                let step = step?;
+            while let Ok(step) = tokio::time::timeout(stall, progress.next()).await {
+                let Some(step) = step.transpose()? else { return Ok(true) };
                 tracing::debug!(status = step.status, "pulling");
             }
-            Ok(())
+            Ok(false)
         });
-        pulled.await.map_err(|trouble| match trouble {
+        let pulled = pulled.await.map_err(|trouble| match trouble {
             Trouble::Away(why) => Failure(format!("image {image} is not on this host and was not pulled: {why}")),
             Trouble::Refused(_, why) => Failure(format!(
                 "image {image} is not on this host and cannot be pulled: {why}{unread}; is its name right, and may this \
                  host have it?"
             )),
-        })
+        })?;
+        match pulled {
+            true => Ok(()),
+            false => Err(Failure(format!(
+                "image {image} is not on this host and was not pulled: for {} s nothing came of it; does its registry answer?",
+                stall.as_secs()
+            ))),
+        }
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Settings {
     pub patience: Duration,
     /// How long a pull may take.
     pub pull_deadline: Duration,
+    /// How long a pull may take without any progress.
+    pub pull_stall: Duration,
     /// How long an image that was pulled is kept when no task wants it and no container has it.
     pub image_keep: Duration,
     /// Size at which a container's output is rotated, in bytes; one older part is kept.
@@ -90,6 +92,7 @@ impl Settings {
             credentials: file_of_user(),
             patience: Duration::from_secs(20),
             pull_deadline: Duration::from_secs(900),
+            pull_stall: Duration::from_secs(60),
             image_keep: Duration::from_secs(7 * 24 * 3600),
             log_bytes_max: 4 << 20,
             pids_max: 4096,

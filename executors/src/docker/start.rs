@@ -7,6 +7,7 @@
 use super::Docker;
 use super::create::{self, Plan};
 use super::end::CUT_OFF;
+use super::images::Images;
 use super::runs::{Ending, Entry};
 use crate::{EXIT_UNSEEN, Failure};
 use bollard::models::ContainerCreateBody;
@@ -90,6 +91,7 @@ impl Docker {
             let pulled = self.images.ensure(&self.engine, plan.image, plan.platform.as_deref());
             let named = |failure| Failure::of(format_args!("container {}", plan.container.name), failure);
             entry.unless_stopped(pulled).await.map_err(named)?;
+            Images::judge(&self.engine, plan.image, &self.settings.policy).await.map_err(named)?;
         }
         for plan in &plans {
             for (number, command) in plan.container.setup.iter().enumerate() {

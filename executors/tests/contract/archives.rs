@@ -7,7 +7,7 @@ use super::cases::attempt_of;
 use callboard_core::model::Bash as Settled;
 use callboard_core::work::Spec;
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::sync::Arc;
@@ -134,13 +134,110 @@ async fn an_evil_archive_is_refused_and_leaves_nothing() {
         (archive(&[]), "nothing in it"),
         (archive(&[file("cut off")])[..700].to_vec(), "broken one"),
         (gzip(&archive(&[file("a")]))[..40].to_vec(), "broken one"),
-        (b"#!/bin/sh\necho no archive\n".repeat(100), "no tar archive"),
+        (b"#!/bin/sh\necho no archive\n".repeat(100), "no archive of tar or zip"),
     ];
     for (attempt, (bytes, why)) in (0..).zip(cases) {
         let spec = fetching(bytes, attempt).await;
         let failure = within(60, why, bench.executor().start(&spec)).await.unwrap_err();
         assert!(failure.0.contains(why), "{why:?} is not in {failure}");
         assert!(!outside.exists());
+        leaves_nothing(&bench, &spec).await;
+    }
+}
+
+/// A zip archive as somebody may write it who is not held back by a library: names, rights, contents.
+fn zipped(entries: &[(&str, u32, &[u8])]) -> Vec<u8> {
+    let (mut files, mut list) = (Vec::new(), Vec::new());
+    let small = |size: usize| u16::try_from(size).unwrap().to_le_bytes();
+    let large = |size: usize| u32::try_from(size).unwrap().to_le_bytes();
+    for (name, mode, body) in entries {
+        let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
+        deflated.write_all(body).unwrap();
+        let (deflated, mut sum) = (deflated.finish().unwrap(), flate2::Crc::new());
+        sum.update(body);
+        // What it takes to read it, no flags, deflated, no time; then what the list says, too.
+        let begin = [20, 0, 0, 0, 8, 0, 0, 0, 0x21, 0];
+        let sizes = [sum.sum().to_le_bytes(), large(deflated.len()), large(body.len())].concat();
+        let (at, rights) = (large(files.len()), (mode << 16).to_le_bytes());
+        let both = [&begin[..], &sizes, &small(name.len()), &[0, 0]].concat();
+        files.extend([&b"PK\x03\x04"[..], &both, name.as_bytes(), &deflated].concat());
+        let more = [&[0; 6][..], &rights, &at, name.as_bytes()].concat();
+        list.extend([&b"PK\x01\x02\x14\x03"[..], &both, &more].concat());
+    }
+    let (count, at) = (small(entries.len()), large(files.len()));
+    let end = [&b"PK\x05\x06"[..], &[0; 4], &count, &count, &large(list.len()), &at, &[0, 0]].concat();
+    [files, list, end].concat()
+}
+
+const PLAIN: u32 = 0o100_644;
+
+#[tokio::test]
+async fn a_zip_archive_is_unpacked_too() {
+    let bench = BashBench::plain().unwrap();
+    let options = zip::write::SimpleFileOptions::default();
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    writer.add_directory("lib/", options).unwrap();
+    writer.start_file("bin/app", options.unix_permissions(0o755)).unwrap();
+    writer.write_all(b"#!/bin/sh\ncat here/lib/greeting\n").unwrap();
+    writer.start_file("lib/greeting", options.compression_method(zip::CompressionMethod::Stored)).unwrap();
+    writer.write_all(b"good day").unwrap();
+    let spec = fetching(writer.finish().unwrap().into_inner(), 0).await;
+    bench.executor().start(&spec).await.unwrap();
+    assert_eq!(bench.executor().exited(&spec.run()).await.code, Some(0));
+    assert_eq!(bench.executor().tail(&spec.run(), 100, None).await.unwrap(), b"good day");
+}
+
+#[tokio::test]
+async fn an_evil_zip_archive_is_refused_and_leaves_nothing() {
+    let bench = BashBench::plain().unwrap();
+    let many: Vec<(String, u32, &[u8])> =
+        (0..10_001).map(|number| (format!("f{number}"), PLAIN, &b""[..])).collect();
+    let many: Vec<(&str, u32, &[u8])> =
+        many.iter().map(|(name, mode, body)| (&**name, *mode, *body)).collect();
+    let twice = zipped(&[("a", PLAIN, b"1"), ("a", PLAIN, b"2")]);
+    let encrypted = {
+        let mut bytes = zipped(&[("a", PLAIN, b"1")]);
+        let list = bytes.windows(4).position(|it| it == b"PK\x01\x02").unwrap();
+        (bytes[6], bytes[list + 8]) = (bytes[6] | 1, bytes[list + 8] | 1);
+        bytes
+    };
+    let overlapping = {
+        // The second entry is said to be where the first one is.
+        let mut bytes = zipped(&[("a", PLAIN, b"1"), ("b", PLAIN, b"2")]);
+        let lists: Vec<usize> =
+            (0..bytes.len() - 4).filter(|at| bytes[*at..].starts_with(b"PK\x01\x02")).collect();
+        bytes[lists[1] + 42..lists[1] + 46].copy_from_slice(&[0; 4]);
+        bytes
+    };
+    let cut = zipped(&[("a", PLAIN, b"1")]);
+    let wrong = {
+        let mut bytes = zipped(&[("a", PLAIN, &b"content".repeat(100))]);
+        // In the midst of what is deflated.
+        bytes[36] ^= 0xff;
+        bytes
+    };
+    let cases = [
+        (zipped(&[("../evil", PLAIN, b"evil")]), "leads out of the directory"),
+        (zipped(&[("/etc/evil", PLAIN, b"evil")]), "leads out of the directory"),
+        (zipped(&[("a/../../evil", PLAIN, b"evil")]), "leads out of the directory"),
+        (zipped(&[("link", 0o120_777, b"/etc/passwd")]), "is neither a file nor a directory"),
+        (zipped(&[("pipe", 0o010_666, b"")]), "is neither a file nor a directory"),
+        (zipped(&[("su", 0o104_755, b"x")]), "is setuid, setgid or sticky"),
+        (zipped(&[("bomb", PLAIN, &vec![0; 200 << 20])]), "more than 100 times its size"),
+        (twice, "there twice"),
+        (zipped(&[("a/Readme", PLAIN, b""), ("a/README", PLAIN, b"")]), "by small and capital letters alone"),
+        (zipped(&[("a\nb", PLAIN, b"")]), "control characters"),
+        (zipped(&many), "more than 10000 entries"),
+        (zipped(&[]), "nothing in it"),
+        (encrypted, "is encrypted"),
+        (overlapping, "overlap"),
+        (cut[..cut.len() - 30].to_vec(), "broken zip archive"),
+        (wrong, "its entry"),
+    ];
+    for (attempt, (bytes, why)) in (0..).zip(cases) {
+        let spec = fetching(bytes, attempt).await;
+        let failure = within(60, why, bench.executor().start(&spec)).await.expect_err(why);
+        assert!(failure.0.contains(why), "{why:?} is not in {failure}");
         leaves_nothing(&bench, &spec).await;
     }
 }

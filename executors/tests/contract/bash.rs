@@ -3,6 +3,7 @@
 use super::bench::{
     BashBench, Behaves, Bench, EXIT, GRACE, bash_spec, container, definition, lives, spec_of, until, within,
 };
+use super::cases::tells_what_was_written_since;
 use callboard_core::machine::Span;
 use callboard_core::model::{Bash as Settled, Task, Try};
 use callboard_core::work::{Exit, Spec};
@@ -340,17 +341,6 @@ async fn a_missing_shim_is_told() {
 #[tokio::test]
 async fn what_was_written_since_is_told_apart() {
     let bench = BashBench::plain().unwrap();
-    let (executor, spec) =
-        (bench.executor(), bash_spec(&[], &["echo first; sleep 3; echo second; sleep 1000"]));
-    executor.start(&spec).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    let between = std::time::SystemTime::now();
-    within(20, "all is written", async {
-        while executor.tail(&spec.run(), 100, None).await.unwrap() != b"first\nsecond\n" {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    })
-    .await;
-    assert_eq!(executor.tail(&spec.run(), 100, Some(between)).await.unwrap(), b"second\n");
-    executor.stop(&spec.run(), Span(100)).await.unwrap();
+    tells_what_was_written_since(&bench, bash_spec(&[], &["echo first; sleep 3; echo second; sleep 1000"]))
+        .await;
 }

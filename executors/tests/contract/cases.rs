@@ -28,6 +28,22 @@ async fn starts_and_runs_until_stopped(bench: &dyn Bench) {
     assert_eq!(executor.inspect().await.unwrap()[0].exit, Some(exit));
 }
 
+/// Of a task that says `first`, and `second` three seconds later.
+pub(crate) async fn tells_what_was_written_since(bench: &dyn Bench, spec: Arc<Spec>) {
+    let executor = bench.executor();
+    executor.start(&spec).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let between = SystemTime::now();
+    within(20, "all is written", async {
+        while executor.tail(&spec.run(), 100, None).await.unwrap() != b"first\nsecond\n" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(executor.tail(&spec.run(), 100, Some(between)).await.unwrap(), b"second\n");
+    executor.stop(&spec.run(), Span(100)).await.unwrap();
+}
+
 async fn reports_exit_codes(bench: &dyn Bench) {
     for (attempt, code) in [(0, 0), (1, 3)] {
         let (executor, spec) = (bench.executor(), attempt_of(&bench.spec(Behaves::Exits(code)), attempt));

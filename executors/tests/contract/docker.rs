@@ -1,7 +1,7 @@
 //! What only the docker executor can be asked: what containers are made from, what is refused, and whose they are.
 
 use super::bench::{Bench, EXIT, GRACE, definition, spec_of, until, within};
-use super::cases::attempt_of;
+use super::cases::{attempt_of, tells_what_was_written_since};
 use super::docker_bench::{DockerBench, at_ports, docker_container, docker_spec, id, wanted};
 use callboard_core::machine::Span;
 use callboard_core::model::{Check, Docker as Wanted, Probe};
@@ -306,6 +306,11 @@ async fn settings_that_would_loosen_the_walls_are_refused_by_the_agent_too() {
     for env in ["=x", "HOME", "A B=1", "A=\0", "\0=a"] {
         table.push((Wanted { env: vec![env.to_string()], ..base() }, "env: "));
     }
+    for cmd in [&["", "x"][..], &["a\0b"], &["true", "\0"]] {
+        let cmd = cmd.iter().map(ToString::to_string).collect();
+        table.push((Wanted { cmd, ..base() }, "cmd: "));
+    }
+    table.push((Wanted { entry: "\0".to_string(), ..base() }, "entry: "));
     for dir in ["/proc/self/fd/8", "relative", "/a/../b", "//proc/1", "/./proc"] {
         table.push((Wanted { work_dir: dir.to_string(), ..base() }, "work_dir "));
     }
@@ -408,17 +413,6 @@ async fn scripts_run_inside_the_task() {
 #[tokio::test]
 async fn what_was_written_since_is_told_apart() {
     let bench = bench();
-    let (executor, spec) =
-        (bench.executor(), docker_spec(&[], "echo first; sleep 3; echo second; sleep 1000"));
-    executor.start(&spec).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    let between = std::time::SystemTime::now();
-    within(20, "all is written", async {
-        while executor.tail(&spec.run(), 100, None).await.unwrap() != b"first\nsecond\n" {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    })
-    .await;
-    assert_eq!(executor.tail(&spec.run(), 100, Some(between)).await.unwrap(), b"second\n");
-    executor.stop(&spec.run(), Span(100)).await.unwrap();
+    tells_what_was_written_since(&bench, docker_spec(&[], "echo first; sleep 3; echo second; sleep 1000"))
+        .await;
 }

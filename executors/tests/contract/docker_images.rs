@@ -115,6 +115,48 @@ async fn a_registry_with_a_password_is_given_it() {
 }
 
 #[tokio::test]
+async fn an_image_is_judged_by_what_it_is_and_not_by_what_it_is_called() {
+    let bench = DockerBench::with(shared_docker(), |settings| {
+        settings.policy.images = Some(vec!["docker.io/".to_string()]);
+    });
+    let registry = Registry::start(None);
+    let pulled = Pulled(bench.host.clone(), registry.by_tag());
+    let free = bench.another(|settings| settings.policy.images = None);
+    free.start(&of_image(&registry.by_tag(), 0)).await.unwrap();
+    let (_, seen) = ask_docker(&pulled.0, "GET", &format!("/images/{}/json", pulled.1), "");
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    let id = seen["Id"].as_str().unwrap().trim_start_matches("sha256:").to_string();
+    for (attempt, image) in [(1, &id[..12]), (2, &*id), (3, &*format!("sha256:{id}"))] {
+        let failure = bench.executor().start(&of_image(image, attempt)).await.unwrap_err();
+        assert!(
+            failure.0.contains("this host's policy refuses") && failure.0.contains("may not run here"),
+            "{failure}"
+        );
+    }
+    within(
+        10,
+        "a start of what may run",
+        bench.executor().start(&attempt_of(&docker_spec(&[], "exit 0"), 4)),
+    )
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_pull_of_which_nothing_comes_is_given_up_and_may_be_tried_again() {
+    let registry = Registry::start(None);
+    registry.hangs.store(true, Ordering::Relaxed);
+    let bench = DockerBench::with(shared_docker(), |settings| settings.pull_stall = Duration::from_secs(2));
+    let _pulled = Pulled(bench.host.clone(), registry.by_tag());
+    let executor = bench.executor();
+    let started = within(10, "a pull", executor.start(&of_image(&registry.by_tag(), 0))).await;
+    let failure = started.unwrap_err();
+    assert!(failure.0.contains("was not pulled: for 2 s nothing came of it"), "{failure}");
+    registry.hangs.store(false, Ordering::Relaxed);
+    within(20, "another pull", executor.start(&of_image(&registry.by_tag(), 1))).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_pull_that_hangs_holds_nobody_up_and_has_an_end() {
     let registry = Registry::start(None);
     registry.hangs.store(true, Ordering::Relaxed);
