@@ -238,12 +238,17 @@ impl Fleet {
         })
     }
 
-    /// Runs a command line against one process of the fleet; gives the exit code and all that was said.
-    fn ask(&mut self, asked: &str, line: &[&str]) -> (Option<i32>, String) {
+    /// Makes a command that asks one process of the fleet, without running it.
+    pub(crate) fn asking(&mut self, asked: &str, line: &[&str]) -> Command {
         let port = self.of(asked).ports.first;
         let mut command = command();
-        command.env("CALLBOARD_ADDR", format!("http://127.0.0.1:{port}")).args(line);
-        let mut command = assert_cmd::Command::from_std(command);
+        command.env("CALLBOARD_ADDR", format!("http://127.0.0.1:{port}")).args(line).stdout(Stdio::piped());
+        command
+    }
+
+    /// Runs a command line against one process of the fleet; gives the exit code and all that was said.
+    fn ask(&mut self, asked: &str, line: &[&str]) -> (Option<i32>, String) {
+        let mut command = assert_cmd::Command::from_std(self.asking(asked, line));
         let output = command.timeout(Duration::from_secs(180)).output().expect("the program can be started");
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         (output.status.code(), said.concat())

@@ -7,6 +7,7 @@ use crate::processes::Process;
 use callboard_sim::Seen;
 use rustix::process::Signal;
 use servers::{Faults, SOON, until};
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 pub(crate) const WEB: Web = Web { scheduler: "default", version: 1, desired: 4, arguments: "" };
@@ -57,6 +58,32 @@ pub(crate) fn a_service_lives_its_life(kind: Kind) {
     let least = fleet.witness().least();
     assert!(least >= MIN, "only {least} answered");
     fleet.verdict(&[("web", 2)]);
+}
+
+pub(crate) fn tasks_are_read_and_entered_from_other_hosts(kind: Kind) {
+    let (mut fleet, running) = playing(kind, 1);
+    for (_, seen) in &running {
+        for asked in ["h1", "h2", "s1"] {
+            let place = fleet.callboard(asked, &["exec", &seen.id, "--", "pwd"], 0);
+            assert!(place.contains(&format!("/{}/tasks/{}/", seen.host, seen.id)), "{place}");
+            fleet.callboard(asked, &["exec", &seen.id, "--", "sh", "-c", "exit 7"], 7);
+            let said = fleet.callboard(asked, &["logs", &seen.id, "--since", "10m", "--tail", "1"], 0);
+            assert!(said.contains("listening"), "{said}");
+        }
+    }
+    let (_, seen) = running.into_iter().next().expect("four run");
+    let elsewhere = HOSTS.into_iter().find(|host| *host != &*seen.host).expect("there are three");
+    let mut follower =
+        fleet.asking(elsewhere, &["logs", "-f", &seen.id]).spawn().expect("the program can be started");
+    let mut lines = BufReader::new(follower.stdout.take().expect("it is read")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("listening")), "what it wrote before is told first");
+    fleet.callboard("s1", &["drain", &seen.host], 0);
+    assert!(lines.any(|line| line.contains("asked to end")), "what it writes later is told, too");
+    assert_eq!(lines.count(), 0, "and then nothing any more");
+    follower.wait().expect("it ends with the task");
+    fleet.callboard("s1", &["undrain", &seen.host], 0);
+    fleet.converges(WEB.desired);
+    fleet.verdict(&[]);
 }
 
 pub(crate) fn a_killed_scheduler_is_replaced(kind: Kind) {

@@ -1,4 +1,4 @@
-//! One `callboard dev` for one test: it is started, asked through the command line and the API, and cleared away.
+//! One daemon for one test, mostly `callboard dev`: it is started, asked through the command line and the API, and cleared away.
 //!
 //! **Invariant:** nothing is ended but what runs in the directory of this very show.
 
@@ -82,6 +82,8 @@ impl Said {
 pub(crate) struct Show {
     dir: TempDir,
     pub(crate) ports: Ports,
+    /// What it plays: the command, and what belongs to it.
+    role: Vec<String>,
     pub(crate) daemon: Option<Child>,
 }
 
@@ -89,8 +91,15 @@ impl Show {
     /// Starts a daemon in a new directory, with further arguments, and waits until it answers.
     #[track_caller]
     pub(crate) fn start(arguments: &[&str]) -> Show {
+        Show::playing(&["dev"], arguments)
+    }
+
+    /// Starts a daemon that plays another role.
+    #[track_caller]
+    pub(crate) fn playing(role: &[&str], arguments: &[&str]) -> Show {
         let dir = tempfile::Builder::new().prefix("callboard-").tempdir().expect("a directory can be made");
-        let mut show = Show { dir, ports: Ports::claim(), daemon: None };
+        let role = role.iter().map(ToString::to_string).collect();
+        let mut show = Show { dir, ports: Ports::claim(), role, daemon: None };
         show.raise(arguments);
         show
     }
@@ -100,7 +109,7 @@ impl Show {
     pub(crate) fn raise(&mut self, arguments: &[&str]) {
         let log = File::options().append(true).create(true).open(self.log()).expect("the log can be written");
         let mut command = program();
-        command.args(["dev", "--host", "h1"]);
+        command.args(&self.role).args(["--host", "h1"]);
         command.arg("--data-dir").arg(self.data_dir());
         command.args(["--bind", &format!("127.0.0.1:{}", self.ports.first)]);
         command.args(["--ports", &format!("{}-{}", self.ports.first + 1, self.ports.last)]);

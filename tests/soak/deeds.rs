@@ -4,7 +4,7 @@ use crate::ground::runs;
 use crate::processes::Process;
 use crate::{Soak, label};
 use rustix::process::Signal;
-use servers::ask_docker;
+use servers::{SOON, ask_docker, until};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -42,6 +42,7 @@ impl Soak {
             4..=6 => self.kill_containers(),
             7 | 8 => self.kill_daemon(),
             9 => self.stop_engine(),
+            10 if self.consul.is_some() && self.chance.below(2) == 0 => self.hang_store(),
             10 => self.hang_engine(),
             11 => self.fill_disk(),
             12 | 13 => {
@@ -123,6 +124,17 @@ impl Soak {
         self.engine.member.signal(Signal::CONT);
     }
 
+    /// Lets Consul stand still for about as long as sessions live, or less.
+    fn hang_store(&mut self) {
+        self.say("Consul hangs");
+        let send = |soak: &Soak, signal| {
+            soak.consul.iter().flat_map(|consul| &consul.members).for_each(|member| member.signal(signal));
+        };
+        send(self, Signal::STOP);
+        self.chance.pause(2, 15);
+        send(self, Signal::CONT);
+    }
+
     /// Fills the disk of the daemon's directory, where that is a small one of its own.
     fn fill_disk(&mut self) {
         let ballast = self.show.path().join("ballast");
@@ -137,9 +149,14 @@ impl Soak {
     fn stop_service(&mut self) {
         let name = ["steady", "deaf", "litter", "ship"][self.chance.below(4)];
         self.say(&format!("{name} is stopped and started again"));
-        self.show.callboard(&["stop", "--detach", name]).ends(0);
+        self.insist(&["stop", "--detach", name]);
         self.chance.pause(0, 8);
-        self.show.callboard(&["start", "--detach", name]).ends(0);
+        self.insist(&["start", "--detach", name]);
+    }
+
+    /// Says it again, as users do, where the store has not come to itself yet.
+    fn insist(&self, line: &[&str]) {
+        until(&line.join(" "), SOON, || (self.show.callboard(line).code == Some(0)).then_some(()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! A long time of everything at once, on real processes and containers: tasks are killed, agents, the engine too; some take
 //! memory without end, some heed no signal, disks are full. In the end all that is wanted runs, once, and of what is wanted
-//! no longer nothing is left. `tests/run --soak` runs it; it is no part of what must pass for a change.
+//! no longer nothing is left. It is played twice: by `dev`, which has a store of its own, and on Consul, where all tasks are
+//! registered. `tests/run --soak` runs it; it is no part of what must pass for a change.
 
 mod deeds;
 mod ground;
@@ -14,10 +15,11 @@ use ground::{runs, seen_twice};
 use processes::Process;
 use rustix::process::Signal;
 use serde_json::Value;
-use servers::{Docker, ask_docker, provide_image, until};
+use servers::{Consul, Docker, ask_docker, http, provide_image, until};
 use show::{SOON, Show};
 use std::io::Write;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// How long all may take to come back after the last deed: restarts are delayed, and an engine is slow to begin.
 const RECOVERY: Duration = Duration::from_secs(240);
@@ -31,6 +33,8 @@ struct Part {
     stays: bool,
 }
 
+/// What the daemon lets its tasks do: this test may run as root.
+const POLICY: &str = "docker: {}\nbash: {user: root}\n";
 const SLEEPS: &str = "exec sleep 1000000";
 const DEAF: &str = "trap '' TERM; while true; do sleep 1; done";
 const HUNGRY: &str = "x=; while sleep 0.5; do x=$x$(head -c 1000000 /dev/zero | tr '\\0' x); done";
@@ -73,8 +77,11 @@ impl Part {
 
 /// All that takes part.
 pub(crate) struct Soak {
-    // The daemon goes before the engine.
+    // The daemon goes before the engine and the store.
     pub(crate) show: Show,
+    _policies: TempDir,
+    /// The store, where the daemon does not have its own; its tasks are registered there.
+    pub(crate) consul: Option<Consul>,
     pub(crate) engine: Docker,
     pub(crate) chance: Chance,
     begun: Instant,
@@ -82,12 +89,26 @@ pub(crate) struct Soak {
 }
 
 impl Soak {
-    fn begin(seed: u64) -> Soak {
+    fn begin(seed: u64, on_consul: bool) -> Soak {
         let engine = Docker::start();
         provide_image(&engine.host());
-        let show = Show::start(&["--docker-host", &engine.host()]);
+        let consul = on_consul.then(|| Consul::start(1, serde_json::json!({})));
+        let policies = tempfile::tempdir().expect("a directory can be made");
+        let policy = policies.path().join("policy.yml");
+        std::fs::write(&policy, POLICY).expect("a file can be written");
+        let policy = policy.to_str().expect("paths of tests are UTF-8");
+        let store = consul.as_ref().map(|consul| format!("consul://127.0.0.1:{}", consul.port(0)));
+        let show = match &store {
+            None => Show::start(&["--docker-host", &engine.host()]),
+            Some(store) => {
+                let role = ["combined", "--store", store, "--policy", policy];
+                Show::playing(&role, &["--docker-host", &engine.host()])
+            }
+        };
         let soak = Soak {
             show,
+            _policies: policies,
+            consul,
             engine,
             chance: Chance::new(seed),
             begun: Instant::now(),
@@ -227,6 +248,14 @@ impl Soak {
         let ended =
             until("the daemon ends when asked to", SOON, || daemon.try_wait().expect("it is our child"));
         assert!(ended.success(), "{ended}");
+        if let Some(consul) = &self.consul {
+            let left = |what: &str| http(consul.port(0), "GET", &format!("/v1/agent/{what}"), b"");
+            for what in ["services", "checks"] {
+                let (_, body) = left(what).expect("Consul answers");
+                assert_eq!(body.trim(), "{}", "these {what} are left in Consul");
+            }
+            self.say("no service and no check is left in Consul");
+        }
         let journal = data_dir.join("journal");
         let said = show::run(
             {
@@ -252,8 +281,17 @@ fn setting(name: &str, default: u64) -> u64 {
 
 #[test]
 fn docker_and_bash_tasks_outlast_what_befalls_them() {
+    outlast(false);
+}
+
+#[test]
+fn docker_and_bash_tasks_on_consul_outlast_what_befalls_them() {
+    outlast(true);
+}
+
+fn outlast(on_consul: bool) {
     let minutes = setting("CALLBOARD_SOAK_MINUTES", 15);
-    let mut soak = Soak::begin(setting("CALLBOARD_SOAK_SEED", 1));
+    let mut soak = Soak::begin(setting("CALLBOARD_SOAK_SEED", 1), on_consul);
     soak.apply();
     soak.wait_whole();
     let begun = Instant::now();
