@@ -99,8 +99,8 @@ impl Images {
             .unwrap_or_else(|| Err(Failure(format!("the pull of {image} broke off"))))
     }
 
-    /// Tells whether an image that is here may run, by all names that it has here: what is asked for may be its id, or a name
-    /// that somebody gave it.
+    /// Tells whether an image that is here may run, by all names that it has here: what is asked for may be its id, or a
+    /// name that somebody gave it.
     ///
     /// # Errors
     /// None of its names is allowed, or the engine does not tell them.
@@ -179,7 +179,8 @@ impl Images {
         match pulled {
             true => Ok(()),
             false => Err(Failure(format!(
-                "image {image} is not on this host and was not pulled: for {} s nothing came of it; does its registry answer?",
+                "image {image} is not on this host and was not pulled: for {} s nothing came of it; does its registry \
+                 answer?",
                 stall.as_secs()
             ))),
         }

@@ -1,5 +1,5 @@
-//! S46: no agent has more tasks on their way at once than its host may start; one that takes longer than half a minute stands
-//! in nobody's way.
+//! S46: no agent has more tasks on their way at once than its host may start; one that takes longer than half a minute
+//! stands in nobody's way.
 
 use super::record::Text;
 use super::{Check, Findings};

@@ -1,5 +1,5 @@
-//! S29: a host that cannot start anything says so, and then gets nothing new; one of which a single executor cannot says that,
-//! and gets nothing new for this one. What runs there goes on, as S16 and S26 say.
+//! S29: a host that cannot start anything says so, and then gets nothing new; one of which a single executor cannot says
+//! that, and gets nothing new for this one. What runs there goes on, as S16 and S26 say.
 
 use super::record::{DefinitionRecord, Place, Text, UsageRecord};
 use super::{Book, By, Check, End, Fault, Findings, Seen};

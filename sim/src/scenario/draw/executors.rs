@@ -1,5 +1,5 @@
-//! What is drawn of how machines run tasks: in docker beside bash, with an engine that may fail; what they allow, and how many
-//! starts they make at once. It is drawn apart from all else, so that a world without any of it is what it was.
+//! What is drawn of how machines run tasks: in docker beside bash, with an engine that may fail; what they allow, and how
+//! many starts they make at once. It is drawn apart from all else, so that a world without any of it is what it was.
 
 use super::number;
 use crate::rng::Chance;
