@@ -62,13 +62,14 @@ impl Host {
         out
     }
 
-    /// Counts the tasks whose start the present agent ordered, and that have not been on their way for long.
+    /// Counts the tasks that the present agent has on their way, and not for long: of which nothing lives yet.
     pub(crate) fn under_way(&self, now: Time) -> usize {
         let is_new = |(at, life): (Time, u32)| life == self.life && now.since(at) < LONG;
-        let starting = self.procs.iter().filter(|proc| proc.state == ProcState::Starting);
-        let tasks: BTreeSet<&Name> =
-            starting.filter(|proc| is_new(proc.ordered)).map(|proc| &proc.run.id).collect();
-        tasks.len()
+        let of = |state: ProcState| self.procs.iter().filter(move |proc| proc.state == state);
+        let live: BTreeSet<&Name> = of(ProcState::Live).map(|proc| &proc.run.id).collect();
+        let starting = of(ProcState::Starting).filter(|proc| is_new(proc.ordered));
+        let tasks: BTreeSet<&Name> = starting.map(|proc| &proc.run.id).collect();
+        tasks.difference(&live).count()
     }
 
     /// Plans the answer to all that an agent has just asked, if it asked anything.
