@@ -101,7 +101,7 @@ pub struct Scheduler {
     last: Option<Name>,
     /// What agents say of their tasks could not be followed for a while.
     blind: bool,
-    /// It was last woken long after the time that it asked for.
+    /// It stood still, has put off planning for the news that wait, and has not planned since.
     #[serde(default)]
     late: bool,
     closed: bool,
@@ -252,12 +252,12 @@ impl Scheduler {
         self.settle_in();
         let mut held = self.tenures.iter().filter(|(_, tenure)| tenure.ready);
         if !held.any(|(cluster, _)| self.world.dirty_after(cluster, None).is_some()) {
-            self.plan_at = None;
+            (self.plan_at, self.late) = (None, false);
             return;
         }
         let due = *self.plan_at.get_or_insert(now + self.settings.plan_delay);
         if due <= now {
-            self.plan_at = None;
+            (self.plan_at, self.late) = (None, false);
             self.plan(now, out);
         }
     }
@@ -381,8 +381,8 @@ impl Machine for Scheduler {
         let is_late = self.wake_at().is_some_and(|(due, _)| now.since(due) >= STANDSTILL);
         if is_late && !self.late {
             self.plan_at = self.plan_at.max(Some(now + self.settings.plan_delay));
+            self.late = true;
         }
-        self.late = is_late;
         match input {
             Input::Wake => {}
             Input::Store(reply) => self.on_reply(now, reply, &mut out),

@@ -57,6 +57,8 @@ pub struct Stage {
     pub tolerated: Vec<&'static str>,
     /// In which order comes what an answer holds; 0 for that of the keys.
     pub order: u64,
+    /// How long after the time that it asked for the scheduler is woken.
+    pub late: Span,
     /// No puppets, no measuring: only the scheduler is of interest.
     pub quiet: bool,
     watchers: BTreeMap<WatcherId, String>,
@@ -89,6 +91,7 @@ impl Stage {
             most: BTreeMap::new(),
             tolerated: Vec::new(),
             order: 0,
+            late: Span(0),
             quiet: false,
             watchers: BTreeMap::new(),
             replies: VecDeque::new(),
@@ -296,7 +299,7 @@ impl Stage {
                 continue;
             }
             let expiry = self.store.next_expiry();
-            let next = self.scheduler.wake_at().map(|(at, _)| at).into_iter().chain(expiry).min();
+            let next = self.scheduler.wake_at().map(|(at, _)| at + self.late).into_iter().chain(expiry).min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.now = next.max(self.now);
             let deliveries = self.store.expire(self.now);

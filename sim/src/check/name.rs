@@ -3,7 +3,7 @@
 
 use super::{Book, By, Check, Fault, Findings, Seen};
 use crate::event::Process;
-use callboard_core::store::{Op, Txn};
+use callboard_core::store::{Guard, Op, Revision, Txn};
 use std::collections::BTreeMap;
 
 /// Remembers which machine every sign of life is of.
@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Naming {
     /// The machine on which an agent of this id runs.
     machines: BTreeMap<String, u32>,
-    /// The agent that every key with a sign of life speaks of.
-    stands: BTreeMap<String, String>,
+    /// The agent that every key with a sign of life speaks of, and the revision of that.
+    stands: BTreeMap<String, (String, Revision)>,
 }
 
 impl Check for Naming {
@@ -23,10 +23,12 @@ impl Check for Naming {
                     self.machines.extend(agent_in(value).map(|agent| (agent, from.index)));
                 }
                 Op::Delete { key } => {
-                    let stands = self.stands.get(key);
+                    let is_other =
+                        |agent: &String| self.machines.get(agent).is_some_and(|of| *of != from.index);
+                    // What is guarded by another revision will be refused.
                     let other =
-                        stands.filter(|agent| self.machines.get(*agent).is_some_and(|of| *of != from.index));
-                    if let Some(other) = other {
+                        self.stands.get(key).filter(|(agent, at)| is_other(agent) && guards(txn, key, *at));
+                    if let Some((other, _)) = other {
                         found.blame(
                             "S22",
                             format!("an agent takes {key} away, which is the sign of life of {other}"),
@@ -44,7 +46,9 @@ impl Check for Naming {
         let ops = seen.txn.iter().flat_map(|txn| &txn.ops).filter(|op| op.key().ends_with("/alive"));
         for op in ops.filter(|_| matches!(seen.by, By::Agent(_))) {
             if let Op::Put { key, value, .. } = op {
-                self.stands.extend(agent_in(value).map(|agent| (key.clone(), agent)));
+                let written = seen.writes.iter().find(|write| write.key == *key);
+                let stands = agent_in(value).zip(written.map(|write| write.revision));
+                self.stands.extend(stands.map(|stands| (key.clone(), stands)));
             }
         }
     }
@@ -54,6 +58,15 @@ impl Check for Naming {
             self.stands.clear();
         }
     }
+}
+
+/// Tells whether a transaction would be carried out where a key was last written at `stands`.
+fn guards(txn: &Txn, key: &str, stands: Revision) -> bool {
+    txn.guards.iter().all(|guard| match guard {
+        Guard::At { key: guarded, revision } => guarded != key || *revision == stands,
+        Guard::Absent { key: guarded } => guarded != key,
+        Guard::Held { .. } => true,
+    })
 }
 
 fn agent_in(alive: &str) -> Option<String> {
