@@ -137,7 +137,10 @@ impl Bash {
 /// Tells whether the rest of a URL leads nowhere but down.
 fn stays_below(rest: &str) -> bool {
     let path = rest.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
-    !path.contains(['\\', '\t', '\n', '\r']) && path.split('/').all(|part| part != ".." && part != ".")
+    // What some servers take for a separator, or for another of these.
+    let is_plain =
+        !path.contains(['\\', '\t', '\n', '\r']) && !["%2f", "%5c", "%25"].iter().any(|it| path.contains(it));
+    is_plain && path.split('/').all(|part| part != ".." && part != ".")
 }
 
 impl Docker {
@@ -347,6 +350,9 @@ mod tests {
             "https://a.example/team/%2E%2e/other/web",
             "https://a.example/team/.%2e\\web",
             "https://a.example/team/x\\..\\..\\web",
+            "https://a.example/team/..%2Fother/web",
+            "https://a.example/team/..%5cother/web",
+            "https://a.example/team/%252e%252e/other/web",
             "https://a.example@evil.example/team/web",
             "https://b.example/one.tar.gz",
             "https://b.example/one.tar?x",

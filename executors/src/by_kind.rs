@@ -23,13 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct ByKind {
     kinds: BTreeMap<&'static str, Arc<dyn Executor>>,
     runs: Mutex<BTreeMap<Run, Arc<Spec>>>,
+    /// What the tasks of each used when it last told.
+    told: Mutex<BTreeMap<&'static str, Usage>>,
 }
 
 impl ByKind {
     /// Combines executors, by the type of container each one runs.
     #[must_use]
     pub fn new(kinds: BTreeMap<&'static str, Arc<dyn Executor>>) -> ByKind {
-        ByKind { kinds, runs: Mutex::default() }
+        ByKind { kinds, runs: Mutex::default(), told: Mutex::default() }
     }
 
     /// Lists the types on offer, for the host's registration.
@@ -81,21 +83,31 @@ impl ByKind {
         }
     }
 
-    /// Adds up what all use; one that does not tell within a time is unfit, and the others are heard without it.
+    /// Adds up what all use. One that does not tell within a time is unfit, the others are heard without it, and its tasks
+    /// count with what they used before. It goes on: what it does in passing is not broken off.
     async fn usage_within(&self, patience: Duration) -> Usage {
         let mut whole = crate::memory::machine();
-        let asked = self.kinds.values().map(|executor| tokio::time::timeout(patience, executor.usage()));
-        for (kind, part) in self.kinds.keys().zip(join_all(asked).await) {
-            let unfit = match part {
-                Ok(part) => {
-                    for (task, memory) in part.tasks {
-                        *whole.tasks.entry(task).or_default() += memory;
-                    }
-                    part.unfit
+        let asked = self.kinds.values().cloned().map(|executor| {
+            let usage = tokio::spawn(async move { executor.usage().await });
+            tokio::time::timeout(patience, usage)
+        });
+        let answers = join_all(asked).await;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kind, answer) in self.kinds.keys().zip(answers) {
+            match answer {
+                Ok(Ok(part)) => drop(told.insert(kind, part)),
+                Ok(Err(_)) | Err(_) => {
+                    let why = format!("it did not answer within {} ms", patience.as_millis());
+                    told.entry(kind).or_default().unfit_for = BTreeMap::from([(kind.to_string(), why)]);
                 }
-                Err(_) => Some(format!("it did not answer within {} ms", patience.as_millis())),
-            };
-            whole.unfit_for.extend(unfit.map(|why| (kind.to_string(), why)));
+            }
+        }
+        for part in told.values() {
+            for (task, memory) in &part.tasks {
+                *whole.tasks.entry(task.clone()).or_default() += memory;
+            }
+            whole.unfit = whole.unfit.or_else(|| part.unfit.clone());
+            whole.unfit_for.extend(part.unfit_for.clone());
         }
         whole
     }

@@ -1,4 +1,5 @@
-//! One daemon for one test, mostly `callboard dev`: it is started, asked through the command line and the API, and cleared away.
+//! One daemon for one test, mostly `callboard dev`: it is started, asked through the command line and the API, and cleared
+//! away.
 //!
 //! **Invariant:** nothing is ended but what runs in the directory of this very show.
 

@@ -5,8 +5,9 @@
 //! freezer does: what stands still starts nothing that would be missed. What is limited is limited by version 2 where it
 //! has that controller, else by version 1.
 
+use super::process::Process;
 use callboard_core::model::CPU_PERIOD;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -243,10 +244,10 @@ impl Groups {
         while set("FROZEN") && !is_frozen() && begun.elapsed() < FREEZE_PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
         }
-        for pid in self.pids().into_iter().filter_map(Pid::from_raw) {
-            // It may have ended before it stood still.
-            let _gone = kill_process(pid, Signal::KILL);
-        }
+        let found: Vec<Process> = self.pids().into_iter().filter_map(Process::read).collect();
+        // Where they do not stand still, one may have ended meanwhile, and its pid be a stranger's.
+        let still = self.pids();
+        found.iter().filter(|process| still.contains(&process.pid)).for_each(|one| one.signal(Signal::KILL));
         set("THAWED");
     }
 

@@ -8,8 +8,8 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-/// What the end of an archive may take: its own record, and a comment.
-const END_MAX: u64 = 22 + 65_535;
+/// What the end of an archive may take: where to find that of a longer one, its own record, and a comment.
+const END_MAX: u64 = 20 + 22 + 65_535;
 /// What the kind of a file is in its rights, and the two kinds that are unpacked.
 const KIND: u32 = 0o170_000;
 const DIRECTORY: u32 = 0o040_000;
@@ -20,7 +20,7 @@ pub(super) fn unzip(mut archive: File, into: &mut Unpacking<'_>) -> Result<(), F
     let unreadable = |error: ZipError| Failure::of("it is a broken zip archive", error);
     let too_many = || Failure(format!("it has more than {ENTRIES_MAX} entries"));
     // The list is read as a whole: first how long it is.
-    if counted(&mut archive).map_err(|error| unreadable(error.into()))? > ENTRIES_MAX {
+    if counted(&end_of(&mut archive).map_err(|error| unreadable(error.into()))?)? > ENTRIES_MAX {
         return Err(too_many());
     }
     let mut archive = ZipArchive::new(BufReader::new(archive)).map_err(unreadable)?;
@@ -57,15 +57,33 @@ pub(super) fn unzip(mut archive: File, into: &mut Unpacking<'_>) -> Result<(), F
     Ok(())
 }
 
-/// Reads how many entries the end of an archive says there are: the most of all places that look like one.
-fn counted(archive: &mut File) -> std::io::Result<usize> {
+/// Reads how many entries an archive has, from what stands at its very end; refuses one that may have more of them.
+fn counted(end: &[u8]) -> Result<usize, Failure> {
     const SIGN: &[u8] = b"PK\x05\x06";
+    const LONG: &[u8] = b"PK\x06\x07";
+    let broken = || Failure("it is a broken zip archive: it does not end as one does".to_string());
+    let at = (0..end.len()).rev().find(|at| end[*at..].starts_with(SIGN)).ok_or_else(broken)?;
+    let two = |from: usize| Some(u16::from_le_bytes([*end.get(at + from)?, *end.get(at + from + 1)?]));
+    let four = |from: usize| Some(u32::from(two(from)?) | u32::from(two(from + 2)?) << 16);
+    let (Some(entries), Some(length), Some(begin), Some(comment)) = (two(10), four(12), four(16), two(20))
+    else {
+        return Err(broken());
+    };
+    if at + 22 + usize::from(comment) != end.len() {
+        return Err(broken());
+    }
+    let is_long = entries == u16::MAX || [length, begin].contains(&u32::MAX);
+    if is_long || at.checked_sub(20).is_some_and(|before| end[before..].starts_with(LONG)) {
+        return Err(Failure("it is a zip archive of more than 65,534 entries or 4 GiB (zip64)".to_string()));
+    }
+    Ok(usize::from(entries))
+}
+
+fn end_of(archive: &mut File) -> std::io::Result<Vec<u8>> {
     let size = archive.seek(SeekFrom::End(0))?;
     archive.seek(SeekFrom::Start(size.saturating_sub(END_MAX)))?;
     let mut end = Vec::new();
     archive.take(END_MAX).read_to_end(&mut end)?;
     archive.rewind()?;
-    let counts =
-        end.windows(12).filter(|at| at.starts_with(SIGN)).map(|at| u16::from_le_bytes([at[10], at[11]]));
-    Ok(counts.max().map_or(0, usize::from))
+    Ok(end)
 }

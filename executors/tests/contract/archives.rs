@@ -209,6 +209,13 @@ async fn an_evil_zip_archive_is_refused_and_leaves_nothing() {
         bytes[lists[1] + 42..lists[1] + 46].copy_from_slice(&[0; 4]);
         bytes
     };
+    // Its end says that where it begins is told elsewhere, and there more entries may be told of than here.
+    let long = {
+        let mut bytes = zipped(&[("a", PLAIN, b"1")]);
+        let end = bytes.len() - 22;
+        bytes[end + 16..end + 20].copy_from_slice(&[0xff; 4]);
+        bytes
+    };
     let cut = zipped(&[("a", PLAIN, b"1")]);
     let wrong = {
         let mut bytes = zipped(&[("a", PLAIN, &b"content".repeat(100))]);
@@ -231,6 +238,7 @@ async fn an_evil_zip_archive_is_refused_and_leaves_nothing() {
         (zipped(&[]), "nothing in it"),
         (encrypted, "is encrypted"),
         (overlapping, "overlap"),
+        (long, "zip64"),
         (cut[..cut.len() - 30].to_vec(), "broken zip archive"),
         (wrong, "its entry"),
     ];

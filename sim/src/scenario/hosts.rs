@@ -72,7 +72,7 @@ impl HostClass {
             disk: self.disk,
             resources: self.resources.clone(),
             ports: self.ports,
-            executors: self.executors.clone(),
+            executors: self.executors_offered(),
             policy: self.policy.clone(),
             labels: self.labels_of(number),
             agent_version: "sim".into(),
@@ -94,6 +94,17 @@ impl HostClass {
 }
 
 impl HostClass {
+    /// Gives the executors; those that a policy does not name are not there.
+    fn executors_offered(&self) -> Vec<String> {
+        let named = |kind: &String| match kind.as_str() {
+            "docker" => self.policy.docker.is_some(),
+            "bash" => self.policy.bash.is_some(),
+            _ => true,
+        };
+        let is_set = self.policy != Policy::default();
+        self.executors.iter().filter(|kind| !is_set || named(kind)).cloned().collect()
+    }
+
     fn labels_of(&self, number: u32) -> BTreeMap<String, String> {
         let mut labels = self.labels.clone();
         let rack = if self.racks == 0 { number - 1 } else { (number - 1) % self.racks };
