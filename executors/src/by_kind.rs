@@ -208,9 +208,10 @@ impl Executor for ByKind {
 mod tests {
     use super::*;
     use crate::fake::Fake;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Does what a fake does, and uses this much after a while.
-    struct Measured(Usage, Duration);
+    /// Does what a fake does, and uses this much after a while: at first, and from then on.
+    struct Measured(Usage, [Duration; 2], AtomicUsize);
 
     #[async_trait]
     impl Executor for Measured {
@@ -230,7 +231,8 @@ mod tests {
             Fake::default().remove(run).await
         }
         async fn usage(&self) -> Usage {
-            tokio::time::sleep(self.1).await;
+            let asked = self.2.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(self.1[asked.min(1)]).await;
             self.0.clone()
         }
         async fn tail(&self, run: &Run, most: usize, since: Option<SystemTime>) -> Result<Vec<u8>, Failure> {
@@ -244,21 +246,44 @@ mod tests {
         }
     }
 
+    fn measured(usage: Usage, takes: [u64; 2]) -> Arc<dyn Executor> {
+        Arc::new(Measured(usage, takes.map(Duration::from_secs), AtomicUsize::new(0)))
+    }
+
+    fn using(task: &str, memory: u64) -> Usage {
+        Usage { tasks: BTreeMap::from([(task.into(), memory)]), ..Usage::default() }
+    }
+
     #[tokio::test]
     async fn an_executor_that_is_unfit_or_silent_is_no_matter_of_the_others() {
-        let check = async |docker: Measured, expect: &str| {
-            let tasks = BTreeMap::from([("web-1".into(), 7)]);
-            let bash = Measured(Usage { tasks, ..Usage::default() }, Duration::ZERO);
-            let kinds: BTreeMap<&'static str, Arc<dyn Executor>> =
-                BTreeMap::from([("bash", Arc::new(bash) as _), ("docker", Arc::new(docker) as _)]);
-            let usage = ByKind::new(kinds).usage_within(Duration::from_millis(50)).await;
-            assert_eq!(usage.tasks.get("web-1"), Some(&7));
-            assert_eq!((usage.unfit, usage.unfit_for.get("bash")), (None, None));
-            assert_eq!(usage.unfit_for.get("docker").map_or("", String::as_str), expect);
+        let check = async |docker: Arc<dyn Executor>, used: Option<u64>, expect: [&str; 2]| {
+            let bash = measured(using("web-1", 7), [0, 0]);
+            let both = ByKind::new(BTreeMap::from([("bash", bash), ("docker", docker)]));
+            for expect in expect {
+                let usage = both.usage_within(Duration::from_millis(50)).await;
+                assert_eq!(usage.tasks.get("web-1"), Some(&7));
+                assert_eq!(usage.tasks.get("db-1").copied(), used);
+                assert_eq!((usage.unfit, usage.unfit_for.get("bash")), (None, None));
+                assert_eq!(usage.unfit_for.get("docker").map_or("", String::as_str), expect);
+            }
         };
-        let unfit = Usage { unfit: Some("it is away".into()), ..Usage::default() };
-        check(Measured(Usage::default(), Duration::ZERO), "").await;
-        check(Measured(unfit, Duration::ZERO), "it is away").await;
-        check(Measured(Usage::default(), Duration::from_secs(60)), "it did not answer within 50 ms").await;
+        let silent = "it did not answer within 50 ms";
+        let away = BTreeMap::from([("docker".into(), "it is away".into())]);
+        check(measured(using("db-1", 3), [0, 0]), Some(3), ["", ""]).await;
+        check(measured(Usage { unfit_for: away, ..Usage::default() }, [0, 0]), None, ["it is away"; 2]).await;
+        check(measured(Usage::default(), [60, 60]), None, [silent; 2]).await;
+        // What its tasks used when it last told still counts.
+        check(measured(using("db-1", 3), [0, 60]), Some(3), ["", silent]).await;
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_is_unfit_is_unfit_for_all() {
+        let full = Usage { unfit: Some("no space".into()), ..Usage::default() };
+        let both = ByKind::new(BTreeMap::from([
+            ("bash", measured(full, [0, 0])),
+            ("docker", measured(Usage::default(), [0, 0])),
+        ]));
+        let usage = both.usage_within(Duration::from_millis(50)).await;
+        assert_eq!((usage.unfit.as_deref(), usage.unfit_for.is_empty()), (Some("no space"), true));
     }
 }
