@@ -141,6 +141,8 @@ pub struct Agent {
     identified: bool,
     /// The agent id of another agent of the same name, which is alive.
     rival: Option<String>,
+    /// Another agent had the name, and this one has not had it since.
+    aside: bool,
     /// The store could not be read when it was last asked.
     troubled: bool,
     /// The store was seen to have gone back, and has not told since what it holds of tasks.
@@ -206,6 +208,7 @@ impl Agent {
             trusted: settings.store_id.clone(),
             identified: false,
             rival: None,
+            aside: false,
             troubled: false,
             undone: false,
             begun: false,
@@ -368,6 +371,7 @@ impl Machine for Agent {
             // Whatever is due now is for the next start.
             return core::mem::take(&mut self.out);
         }
+        self.step_in();
         self.wake(now);
         self.consider_touched(now);
         self.write(now);

@@ -109,7 +109,7 @@ impl Agent {
     /// Gives the issued task that nothing is known of yet.
     fn accept(&mut self, now: Time, id: &Name) -> Option<Local> {
         // What another agent of the host's name runs is that one's, for as long as it has the name.
-        if !self.is_ready() || self.leaving.is_some() || self.rival().is_some() {
+        if !self.is_ready() || self.leaving.is_some() || self.stands_aside() {
             return None;
         }
         let task = self.issued.get(id)?.task.clone()?;
@@ -298,7 +298,7 @@ impl Agent {
             local.reason = Some("waits for an earlier run of it to end".to_string());
             return;
         }
-        if local.spec.is_none() && self.rival().is_some() {
+        if local.spec.is_none() && self.stands_aside() {
             local.reason = Some("waits for another agent of this host's name to be gone".to_string());
             local.state = State::Waiting;
             return;

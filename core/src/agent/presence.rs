@@ -2,7 +2,7 @@
 //! revision at which it was put is the agent's tenure and guards every later write.
 //!
 //! **Invariant:** the sign of life of another agent is never taken; that of this agent's former self is. While another has
-//! the name, nothing is started that does not run here already: there it may.
+//! the name, and until this one has it, nothing is started that does not run here already: there it may.
 
 use super::Agent;
 use crate::model::Alive;
@@ -42,6 +42,7 @@ impl Agent {
                         ),
                     });
                     self.rival = Some(rival);
+                    self.aside = true;
                 }
                 return None;
             }
@@ -59,6 +60,19 @@ impl Agent {
         let value = crate::record::write(&alive);
         let guards = alloc::vec![Guard::Absent { key: key.clone() }];
         Some(Txn { guards, ops: alloc::vec![Op::Put { key, value, session: Some(session) }] })
+    }
+
+    /// Tells whether what is issued to this host is another agent's to start: it has the name, or had it when last heard of.
+    pub(super) fn stands_aside(&self) -> bool {
+        self.rival().is_some() || self.aside && self.tenure().is_none()
+    }
+
+    /// Takes up what is issued to this host when the name has become this agent's.
+    pub(super) fn step_in(&mut self) {
+        if self.aside && self.tenure().is_some() {
+            self.aside = false;
+            self.touch_all();
+        }
     }
 
     /// Names the agent that speaks for this host in our place, as far as is known.

@@ -105,7 +105,7 @@ impl Agent {
         }
         let mut due = Vec::new();
         // What another agent of the host's name runs is not ours to stop.
-        let is_ours = self.rival().is_none();
+        let is_ours = !self.stands_aside();
         for (run, relic) in self.relics.iter_mut().filter(|(_, relic)| relic.again <= now) {
             relic.again = now + relic.grace.times(2) + STOP_PATIENCE;
             if !is_ours {
