@@ -141,7 +141,7 @@ pub struct Agent {
     identified: bool,
     /// The agent id of another agent of the same name, which is alive.
     rival: Option<String>,
-    /// Another agent had the name, and this one has not had it since.
+    /// It has not had its name yet, or not since another agent had it.
     aside: bool,
     /// The store could not be read when it was last asked.
     troubled: bool,
@@ -208,7 +208,7 @@ impl Agent {
             trusted: settings.store_id.clone(),
             identified: false,
             rival: None,
-            aside: false,
+            aside: true,
             troubled: false,
             undone: false,
             begun: false,

@@ -62,7 +62,8 @@ impl Agent {
         Some(Txn { guards, ops: alloc::vec![Op::Put { key, value, session: Some(session) }] })
     }
 
-    /// Tells whether what is issued to this host is another agent's to start: it has the name, or had it when last heard of.
+    /// Tells whether what is issued to this host may be another agent's to start: that has the name, or this one has not had
+    /// it yet.
     pub(super) fn stands_aside(&self) -> bool {
         self.rival().is_some() || self.aside && self.tenure().is_none()
     }
