@@ -212,12 +212,8 @@ impl Need {
     /// Finds what a host is not, whatever room it has: what stands between it and a service that is on every other.
     pub(crate) fn unqualified(&self, row: &Row) -> Option<Obstacle> {
         let broken = |reading: &Reading| broken(reading, row.label(&reading.rule.label));
-        self.executor(&row.facts.executors).or_else(|| self.require.iter().find_map(broken))
-    }
-
-    /// Tells whether the policy of a host forbids a task to be started there; what runs goes on.
-    pub(crate) fn is_forbidden(&self, row: &Row) -> bool {
-        self.policy(&row.facts.policy).is_some()
+        let kept = self.executor(&row.facts.executors).or_else(|| self.policy(&row.facts.policy));
+        kept.or_else(|| self.require.iter().find_map(broken))
     }
 
     /// Finds the executor that cannot start anything on a host for now, by why each that cannot cannot.

@@ -89,7 +89,6 @@ impl Round<'_> {
                 _ if is_gone || (is_draining && self.serves_others(&at.host)) => continue,
                 _ if is_draining => StopReason::Drain,
                 Some(lacks) => StopReason::Unqualified { why: lacks.to_string() },
-                None if need.as_ref().is_some_and(|need| need.is_forbidden(at)) => continue,
                 None => {
                     survey.shall.insert(row);
                     continue;
