@@ -57,6 +57,23 @@ fn a_second_agent_of_the_name_waits() {
 }
 
 #[test]
+fn an_agent_that_has_not_had_its_name_yet_starts_nothing() {
+    let mut stage = Stage::with_task("web-1");
+    // A store that takes no sessions loses the first one's sign of life, though that lives on another machine.
+    stage.store.no_sessions = true;
+    stage.end_session();
+    stage.processes.clear();
+    stage.restart_as(Settings { agent_id: "other".into(), ..settings() });
+    stage.run(60);
+    assert_eq!((stage.stops(), stage.starts().len()), (0, 1));
+    stage.store.no_sessions = false;
+    stage.run(60);
+    assert!(stage.agent.is_present());
+    assert_eq!(stage.said("web-1").map(|(phase, ..)| phase), Some(Phase::Running));
+    assert_eq!(stage.starts().len(), 2);
+}
+
+#[test]
 fn a_sign_of_life_that_another_agent_took_is_left_to_it() {
     let mut stage = Stage::with_task("web-1");
     let alive =

@@ -393,6 +393,9 @@ impl Stage {
             return self.later(5, Input::Store(reply));
         }
         let reply = match request {
+            Request::OpenSession { .. } if self.store.no_sessions => {
+                Reply::SessionOpened(Err("it takes no writes".into()))
+            }
             Request::OpenSession { ttl, .. } => {
                 self.store.opened += 1;
                 let id = format!("s{:04}", self.store.opened);

@@ -13,6 +13,7 @@ pub(crate) struct Store {
     pub(crate) watches: BTreeSet<String>,
     pub(crate) opened: u64,
     pub(crate) down: bool,
+    pub(crate) no_sessions: bool,
     pub(crate) commits: u64,
 }
 
