@@ -31,7 +31,7 @@ fn task(dir: &Path, process: &Process) -> Option<Seen> {
     let set = |name: &str| {
         environment.split('\0').find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
     };
-    (!process.names(dir)).then_some(())?;
+    (!process.names(dir) && !is_run_by_a_person(process)).then_some(())?;
     Some(Seen {
         host: (*host).into(),
         id: (*id).into(),
@@ -40,6 +40,14 @@ fn task(dir: &Path, process: &Process) -> Option<Seen> {
         pid: process.pid,
         port: set("PORT")?.parse().ok(),
     })
+}
+
+/// Tells whether it was begun by an agent itself, as what `callboard exec` runs is: a task is begun by what looks after it.
+fn is_run_by_a_person(process: &Process) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap_or_default();
+    let parent = stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(1));
+    let line = parent.and_then(|parent| fs::read(format!("/proc/{parent}/cmdline")).ok());
+    line.unwrap_or_default().split(|byte| *byte == 0).any(|word| word == b"agent")
 }
 
 /// Tells whether a task answers a request with its own name.

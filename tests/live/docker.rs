@@ -178,25 +178,29 @@ task_definitions:
     apply("steady", "steady", steady);
     yard.show.wait_healthy("steady", 1);
     let before = yard.berth.ids("running");
-    let check = |executor: &str, why: &str| {
+    let check = |executor: &str, told: &str, why: &str| {
         apply("ship", "steady, ship", executor);
-        until(&format!("events tell {why:?}"), SOON, || {
-            yard.show.events().iter().any(|event| event.contains(why)).then_some(())
+        until(&format!("events tell {told:?}"), SOON, || {
+            yard.show.events().iter().any(|event| event.contains(told)).then_some(())
         });
         until(&format!("explain tells {why:?}"), SOON, || {
             yard.show.callboard(&["explain", "ship"]).ends(0).out.contains(why).then_some(())
         });
     };
+    // Of what the scheduler knows the policy of it sends nothing there.
+    let known = "1 not placed: 1 host whose policy refuses it";
     let none = "--user=1000, --net=none";
-    check(&format!("image: 'other:1', flags: [{none}]"), "image \"other:1\" may not run here");
-    let busybox = |flags: &str, why: &str| check(&format!("image: 'busybox:1', flags: [{flags}]"), why);
+    check(&format!("image: 'other:1', flags: [{none}]"), known, "image \"other:1\" may not run here");
+    let busybox =
+        |flags: &str, why: &str| check(&format!("image: 'busybox:1', flags: [{flags}]"), known, why);
     busybox("--user=1000, --net=host", "\"--net=host\" is not allowed");
     busybox("--user=1000, --net=own", "\"--net=own\" is not allowed");
     busybox(&format!("{none}, --cap-add=SYS_ADMIN"), "\"--cap-add=SYS_ADMIN\" is not allowed");
     busybox("--net=none", "names no user");
     busybox("--net=none, --user=root", "\"--user=root\" is not allowed");
+    // Where a path leads only the host itself can tell.
     let volume = |of: &str, why: &str| {
-        check(&format!("image: 'busybox:1', flags: [{none}], volumes: ['{of}']"), why);
+        check(&format!("image: 'busybox:1', flags: [{none}], volumes: ['{of}']"), why, why);
     };
     volume("/usr:/u", "may only be read");
     volume("/etc:/e:ro", "/etc may not be mounted");

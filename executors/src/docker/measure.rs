@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 const AT_ONCE: usize = 8;
 
 impl Docker {
-    /// Gives the memory of each task; without an engine, why this host should get nothing new for docker. What a start left that was
-    /// cut off is removed in passing.
+    /// Gives the memory of each task; without an engine, why this host should get nothing new for docker. What a start left
+    /// that was cut off is removed in passing.
     pub(super) async fn measure(&self) -> Usage {
         let mut usage = crate::memory::machine();
         let groups = match self.groups(None).await {
