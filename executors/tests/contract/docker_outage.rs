@@ -99,20 +99,21 @@ async fn an_engine_that_hangs_or_is_away_ends_nothing() {
     let begun = Instant::now();
     let failure = executor.inspect().await.unwrap_err();
     assert!(failure.0.contains("did not answer within 1500 ms"), "{failure}");
-    let unfit = executor.usage().await.unfit.unwrap();
-    assert!(unfit.contains("did not answer"), "{unfit}");
+    let usage = executor.usage().await;
+    assert!(usage.unfit_for["docker"].contains("did not answer"), "{usage:?}");
+    assert_eq!(usage.unfit, None, "the machine is fit for others");
     assert!(executor.stop(&spec.run(), GRACE).await.is_err());
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     engine.member.signal(Signal::CONT);
     until("it answers", || ask_docker(&engine.host(), "GET", "/_ping", "").0 == 200).await;
-    assert_eq!(executor.usage().await.unfit, None);
+    assert!(executor.usage().await.unfit_for.is_empty());
     assert!(!waiting.is_finished());
     // Stopped and started again; tasks live on where the engine is set up so.
     engine.stop();
     let failure = executor.start(&attempt_of(&spec, 1)).await.unwrap_err();
     assert!(failure.0.contains("cannot be asked") && failure.0.contains("does it run"), "{failure}");
     assert!(executor.inspect().await.is_err());
-    assert!(executor.usage().await.unfit.unwrap().contains("cannot be asked"));
+    assert!(executor.usage().await.unfit_for["docker"].contains("cannot be asked"));
     assert!(examine(&engine.host(), Duration::from_secs(1)).await.is_err());
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(!waiting.is_finished(), "nobody says that it has ended");
