@@ -22,6 +22,7 @@ mod reprieve;
 mod retire;
 mod rollout;
 mod round;
+mod sequence;
 mod surplus;
 mod system;
 mod writes;
@@ -45,6 +46,7 @@ use alloc::vec::Vec;
 use batch::Batch;
 use brake::Brake;
 use round::Round;
+use sequence::Sequence;
 use serde::{Deserialize, Serialize};
 use writes::Writes;
 
@@ -251,7 +253,7 @@ impl Scheduler {
         }
         self.settle_in();
         let mut held = self.tenures.iter().filter(|(_, tenure)| tenure.ready);
-        if !held.any(|(cluster, _)| self.world.dirty_after(cluster, None).is_some()) {
+        if !held.any(|(cluster, _)| self.world.dirty_after(cluster, None).next().is_some()) {
             (self.plan_at, self.late) = (None, false);
             return;
         }
@@ -291,11 +293,8 @@ impl Scheduler {
             }
             batch.name_store(&mut self.world, &self.settings.instance);
             repair::mend(now, &mut self.world, &mut batch);
-            let mut last = None;
-            while let Some(turn) = self.world.dirty_after(&cluster, last.as_ref()).cloned() {
-                self.world.dirty.remove(&turn);
-                let key = (turn.0.clone(), turn.2.clone());
-                last = Some(turn);
+            let mut sequence = Sequence::new(cluster.clone());
+            while let Some(key) = sequence.next(&mut self.world, batch.begun.take()) {
                 if !plan_service(now, &mut self.world, &mut batch, &key) {
                     self.world.touch_group(&key);
                     break;

@@ -3,6 +3,7 @@
 mod batches;
 mod lateness;
 mod offers;
+mod packing;
 mod remedies;
 mod systems;
 

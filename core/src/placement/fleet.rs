@@ -179,6 +179,15 @@ impl Row {
             && claim.udp_ports.iter().all(|port| !self.held.udp_ports.contains(port))
     }
 
+    /// Gives what is left when so much more memory and processor share is taken, if that fits: the sum of the squares of
+    /// its shares that stay free, each in permille. It is small where little is left of both.
+    pub(crate) fn left_by(&self, memory: u64, cpu_units: u64) -> Option<u64> {
+        let (free, has) = (self.free(), &self.facts.has);
+        let square = |free: u64, of: u64| free.saturating_mul(1000).checked_div(of).unwrap_or(0).pow(2);
+        let memory = square(free.0.checked_sub(memory)?, has.memory);
+        Some(memory + square(free.1.checked_sub(cpu_units)?, has.cpu_units))
+    }
+
     /// Gives how full it is: the larger of its shares of memory and processor that are held, permille.
     #[must_use]
     pub fn load(&self) -> u32 {

@@ -30,6 +30,8 @@ pub(crate) struct Batch {
     bytes: usize,
     /// What all of it may weigh.
     most: usize,
+    /// The host that was given a task last, until somebody has followed that up.
+    pub(super) begun: Option<Name>,
     pub(crate) notes: Vec<Note>,
 }
 
@@ -62,6 +64,7 @@ impl Batch {
             ops: BTreeMap::new(),
             bytes: 0,
             most: TXN_OPS_MAX,
+            begun: None,
             notes: Vec::new(),
         }
     }
@@ -171,6 +174,7 @@ impl Batch {
         self.rely_on(world, &Key::Alive(task.host.clone()));
         self.rely_on(world, &Key::HostConfig(task.host.clone()));
         self.claim(world, &task, LedgerChange::Add);
+        self.begun = Some(task.host.clone());
         self.put_task(now, world, task);
     }
 

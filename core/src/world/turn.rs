@@ -12,13 +12,13 @@ use core::ops::Bound;
 pub(crate) type Turn = (Name, Reverse<u8>, Name);
 
 impl World {
-    /// Gives the next service of a cluster that is to be looked at again: the more important first, then by name.
-    pub(crate) fn dirty_after(&self, cluster: &Name, last: Option<&Turn>) -> Option<&Turn> {
+    /// Gives the services of a cluster that are to be looked at again: the more important first, then by name.
+    pub(crate) fn dirty_after(&self, cluster: &Name, last: Option<&Turn>) -> impl Iterator<Item = &Turn> {
         let from = match last {
             Some(last) => Bound::Excluded(last.clone()),
             None => Bound::Included((cluster.clone(), Reverse(u8::MAX), "".into())),
         };
-        self.dirty.range((from, Bound::Unbounded)).next().filter(|turn| turn.0 == *cluster)
+        self.dirty.range((from, Bound::Unbounded)).take_while(move |turn| turn.0 == *cluster)
     }
 
     /// Tells whether a more important service of the cluster waits for room and is yet to be looked at.
