@@ -103,6 +103,11 @@ pub(crate) fn differences(stored: &Stored, writes: &[Write]) -> Vec<ObjectChange
     writes.iter().map(|write| difference(stored, write)).collect()
 }
 
+/// Tells whether a write makes anything otherwise than it is.
+pub(crate) fn changes(stored: &Stored, write: &Write) -> bool {
+    difference(stored, write).change != "unchanged"
+}
+
 fn difference(stored: &Stored, write: &Write) -> ObjectChange {
     let key = write.key().path();
     let before = stored.get(&key).map(|entry| parse(&entry.value));
@@ -154,7 +159,7 @@ fn shown(value: Option<&Value>) -> String {
 /// Groups what really changes into transactions.
 pub(crate) fn transactions(stored: &Stored, writes: &[Write]) -> Vec<Txn> {
     let mut txns: Vec<Txn> = Vec::new();
-    let changing = writes.iter().filter(|write| difference(stored, write).change != "unchanged");
+    let changing = writes.iter().filter(|write| changes(stored, write));
     for write in changing {
         let (guard, op) = guarded(stored, write);
         let last = txns.last_mut().filter(|txn| {

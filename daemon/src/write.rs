@@ -8,7 +8,7 @@ use crate::views::Applied;
 use callboard_backends::Store;
 use callboard_core::config::{self, Configuration, Delete, Mistake, Sourced};
 use callboard_core::keys::{self, Key};
-use callboard_core::model::{Cluster, HostConfig, Name, Placed, Service, TaskDefinition, Version};
+use callboard_core::model::{Cluster, HostConfig, Name, Placed, Service, Task, TaskDefinition, Version};
 use callboard_core::rebalance::{MOVES_MAX, Move, Plan};
 use callboard_core::record;
 use callboard_core::store::{Entry, Guard, Outcome, Refusal, Txn};
@@ -325,6 +325,7 @@ async fn commit(
                 planned?
             }
         };
+        let writes = without_spent_moves(store, &desired.stored, writes).await?;
         let told = first.get_or_insert_with(|| change::summary(&desired.stored, &writes));
         if dry {
             return Ok(told.clone());
@@ -336,6 +337,38 @@ async fn commit(
         }
     }
     Err(last)
+}
+
+/// Takes moves that are over out of services that change anyway: only users write what asks for them.
+async fn without_spent_moves(
+    store: &dyn Store,
+    stored: &Stored,
+    mut writes: Vec<Write>,
+) -> Result<Vec<Write>, Problem> {
+    for write in &mut writes {
+        let service = match &*write {
+            Write::Put(Key::Service(_), value) => record::read::<Service>(value).ok(),
+            Write::Put(..) | Write::Delete(_) => None,
+        };
+        let asks = service.filter(|service| !service.moves.is_empty() && change::changes(stored, write));
+        let Some(mut service) = asks else { continue };
+        for placed in std::mem::take(&mut service.moves) {
+            if is_there(store, &placed).await? {
+                service.moves.push(placed);
+            }
+        }
+        *write = put(stored, Key::Service(service.name.clone()), &service)?;
+    }
+    Ok(writes)
+}
+
+/// Tells whether a placement is not over; one whose record cannot be read may not be.
+async fn is_there(store: &dyn Store, placed: &Placed) -> Result<bool, Problem> {
+    let key = Key::Task(placed.id.clone()).path();
+    let listing = store.list(&key).await.map_err(Problem::away)?;
+    let task = listing.entries.iter().find(|entry| entry.key == key);
+    let is_same = |task: Task| task.generation == placed.generation;
+    Ok(task.is_some_and(|entry| record::read::<Task>(&entry.value).map_or(true, is_same)))
 }
 
 async fn send(store: &dyn Store, txns: Vec<callboard_core::store::Txn>) -> Result<(), Problem> {

@@ -48,7 +48,8 @@ pub struct Service {
     /// Grown by `callboard start`: a rollout that had failed is tried again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retry: u32,
-    /// Placements that shall move, as `callboard rebalance --apply` asked; those that are over mean nothing.
+    /// Placements that shall move, as `callboard rebalance --apply` asked; those that are over mean nothing, and
+    /// go when users change the service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Placed>,
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use callboard_backends::{Memory, MemoryStore};
+use callboard_core::store::Op;
 
 const HELLO: &str = r#"
 clusters:
@@ -99,4 +100,43 @@ async fn only_known_hosts_are_drained() {
     assert_eq!(drained.changes[0].fields, ["draining: default → true"]);
     let again = apply(&store, &read(hosts).unwrap(), false, None).await.unwrap();
     assert_eq!(told(&again), ["hosts/h1 unchanged"]);
+}
+
+#[tokio::test]
+async fn moves_that_are_over_go_when_their_service_is_changed() {
+    let store = stored().await;
+    let put = async |key: &Key, value: String| {
+        let key = key.path();
+        let before = store.list(&key).await.unwrap().entries;
+        let guard = match before.first() {
+            Some(entry) => Guard::At { key: key.clone(), revision: entry.revision },
+            None => Guard::Absent { key: key.clone() },
+        };
+        let txn = Txn { guards: vec![guard], ops: vec![Op::Put { key, value, session: None }] };
+        assert!(matches!(store.commit(txn).await, Outcome::Committed(_)));
+    };
+    let issue = async |generation: u64| {
+        let task = serde_json::json!({"id": "default-web-1-0", "cluster": "default", "service": "web",
+            "task_name": "web", "version": 1, "instance": 0, "generation": generation, "host": "h1", "memory": 0,
+            "desired": "run", "reason": "", "tenure": 1});
+        put(&Key::Task("default-web-1-0".into()), task.to_string()).await;
+    };
+    let mut asked = Desired::fetch(&store).await.unwrap().service("web").unwrap();
+    let ids = ["default-web-1-0", "default-web-1-1"];
+    asked.moves = ids.map(|id| Placed { id: id.into(), generation: 7 }).to_vec();
+    put(&Key::Service("web".into()), record::write(&asked)).await;
+    issue(7).await;
+    let moves = async || -> Vec<String> {
+        let service = Desired::fetch(&store).await.unwrap().service("web").unwrap();
+        service.moves.iter().map(|placed| placed.id.to_string()).collect()
+    };
+    // What is not over stays, beside what is; an apply that changes nothing else leaves both.
+    apply(&store, &read(HELLO).unwrap(), false, None).await.unwrap();
+    assert_eq!(moves().await, ["default-web-1-0", "default-web-1-1"]);
+    edit_service(&store, "web", |service| crate::api::rescale(service, 3)).await.unwrap();
+    assert_eq!(moves().await, ["default-web-1-0"]);
+    // It has moved: another placement has its id.
+    issue(8).await;
+    apply(&store, &read(HELLO).unwrap(), false, None).await.unwrap();
+    assert_eq!(moves().await, [""; 0]);
 }
