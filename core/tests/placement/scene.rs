@@ -5,6 +5,7 @@ use callboard_core::model::{
     TaskDefinition, Test,
 };
 use callboard_core::placement::{Crowd, Departure, Facts, Fleet, Need, Room, Search, View};
+use callboard_core::policy::Policy as HostPolicy;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -86,11 +87,24 @@ fn room() -> impl Strategy<Value = (u64, u64, u64, u64)> {
     (0..4u64, 0..4u64, 0..3u64, 0..3u64)
 }
 
+/// Policies that speak of one thing each, or of nothing.
+fn policy() -> impl Strategy<Value = HostPolicy> {
+    prop_oneof![
+        4 => Just(serde_json::json!({})),
+        1 => Just(serde_json::json!({"docker": {}, "bash": {}})),
+        1 => Just(serde_json::json!({"docker": {"images": ["ours/", "i"]}})),
+        1 => Just(serde_json::json!({"docker": {"users": ["1000"]}, "bash": {}})),
+        1 => Just(serde_json::json!({"docker": {}, "bash": {"artifacts": ["https://ours/"]}})),
+    ]
+    .prop_map(|policy| serde_json::from_value(policy).expect("a policy"))
+}
+
 fn host(number: usize) -> impl Strategy<Value = Host> {
     let labels = prop::collection::btree_map(label(), value(), 0..4);
     let ports = (0..3u16, prop::collection::btree_set(100..104u16, 0..2));
-    (room(), room(), labels, ports, any::<[bool; 2]>(), 0..10u8, 0..5u32).prop_map(
-        move |(has, held, labels, (width, reserved), [docker, stuck], shut, tasks)| {
+    let says = (labels, policy());
+    (room(), room(), says, ports, any::<[bool; 2]>(), 0..10u8, 0..5u32).prop_map(
+        move |(has, held, (labels, policy), (width, reserved), [docker, stuck], shut, tasks)| {
             let name = Name::from(format!("h{number:02}"));
             let gpu = |count: u64| {
                 if count == 0 { BTreeMap::new() } else { BTreeMap::from([(Name::from("gpu"), count)]) }
@@ -111,7 +125,7 @@ fn host(number: usize) -> impl Strategy<Value = Host> {
                 } else {
                     BTreeSet::new()
                 },
-                policy: callboard_core::policy::Policy::default(),
+                policy,
                 labels,
             };
             let held = Room {
@@ -177,33 +191,46 @@ fn placement(services: usize) -> impl Strategy<Value = Placement> {
     })
 }
 
+fn executor() -> impl Strategy<Value = (&'static str, serde_json::Value)> {
+    prop_oneof![
+        3 => Just(("bash", serde_json::json!({"start": ["x"]}))),
+        1 => Just(("bash", serde_json::json!({"start": ["x"], "artifact": "https://ours/x"}))),
+        1 => Just(("bash", serde_json::json!({"start": ["x"], "artifact": "https://others/x"}))),
+        1 => Just(("docker", serde_json::json!({"image": "i"}))),
+        1 => Just(("docker", serde_json::json!({"image": "ours/i", "flags": ["--user=1000"]}))),
+        1 => Just(("docker", serde_json::json!({"image": "others/i", "flags": ["--user=0"]}))),
+    ]
+}
+
 fn definition() -> impl Strategy<Value = TaskDefinition> {
     let port = prop_oneof![4 => Just((false, 0u16)), 2 => Just((true, 0)), 1 => Just((false, 101))];
     let further = vec((option::of(100..103u16), any::<bool>()), 0..2);
-    (room(), port, further, 0..4u8).prop_map(|(needs, (provide_port, port), further, docker)| {
-        let kind = if docker == 0 {
-            serde_json::json!({"name": "c", "type": "docker", "executor": {"image": "i"}})
-        } else {
-            serde_json::json!({"name": "c", "type": "bash", "executor": {"start": ["x"]}})
-        };
-        let definition = serde_json::json!({"name": "app", "version": 1, "containers": [kind]});
-        let base: TaskDefinition = serde_json::from_value(definition).expect("a definition");
-        let further = further.into_iter().enumerate().map(|(number, (port, udp))| PortSpec {
-            name: format!("p{number}").into(),
-            port,
-            protocol: if udp { Protocol::Udp } else { Protocol::Tcp },
-        });
-        TaskDefinition {
-            memory: needs.0 * 100,
-            cpu_units: needs.1 * 200,
-            disk: needs.2 * 40,
-            resources: if needs.3 == 0 { BTreeMap::new() } else { BTreeMap::from([("gpu".into(), needs.3)]) },
-            provide_port,
-            port,
-            ports: further.collect(),
-            ..base
-        }
-    })
+    (room(), port, further, executor()).prop_map(
+        |(needs, (provide_port, port), further, (kind, executor))| {
+            let kind = serde_json::json!({"name": "c", "type": kind, "executor": executor});
+            let definition = serde_json::json!({"name": "app", "version": 1, "containers": [kind]});
+            let base: TaskDefinition = serde_json::from_value(definition).expect("a definition");
+            let further = further.into_iter().enumerate().map(|(number, (port, udp))| PortSpec {
+                name: format!("p{number}").into(),
+                port,
+                protocol: if udp { Protocol::Udp } else { Protocol::Tcp },
+            });
+            TaskDefinition {
+                memory: needs.0 * 100,
+                cpu_units: needs.1 * 200,
+                disk: needs.2 * 40,
+                resources: if needs.3 == 0 {
+                    BTreeMap::new()
+                } else {
+                    BTreeMap::from([("gpu".into(), needs.3)])
+                },
+                provide_port,
+                port,
+                ports: further.collect(),
+                ..base
+            }
+        },
+    )
 }
 
 /// Draws a world of up to 40 hosts and three services.
