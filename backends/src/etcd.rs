@@ -9,6 +9,8 @@ mod servers;
 mod txn;
 mod watch;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use callboard_core::machine::Span;
 use callboard_core::store::{Entry, Listing, Outcome, Refusal, Revision, SessionId, Txn};
@@ -151,7 +153,7 @@ impl Store for Etcd {
             if listing.revision == Revision(0) {
                 listing.revision = revision(page.header().map_or(0, etcd_client::ResponseHeader::revision));
             }
-            listing.entries.extend(page.kvs().iter().map(entry));
+            listing.entries.extend(page.kvs().iter().map(|pair| Arc::new(entry(pair))));
             match page.kvs().last() {
                 Some(last) if page.more() => start = [last.key(), b"\0"].concat(),
                 Some(_) | None => return Ok(listing),

@@ -82,7 +82,7 @@ impl Memory {
     /// Makes a store that carries on at `revision` with these entries and no sessions; nothing is known of what came
     /// before. Session ids of stores that carry on at different revisions differ.
     #[must_use]
-    pub fn restore(revision: Revision, entries: Vec<Entry>, history: usize) -> Memory {
+    pub fn restore(revision: Revision, entries: Vec<Arc<Entry>>, history: usize) -> Memory {
         Memory {
             revision,
             entries: entries.into_iter().collect(),
@@ -110,7 +110,7 @@ impl Memory {
     }
 
     /// Walks through everything under a prefix in the order of keys, without copying.
-    pub fn entries<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Entry> {
+    pub fn entries<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Arc<Entry>> {
         self.entries.under(prefix)
     }
 

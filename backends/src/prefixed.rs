@@ -62,7 +62,7 @@ impl Store for Prefixed {
     async fn list(&self, prefix: &str) -> Result<Listing, StoreError> {
         let mut listing = self.store.list(&self.whole(prefix)).await?;
         for entry in &mut listing.entries {
-            strip(&mut entry.key, &self.prefix);
+            strip(&mut Arc::make_mut(entry).key, &self.prefix);
         }
         Ok(listing)
     }
@@ -105,7 +105,7 @@ impl Watch for PrefixedWatch {
         if let WatchEvent::Changed { changes, .. } = &mut event {
             for change in changes {
                 match change {
-                    Change::Put(entry) => strip(&mut entry.key, &self.prefix),
+                    Change::Put(entry) => strip(&mut Arc::make_mut(entry).key, &self.prefix),
                     Change::Delete { key, .. } => strip(key, &self.prefix),
                 }
             }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     async fn keys(store: &dyn Store) -> Vec<String> {
-        store.list("").await.expect("a listing").entries.into_iter().map(|entry| entry.key).collect()
+        store.list("").await.expect("a listing").entries.into_iter().map(|entry| entry.key.clone()).collect()
     }
 
     #[tokio::test]

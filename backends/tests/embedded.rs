@@ -163,7 +163,7 @@ async fn a_killed_process_loses_nothing_it_acknowledged() {
             .await
             .entries
             .into_iter()
-            .map(|entry| entry.key)
+            .map(|entry| entry.key.clone())
             .collect();
         assert!(keys.len() > said, "{} keys, but {said} was acknowledged", keys.len());
         let expect: Vec<String> = (0..keys.len()).map(|count| format!("a/{count:06}")).collect();

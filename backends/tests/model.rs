@@ -4,6 +4,7 @@ use callboard_backends::memory::{Memory, WatcherId};
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Change, Entry, Guard, Op, Outcome, Refusal, Revision, SessionId, Txn};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const KEYS: [&str; 8] = ["a", "a/", "a/b", "a/b/c", "a/bc", "b", "b/c", "é/ü"];
 const PREFIXES: [&str; 9] = ["", "a", "a/", "a/b", "a/b/", "b/", "é", "é/", "zz/"];
@@ -62,7 +63,7 @@ impl Model {
                 Op::Put { key, value, session } => {
                     let entry = Entry { key, value, revision, session };
                     self.entries.push(entry.clone());
-                    self.story.push(Change::Put(entry));
+                    self.story.push(Change::Put(entry.into()));
                 }
                 Op::Delete { key } if was_there => self.story.push(Change::Delete { key, revision }),
                 Op::Delete { .. } => {}
@@ -238,8 +239,8 @@ impl Run {
 
     fn compare(&self) {
         for prefix in PREFIXES {
-            let mut expect: Vec<Entry> =
-                self.model.entries.iter().filter(|entry| entry.key.starts_with(prefix)).cloned().collect();
+            let under = self.model.entries.iter().filter(|entry| entry.key.starts_with(prefix));
+            let mut expect: Vec<Arc<Entry>> = under.cloned().map(Arc::new).collect();
             expect.sort_by(|one, other| one.key.cmp(&other.key));
             let found = self.memory.list(prefix);
             assert_eq!((found.revision.0, found.entries), (self.model.revision, expect));

@@ -5,6 +5,7 @@
 //! is put under a session; the revision of that put is the tenure, which fences every later write.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -42,14 +43,14 @@ pub struct Listing {
     /// The store's revision when the listing was taken; a watch continues after it.
     pub revision: Revision,
     /// Entries in the order of their keys.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
 }
 
 /// What happened to one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// The key was written.
-    Put(Entry),
+    Put(Arc<Entry>),
     /// The key was deleted, or its session ended.
     Delete {
         /// Full key.

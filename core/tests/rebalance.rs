@@ -5,6 +5,7 @@ use callboard_core::rebalance::{Budget, rebalance};
 use callboard_core::store::{Entry, Revision};
 use callboard_core::world::World;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Hosts of 10 units of memory each, `lie` tasks of one on each of them.
 fn world(policy: &str, lie: &[u64], max: usize) -> World {
@@ -56,7 +57,7 @@ fn world(policy: &str, lie: &[u64], max: usize) -> World {
         revision: Revision(1),
         session: None,
     };
-    let entries: Vec<Entry> = records.iter().map(entry).collect();
+    let entries: Vec<Arc<Entry>> = records.iter().map(entry).map(Arc::new).collect();
     World::of(&entries)
 }
 

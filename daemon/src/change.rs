@@ -15,9 +15,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What users wrote, by key, as it is in the store.
-pub(crate) type Stored = BTreeMap<String, Entry>;
+pub(crate) type Stored = BTreeMap<String, Arc<Entry>>;
 
 /// A write that is to be made.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,6 +10,7 @@ use callboard_core::keys;
 use callboard_core::store::Entry;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long after the first look the second one is taken: an agent has cleaned up by then.
@@ -88,7 +89,7 @@ pub(crate) async fn examine(store: &dyn Store) -> Result<Vec<Finding>, StoreErro
     Ok(findings)
 }
 
-async fn read(store: &dyn Store) -> Result<Vec<Entry>, StoreError> {
+async fn read(store: &dyn Store) -> Result<Vec<Arc<Entry>>, StoreError> {
     let mut entries = Vec::new();
     for prefix in PREFIXES {
         entries.extend(store.list(prefix).await?.entries);

@@ -24,6 +24,7 @@ use callboard_sim::{Build, Mishaps, Outcome, Proposal, Scenario, StoreKind, reco
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// The shape in which the state of a cluster is kept in a file.
 const SCHEMA: u32 = 1;
@@ -41,7 +42,7 @@ pub(crate) struct Live {
     /// As of when.
     pub(crate) revision: Revision,
     /// All keys, in order.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Arc<Entry>>,
 }
 
 impl Live {
@@ -91,7 +92,7 @@ impl Live {
 }
 
 /// Gives a fingerprint of a configuration as it is stored: another one when anybody wrote any of it.
-pub(crate) fn fingerprint<'a>(config: impl IntoIterator<Item = &'a Entry>) -> String {
+pub(crate) fn fingerprint<'a>(config: impl IntoIterator<Item = &'a Arc<Entry>>) -> String {
     let all = config.into_iter().fold(0, |all, entry| mix(mix(all, hash(&entry.key)), entry.revision.0));
     format!("{all:016x}")
 }

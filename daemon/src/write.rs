@@ -90,7 +90,7 @@ impl Desired {
     }
 
     /// Finds it among all that is stored.
-    pub(crate) fn among(entries: &[Entry]) -> Desired {
+    pub(crate) fn among(entries: &[Arc<Entry>]) -> Desired {
         let config = entries.iter().filter(|entry| entry.key.starts_with(keys::CONFIG));
         Desired::of(config.map(|entry| (entry.key.clone(), entry.clone())).collect())
     }

@@ -79,13 +79,13 @@ const SETTLE: Span = Span::secs(60);
 
 /// Tries a change on a copy of a store.
 #[must_use]
-pub fn rehearse(entries: &[Entry], proposal: &Proposal, seed: u64) -> Rehearsal {
+pub fn rehearse(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64) -> Rehearsal {
     report(play(entries, proposal, seed, None))
 }
 
 /// Tries a change and keeps what it looks like over time: what was tried, and how it went.
 #[must_use]
-pub fn record(entries: &[Entry], proposal: &Proposal, seed: u64) -> (Scenario, Outcome) {
+pub fn record(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64) -> (Scenario, Outcome) {
     let end = play(entries, proposal, seed, None).stage.now();
     let played = play(entries, proposal, seed, Some(end));
     let short = played.short();
@@ -109,7 +109,7 @@ struct Played {
 }
 
 /// Plays what follows a change. Given when it will be over, what it looks like until then is kept.
-fn play(entries: &[Entry], proposal: &Proposal, seed: u64, recorded: Option<Time>) -> Played {
+fn play(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64, recorded: Option<Time>) -> Played {
     let scenario = Arc::new(scenario(entries, proposal, seed));
     let calm_from = Time(scenario.calm_from().0);
     let mut stage = Stage::bare(scenario, seed, None);
@@ -157,7 +157,7 @@ struct Before {
     min: u32,
 }
 
-fn scenario(entries: &[Entry], proposal: &Proposal, seed: u64) -> Scenario {
+fn scenario(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64) -> Scenario {
     let mut chance = Chance::new(seed, Stream::World);
     let mut timeline = Vec::new();
     if !proposal.lose.is_empty() {
@@ -196,7 +196,7 @@ fn scenario(entries: &[Entry], proposal: &Proposal, seed: u64) -> Scenario {
 }
 
 /// Names the hosts that are alive.
-fn hosts(entries: &[Entry]) -> Vec<Name> {
+fn hosts(entries: &[Arc<Entry>]) -> Vec<Name> {
     let keys = entries.iter().filter_map(|entry| Key::parse(&entry.key));
     let alive: BTreeSet<Name> =
         keys.filter_map(|key| if let Key::Alive(host) = key { Some(host) } else { None }).collect();
@@ -204,7 +204,7 @@ fn hosts(entries: &[Entry]) -> Vec<Name> {
 }
 
 /// Gives the longest time for which a cluster waits before it gives a silent host up.
-fn longest_grace(entries: &[Entry]) -> Span {
+fn longest_grace(entries: &[Arc<Entry>]) -> Span {
     let clusters = entries.iter().filter(|entry| matches!(Key::parse(&entry.key), Some(Key::Cluster(_))));
     let graces = clusters.filter_map(|entry| serde_json::from_str::<Cluster>(&entry.value).ok());
     graces.map(|cluster| cluster.host_grace).max().unwrap_or_default()

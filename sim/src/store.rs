@@ -15,6 +15,7 @@ use callboard_backends::memory::{Delivery, WatcherId};
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Entry, Op, Outcome, Refusal, Reply, Request, Revision, Txn};
 use std::collections::VecDeque;
+use std::sync::Arc;
 pub(crate) use watches::Planned;
 use watches::Watches;
 
@@ -86,7 +87,7 @@ impl SimStore {
     }
 
     /// Begins with what another store held.
-    pub(crate) fn begin(&mut self, revision: Revision, entries: Vec<Entry>) {
+    pub(crate) fn begin(&mut self, revision: Revision, entries: Vec<Arc<Entry>>) {
         self.memory = Memory::restore(revision, entries, callboard_backends::memory::HISTORY_TXNS);
         if let Ok((witness, _)) = self.memory.watch("", revision) {
             self.witness = witness;

@@ -6,6 +6,7 @@ use callboard_core::model::Name;
 use callboard_core::store::{Change, Entry};
 use callboard_core::why::Note;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One event and what it led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Trace {
     }
 
     /// Takes in what the store holds, unless it knows.
-    pub(crate) fn knows<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+    pub(crate) fn knows<'a>(&mut self, entries: impl Iterator<Item = &'a Arc<Entry>>) {
         if self.held.is_empty() {
             self.held = entries.map(|entry| (entry.key.clone(), entry.value.clone())).collect();
         }

@@ -8,6 +8,7 @@
 use crate::check::{Alive, By, Court, EndFacts, Fault, Text, Violation, Write};
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Change, Entry};
+use std::sync::Arc;
 
 /// A history, judged while it is told.
 pub struct Trial {
@@ -80,7 +81,7 @@ impl Trial {
     }
 
     /// Tells that the store was put back to these entries, or emptied.
-    pub fn put_back(&mut self, entries: &[Entry]) {
+    pub fn put_back(&mut self, entries: &[Arc<Entry>]) {
         self.fault_at = self.court.book.now;
         self.court.restored(entries.iter());
     }

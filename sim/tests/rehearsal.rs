@@ -4,13 +4,14 @@ use callboard_core::machine::Span;
 use callboard_core::store::{Entry, Revision};
 use callboard_sim::{Build, Mishaps, Proposal, Rehearsal, StoreKind, record, rehearse};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
-fn entry(key: &str, value: &Value) -> Entry {
-    Entry { key: key.into(), value: value.to_string(), revision: Revision(7), session: None }
+fn entry(key: &str, value: &Value) -> Arc<Entry> {
+    Entry { key: key.into(), value: value.to_string(), revision: Revision(7), session: None }.into()
 }
 
 /// Three hosts, and a service of two tasks on the first two.
-fn live(memory: u64) -> Vec<Entry> {
+fn live(memory: u64) -> Vec<Arc<Entry>> {
     let definition = |version: u32| {
         json!({"name": "web", "version": version, "memory": memory, "provide_port": true,
             "containers": [{"name": "web", "type": "bash", "executor": {"start": ["exec serve"]}}],
@@ -57,7 +58,7 @@ fn service(version: u32, desired: u32) -> Value {
     json!({"name": "web", "task_name": "web", "task_version": version, "desired": desired, "min": 1, "max": 6})
 }
 
-fn try_out(entries: Vec<Entry>, key: &str, value: Option<Value>) -> Rehearsal {
+fn try_out(entries: Vec<Arc<Entry>>, key: &str, value: Option<Value>) -> Rehearsal {
     let change = vec![(key.into(), value.map(|value| value.to_string()))];
     rehearse(&entries, &Proposal { change, ..proposal() }, 0)
 }

@@ -11,7 +11,9 @@ const TENURE: u64 = 5;
 
 fn put(key: &str, revision: u64, value: &Value) -> Change {
     let session = key.starts_with("schedulers/").then(|| SessionId("s".into()));
-    Change::Put(Entry { key: key.into(), value: value.to_string(), revision: Revision(revision), session })
+    Change::Put(
+        Entry { key: key.into(), value: value.to_string(), revision: Revision(revision), session }.into(),
+    )
 }
 
 fn task(host: &str, desired: &str, tenure: u64) -> Value {

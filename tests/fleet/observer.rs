@@ -14,7 +14,7 @@ use std::time::Duration;
 /// What the store holds, as far as it was seen.
 #[derive(Default)]
 struct Copy {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, Arc<Entry>>,
     revision: Revision,
 }
 
@@ -34,7 +34,7 @@ impl Copy {
     /// Takes in a listing: as changes, or as another past when the store went back.
     fn list(&mut self, listing: Listing, record: &mut Record) {
         let went_back = listing.revision < self.revision;
-        let fresh: BTreeMap<String, Entry> =
+        let fresh: BTreeMap<String, Arc<Entry>> =
             listing.entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
         let gone = self.entries.keys().filter(|key| !fresh.contains_key(*key));
         let gone = gone.map(|key| Change::Delete { key: key.clone(), revision: listing.revision });

@@ -87,7 +87,7 @@ fn scrawl(fleet: &Fleet, key: &str, change: impl Fn(&str) -> String) {
             Some(entry) => Guard::At { key: key.into(), revision: entry.revision },
             None => Guard::Absent { key: key.into() },
         };
-        let value = change(&found.map(|entry| entry.value).unwrap_or_default());
+        let value = change(&found.map(|entry| entry.value.clone()).unwrap_or_default());
         let ops = vec![Op::Put { key: key.into(), value, session: None }];
         let outcome = store.commit(Txn { guards: vec![guard], ops }).await;
         assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");

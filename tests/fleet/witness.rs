@@ -62,7 +62,7 @@ impl Record {
     }
 
     /// Takes in that the store went back.
-    pub(crate) fn put_back(&mut self, entries: &[Entry]) {
+    pub(crate) fn put_back(&mut self, entries: &[Arc<Entry>]) {
         self.clock();
         let lock = entries.iter().find(|entry| entry.key == "schedulers/default");
         self.lock = lock.map(|entry| entry.value.clone());

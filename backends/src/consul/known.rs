@@ -40,7 +40,7 @@ pub(crate) const WENT_BACK: &str = "the store went back: a snapshot was restored
 pub(crate) type Contents = BTreeMap<String, u64>;
 
 /// Takes down what a prefix held.
-pub(crate) fn contents(entries: &[Entry]) -> Contents {
+pub(crate) fn contents(entries: &[Arc<Entry>]) -> Contents {
     entries.iter().map(|entry| (entry.key.clone(), entry.revision.0)).collect()
 }
 

@@ -1,5 +1,6 @@
 //! How everything under a prefix is read, at once or when it has changed, and what of it this store shows.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -16,7 +17,7 @@ pub(crate) struct Read {
     /// Consul's index of the prefix: of its last change, unless Consul has forgotten that it deleted something.
     pub(crate) index: u64,
     /// In the order of their keys.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Arc<Entry>>,
     /// What it cost, about: how long the answer took to arrive and to be understood.
     pub(crate) cost: Duration,
 }
@@ -49,7 +50,7 @@ pub(crate) async fn read(http: &Http, prefix: &str, patience: Option<Patience>) 
     let index = answer.index.ok_or_else(|| foreign(&answer))?;
     let mut entries = Vec::with_capacity(rows.len());
     for row in rows.into_iter().filter(|row| row.key.starts_with(prefix)) {
-        entries.push(row.entry().ok_or_else(|| foreign(&answer))?);
+        entries.push(Arc::new(row.entry().ok_or_else(|| foreign(&answer))?));
     }
     entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     let bytes = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);

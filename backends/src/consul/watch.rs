@@ -116,7 +116,7 @@ impl Drop for Follow {
 }
 
 /// Finds what is different. Nobody says when a key was deleted: it is said to have gone at `revision`.
-fn changes(before: &Contents, entries: Vec<Entry>, now: &Contents, revision: Revision) -> Vec<Change> {
+fn changes(before: &Contents, entries: Vec<Arc<Entry>>, now: &Contents, revision: Revision) -> Vec<Change> {
     let deleted = before.keys().filter(|key| !now.contains_key(*key));
     let deleted = deleted.map(|key| Change::Delete { key: key.clone(), revision });
     let written = entries.into_iter().filter(|entry| before.get(&entry.key) != Some(&entry.revision.0));

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use callboard_core::store::{Entry, Revision, SessionId};
 use redb::{
@@ -98,7 +99,7 @@ pub(super) fn opener(dir: &Path) -> Opener {
 }
 
 /// Opens the file, verifies every page, ends the sessions of whoever had it open before, and reads everything.
-pub(super) fn open(dir: &Path, opener: &Opener) -> Result<(Disk, Revision, Vec<Entry>), OpenError> {
+pub(super) fn open(dir: &Path, opener: &Opener) -> Result<(Disk, Revision, Vec<Arc<Entry>>), OpenError> {
     // A damaged file can make redb panic; for whoever opens it that is one more way of being damaged.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let mut database = opener().map_err(|error| classify(dir, error.into()))?;
@@ -174,7 +175,7 @@ fn schema(database: &Database) -> Result<u64, redb::Error> {
 
 /// Reads everything, leaving out what lived under sessions: they ended with the process. That is a revision of its own,
 /// even when nothing goes, so that no session id is ever given twice.
-fn begin(database: &Database) -> Result<(Revision, Vec<Entry>), redb::Error> {
+fn begin(database: &Database) -> Result<(Revision, Vec<Arc<Entry>>), redb::Error> {
     let txn = durable(database)?;
     let mut entries = Vec::new();
     let revision;
@@ -185,7 +186,7 @@ fn begin(database: &Database) -> Result<(Revision, Vec<Entry>), redb::Error> {
             let (key, line) = row?;
             let (revision, _, value) = line.value();
             let (key, value) = (key.value().into(), value.into());
-            entries.push(Entry { key, value, revision: Revision(revision), session: None });
+            entries.push(Arc::new(Entry { key, value, revision: Revision(revision), session: None }));
         }
         let mut meta = txn.open_table(META)?;
         let last = meta.get("revision")?.map_or(0, |revision| revision.value());

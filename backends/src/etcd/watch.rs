@@ -3,6 +3,7 @@
 //! **Invariant:** revisions grow from event to event, and a store that went back ends the watch.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -153,7 +154,7 @@ fn ending(answer: &WatchResponse) -> String {
 fn change(event: &Event) -> Option<Change> {
     let entry = entry(event.kv()?);
     Some(match event.event_type() {
-        EventType::Put => Change::Put(entry),
+        EventType::Put => Change::Put(Arc::new(entry)),
         EventType::Delete => Change::Delete { key: entry.key, revision: entry.revision },
     })
 }

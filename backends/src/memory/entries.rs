@@ -21,11 +21,11 @@ impl Entries {
     }
 
     /// Walks through everything under a prefix in the order of keys.
-    pub(super) fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Entry> {
+    pub(super) fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Arc<Entry>> {
         self.order
             .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
             .take_while(move |key| key.starts_with(prefix))
-            .filter_map(|key| self.get(key))
+            .filter_map(|key| self.by_key.get(key))
     }
 
     /// Puts an entry, and gives the one that was there.
@@ -44,11 +44,11 @@ impl Entries {
     }
 }
 
-impl FromIterator<Entry> for Entries {
-    fn from_iter<I: IntoIterator<Item = Entry>>(all: I) -> Entries {
+impl FromIterator<Arc<Entry>> for Entries {
+    fn from_iter<I: IntoIterator<Item = Arc<Entry>>>(all: I) -> Entries {
         let mut entries = Entries::default();
         for entry in all {
-            entries.put(&Arc::new(entry));
+            entries.put(&entry);
         }
         entries
     }

@@ -28,7 +28,7 @@ impl Happened {
     /// Copies it out for a watcher.
     pub(super) fn change(&self, revision: Revision) -> Change {
         match self {
-            Happened::Put(entry) => Change::Put(Entry::clone(entry)),
+            Happened::Put(entry) => Change::Put(Arc::clone(entry)),
             Happened::Delete(entry) => Change::Delete { key: entry.key.clone(), revision },
         }
     }

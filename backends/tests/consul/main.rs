@@ -61,7 +61,7 @@ async fn list(store: &Consul, prefix: &str) -> Listing {
     }
 }
 
-async fn get(store: &Consul, key: &str) -> Option<Entry> {
+async fn get(store: &Consul, key: &str) -> Option<Arc<Entry>> {
     list(store, key).await.entries.into_iter().find(|entry| entry.key == key)
 }
 
@@ -149,7 +149,7 @@ async fn nothing_acknowledged_is_lost_with_a_leader() {
     for writer in writers {
         told += writer.await.expect("a writer");
     }
-    let value = get(&store, "marks").await.expect("the marks").value;
+    let value = &get(&store, "marks").await.expect("the marks").value;
     let mut marks: Vec<&str> = value.split(' ').skip(1).collect();
     assert_eq!(marks.len(), WRITERS * EACH);
     marks.sort_unstable();
@@ -436,7 +436,7 @@ async fn the_limits_of_consul_are_kept_to() {
     let other = store.open_session("other", Span::secs(60)).await.expect("a session");
     let entry = get(&store, "most/0").await.expect("it");
     let op = Op::Put { key: entry.key.clone(), value: "2".into(), session: Some(other.clone()) };
-    let guard = Guard::At { key: entry.key, revision: entry.revision };
+    let guard = Guard::At { key: entry.key.clone(), revision: entry.revision };
     must(&store, Txn { guards: vec![guard], ops: vec![op] }).await;
     store.close_session(&session).await.expect("to close");
     let left = eventually("its keys are gone", async || {

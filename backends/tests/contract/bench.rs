@@ -102,7 +102,7 @@ impl Bench {
         self.store.list(&self.key(name)).await.expect("a listing")
     }
 
-    pub(crate) async fn get(&self, name: &str) -> Option<Entry> {
+    pub(crate) async fn get(&self, name: &str) -> Option<Arc<Entry>> {
         let key = self.key(name);
         self.list(name).await.entries.into_iter().find(|entry| entry.key == key)
     }
@@ -125,7 +125,7 @@ impl Bench {
 
 /// A listing kept true by a watch, as a machine would.
 pub(crate) struct Follower {
-    pub(crate) mirror: BTreeMap<String, Entry>,
+    pub(crate) mirror: BTreeMap<String, Arc<Entry>>,
     pub(crate) revision: Revision,
     pub(crate) watch: Box<dyn Watch>,
     prefix: String,

@@ -134,7 +134,7 @@ pub(crate) async fn one_creator_wins(bench: &Bench) {
             (_, outcome) => conflicts(outcome, &[bench.key("a")]),
         }
     }
-    assert_eq!(winners, [bench.get("a").await.expect("a").value]);
+    assert_eq!(winners, [bench.get("a").await.expect("a").value.clone()]);
 }
 
 pub(crate) async fn one_key_goes_as_another_comes(bench: &Bench) {

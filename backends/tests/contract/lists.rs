@@ -10,7 +10,7 @@ pub(crate) async fn a_listing_has_the_order_of_keys(bench: &Bench) {
     for name in ["b", "a/z", "a", "c", "B", "a/b", "é"] {
         bench.create(name, "1").await;
     }
-    let keys: Vec<String> = bench.list("").await.entries.into_iter().map(|entry| entry.key).collect();
+    let keys: Vec<String> = bench.list("").await.entries.into_iter().map(|entry| entry.key.clone()).collect();
     assert_eq!(keys, ["B", "a", "a/b", "a/z", "b", "c", "é"].map(|name| bench.key(name)));
 }
 
@@ -18,7 +18,8 @@ pub(crate) async fn slashes_separate(bench: &Bench) {
     for name in ["h1/a", "h10/a", "h1", "h1/b/c", "h2/a"] {
         bench.create(name, "1").await;
     }
-    let keys: Vec<String> = bench.list("h1/").await.entries.into_iter().map(|entry| entry.key).collect();
+    let keys: Vec<String> =
+        bench.list("h1/").await.entries.into_iter().map(|entry| entry.key.clone()).collect();
     assert_eq!(keys, ["h1/a", "h1/b/c"].map(|name| bench.key(name)));
     assert_eq!(bench.list("h1").await.entries.len(), 4, "without a slash it is a mere beginning");
 }
@@ -42,7 +43,8 @@ pub(crate) async fn five_thousand_keys(bench: &Bench) {
         let ops = chunk.iter().map(|name| bench.put(name, "{\"some\":\"value of usual length\"}")).collect();
         committed(bench.store.commit(Txn { guards, ops }).await);
     }
-    let keys: Vec<String> = bench.list("large/").await.entries.into_iter().map(|entry| entry.key).collect();
+    let keys: Vec<String> =
+        bench.list("large/").await.entries.into_iter().map(|entry| entry.key.clone()).collect();
     assert_eq!(keys, names.iter().map(|name| bench.key(name)).collect::<Vec<_>>());
 }
 
@@ -69,7 +71,7 @@ pub(crate) async fn a_listing_and_its_watch_make_the_whole_story(bench: &Bench) 
         writer.await.expect("a writer");
     }
     bench.create("end", "1").await;
-    let expect: Vec<Entry> = bench.list("").await.entries;
+    let expect: Vec<Arc<Entry>> = bench.list("").await.entries;
     for follower in &mut followers {
         whole(follower);
         while !follower.mirror.contains_key(&bench.key("end")) {

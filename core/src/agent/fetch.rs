@@ -7,6 +7,7 @@ use crate::model::Name;
 use crate::store::{Entry, Listing, Request, Revision};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub(super) struct Fetched {
     /// Who asked.
     pub(super) ids: BTreeSet<Name>,
     /// The store's revision and the key's entry, where there is one; or why it could not be read.
-    pub(super) result: Result<(Revision, Option<Entry>), String>,
+    pub(super) result: Result<(Revision, Option<Arc<Entry>>), String>,
 }
 
 impl Fetches {

@@ -11,7 +11,6 @@ use crate::mirror::{News, digest};
 use crate::model::Name;
 use crate::store::{Change, Entry, Listing, Reply, Revision};
 use crate::why::Note;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -70,12 +69,13 @@ impl Agent {
         }
         self.seen = self.seen.max(listing.revision);
         self.writer.listed(prefix);
-        let present: BTreeSet<&str> = listing.entries.iter().map(|entry| entry.key.as_str()).collect();
+        let mut present: Vec<&str> = listing.entries.iter().map(|entry| entry.key.as_str()).collect();
+        present.sort_unstable();
         // It may have grown past what was known of tasks since.
         let is_of_tasks = prefix == self.at.tasks;
         let went_back = went_back || (is_of_tasks && core::mem::take(&mut self.undone));
         for key in self.known_keys(prefix) {
-            if went_back || !present.contains(key.as_str()) {
+            if went_back || present.binary_search(&key.as_str()).is_err() {
                 self.take_out(&key, if went_back { None } else { Some(listing.revision) });
             }
         }
@@ -217,14 +217,14 @@ impl Agent {
                 fetched.ids.iter().for_each(|id| self.not_fetched(id, &why));
             }
             (Ok((_, entry)), Some(Key::Definition(name, version))) => {
-                self.fetched_definition(key, &(name, version), entry.as_ref(), &fetched.ids);
+                self.fetched_definition(key, &(name, version), entry.as_deref(), &fetched.ids);
             }
-            (Ok((_, entry)), Some(Key::StoreId)) => self.fetched_store_id(now, entry.as_ref()),
+            (Ok((_, entry)), Some(Key::StoreId)) => self.fetched_store_id(now, entry.as_deref()),
             (Ok((revision, entry)), Some(Key::ServiceState(_))) => {
-                self.fetched_service(key, *revision, entry.as_ref(), &fetched.ids);
+                self.fetched_service(key, *revision, entry.as_deref(), &fetched.ids);
             }
             (Ok((revision, entry)), Some(_)) => {
-                self.fetched_ledger(key, *revision, entry.as_ref(), &fetched.ids);
+                self.fetched_ledger(key, *revision, entry.as_deref(), &fetched.ids);
             }
             (Ok(_), None) => {}
         }

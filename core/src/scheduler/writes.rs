@@ -80,7 +80,7 @@ impl Writes {
                 match result {
                     Ok(listing) => {
                         let found = listing.entries.iter().find(|entry| entry.key == *prefix);
-                        world.restore(now, prefix, found, listing.revision);
+                        world.restore(now, prefix, found.map(|entry| &**entry), listing.revision);
                         self.doubtful.remove(prefix);
                     }
                     Err(_) => {

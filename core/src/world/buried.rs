@@ -60,7 +60,7 @@ mod tests {
     fn offer(revision: u64) -> Change {
         let value = r#"{"schema":1,"service":"web","cluster":"main","number":7,"version":1,"memory":64}"#;
         let (key, revision) = (KEY.to_string(), Revision(revision));
-        Change::Put(Entry { key, value: value.into(), revision, session: None })
+        Change::Put(Entry { key, value: value.into(), revision, session: None }.into())
     }
 
     fn gone(revision: u64) -> Change {

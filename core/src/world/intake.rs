@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 impl World {
     /// Makes a world of records that were read at one moment, to look at it.
     #[must_use]
-    pub fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> World {
+    pub fn of<'a>(entries: impl IntoIterator<Item = &'a Arc<Entry>>) -> World {
         let mut world = World::default();
         for entry in entries {
             world.put(Time(0), entry);
@@ -70,7 +70,7 @@ impl World {
         went_back: bool,
     ) -> (Vec<String>, Vec<&'a Entry>) {
         let (mut gone, mut news) = (Vec::new(), Vec::new());
-        let mut listed: Vec<&Entry> = listing.entries.iter().collect();
+        let mut listed: Vec<&Entry> = listing.entries.iter().map(|entry| &**entry).collect();
         listed.sort_by(|one, other| one.key.cmp(&other.key));
         let mut listed = listed.into_iter().peekable();
         // All that was ever written up to here is listed, or it never was: the store was put back, and has grown past what

@@ -412,7 +412,8 @@ impl Stage {
                 return self.tell(replies);
             }
             Request::List { prefix } => {
-                let entries = self.store.entries.range(prefix.clone()..).map(|(_, entry)| entry.clone());
+                let entries =
+                    self.store.entries.range(prefix.clone()..).map(|(_, entry)| Arc::new(entry.clone()));
                 let entries = entries.take_while(|entry| entry.key.starts_with(&prefix)).collect();
                 let listing = Listing { revision: Revision(self.store.revision), entries };
                 Reply::Listed { prefix, result: Ok(listing) }

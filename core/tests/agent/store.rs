@@ -31,7 +31,7 @@ impl Store {
                 Op::Put { key, value, session } => {
                     let entry = Entry { key: key.clone(), value, revision, session };
                     self.entries.insert(key, entry.clone());
-                    changes.push(Change::Put(entry));
+                    changes.push(Change::Put(entry.into()));
                 }
                 Op::Delete { key } => {
                     if self.entries.remove(&key).is_some() {

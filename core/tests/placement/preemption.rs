@@ -16,6 +16,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How many worlds are drawn.
 const WORLDS: u32 = 5_000;
@@ -248,7 +249,7 @@ fn world(scene: &Scene, asking: &Service, own: &TaskDefinition) -> World {
         revision: Revision(1),
         session: None,
     };
-    let entries: Vec<Entry> = entries.iter().map(entry).collect();
+    let entries: Vec<Arc<Entry>> = entries.iter().map(entry).map(Arc::new).collect();
     World::of(&entries)
 }
 

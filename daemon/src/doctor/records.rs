@@ -8,11 +8,12 @@ use callboard_core::machine::Span;
 use callboard_core::session::{RENEWALS_PER_SECOND_MAX, ttl_of_fleet};
 use callboard_core::store::Entry;
 use callboard_core::world::World;
+use std::sync::Arc;
 
 /// How often a second an agent that is not told otherwise renews its session: three times in 10 s.
 const HOSTS_FAST_MAX: u64 = RENEWALS_PER_SECOND_MAX * 10 / 3;
 
-pub(super) fn examine(entries: &[Entry]) -> Vec<Finding> {
+pub(super) fn examine(entries: &[Arc<Entry>]) -> Vec<Finding> {
     let mut board = Board::default();
     board.take(entries);
     let mut findings = vec![Finding::fact(format!(
@@ -42,7 +43,7 @@ pub(super) fn examine(entries: &[Entry]) -> Vec<Finding> {
 }
 
 /// Locks and signs of life must vanish with whoever put them.
-fn sessions(entries: &[Entry], findings: &mut Vec<Finding>) {
+fn sessions(entries: &[Arc<Entry>], findings: &mut Vec<Finding>) {
     for entry in entries.iter().filter(|entry| entry.session.is_none()) {
         let what = match Key::parse(&entry.key) {
             Some(Key::Lock(cluster)) => {

@@ -2,6 +2,7 @@
 
 use super::*;
 use callboard_core::store::{Revision, SessionId};
+use std::sync::Arc;
 
 const REGISTRATION: &str = r#"{"host":"h1","address":"127.0.0.1","memory":1000,"cpu_units":1024,
     "ports":{"first":20000,"last":20010},"executors":["bash"],"agent_version":"0"}"#;
@@ -26,7 +27,7 @@ const HEALTHY: [(&str, &str, bool); 8] = [
 const ORPHAN: &str = r#"{"id":"c-web-1-0","cluster":"c","service":"web","task_name":"web","version":1,"instance":0,
     "generation":3,"host":"h1","memory":10,"desired":"run","reason":"","tenure":2}"#;
 
-fn entries(planted: &[(&str, &str, bool)]) -> Vec<Entry> {
+fn entries(planted: &[(&str, &str, bool)]) -> Vec<Arc<Entry>> {
     let mut all: std::collections::BTreeMap<&str, (&str, bool)> =
         HEALTHY.iter().map(|(key, value, held)| (*key, (*value, *held))).collect();
     for (key, value, held) in planted {
@@ -42,7 +43,7 @@ fn entries(planted: &[(&str, &str, bool)]) -> Vec<Entry> {
         revision: Revision(7),
         session: held.then(|| SessionId("s".into())),
     };
-    all.into_iter().map(entry).collect()
+    all.into_iter().map(entry).map(Arc::new).collect()
 }
 
 /// Plants records, or takes out those with an empty value, and expects these findings in any order, by their beginning.

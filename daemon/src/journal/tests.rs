@@ -21,12 +21,12 @@ fn write(dir: &Path, bytes: u64, steps: u64, value: usize) -> Vec<Vec<u8>> {
     let mut journal = Journal { to, wants_state, steps: 0 };
     let mut machine = scheduler();
     for step in 0..steps {
-        let entry = Entry {
+        let entry = Arc::new(Entry {
             key: "config/services/a".into(),
             value: "x".repeat(value),
             revision: Revision(step + 1),
             session: None,
-        };
+        });
         let listing = Listing { revision: Revision(step + 1), entries: vec![entry] };
         let input = match step % 2 {
             0 => Input::Wake,

@@ -11,6 +11,7 @@ use callboard_core::record;
 use callboard_core::store::Entry;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The records of a store, by what they are.
 #[derive(Debug, Default)]
@@ -48,7 +49,7 @@ impl Board {
     }
 
     /// Takes records in.
-    pub(crate) fn take(&mut self, entries: &[Entry]) {
+    pub(crate) fn take(&mut self, entries: &[Arc<Entry>]) {
         for entry in entries {
             if let Err(why) = self.take_one(entry) {
                 self.problems.insert(entry.key.clone(), why);

@@ -274,12 +274,12 @@ fn tally(states: impl Iterator<Item = String>) -> BTreeMap<String, u32> {
 
 /// Makes entries of plain keys and values.
 #[cfg(test)]
-pub(crate) fn entries(records: &[(&str, String)]) -> Vec<Entry> {
+pub(crate) fn entries(records: &[(&str, String)]) -> Vec<std::sync::Arc<Entry>> {
     let entry = |(key, value): &(&str, String)| Entry {
         key: (*key).into(),
         value: value.clone(),
         revision: callboard_core::store::Revision(1),
         session: None,
     };
-    records.iter().map(entry).collect()
+    records.iter().map(entry).map(std::sync::Arc::new).collect()
 }

@@ -18,6 +18,7 @@ use callboard_core::registry;
 use callboard_core::store::{Change, Entry, Reply, Request, Txn};
 use callboard_core::work::{Order, Run};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// All checkers and what they share.
 #[derive(Clone)]
@@ -124,7 +125,7 @@ impl Court {
     }
 
     /// Takes in a store that was put back to these entries.
-    pub(crate) fn restored<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+    pub(crate) fn restored<'a>(&mut self, entries: impl Iterator<Item = &'a Arc<Entry>>) {
         self.book.forget_store();
         for entry in entries {
             self.book.take(&Change::Put(entry.clone()));

@@ -31,7 +31,10 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
         (mutant.bug, &mut *input)
     {
         let definitions = listing.entries.iter_mut().filter(|entry| entry.key.starts_with("config/task_def"));
-        definitions.for_each(|entry| entry.value = entry.value.replace(FORBIDDEN, ALLOWED));
+        definitions.for_each(|entry| {
+            let entry = Arc::make_mut(entry);
+            entry.value = entry.value.replace(FORBIDDEN, ALLOWED);
+        });
     }
     match (mutant.bug, &*input) {
         (Bug::StopsOnError | Bug::StopsInOutage, Input::Store(reply)) if is_error(reply) => {
@@ -86,9 +89,9 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
 /// Takes the sign of life of whoever has the name for one that nobody will end.
 pub(super) fn overlooks_namesake(host: &Text, input: &mut Input) {
     let alive = format!("hosts/{host}/alive");
-    let forget = |entry: &mut Entry| {
+    let forget = |entry: &mut Arc<Entry>| {
         if entry.key == alive {
-            entry.session = None;
+            Arc::make_mut(entry).session = None;
         }
     };
     match input {

@@ -10,6 +10,7 @@ use callboard_core::store::{
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Alters what a scheduler hears.
 pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
@@ -37,7 +38,7 @@ pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
             if mutant.bug == Bug::DeafToOrphans {
                 listing.entries.retain(|entry| !entry.key.contains("/orphans/"));
             }
-            listing.entries.iter_mut().for_each(|entry| notices(mutant, entry));
+            listing.entries.iter_mut().for_each(|entry| notices(mutant, Arc::make_mut(entry)));
         }
         Reply::Changed { changes, .. } => {
             if mutant.bug == Bug::DeafToLoss {
@@ -55,11 +56,11 @@ pub(super) fn hears(mutant: &mut Mutant, book: &Book, input: &mut Input) {
             let loses =
                 |change: &Change| matches!(change, Change::Delete { key, .. } if key.ends_with("/alive"));
             if mutant.bug == Bug::SeesPhantoms && changes.iter().any(loses) {
-                changes.extend(phantoms().map(Change::Put));
+                changes.extend(phantoms().map(|entry| Change::Put(entry.into())));
             }
             for change in changes {
                 if let Change::Put(entry) = change {
-                    notices(mutant, entry);
+                    notices(mutant, Arc::make_mut(entry));
                 }
             }
         }

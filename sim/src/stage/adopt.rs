@@ -31,15 +31,15 @@ struct Told {
 impl Stage {
     /// Takes over what a store holds. Who held locks and gave signs of life is not carried over; whoever was alive is
     /// started, and its tasks live if it said so last.
-    pub(crate) fn adopt(&mut self, entries: Vec<Entry>, seed: u64) {
+    pub(crate) fn adopt(&mut self, entries: Vec<Arc<Entry>>, seed: u64) {
         let mut told = Told::default();
         entries.iter().for_each(|entry| told.take(entry));
         let revision = entries.iter().map(|entry| entry.revision).max().unwrap_or_default();
-        let lasting = |entry: &Entry| {
+        let lasting = |entry: &Arc<Entry>| {
             let fleeting = matches!(Key::parse(&entry.key), Some(Key::Alive(_) | Key::Lock(_)));
             entry.session.is_none() && !fleeting
         };
-        let kept: Vec<Entry> = entries.into_iter().filter(lasting).collect();
+        let kept: Vec<Arc<Entry>> = entries.into_iter().filter(lasting).collect();
         self.store.begin(Revision(revision.0.max(1)), kept);
         self.court.restored(self.store.memory.entries(""));
         told.registrations.sort_by(|a, b| a.host.cmp(&b.host));

@@ -23,8 +23,8 @@ impl Stage {
 
     /// Lets a user ask where tasks would lie better, and have them moved.
     pub(super) fn rebalance(&mut self, budget: Budget) {
-        let entries: Vec<Entry> = self.store.memory.list("").entries;
-        for (service, moves) in rebalance(&World::of(&entries), budget).by_service() {
+        let world = World::of(self.store.memory.entries(""));
+        for (service, moves) in rebalance(&world, budget).by_service() {
             self.wish(Key::Service(service).path(), Wish::Move(moves));
         }
     }
