@@ -1,30 +1,36 @@
 //! The clock of a simulated world: what happens next, and when. Events of one moment happen in the order in which they
 //! were planned.
 //!
-//! **Invariant:** time never goes back, and no event is lost.
+//! It is a radix heap: since nothing is planned for the past, events need only be told apart by the highest bit in which
+//! their time differs from the present. Each moves from bucket to lower bucket as its time comes nearer, in long rows, and
+//! never has to be compared with others in places far apart.
+//!
+//! **Invariant:** time never goes back, and no event is lost. Bucket 0 holds what happens now; bucket `n` what happens at a
+//! time of which bit `n - 1` is the highest that differs from now. So all events of one moment lie in one bucket, in the
+//! order in which they were planned.
 
 use callboard_core::machine::Time;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 
-/// Keeps what is still to happen. The heap holds 24 bytes an event, whatever an event is; the events lie beside it.
+/// Keeps what is still to happen. The buckets hold 16 bytes an event, whatever an event is; the events lie beside them.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue<E> {
     now: Time,
-    planned: u64,
     popped: u64,
-    heap: BinaryHeap<Reverse<(Time, u64, usize)>>,
+    present: VecDeque<u32>,
+    /// From bucket 1 on.
+    future: Vec<Vec<(Time, u32)>>,
     slots: Vec<Option<E>>,
-    free: Vec<usize>,
+    free: Vec<u32>,
 }
 
 impl<E> Queue<E> {
     pub(crate) fn new() -> Queue<E> {
         Queue {
             now: Time(0),
-            planned: 0,
             popped: 0,
-            heap: BinaryHeap::new(),
+            present: VecDeque::new(),
+            future: vec![Vec::new(); 64],
             slots: Vec::new(),
             free: Vec::new(),
         }
@@ -44,29 +50,49 @@ impl<E> Queue<E> {
     pub(crate) fn push(&mut self, at: Time, event: E) {
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.slots[slot] = Some(event);
+                self.slots[slot as usize] = Some(event);
                 slot
             }
             None => {
                 self.slots.push(Some(event));
-                self.slots.len() - 1
+                u32::try_from(self.slots.len() - 1).expect("fewer events than memory holds")
             }
         };
-        self.heap.push(Reverse((at.max(self.now), self.planned, slot)));
-        self.planned += 1;
+        self.plan(at.max(self.now), slot);
     }
 
     /// Takes the next event up to and including `until`, and moves the clock to it.
     pub(crate) fn pop(&mut self, until: Time) -> Option<E> {
-        let Reverse((at, _, slot)) = *self.heap.peek()?;
-        if at > until {
+        if self.present.is_empty() {
+            self.advance(until);
+        }
+        if self.now > until {
             return None;
         }
-        self.heap.pop();
-        self.now = at;
+        let slot = self.present.pop_front()?;
         self.popped += 1;
         self.free.push(slot);
-        self.slots[slot].take()
+        self.slots[slot as usize].take()
+    }
+
+    fn plan(&mut self, at: Time, slot: u32) {
+        match (at.0 ^ self.now.0).checked_ilog2() {
+            None => self.present.push_back(slot),
+            Some(highest) => self.future[highest as usize].push((at, slot)),
+        }
+    }
+
+    /// Moves the clock to the next event, if there is one by then: it is in the lowest bucket that holds any.
+    fn advance(&mut self, until: Time) {
+        let Some(bucket) = self.future.iter().position(|bucket| !bucket.is_empty()) else { return };
+        let soonest = self.future[bucket].iter().map(|(at, _)| *at).min();
+        let Some(soonest) = soonest.filter(|soonest| *soonest <= until) else { return };
+        self.now = soonest;
+        let mut planned = std::mem::take(&mut self.future[bucket]);
+        for (at, slot) in planned.drain(..) {
+            self.plan(at, slot);
+        }
+        self.future[bucket] = planned;
     }
 }
 
@@ -90,5 +116,27 @@ mod tests {
         assert_eq!(seen, "bdxac");
         assert_eq!((queue.now(), queue.popped()), (Time(5), 5));
         assert_eq!(queue.pop(Time(9)), Some('e'));
+    }
+
+    #[test]
+    fn events_come_as_from_a_sorted_list() {
+        let (mut queue, mut list, mut random) = (Queue::new(), Vec::new(), 1_u64);
+        for number in 0..20_000_u64 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let at = queue.now() + callboard_core::machine::Span((random >> 33) % (1 << (number % 20)));
+            queue.push(at, number);
+            list.push((at, number));
+            if random >> 62 != 0 {
+                continue;
+            }
+            let until = queue.now() + callboard_core::machine::Span(random >> 50 & 0xff);
+            list.sort_unstable();
+            let due = list.partition_point(|(at, _)| *at <= until);
+            for (at, number) in list.drain(..due) {
+                assert_eq!((queue.pop(until), queue.now()), (Some(number), at));
+            }
+            assert_eq!(queue.pop(until), None);
+        }
+        assert!(queue.popped() > 10_000);
     }
 }
