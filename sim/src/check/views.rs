@@ -6,18 +6,20 @@ use super::{Book, Check, End, Fault, Findings, Seen};
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
 use callboard_core::store::{Reply, Revision};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Remembers who follows what, and what has not reached whom yet.
 #[derive(Clone)]
 pub(crate) struct Views {
     bound: Span,
     /// Prefixes that were listed to be followed, and by whom.
-    followers: BTreeMap<String, BTreeSet<Process>>,
+    followers: HashMap<String, BTreeSet<Process>>,
+    /// The same by who follows.
+    followed: BTreeMap<Process, BTreeSet<String>>,
     /// When the first change of a key was committed of which a process has not heard, and the last such change.
-    unheard: BTreeMap<(Process, Text), (Time, Revision)>,
-    /// The same in the order in which they are judged.
-    due: BTreeSet<(Time, Process, Text)>,
+    unheard: BTreeMap<Process, BTreeMap<Text, (Time, Revision)>>,
+    /// None of these is late before.
+    soonest: Time,
     /// Until when a process hears nothing.
     unreachable: BTreeMap<Process, Time>,
     trouble_until: Time,
@@ -28,11 +30,20 @@ impl Views {
     pub(crate) fn new(bound: Span) -> Views {
         Views {
             bound,
-            followers: BTreeMap::new(),
+            followers: HashMap::new(),
+            followed: BTreeMap::new(),
             unheard: BTreeMap::new(),
-            due: BTreeSet::new(),
+            soonest: NEVER,
             unreachable: BTreeMap::new(),
             trouble_until: Time(0),
+        }
+    }
+
+    fn follows(&mut self, process: Process, prefix: &str) {
+        let followed = self.followed.entry(process).or_default();
+        if !followed.contains(prefix) {
+            followed.insert(prefix.into());
+            self.followers.entry(prefix.into()).or_default().insert(process);
         }
     }
 
@@ -40,67 +51,63 @@ impl Views {
         let path: Text = key.into();
         for (at, _) in key.match_indices('/') {
             for process in self.followers.get(&key[..=at]).into_iter().flatten() {
-                let of = (*process, path.clone());
-                let (since, last) = self.unheard.entry(of).or_insert((now, revision));
+                let unheard = self.unheard.entry(*process).or_default();
+                let (since, last) = unheard.entry(path.clone()).or_insert((now, revision));
                 *last = revision;
-                self.due.insert((*since + self.bound, *process, path.clone()));
+                self.soonest = self.soonest.min(*since + self.bound);
             }
         }
     }
 
     fn reached(&mut self, process: Process, key: &str, revision: Revision) {
-        let of = (process, Text::from(key));
-        if self.unheard.get(&of).is_some_and(|(_, last)| *last <= revision) {
-            self.forget(&of);
+        let Some(unheard) = self.unheard.get_mut(&process) else { return };
+        if unheard.get(key).is_some_and(|(_, last)| *last <= revision) {
+            unheard.remove(key);
         }
-    }
-
-    fn forget(&mut self, of: &(Process, Text)) {
-        if let Some((since, _)) = self.unheard.remove(of) {
-            self.due.remove(&(since + self.bound, of.0, of.1.clone()));
-        }
-    }
-
-    fn of(&self, process: Process, prefix: &str) -> Vec<(Process, Text)> {
-        let from = (process, Text::from(prefix));
-        let all = self.unheard.range(from..).map(|(of, _)| of);
-        all.take_while(|(of, key)| *of == process && key.starts_with(prefix)).cloned().collect()
     }
 
     fn judge(&mut self, now: Time, found: &mut Findings) {
-        while let Some((at, process, key)) = self.due.first().filter(|(at, ..)| *at <= now).cloned() {
-            self.due.pop_first();
-            let of = (process, key);
-            let Some((since, revision)) = self.unheard.remove(&of) else { continue };
-            let able = self.unreachable.get(&process).copied().unwrap_or_default().max(self.trouble_until);
-            if able > since {
-                self.unheard.insert(of.clone(), (able, revision));
-                self.due.insert((able + self.bound, of.0, of.1));
-            } else {
-                let (process, key) = of;
-                let what = format!(
-                    "{:?} {} has not heard of {key} for {}",
-                    process.role,
-                    process.index,
-                    at.since(since)
-                );
-                found.blame("L9", what);
-            }
+        if now < self.soonest {
+            return;
+        }
+        let (mut late, bound) = (Vec::new(), self.bound);
+        self.soonest = NEVER;
+        for (process, unheard) in &mut self.unheard {
+            let able = self.unreachable.get(process).copied().unwrap_or_default().max(self.trouble_until);
+            unheard.retain(|key, (since, _)| {
+                if *since + bound <= now {
+                    *since = able.max(*since);
+                }
+                let at = *since + bound;
+                if at > now {
+                    self.soonest = self.soonest.min(at);
+                } else {
+                    late.push((at, *process, key.clone()));
+                }
+                at > now
+            });
+        }
+        late.sort();
+        for (_, process, key) in late {
+            let (role, index) = (process.role, process.index);
+            found.blame("L9", format!("{role:?} {index} has not heard of {key} for {bound}"));
         }
     }
 }
+
+/// Later than anything.
+const NEVER: Time = Time(u64::MAX);
 
 impl Check for Views {
     fn heard(&mut self, to: Process, reply: &Reply) {
         match reply {
             Reply::Listed { prefix, result: Ok(listing) } => {
                 if prefix.ends_with('/') {
-                    self.followers.entry(prefix.clone()).or_default().insert(to);
+                    self.follows(to, prefix);
                 }
-                for of in self.of(to, prefix) {
-                    if self.unheard.get(&of).is_some_and(|(_, last)| *last <= listing.revision) {
-                        self.forget(&of);
-                    }
+                if let Some(unheard) = self.unheard.get_mut(&to) {
+                    let reaches = |last: Revision| last <= listing.revision;
+                    unheard.retain(|key, (_, last)| !(reaches(*last) && key.starts_with(prefix.as_str())));
                 }
             }
             Reply::Changed { changes, .. } => {
@@ -124,10 +131,12 @@ impl Check for Views {
     fn fault(&mut self, _book: &Book, fault: &Fault) {
         match fault {
             Fault::Ended(process) => {
-                self.followers.values_mut().for_each(|processes| {
-                    processes.remove(process);
-                });
-                self.of(*process, "").iter().for_each(|of| self.forget(of));
+                for prefix in self.followed.remove(process).into_iter().flatten() {
+                    if let Some(followers) = self.followers.get_mut(&prefix) {
+                        followers.remove(process);
+                    }
+                }
+                self.unheard.remove(process);
                 self.unreachable.remove(process);
             }
             Fault::Unreachable { process, until } => {
@@ -139,7 +148,6 @@ impl Check for Views {
             }
             Fault::Amnesia => {
                 self.unheard.clear();
-                self.due.clear();
             }
             Fault::HostDown(_) | Fault::ClockJumped(_) | Fault::Unfit { .. } => {}
         }
