@@ -72,9 +72,11 @@ impl Scheduler {
         if &*self.settings.name == DEFAULT_SCHEDULER {
             let offers = self.world.auctions.values().flat_map(|auction| auction.offers.values());
             let left = self.world.groups.keys().map(|(cluster, _)| cluster);
-            let left = left.chain(offers.map(|offer| &offer.cluster));
-            let gone: BTreeSet<&Name> =
-                left.filter(|cluster| !self.world.clusters.contains_key(*cluster)).collect();
+            let mut left: Vec<&Name> = left.chain(offers.map(|offer| &offer.cluster)).collect();
+            // All that a cluster has comes together.
+            left.dedup();
+            left.retain(|cluster| !self.world.clusters.contains_key(*cluster));
+            let gone: BTreeSet<&Name> = left.into_iter().collect();
             wanted.extend(gone.into_iter().cloned());
         }
         wanted

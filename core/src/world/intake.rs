@@ -146,12 +146,18 @@ impl World {
 
     /// Takes in what one key holds, unless something newer is known.
     pub(crate) fn put(&mut self, now: Time, entry: &Entry) {
-        let is_old = self.known.get(&entry.key).is_some_and(|known| known.revision >= entry.revision);
+        let before = self.known.get_mut(&entry.key);
+        let is_old = before.as_ref().is_some_and(|known| known.revision >= entry.revision);
         if is_old || !self.buried.outlived(&entry.key, entry.revision) {
             return;
         }
         let known = Known { revision: entry.revision, digest: digest(&entry.value) };
-        self.known.insert(entry.key.clone(), known);
+        match before {
+            Some(before) => *before = known,
+            None => {
+                self.known.insert(entry.key.clone(), known);
+            }
+        }
         self.newest = self.newest.max(entry.revision.0);
         self.head = self.head.max(entry.revision);
         let Some(key) = Key::parse(&entry.key) else { return };
@@ -222,8 +228,13 @@ impl World {
         for op in ops {
             match op {
                 Op::Put { key, value, .. } => {
-                    if self.known.get(key).is_none_or(|known| known.revision < revision) {
-                        self.known.insert(key.clone(), Known { revision, digest: digest(value) });
+                    let known = Known { revision, digest: digest(value) };
+                    match self.known.get_mut(key) {
+                        Some(before) if before.revision < revision => *before = known,
+                        Some(_) => {}
+                        None => {
+                            self.known.insert(key.clone(), known);
+                        }
                     }
                     if key == keys::STORE_ID {
                         self.confirm_store_id();
