@@ -537,3 +537,22 @@ fn what_is_issued_takes_disk_and_cards_whatever_became_of_the_ledger() {
     assert!(lacks.iter().any(|why| why.contains("gpu")), "{lacks:?}");
     assert!(lacks.iter().any(|why| why.contains("disk")), "{lacks:?}");
 }
+
+#[test]
+fn a_record_that_was_changed_and_is_again_as_it_was_is_not_mended() {
+    let mut stage = Stage::new(2);
+    stage.outcome_first = true;
+    stage.definition("app", 1, 256);
+    stage.service("web", 1, (1, 0, 2));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(30));
+    let task = stage.running("web").remove(0);
+    for key in [Key::Task(task.id.clone()), Key::HostTask(task.host.clone(), task.id.clone())] {
+        let (key, commits) = (key.path(), stage.commits);
+        let value = stage.store.get(&key).expect("it is issued").value.clone();
+        stage.write_text(&key, value.replace(&task.reason, "somebody's"));
+        stage.write_text(&key, value);
+        stage.run(Span::secs(10));
+        assert_eq!(stage.commits, commits, "{key}: {:#?}", stage.notes);
+    }
+}

@@ -61,6 +61,8 @@ pub struct Stage {
     pub late: Span,
     /// No puppets, no measuring: only the scheduler is of interest.
     pub quiet: bool,
+    /// The scheduler hears of its own writes by their outcome first, and only then by its watch.
+    pub outcome_first: bool,
     watchers: BTreeMap<WatcherId, String>,
     replies: VecDeque<Reply>,
     /// Transactions the scheduler sent.
@@ -93,6 +95,7 @@ impl Stage {
             order: 0,
             late: Span(0),
             quiet: false,
+            outcome_first: false,
             watchers: BTreeMap::new(),
             replies: VecDeque::new(),
             commits: 0,
@@ -372,13 +375,15 @@ impl Stage {
                 self.commits += 1;
                 let before = if self.quiet { Memory::default() } else { self.store.clone() };
                 let (outcome, deliveries) = self.store.commit(&txn);
+                let place = self.replies.len();
                 self.deliver(deliveries);
                 if !self.quiet {
                     self.measure();
                     self.judge(&before, &txn);
                 }
                 let outcome = (self.answer)(self.commits, outcome);
-                self.replies.push_back(Reply::Done { write, outcome });
+                let place = if self.outcome_first { place } else { self.replies.len() };
+                self.replies.insert(place, Reply::Done { write, outcome });
             }
         }
     }

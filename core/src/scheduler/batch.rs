@@ -7,7 +7,7 @@
 
 use crate::keys::Key;
 use crate::machine::Time;
-use crate::mirror::{hash, mix};
+use crate::mirror::{digest, hash, mix};
 use crate::model::{Desired, Ledger, Name, Offer, ServiceState, StoreId, Task};
 use crate::record::{self, Unknown};
 use crate::store::{Guard, Op, Revision, SessionId, TXN_BYTES_MAX, TXN_OPS_MAX, Txn};
@@ -101,7 +101,7 @@ impl Batch {
         let (own, twin) = World::pair(&task);
         let json = self.put(world, &own, &task);
         self.write(world, &twin, Some(json.clone()));
-        let digest = hash(&json);
+        let digest = digest(&json);
         let (host, id) = (task.host.clone(), task.id.clone());
         world.put_task(now, Arc::new(task), digest);
         world.put_twin(&host, &id, digest, &json);
@@ -222,7 +222,7 @@ impl Batch {
         let unknown = world.stray(&task.host, &task.id).and_then(|value| Unknown::of(value, task));
         let json = unknown.map_or_else(|| record::write(&stopped), |unknown| unknown.write(&stopped));
         self.write(world, &twin, Some(json.clone()));
-        world.put_twin(&task.host, &task.id, hash(&json), &json);
+        world.put_twin(&task.host, &task.id, digest(&json), &json);
         let (id, service, host) = (task.id.clone(), task.service.clone(), task.host.clone());
         self.notes.push(Note::StopOrdered { id, service, host, why });
     }
