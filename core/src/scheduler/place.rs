@@ -7,7 +7,7 @@ use crate::model::{
     Claim, HOST_LABEL, Kind, Limit, Name, Placement, Policy, Service, Task, TaskDefinition, Try, Version,
 };
 use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, Search, View};
-use crate::world::{Avoided, Blocked, GroupKey, HostView, Presence, World};
+use crate::world::{Avoided, Blocked, GroupKey, World};
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -193,7 +193,7 @@ impl<'a> Candidate<'a> {
         let mut promised = self.world.promised_to_others(&self.key.1).filter(|(host, _)| *host == name);
         let promised = promised.next().map(|(_, service)| Obstacle::Promised(service.clone()));
         let unfit = host.usage.as_ref().and_then(|usage| self.need.unfit_for(&usage.unfit_for));
-        closed(self.now, host).into_iter().chain(unfit).chain(ledger).chain(avoided).chain(promised).collect()
+        host.closed(self.now).into_iter().chain(unfit).chain(ledger).chain(avoided).chain(promised).collect()
     }
 }
 
@@ -225,24 +225,6 @@ pub(crate) fn counted(kinds: impl Iterator<Item = String>) -> String {
         .map(|(count, kind)| format!("{count} {} {kind}", if count == 1 { "host" } else { "hosts" }))
         .collect();
     parts.join("; ")
-}
-
-/// Finds what closes a host to all tasks.
-fn closed(now: Time, host: &HostView) -> Option<Obstacle> {
-    match host.presence {
-        _ if host.registration.is_none() => return Some(Obstacle::Unregistered),
-        Presence::Ready => {}
-        Presence::Suspect { since } => return Some(Obstacle::Silent(now.since(since))),
-        Presence::Lost => return Some(Obstacle::Lost),
-    }
-    if host.config.as_ref().is_some_and(|config| config.draining) {
-        return Some(Obstacle::Draining);
-    }
-    let usage = host.usage.as_ref()?;
-    if let Some(why) = &usage.unfit {
-        return Some(Obstacle::Unfit(why.clone()));
-    }
-    host.is_pressed().then_some(Obstacle::Pressed { used: usage.memory_used, total: usage.memory_total })
 }
 
 /// Gives the hosts that are closed to a service: it failed there of late, or their ledgers cannot be written.

@@ -5,7 +5,7 @@ use super::{Timer, World};
 use crate::keys::Key;
 use crate::machine::{Span, Time};
 use crate::model::{Alive, Claim, HostConfig, Ledger, MoveRequest, Name, Registration, Status, Task, Usage};
-use crate::placement::{Facts, Room, Row};
+use crate::placement::{Facts, Obstacle, Room, Row};
 use crate::why::Note;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -91,13 +91,27 @@ impl HostView {
         self.presence == Presence::Ready
     }
 
-    /// Tells whether something may be placed there.
+    /// Finds what closes it to all tasks.
+    pub(crate) fn closed(&self, now: Time) -> Option<Obstacle> {
+        match self.presence {
+            _ if self.registration.is_none() => return Some(Obstacle::Unregistered),
+            Presence::Ready => {}
+            Presence::Suspect { since } => return Some(Obstacle::Silent(now.since(since))),
+            Presence::Lost => return Some(Obstacle::Lost),
+        }
+        if self.config.as_ref().is_some_and(|config| config.draining) {
+            return Some(Obstacle::Draining);
+        }
+        let usage = self.usage.as_ref()?;
+        if let Some(why) = &usage.unfit {
+            return Some(Obstacle::Unfit(why.clone()));
+        }
+        self.is_pressed().then_some(Obstacle::Pressed { used: usage.memory_used, total: usage.memory_total })
+    }
+
+    /// Tells whether something may be placed there, at whatever time.
     fn is_open(&self) -> bool {
-        self.registration.is_some()
-            && self.is_ready()
-            && !self.config.as_ref().is_some_and(|config| config.draining)
-            && self.usage.as_ref().is_none_or(|usage| usage.unfit.is_none())
-            && !self.is_pressed()
+        self.closed(Time(0)).is_none()
     }
 
     /// Gives what placement looks at. A port that a task without a record has is kept from others.
