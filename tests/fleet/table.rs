@@ -2,6 +2,7 @@
 
 use crate::processes::Process;
 use callboard_sim::Seen;
+use servers::Stat;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -44,8 +45,7 @@ fn task(dir: &Path, process: &Process) -> Option<Seen> {
 
 /// Tells whether it was begun by an agent itself, as what `callboard exec` runs is: a task is begun by what looks after it.
 fn is_run_by_a_person(process: &Process) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap_or_default();
-    let parent = stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(1));
+    let parent = Stat::read(process.pid).map(|stat| stat.parent);
     let line = parent.and_then(|parent| fs::read(format!("/proc/{parent}/cmdline")).ok());
     line.unwrap_or_default().split(|byte| *byte == 0).any(|word| word == b"agent")
 }

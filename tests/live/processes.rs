@@ -3,6 +3,7 @@
 //! **Invariant:** a signal goes only to the process that was looked at: its start time is compared after it is pinned.
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use servers::Stat;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,11 +19,8 @@ pub(crate) struct Process {
 impl Process {
     /// Looks a process up; one that has ended and waits to be reaped is none.
     pub(crate) fn read(pid: u32) -> Option<Process> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields: Vec<&str> = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect();
-        let ended = matches!(*fields.first()?, "Z" | "X");
-        let start = fields.get(19)?.parse().ok()?;
-        (!ended).then_some(Process { pid, start })
+        let stat = Stat::read(pid)?;
+        (!stat.ended).then_some(Process { pid, start: stat.start })
     }
 
     /// Lists all processes.

@@ -8,6 +8,7 @@ mod etcd;
 mod ports;
 mod process;
 mod proxy;
+mod stat;
 
 pub use consul::{Certificates, Consul};
 pub use docker::{BUSYBOX, Docker, ask_docker, provide_image, shared_docker};
@@ -15,6 +16,7 @@ pub use etcd::Etcd;
 pub use ports::Ports;
 pub use process::{Member, SOON, http, until};
 pub use proxy::{Faults, Proxy};
+pub use stat::Stat;
 
 #[cfg(test)]
 mod tests {
