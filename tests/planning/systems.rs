@@ -3,6 +3,7 @@
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
 use callboard_core::model::HostConfig;
+use callboard_core::policy;
 use serde_json::json;
 use stage::{Act, Stage};
 use std::collections::BTreeMap;
@@ -82,6 +83,38 @@ fn what_a_service_requires_says_which_hosts_qualify() {
     stage.of_kind("ship", 1, &json!({"kind": "system", "stopped": true}));
     stage.run(Span::secs(10));
     assert_eq!(on_hosts(&stage), BTreeMap::new());
+}
+
+#[test]
+fn a_policy_that_is_narrowed_costs_a_host_its_task_of_a_system_service_alone() {
+    let mut stage = Stage::new(2);
+    let definition = json!({"name": "app", "version": 1, "provide_port": true,
+        "containers": [{"name": "main", "type": "bash", "executor": {"start": ["exec bin/app"],
+            "artifact": "https://a.example/app", "checksum": format!("sha256:{}", "0".repeat(64))}}]});
+    stage.write(&Key::Definition("app".into(), 1), &definition);
+    stage.of_kind("ship", 1, &json!({"kind": "system"}));
+    stage.service("web", 1, (2, 0, 3));
+    stage.cluster("default", &["ship", "web"]);
+    stage.run(Span::secs(30));
+    let web = stage.running("web");
+    assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0001"], 1));
+    assert_eq!(web.iter().map(|task| &*task.host).collect::<Vec<_>>(), ["h0000", "h0001"]);
+    let narrow = |artifacts| {
+        let bash = policy::Bash { artifacts, ..policy::Bash::default() };
+        policy::Policy { docker: None, bash: Some(bash) }
+    };
+    stage.register("h0001", |host| host.policy = narrow(Some(vec!["https://b.example/".into()])));
+    stage.run(Span::secs(60));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000"], 1), "{:#?}", stage.notes);
+    assert_eq!(stage.running("web"), web, "{:#?}", stage.notes);
+    let told = stage
+        .notes
+        .iter()
+        .any(|note| note.contains("its host no longer qualifies") && note.contains("policy"));
+    assert!(told, "{:#?}", stage.notes);
+    stage.register("h0001", |host| host.policy = narrow(None));
+    stage.run(Span::secs(30));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0001"], 1), "{:#?}", stage.notes);
 }
 
 #[test]

@@ -129,11 +129,16 @@ impl Stage {
 
     /// Gives a registered host a label.
     pub fn label(&mut self, name: &str, label: &str, value: &str) {
+        self.register(name, |registration| drop(registration.labels.insert(label.into(), value.into())));
+    }
+
+    /// Has a registered host tell something else of itself.
+    pub fn register(&mut self, name: &str, change: impl FnOnce(&mut Registration)) {
         let key = Key::Registration(name.into());
         let entry = self.store.get(&key.path()).expect("it is registered");
         let mut registration: Registration =
             serde_json::from_str(&entry.value).expect("what a stage itself writes is fit to be read");
-        registration.labels.insert(label.into(), value.into());
+        change(&mut registration);
         self.write(&key, &registration);
     }
 
