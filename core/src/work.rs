@@ -38,6 +38,12 @@ impl Spec {
     pub fn run(&self) -> Run {
         Run { id: self.task.id.clone(), generation: self.task.generation, attempt: self.attempt }
     }
+
+    /// Tells whether it may run for so long only, so that [`Found::age`] is asked for.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.task.once.as_ref().is_some_and(|once| once.time_limit.is_some())
+    }
 }
 
 /// An agent's order. Each is answered by its report, or by none when it is lost.
@@ -74,7 +80,7 @@ pub struct Found {
     pub spec: Arc<Spec>,
     /// `None` while it lives.
     pub exit: Option<Exit>,
-    /// How long it has run, where that is asked of it and can be told without a clock that somebody may set.
+    /// How long it has run, where [`Spec::is_limited`] asks for it and it can be told without a clock that somebody may set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age: Option<Span>,
 }

@@ -160,6 +160,7 @@ impl Executor for ByKind {
                 if part.exit.is_none() {
                     whole.exit = None;
                 }
+                whole.age = whole.age.max(part.age);
             }
         }
         Ok(runs.into_values().collect())

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How pretended tasks behave. The default starts at once and runs until it is stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub struct Host {
 
 struct Entry {
     spec: Option<Arc<Spec>>,
+    since: Instant,
     state: watch::Sender<State>,
 }
 
@@ -97,7 +99,10 @@ impl Fake {
             return Err(entry.state.subscribe());
         }
         let state = watch::Sender::new(State::Starting);
-        runs.insert(spec.run(), Entry { spec: Some(Arc::clone(spec)), state: state.clone() });
+        runs.insert(
+            spec.run(),
+            Entry { spec: Some(Arc::clone(spec)), since: Instant::now(), state: state.clone() },
+        );
         Ok(state)
     }
 }
@@ -169,7 +174,8 @@ impl Executor for Fake {
     async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
         let (spec, state) = {
             let mut runs = lock(&self.host.runs);
-            let stopped = || Entry { spec: None, state: watch::Sender::new(State::Stopped) };
+            let (since, state) = (Instant::now(), watch::Sender::new(State::Stopped));
+            let stopped = || Entry { spec: None, since, state };
             let entry = runs.entry(run.clone()).or_insert_with(stopped);
             (entry.spec.clone(), entry.state.clone())
         };
@@ -210,7 +216,10 @@ impl Executor for Fake {
                 State::Starting | State::Live | State::Stopped => None,
                 State::Ended(exit, _) => Some(exit.clone()),
             };
-            Some(Found { spec: entry.spec.clone()?, exit, age: None })
+            let spec = entry.spec.clone()?;
+            let millis = || u64::try_from(entry.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let age = (exit.is_none() && spec.is_limited()).then(|| Span(millis()));
+            Some(Found { spec, exit, age })
         });
         Ok(found.collect())
     }

@@ -40,6 +40,7 @@ mod lock;
 mod name;
 mod orphan;
 mod outage;
+mod overtime;
 mod ownership;
 mod page;
 mod pair;

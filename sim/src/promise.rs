@@ -138,6 +138,7 @@ pub const PROMISES: &[Promise] = &[
     promise("L20", "what is said of hosts and tasks is how they fare", Checked("freshness")),
     promise("L21", "what may take room of the less important gets it soon", Checked("precedence")),
     promise("L22", "after an outage the fleet does not come back as one", Checked("herd")),
+    promise("L23", "a try that takes longer than it may is told to stop", Checked("overtime")),
 ];
 
 #[cfg(test)]

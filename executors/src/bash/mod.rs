@@ -29,7 +29,7 @@ mod marks;
 mod output;
 mod place;
 mod plan;
-mod process;
+pub(crate) mod process;
 mod script;
 mod settle;
 mod shim;
@@ -257,8 +257,7 @@ impl Bash {
                 }
             },
         };
-        let is_limited = plan.spec.task.once.as_ref().is_some_and(|once| once.time_limit.is_some());
-        let age = if locked && is_limited { self.age(place, &plan)? } else { None };
+        let age = if locked && plan.spec.is_limited() { self.age(place, &plan)? } else { None };
         Ok(Some(Found { spec: plan.spec, exit, age }))
     }
 

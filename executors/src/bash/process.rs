@@ -34,6 +34,15 @@ pub(super) struct Identity {
     pub(super) start: u64,
 }
 
+/// Tells for how long a container's first process has run, by its pid; `None` where that is nothing of the container, as when
+/// its engine counts processes otherwise.
+#[cfg(feature = "docker")]
+pub(crate) fn age_in_container(pid: i32, container: &str) -> Option<Span> {
+    let process = Process::read(pid)?;
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    groups.contains(container).then(|| process.age()).flatten()
+}
+
 /// Tells this boot of the machine from every other.
 pub(super) fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()

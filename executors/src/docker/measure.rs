@@ -1,9 +1,12 @@
 //! Measures what tasks use, and whether the engine is fit to take more.
 
 use super::Docker;
-use super::runs::Standing;
+use super::runs::{Group, Standing};
+use crate::Failure;
+use crate::bash::process::age_in_container;
 use bollard::models::ContainerMemoryStats;
 use bollard::query_parameters::StatsOptionsBuilder;
+use callboard_core::machine::Span;
 use callboard_core::model::Usage;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
@@ -42,6 +45,23 @@ impl Docker {
         usage.tasks =
             bytes.into_iter().map(|(task, bytes): (_, u64)| (task, bytes.div_ceil(1 << 20))).collect();
         usage
+    }
+
+    /// Tells for how long the oldest container of a run has run, where that is limited.
+    pub(super) async fn age_of(&self, group: &Group) -> Result<Option<Span>, Failure> {
+        let mut age = None;
+        for kept in group.live().filter(|_| group.spec.is_limited()) {
+            let id = &kept.id;
+            match self.engine.look(|client| async move { client.inspect_container(id, None).await }).await {
+                Ok(seen) => {
+                    let pid = seen.state.and_then(|state| i32::try_from(state.pid?).ok());
+                    age = age.max(pid.and_then(|pid| age_in_container(pid, id)));
+                }
+                Err(trouble) if trouble.is_absent() => {}
+                Err(trouble) => return Err(trouble.doing(format_args!("container {}", kept.container))),
+            }
+        }
+        Ok(age)
     }
 
     /// Gives the memory of a container in bytes; 0 when it has just ended.

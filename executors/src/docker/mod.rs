@@ -7,7 +7,7 @@
 //! labels       which containers are ours        runs       what is known of a run
 //! create       what a container is made from    flags, ports, volumes    parts of that
 //! images       what is missing is pulled        credentials    for registries    sweep    what may go
-//! script       one command inside a task        output     what it wrote     measure    what it uses
+//! script       one command inside a task        output     what it wrote     measure    what it uses, and for how long it has run
 //! engine       the connection                   examine    what is wrong with it, for operators
 //! ```
 //!
@@ -199,7 +199,8 @@ impl Executor for Docker {
                 Standing::Over => Some(self.exit_of(&run, &group).await?),
                 Standing::Half => self.end_half(&run).await?,
             };
-            all.insert(run, Found { spec: group.spec, exit, age: None });
+            let age = if exit.is_none() { self.age_of(&group).await? } else { None };
+            all.insert(run, Found { spec: group.spec, exit, age });
         }
         Ok(all.into_values().collect())
     }

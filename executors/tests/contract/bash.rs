@@ -5,7 +5,7 @@ use super::bench::{
 };
 use super::cases::tells_what_was_written_since;
 use callboard_core::machine::Span;
-use callboard_core::model::{Bash as Settled, Task, Try};
+use callboard_core::model::Bash as Settled;
 use callboard_core::work::{Exit, Spec};
 use callboard_executors::Executor;
 use std::path::Path;
@@ -263,28 +263,6 @@ async fn a_task_is_slowed_to_its_limit() {
         !read("cpu/cpu.cfs_quota_us").is_empty() || controllers.split_whitespace().any(|it| it == "cpu");
     let (free, slowed) = (used_at[0], used_at[1]);
     assert_eq!(slowed < 0.5 && slowed < free / 2.0, slows, "{free} s without a limit, {slowed} s with one");
-}
-
-#[tokio::test]
-async fn how_long_a_limited_task_has_run_is_known_to_the_next_agent() {
-    for bench in both() {
-        for (attempt, limit) in [(0, None), (1, Some(Span::secs(60)))] {
-            let spec = bench.spec(Behaves::Runs);
-            let task = Task { once: Some(Try { time_limit: limit }), ..spec.task.clone() };
-            let spec = Arc::new(Spec { task, attempt, ..Spec::clone(&spec) });
-            bench.executor().start(&spec).await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
-            let found = bench.restarted().inspect().await.unwrap();
-            let age = found.iter().find(|found| found.spec.run() == spec.run()).unwrap().age;
-            assert_eq!(
-                age.is_some_and(|age| age >= Span(1000) && age < Span::secs(30)),
-                limit.is_some(),
-                "{age:?}"
-            );
-            bench.executor().stop(&spec.run(), GRACE).await.unwrap();
-            bench.executor().remove(&spec.run()).await.unwrap();
-        }
-    }
 }
 
 #[tokio::test]

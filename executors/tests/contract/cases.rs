@@ -5,6 +5,7 @@ use super::bench::{BashBench, Behaves, Bench, EXIT, FakeBench, GRACE, within};
 use super::docker_bench::DockerBench;
 use super::programs::program;
 use callboard_core::machine::Span;
+use callboard_core::model::Try;
 use callboard_core::work::{Exit, Run, Spec};
 use callboard_executors::Failure;
 use std::sync::Arc;
@@ -144,6 +145,21 @@ async fn is_adopted_by_the_next_agent(bench: &dyn Bench) {
     assert_eq!((exit.signal, stopped), (Some(15), Ok(())));
 }
 
+async fn tells_the_next_agent_how_long_a_limited_task_has_run(bench: &dyn Bench) {
+    for (attempt, limit) in [(0, None), (1, Some(Span::secs(60)))] {
+        let mut spec = Spec::clone(&attempt_of(&bench.spec(Behaves::Runs), attempt));
+        spec.task.once = Some(Try { time_limit: limit });
+        let spec = Arc::new(spec);
+        bench.executor().start(&spec).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        let found = bench.restarted().inspect().await.unwrap();
+        let age = found.iter().find(|found| found.spec.run() == spec.run()).unwrap().age;
+        let is_told = age.is_some_and(|age| age >= Span(1000) && age < Span::secs(30));
+        assert_eq!(is_told, limit.is_some(), "{age:?}");
+        bench.executor().stop(&spec.run(), GRACE).await.unwrap();
+    }
+}
+
 async fn ends_while_no_agent_looks(bench: &dyn Bench) {
     let spec = bench.spec(Behaves::Exits(4));
     let executor = bench.executor();
@@ -243,6 +259,7 @@ macro_rules! contracts {
             says_why_a_start_failed
             stops_while_starting
             is_adopted_by_the_next_agent
+            tells_the_next_agent_how_long_a_limited_task_has_run
             ends_while_no_agent_looks
             forgets_only_what_has_ended
             keeps_the_output

@@ -7,10 +7,10 @@ use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bids, bound, brake,
     budget, capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence,
     exclusive, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger,
-    lifecycle, limits, lock, name, orphan, outage, ownership, pair, poison, policy, ports, precedence,
-    preemption, prefix, prompt, quiet, registration, relocation, removal, replacement, reread, restart,
-    reunion, rollout, rubbish, rules, sending, starts, stopping, succession, surplus, system, traffic, unfit,
-    upgrade, vacancy, versions, views, waiting,
+    lifecycle, limits, lock, name, orphan, outage, overtime, ownership, pair, poison, policy, ports,
+    precedence, preemption, prefix, prompt, quiet, registration, relocation, removal, replacement, reread,
+    restart, reunion, rollout, rubbish, rules, sending, starts, stopping, succession, surplus, system,
+    traffic, unfit, upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -71,6 +71,7 @@ impl Court {
             Box::new(policy::Policies),
             Box::new(starts::Starts),
             Box::new(limits::Limits),
+            Box::new(overtime::Overtime::default()),
         ];
         checks.extend(outward(lag, outlives));
         Court::of(seed, lag, checks)

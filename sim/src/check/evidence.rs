@@ -1,10 +1,11 @@
-//! S16: an agent stops a task that does its work only when somebody said so.
+//! S16: an agent stops a task that does its work only when somebody said so, or when it has run for as long
+//! as it may.
 
 use super::record::{Place, Text};
-use super::{Book, Check, Fault, Findings, Seen};
+use super::{Alive, Book, Check, Fault, Findings, Seen};
 use callboard_core::machine::Time;
 use callboard_core::work::Order;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at orders to stop, except while the store is away: that is another checker's business.
 #[derive(Clone, Default)]
@@ -12,6 +13,16 @@ pub(crate) struct Evidence {
     away_until: Time,
     /// Which copies said stop, also to what the store had forgotten, and whether or not a restored store still knows.
     told: BTreeSet<(Text, u64)>,
+    /// When the clocks of agents last jumped ahead.
+    jumps: BTreeMap<Text, Time>,
+}
+
+impl Evidence {
+    /// Tells whether a process has run for as long as it may, by a clock that may go too fast by a tenth.
+    fn is_due(&self, book: &Book, host: &Text, alive: &Alive) -> bool {
+        let jumped = self.jumps.get(host).is_some_and(|at| *at >= alive.since);
+        alive.limit.is_some_and(|limit| jumped || book.now.since(alive.since).0 * 11 >= limit.0 * 10)
+    }
 }
 
 impl Check for Evidence {
@@ -30,7 +41,7 @@ impl Check for Evidence {
         let settled = lives.is_some_and(|alive| {
             let since = if book.is_forgotten(&run.id, alive) { alive.healthy_since } else { alive.since };
             let old = book.now.since(since).0 > 60_000;
-            alive.healthy && old
+            alive.healthy && old && !self.is_due(book, host, alive)
         });
         // To stop what is not there is no more than tidying.
         let is_misled = book.is_misled(host) || book.is_deceived(host);
@@ -57,9 +68,12 @@ impl Check for Evidence {
         }
     }
 
-    fn fault(&mut self, _book: &Book, fault: &Fault) {
+    fn fault(&mut self, book: &Book, fault: &Fault) {
         if let Fault::Outage { until } = fault {
             self.away_until = self.away_until.max(*until);
+        }
+        if let Fault::ClockJumped(host) = fault {
+            self.jumps.insert(host.clone(), book.now);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::record::{
     HostConfigRecord, LedgerRecord, RegistrationRecord, RolloutRecord, ServiceRecord, ServiceStateRecord,
     StatusRecord, TaskRecord, Text, UsageRecord,
 };
-use callboard_core::machine::Time;
+use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub(crate) struct Alive {
     pub(crate) attempt: u32,
     pub(crate) port: Option<u16>,
     pub(crate) since: Time,
+    /// How long it may run, where that is limited.
+    pub(crate) limit: Option<Span>,
     pub(crate) healthy: bool,
     /// When it last became healthy.
     pub(crate) healthy_since: Time,

@@ -24,6 +24,9 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
         let step = |id: &Name| statuses.and_then(|all| all.get(id)).map(|page| page.record.phase);
         found.retain(|found| step(&found.spec.task.id).is_some_and(|step| step != Step::Starting));
     }
+    if let (Bug::ForgetsAges, Input::Work(Report::Inspected(Ok(found)))) = (mutant.bug, &mut *input) {
+        found.iter_mut().for_each(|found| found.age = None);
+    }
     if let (Bug::TrustsEnds, Input::Work(Report::Exited(_, exit))) = (mutant.bug, &mut *input) {
         exit.code = exit.code.map(|_| 0);
     }

@@ -194,6 +194,8 @@ pub enum Bug {
     ForgetsPolicies,
     /// The agent neither says nor heeds what its host's policy forbids.
     HeedsNoPolicy,
+    /// The agent takes what it finds for begun just then.
+    ForgetsAges,
     /// The agent takes what it has ordered to be started for started.
     TrustsOrders,
 }
@@ -236,6 +238,8 @@ const TWIN: &str = "timeline: [{at: 60s, do: twin_agents, running: web, count: 1
 const MAY_BE_ONE_MORE: &str = "timeline: [{at: 60s, do: set_service, service: web, max: 7}]";
 const ROLL: &str = "timeline: [{at: 60s, do: set_service, service: web, task_version: 2}]";
 const LOSS: &str = "timeline: [{at: 60s, do: crash_hosts, running: web, count: 1}]";
+const RESTART: &str = "builds: [{task: choosy, version: 1, completes_after: 1h}]
+timeline: [{at: 350s, do: restart_agents, percent: 100}]";
 const DRAIN: &str = "timeline: [{at: 60s, do: drain, running: web, count: 1}]";
 const DRAIN_AND_GROW: &str = "timeline:
 - {at: 60s, do: drain, running: web, count: 4}
@@ -415,6 +419,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::Arrogant, "S41", PORTS_OF_EQUALS),
     show(Bug::Modest, "L21", PORTS_OF_LESS),
     show(Bug::ReturnsTogether, "L22", OUTAGE),
+    show(Bug::ForgetsAges, "L23", RESTART),
     show(Bug::MovesAll, "S43", MAY_BE_ONE_MORE),
     show(Bug::MovesFirst, "S43", MOVE),
     show(Bug::ReservesLimits, "S44", QUIET),
@@ -505,6 +510,11 @@ impl Exhibit {
         let mut world = WORLD.replace("generate:\n", &format!("generate:\n{}", of_kind(self.promise)));
         if self.promise == "bids" {
             world = world.replace("clusters: [", "clusters: [{name: fair, placement: bid}, ");
+        }
+        if self.promise == "L23" {
+            let late = "{name: late, task_name: choosy, task_version: 1, desired: 0, min: 0, max: 4}";
+            let limited = "{name: late, kind: batch, task_name: choosy, task_version: 1, time_limit: 400s}";
+            world = world.replace(late, limited);
         }
         if self.timeline == ENGINE || self.promise == "S45" {
             world = world.replace(

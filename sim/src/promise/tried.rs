@@ -78,6 +78,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ("L20", ALWAYS),
     ("L21", &["stop: preempted"]),
     ("L22", &["store_outage"]),
+    ("L23", &["kill_agents", "restart_agents"]),
 ];
 
 /// Names the promises that a run put to the test.

@@ -43,6 +43,20 @@ pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
     if chance.happens(400_000) {
         limits(chance, scenario);
     }
+    if chance.coin() {
+        hurry(chance, scenario);
+    }
+}
+
+/// Gives tries a time limit, mostly one within which they end.
+fn hurry(chance: &mut Chance, scenario: &mut Scenario) {
+    for service in &mut scenario.desired.services {
+        let Kind::Batch(batch) = &mut service.kind else { continue };
+        let takes = scenario.builds.iter().find(|build| build.task == service.task_name);
+        let takes = takes.and_then(|build| build.completes_after).unwrap_or(Span::secs(60));
+        let least = if chance.happens(700_000) { takes.0 } else { takes.0 / 4 };
+        batch.time_limit = Some(Span(chance.between(least, 4 * takes.0)));
+    }
 }
 
 /// Has tasks take more than they reserve, or as much as there is; what goes beyond in memory is killed.
