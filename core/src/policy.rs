@@ -67,8 +67,8 @@ pub struct Bash {
     pub processes: u64,
     /// How many files each of their processes may have open.
     pub open_files: u64,
-    /// Artifacts, by URL, or all whose URLs begin so where it ends in a slash; `None` for any. Where these lead on to is
-    /// theirs.
+    /// Artifacts, by URL, or all whose URLs begin so where it ends in a slash; `None` for any. What these lead on to must be
+    /// among them, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<Vec<String>>,
 }
@@ -124,7 +124,13 @@ impl Bash {
     /// Tells why a container may not run, by what it names; `None` when it may.
     #[must_use]
     pub fn refusal(&self, bash: &model::Bash) -> Option<String> {
-        let (allowed, artifact) = (self.artifacts.as_ref()?, bash.artifact.as_ref()?);
+        self.artifact_refusal(bash.artifact.as_ref()?)
+    }
+
+    /// Tells why nothing may come from a URL; `None` when it may.
+    #[must_use]
+    pub fn artifact_refusal(&self, artifact: &str) -> Option<String> {
+        let allowed = self.artifacts.as_ref()?;
         let fits = |pattern: &String| match artifact.strip_prefix(pattern.as_str()) {
             Some(rest) => rest.is_empty() || pattern.ends_with('/') && stays_below(rest),
             None => false,

@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::check::causes;
 use callboard_core::machine::Span;
 use callboard_core::model::Bash;
+use callboard_core::policy;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
@@ -65,17 +66,28 @@ pub(super) fn check(bash: &Bash, policy: &Policy) -> Result<(), Failure> {
     directory(bash).map(drop)
 }
 
-/// Downloads the artifact, if there is one, to its place below `work`, or unpacks it there. A file may be executed.
-pub(super) async fn fetch(bash: &Bash, work: &Path, policy: &Policy) -> Result<(), Failure> {
+/// Downloads the artifact, if there is one, to its place below `work`, or unpacks it there. A file may be executed. Whatever
+/// it leads on to must be allowed by `sources`.
+pub(super) async fn fetch(
+    bash: &Bash,
+    work: &Path,
+    policy: &Policy,
+    sources: &policy::Bash,
+) -> Result<(), Failure> {
     let Some(artifact) = &bash.artifact else { return Ok(()) };
     let url = parse(artifact)?;
     let time = Duration::from_millis(policy.time_max.0);
-    let result = tokio::time::timeout(time, download(&url, bash, work, policy)).await;
+    let result = tokio::time::timeout(time, download(&url, bash, work, (policy, sources))).await;
     let result = result.unwrap_or_else(|_| Err(Failure(format!("it took longer than {}", policy.time_max))));
     result.map_err(|why| Failure(format!("artifact {artifact}: {why}")))
 }
 
-async fn download(url: &Url, bash: &Bash, work: &Path, policy: &Policy) -> Result<(), Failure> {
+async fn download(
+    url: &Url,
+    bash: &Bash,
+    work: &Path,
+    (policy, sources): (&Policy, &policy::Bash),
+) -> Result<(), Failure> {
     let expected = digest(bash)?;
     let directory = work.join(directory(bash)?);
     let path = directory.join(file_name(url));
@@ -86,7 +98,7 @@ async fn download(url: &Url, bash: &Bash, work: &Path, policy: &Policy) -> Resul
         return Err(Failure(format!("{} is there already; give it another download_dir", path.display())));
     }
     let mut answer =
-        client(policy)?.get(url.clone()).send().await.map_err(|error| Failure(causes(&error)))?;
+        client(policy, sources)?.get(url.clone()).send().await.map_err(|error| Failure(causes(&error)))?;
     if !answer.status().is_success() {
         return Err(Failure(format!("the server answered with status {}", answer.status())));
     }
@@ -136,8 +148,8 @@ impl Drop for Stop {
     }
 }
 
-fn client(policy: &Policy) -> Result<reqwest::Client, Failure> {
-    let hops = policy.clone();
+fn client(policy: &Policy, sources: &policy::Bash) -> Result<reqwest::Client, Failure> {
+    let (hops, sources) = (policy.clone(), sources.clone());
     let redirects = redirect::Policy::custom(move |attempt| {
         let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
         let downgraded = secure && attempt.url().scheme() != "https";
@@ -148,6 +160,8 @@ fn client(policy: &Policy) -> Result<reqwest::Client, Failure> {
         } else if let Err(why) = hops.check(attempt.url()) {
             let url = attempt.url().clone();
             attempt.error(format!("redirected to {url}: {why}"))
+        } else if let Some(why) = sources.artifact_refusal(attempt.url().as_str()) {
+            attempt.error(format!("redirected, and this host's policy refuses what to: {why}"))
         } else {
             attempt.follow()
         }

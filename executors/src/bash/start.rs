@@ -104,7 +104,8 @@ impl Bash {
 
     async fn fetch(&self, place: &Place, plan: &Plan) -> Result<(), Failure> {
         for (container, bash) in plan.containers() {
-            let fetched = artifact::fetch(bash, &place.work(), &self.settings.artifacts).await;
+            let fetched =
+                artifact::fetch(bash, &place.work(), &self.settings.artifacts, &self.settings.policy).await;
             fetched.map_err(|failure| Failure::of(format_args!("container {}", container.name), failure))?;
         }
         // Nothing of the task has run yet, so what is there is ours.

@@ -142,6 +142,22 @@ async fn a_bad_one_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_one_leads_on_to_must_be_allowed_too() {
+    let port = serve().await;
+    let url = |path: &str| format!("http://127.0.0.1:{port}/{path}");
+    for (allowed, comes) in [(vec!["once"], false), (vec!["once", "app"], true), (vec![""], true)] {
+        let bench = BashBench::with(false, |settings| {
+            settings.policy.artifacts = Some(allowed.iter().map(|path| url(path)).collect());
+        });
+        let (bench, spec) = (bench.unwrap(), fetching(url("once"), Some(sum()), "bin", "true"));
+        // Where it comes, its setup looks for another name.
+        let failure = bench.executor().start(&spec).await.unwrap_err();
+        assert_eq!(!failure.0.contains(&format!("{:?} may not come here", url("app"))), comes, "{failure}");
+        assert_eq!(bench.place(&spec.run()).join("work/bin/once").exists(), comes);
+    }
+}
+
+#[tokio::test]
 async fn names_that_lead_to_this_machine_are_refused_too() {
     let bench = BashBench::with(false, |settings| settings.artifacts.allow_loopback = false).unwrap();
     let spec = fetching(format!("http://localhost:{}/app", serve().await), Some(sum()), "bin", "true");
