@@ -269,6 +269,11 @@ impl Agent {
 
     /// Tells whether enough is known to decide about tasks: what runs here, what was issued, what was said of it.
     fn is_ready(&self) -> bool {
+        self.inspection.has_begun() && self.mirror.is_filled()
+    }
+
+    /// Tells whether enough is known to say of any task that it does not run here.
+    fn knows_all(&self) -> bool {
         self.inspection.is_done() && self.mirror.is_filled()
     }
 

@@ -5,6 +5,7 @@
 
 use crate::machine::Span;
 use crate::model::{Generation, Name, Task, TaskDefinition, Usage};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -85,6 +86,15 @@ pub struct Found {
     pub age: Option<Span>,
 }
 
+/// What executors tell of all that is on the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// What exists.
+    pub found: Vec<Found>,
+    /// Executors that cannot tell, by kind, and why: what exists of theirs is not known.
+    pub silent: BTreeMap<String, String>,
+}
+
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
@@ -99,8 +109,8 @@ pub struct Exit {
 /// What came of an order, or happened by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
-    /// Answers `Inspect`; `Err` when the executor cannot tell, which is no evidence that nothing runs.
-    Inspected(Result<Vec<Found>, String>),
+    /// Answers `Inspect`; `Err` when no executor can tell, which is no evidence that nothing runs.
+    Inspected(Result<Inventory, String>),
     /// Answers `Start`.
     Started(Run, Result<(), String>),
     /// A started task ended, by itself or stopped.

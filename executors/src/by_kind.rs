@@ -5,17 +5,18 @@
 //! never came to be counts as ended instead of being forgotten.
 
 use crate::exec::choose;
+use crate::question::Question;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
 use callboard_core::machine::Span;
 use callboard_core::model::Usage;
-use callboard_core::work::{Exit, Found, Run, Spec};
+use callboard_core::work::{Exit, Found, Inventory, Run, Spec};
 use futures_util::future::{join_all, select_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How long one executor may take to tell what its tasks use, before the others are heard without it.
+/// How long one executor may take to tell what its tasks are and use, before the others are heard without it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Dispatches by the type of a task's containers, `bash` or `docker`. An executor ignores the containers that are not
@@ -23,15 +24,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct ByKind {
     kinds: BTreeMap<&'static str, Arc<dyn Executor>>,
     runs: Mutex<BTreeMap<Run, Arc<Spec>>>,
+    /// What each is asked.
+    asked: BTreeMap<&'static str, Asked>,
     /// What the tasks of each used when it last told.
     told: Mutex<BTreeMap<&'static str, Usage>>,
+}
+
+/// What one executor is asked beside all others.
+#[derive(Default)]
+struct Asked {
+    usage: Question<Usage>,
+    inspection: Question<Result<Vec<Found>, Failure>>,
 }
 
 impl ByKind {
     /// Combines executors, by the type of container each one runs.
     #[must_use]
     pub fn new(kinds: BTreeMap<&'static str, Arc<dyn Executor>>) -> ByKind {
-        ByKind { kinds, runs: Mutex::default(), told: Mutex::default() }
+        let asked = kinds.keys().map(|kind| (*kind, Asked::default())).collect();
+        ByKind { kinds, runs: Mutex::default(), asked, told: Mutex::default() }
     }
 
     /// Lists the types on offer, for the host's registration.
@@ -84,20 +95,22 @@ impl ByKind {
     }
 
     /// Adds up what all use. One that does not tell within a time is unfit, the others are heard without it, and its tasks
-    /// count with what they used before. It goes on: what it does in passing is not broken off.
+    /// count with what they used before.
     async fn usage_within(&self, patience: Duration) -> Usage {
         let mut whole = crate::memory::machine();
-        let asked = self.kinds.values().cloned().map(|executor| {
-            let usage = tokio::spawn(async move { executor.usage().await });
-            tokio::time::timeout(patience, usage)
-        });
+        let asked = self
+            .kinds
+            .values()
+            .cloned()
+            .zip(self.asked.values())
+            .map(|(executor, asked)| asked.usage.ask(patience, async move { executor.usage().await }));
         let answers = join_all(asked).await;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         for (kind, answer) in self.kinds.keys().zip(answers) {
             match answer {
-                Ok(Ok(part)) => drop(told.insert(kind, part)),
-                Ok(Err(_)) | Err(_) => {
-                    let why = format!("it did not answer within {} ms", patience.as_millis());
+                Some(part) => drop(told.insert(kind, part)),
+                None => {
+                    let why = silent(patience).0;
                     told.entry(kind).or_default().unfit_for = BTreeMap::from([(kind.to_string(), why)]);
                 }
             }
@@ -110,6 +123,34 @@ impl ByKind {
             whole.unfit_for.extend(part.unfit_for.clone());
         }
         whole
+    }
+
+    /// Puts together what all tell of. One that does not tell within a time counts as one that cannot.
+    async fn inventory_within(&self, patience: Duration) -> Result<Inventory, Failure> {
+        let asked =
+            self.kinds.values().cloned().zip(self.asked.values()).map(|(executor, asked)| {
+                asked.inspection.ask(patience, async move { executor.inspect().await })
+            });
+        let (mut runs, mut quiet) = (BTreeMap::<Run, Found>::new(), BTreeMap::new());
+        for (kind, answer) in self.kinds.keys().zip(join_all(asked).await) {
+            let found = match answer.unwrap_or_else(|| Err(silent(patience))) {
+                Ok(found) => found,
+                Err(failure) if self.kinds.len() == quiet.len() + 1 => return Err(failure),
+                Err(failure) => {
+                    quiet.insert(kind.to_string(), failure.0);
+                    continue;
+                }
+            };
+            for part in found {
+                self.remember(&part.spec);
+                let whole = runs.entry(part.spec.run()).or_insert_with(|| part.clone());
+                if part.exit.is_none() {
+                    whole.exit = None;
+                }
+                whole.age = whole.age.max(part.age);
+            }
+        }
+        Ok(Inventory { found: runs.into_values().collect(), silent: quiet })
     }
 
     async fn stop_all(&self, run: &Run, grace: Span) -> Result<(), Failure> {
@@ -152,18 +193,12 @@ impl Executor for ByKind {
     }
 
     async fn inspect(&self) -> Result<Vec<Found>, Failure> {
-        let mut runs: BTreeMap<Run, Found> = BTreeMap::new();
-        for found in join_all(self.kinds.values().map(|executor| executor.inspect())).await {
-            for part in found? {
-                self.remember(&part.spec);
-                let whole = runs.entry(part.spec.run()).or_insert_with(|| part.clone());
-                if part.exit.is_none() {
-                    whole.exit = None;
-                }
-                whole.age = whole.age.max(part.age);
-            }
-        }
-        Ok(runs.into_values().collect())
+        let Inventory { found, silent } = self.inventory().await?;
+        silent.into_values().next().map_or(Ok(found), |why| Err(Failure(why)))
+    }
+
+    async fn inventory(&self) -> Result<Inventory, Failure> {
+        self.inventory_within(PATIENCE).await
     }
 
     async fn remove(&self, run: &Run) -> Result<(), Failure> {
@@ -205,13 +240,17 @@ impl Executor for ByKind {
     }
 }
 
+fn silent(patience: Duration) -> Failure {
+    Failure(format!("it did not answer within {} ms", patience.as_millis()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake::Fake;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Does what a fake does, and uses this much after a while: at first, and from then on.
+    /// Does what a fake does, and uses this much after a while: at first, and from then on. What is unfit cannot be inspected.
     struct Measured(Usage, [Duration; 2], AtomicUsize);
 
     #[async_trait]
@@ -226,7 +265,11 @@ mod tests {
             Fake::default().exited(run).await
         }
         async fn inspect(&self) -> Result<Vec<Found>, Failure> {
-            Fake::default().inspect().await
+            tokio::time::sleep(self.1[0]).await;
+            match self.0.unfit_for.values().next() {
+                Some(why) => Err(Failure(why.clone())),
+                None => Fake::default().inspect().await,
+            }
         }
         async fn remove(&self, run: &Run) -> Result<(), Failure> {
             Fake::default().remove(run).await
@@ -275,6 +318,22 @@ mod tests {
         check(measured(Usage::default(), [60, 60]), None, [silent; 2]).await;
         // What its tasks used when it last told still counts.
         check(measured(using("db-1", 3), [0, 60]), Some(3), ["", silent]).await;
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_tell_what_it_runs_hides_nothing_of_the_others() {
+        let away = BTreeMap::from([("docker".into(), "it is away".into())]);
+        let away = measured(Usage { unfit_for: away, ..Usage::default() }, [0, 0]);
+        let hangs = measured(Usage::default(), [60, 60]);
+        let patience = Duration::from_millis(50);
+        for (docker, expect) in [(away, "it is away"), (hangs, "it did not answer within 50 ms")] {
+            let bash = measured(Usage::default(), [0, 0]);
+            let both = ByKind::new(BTreeMap::from([("bash", bash), ("docker", docker.clone())]));
+            let inventory = both.inventory_within(patience).await.unwrap();
+            assert_eq!(inventory.silent, BTreeMap::from([("docker".to_string(), expect.to_string())]));
+            let alone = ByKind::new(BTreeMap::from([("docker", docker)]));
+            assert_eq!(alone.inventory_within(patience).await, Err(Failure(expect.to_string())));
+        }
     }
 
     #[tokio::test]

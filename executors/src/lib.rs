@@ -26,6 +26,7 @@ mod exec;
 pub mod fake;
 mod memory;
 mod perform;
+mod question;
 mod quote;
 
 pub use by_kind::ByKind;
@@ -36,7 +37,7 @@ use quote::quote;
 use async_trait::async_trait;
 use callboard_core::machine::Span;
 use callboard_core::model::{Check, Usage};
-use callboard_core::work::{Exit, Found, Run, Spec};
+use callboard_core::work::{Exit, Found, Inventory, Run, Spec};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -86,6 +87,15 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// It cannot tell; that is no evidence that nothing runs.
     async fn inspect(&self) -> Result<Vec<Found>, Failure>;
+
+    /// Tells the same of each kind of executor by itself, where this one is made of several: one that cannot tell hides
+    /// nothing of the others.
+    ///
+    /// # Errors
+    /// None of them can tell.
+    async fn inventory(&self) -> Result<Inventory, Failure> {
+        Ok(Inventory { found: self.inspect().await?, ..Inventory::default() })
+    }
 
     /// Forgets a run that has ended. `Ok` when there is no such run.
     ///

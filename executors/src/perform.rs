@@ -63,12 +63,12 @@ impl Performer {
     }
 
     async fn inspect(&self) -> Report {
-        let found = self.executor.inspect().await.map_err(|failure| failure.0);
-        if let Ok(found) = &found {
-            let live = found.iter().filter(|found| found.exit.is_none());
+        let inventory = self.executor.inventory().await.map_err(|failure| failure.0);
+        if let Ok(inventory) = &inventory {
+            let live = inventory.found.iter().filter(|found| found.exit.is_none());
             live.for_each(|found| self.wait(found.spec.run()));
         }
-        Report::Inspected(found)
+        Report::Inspected(inventory)
     }
 
     /// Waits for the end of a run, unless that is done already.

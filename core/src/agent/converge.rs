@@ -113,6 +113,9 @@ impl Agent {
             return None;
         }
         let task = self.issued.get(id)?.task.clone()?;
+        if self.may_be_hidden(now, &task) {
+            return None;
+        }
         let mut local = Local::new(task);
         let stored = self.stored.get(id);
         if let Some((stored, status)) = stored.and_then(|stored| Some((stored, stored.of(&local)?.clone()))) {
@@ -365,14 +368,24 @@ impl Agent {
     /// Gives the definition of a task, or asks for it and says so.
     fn definition(&mut self, now: Time, local: &mut Local) -> Option<Arc<crate::model::TaskDefinition>> {
         if local.definition.is_none() {
-            let name = (local.task.task_name.clone(), local.task.version);
-            local.definition = self.definitions.get(&name).cloned();
-            if local.definition.is_none() {
-                let key = Key::Definition(name.0, name.1).path();
-                self.fetches.want(now, &key, &local.task.id, fetch::URGENT);
-            }
+            local.definition = self.definition_of(now, &local.task);
         }
         local.definition.clone()
+    }
+
+    /// The same for a task that nothing is known of yet.
+    pub(super) fn definition_of(
+        &mut self,
+        now: Time,
+        task: &Task,
+    ) -> Option<Arc<crate::model::TaskDefinition>> {
+        let name = (task.task_name.clone(), task.version);
+        let known = self.definitions.get(&name).cloned();
+        if known.is_none() {
+            let key = Key::Definition(name.0, name.1).path();
+            self.fetches.want(now, &key, &task.id, fetch::URGENT);
+        }
+        known
     }
 
     pub(super) fn fetched_definition(

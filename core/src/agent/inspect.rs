@@ -1,16 +1,17 @@
-//! What is on the machine: found when the agent starts, before anything else is done, and adopted as it is. The executors
-//! are asked again when they had not told of what the store says was running, or of what a measurement shows, and now and
-//! then for no reason: what they once kept silent about may be of a start that neither shows.
+//! What is on the machine: found when the agent starts, before anything else is done, and adopted as it is. While one of the
+//! executors cannot tell, its tasks are left alone, and those of the others are looked after. The executors are asked again
+//! when they had not told of what the store says was running, or of what a measurement shows, and now and then for no
+//! reason: what they once kept silent about may be of a start that neither shows.
 //!
-//! **Invariant:** an executor that cannot tell is no evidence that nothing runs. Nothing is started in the place of what was
-//! only not found before the executors said that nothing is left of it.
+//! **Invariant:** an executor that cannot tell is no evidence that nothing runs, nor is anything of its tasks begun, ended or
+//! forgotten. Nothing is started in the place of what was only not found before the executors said that nothing is left of it.
 
 use super::Agent;
 use super::local::{End, Local, Relic, State};
 use crate::machine::{Span, Time};
 use crate::mirror::retry_delay;
-use crate::model::{Name, Usage};
-use crate::work::{Exit, Found, Order, Report, Run};
+use crate::model::{Name, Task, TaskDefinition, Usage};
+use crate::work::{Exit, Found, Inventory, Order, Report, Run};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -32,7 +33,11 @@ const UNFIT_AFTER: u32 = 3;
 /// How far the inspection got.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Inspection {
-    done: bool,
+    /// Some executors have told.
+    begun: bool,
+    /// Those that have not, by kind, and why.
+    #[serde(default)]
+    silent: BTreeMap<String, String>,
     /// When it is asked for, or counts as lost.
     until: Time,
     asked: bool,
@@ -45,12 +50,24 @@ pub(super) struct Inspection {
 }
 
 impl Inspection {
+    /// Tells whether it is known of some executors what they run.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Tells whether that is known of all.
     pub(super) fn is_done(&self) -> bool {
-        self.done
+        self.begun && self.silent.is_empty()
+    }
+
+    /// Tells whether what runs of such a task is not known.
+    fn hides(&self, definition: &TaskDefinition) -> bool {
+        let kinds = || definition.containers.iter().map(|container| container.executor.kind());
+        !self.begun || !self.silent.is_empty() && kinds().any(|kind| self.silent.contains_key(kind))
     }
 
     pub(super) fn wake_at(&self) -> Option<Time> {
-        (self.asked || !self.done).then_some(self.until)
+        (self.asked || !self.is_done()).then_some(self.until)
     }
 
     /// Remembers the end of a run that an answer on its way may still speak of.
@@ -65,8 +82,24 @@ impl Inspection {
 
     /// Says why this host should get nothing new.
     pub(super) fn unfit(&self) -> Option<&str> {
-        let error = self.error.as_deref().filter(|_| !self.done && self.failures >= UNFIT_AFTER);
+        let error = self.error.as_deref().filter(|_| !self.begun && self.failures >= UNFIT_AFTER);
         error.map(|error| crate::record::shorten(error, 200))
+    }
+
+    /// Says for which executors it should get nothing new, and why.
+    pub(super) fn unfit_for(&self) -> impl Iterator<Item = (&String, String)> {
+        let silent = self.silent.iter().filter(|_| self.failures >= UNFIT_AFTER);
+        silent.map(|(kind, why)| {
+            (kind, format!("it cannot tell what runs: {}", crate::record::shorten(why, 200)))
+        })
+    }
+
+    /// Plans to ask again.
+    fn fail(&mut self, now: Time, salt: u64, why: &str) {
+        self.until = now + retry_delay(self.failures, salt);
+        self.asked = false;
+        self.failures = self.failures.saturating_add(1);
+        self.error = Some(why.into());
     }
 }
 
@@ -75,7 +108,7 @@ impl Agent {
         if self.inspection.until > now {
             return;
         }
-        if self.inspection.done {
+        if self.inspection.is_done() {
             self.inspection.asked = false;
             return;
         }
@@ -101,27 +134,46 @@ impl Agent {
         }
     }
 
-    fn inspected(&mut self, now: Time, result: Result<Vec<Found>, String>) {
+    fn inspected(&mut self, now: Time, result: Result<Inventory, String>) {
         let is_awaited = core::mem::take(&mut self.inspection.asked);
-        let found = match result {
-            Ok(found) if self.inspection.done => {
-                return if is_awaited {
-                    self.look_over(now, found)
-                };
-            }
-            Ok(found) => found,
-            Err(_) if self.inspection.done => return,
-            Err(why) => {
-                let salt = self.salt;
-                if self.inspection.error.as_ref() != Some(&why) {
-                    let host = self.name().clone();
-                    self.note_task(&host, format!("executors cannot tell what runs: {why}"));
-                }
-                return self.inspection.fail(now, salt, &why);
-            }
+        let (had_begun, was_done) = (self.inspection.begun, self.inspection.is_done());
+        let Inventory { found, silent } = match result {
+            Ok(inventory) => inventory,
+            Err(_) if was_done => return,
+            Err(why) => return self.not_inspected(now, &why),
         };
-        self.inspection.done = true;
-        self.begin_registrations(now);
+        // Of whom it was known before what he runs, that is known now.
+        let silent =
+            silent.into_iter().filter(|(kind, _)| !had_begun || self.inspection.silent.contains_key(kind));
+        let silent: BTreeMap<String, String> = silent.collect();
+        let hidden = |found: &Found| {
+            found.spec.definition.containers.iter().any(|it| silent.contains_key(it.executor.kind()))
+        };
+        let found = found.into_iter().filter(|found| !hidden(found));
+        let (new, known): (Vec<Found>, Vec<Found>) =
+            found.partition(|found| self.inspection.hides(&found.spec.definition));
+        let why = silent
+            .iter()
+            .map(|(kind, why)| format!("{kind}: {why}"))
+            .reduce(|all, why| format!("{all}; {why}"));
+        (self.inspection.begun, self.inspection.silent) = (true, silent);
+        if !had_begun {
+            self.begin_registrations(now);
+        }
+        if is_awaited {
+            self.look_over(now, known);
+        }
+        if !was_done {
+            self.take_over(now, new);
+        }
+        match why {
+            Some(why) if !was_done => self.not_inspected(now, &why),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Takes over what is told of for the first time.
+    fn take_over(&mut self, now: Time, found: Vec<Found>) {
         let mut by_id: BTreeMap<Name, BTreeMap<Run, Found>> = BTreeMap::new();
         for mut found in found {
             let run = found.spec.run();
@@ -129,8 +181,12 @@ impl Agent {
             found.exit = found.exit.or_else(|| ended.map(|(_, exit)| exit.clone()));
             by_id.entry(run.id.clone()).or_default().insert(run, found);
         }
-        for runs in by_id.into_values() {
-            self.adopt(now, runs);
+        for (id, runs) in by_id {
+            if self.locals.contains(&id) {
+                self.look_over(now, runs.into_values().collect());
+            } else {
+                self.adopt(now, runs);
+            }
         }
         if self.is_astray() {
             self.suspend();
@@ -138,9 +194,32 @@ impl Agent {
         self.touch_all();
     }
 
+    /// Says that it is not known what runs, or not all of it, and plans to ask again.
+    fn not_inspected(&mut self, now: Time, why: &str) {
+        if self.inspection.error.as_deref() != Some(why) {
+            let host = self.name().clone();
+            self.note_task(&host, format!("executors cannot tell what runs: {why}"));
+        }
+        self.inspection.fail(now, self.salt, why);
+    }
+
+    /// Tells whether something of a task may run of which no executor has told, as far as is known of it.
+    pub(super) fn may_be_hidden(&mut self, now: Time, task: &Task) -> bool {
+        if self.inspection.is_done() {
+            return false;
+        }
+        let before = self.stored.get(&task.id).and_then(|stored| stored.status.as_ref());
+        if before.is_some_and(|status| status.generation != task.generation && !status.phase.is_over()) {
+            // Nobody knows what that was made of.
+            return true;
+        }
+        let definition = self.definition_of(now, task);
+        definition.is_none_or(|definition| self.inspection.hides(&definition))
+    }
+
     /// Asks again what runs.
     fn look_again(&mut self, now: Time) {
-        if self.inspection.done && !self.inspection.asked {
+        if self.inspection.begun && !self.inspection.asked {
             self.inspection.ask(now);
             self.order(Order::Inspect);
         }
@@ -158,7 +237,7 @@ impl Agent {
     /// Asks again what runs where a measurement shows more than was told of, or nobody has asked for long.
     pub(super) fn compare_usage(&mut self, now: Time, usage: &Usage) {
         let is_due = now.since(self.inspection.at) >= LOOK_EVERY;
-        if is_due || self.inspection.done && self.shows_more(usage) {
+        if is_due || self.inspection.begun && self.shows_more(usage) {
             self.look_again(now);
         }
     }
@@ -236,14 +315,5 @@ impl Agent {
             }
         }
         self.locals.insert(local, None);
-    }
-}
-
-impl Inspection {
-    fn fail(&mut self, now: Time, salt: u64, why: &str) {
-        self.until = now + retry_delay(self.failures, salt);
-        self.asked = false;
-        self.failures = self.failures.saturating_add(1);
-        self.error = Some(why.into());
     }
 }

@@ -66,6 +66,9 @@ impl Agent {
     /// Takes out a record.
     pub(super) fn drop_issued(&mut self, id: &Name) {
         self.issued.remove(id);
+        if !self.locals.contains(id) {
+            self.fetches.forget(id);
+        }
         self.touch(id);
     }
 
@@ -106,7 +109,7 @@ impl Agent {
     /// Gives up a placement that cannot be used, unless it runs already.
     fn refuse(&mut self, id: &Name, task: Task, why: &str) {
         let known = self.locals.contains(id) || self.issued.get(id).is_some_and(|known| known.task.is_some());
-        if known || !self.is_ready() {
+        if known || !self.knows_all() {
             return;
         }
         let local = Local {

@@ -58,7 +58,7 @@ impl Agent {
 
     /// Remembers the store as the one that is followed once it holds a record, or the agent's word, of all that runs here.
     pub(super) fn trust_store(&mut self) {
-        if self.trusted == self.store_id || !self.identified || !self.is_ready() {
+        if self.trusted == self.store_id || !self.identified || !self.knows_all() {
             return;
         }
         let is_unsaid = |local: &Local| local.suspended && local.holds_port() && !self.is_claimed(local);

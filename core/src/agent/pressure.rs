@@ -11,6 +11,7 @@ use crate::mirror::{hash, mix};
 use crate::model::{Generation, MoveRequest, Name, Usage};
 use crate::why::Note;
 use crate::work::Order;
+use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
@@ -121,9 +122,15 @@ impl Agent {
         let stalls = self.gauge.over >= IN_A_ROW && is_stalled(usage);
         let unfit = self.unfit().or_else(|| usage.unfit.clone());
         let unfit = unfit.or_else(|| stalls.then(|| "what runs there waits for memory".into()));
+        let mut unfit_for = Cow::Borrowed(&usage.unfit_for);
+        for (kind, why) in
+            self.inspection.unfit_for().filter(|(kind, _)| !usage.unfit_for.contains_key(*kind))
+        {
+            unfit_for.to_mut().insert(kind.clone(), why);
+        }
         let fresh = match &self.gauge.published {
             None => true,
-            Some((said, _)) if said.unfit != unfit || said.unfit_for != usage.unfit_for => true,
+            Some((said, _)) if said.unfit != unfit || said.unfit_for != *unfit_for => true,
             Some((said, _)) if Arc::ptr_eq(said, usage) => false,
             Some((said, since)) => {
                 let is_same = (said.memory_used, &said.tasks) == (usage.memory_used, &usage.tasks);
@@ -131,10 +138,10 @@ impl Agent {
             }
         };
         if fresh {
-            let said = if usage.unfit == unfit {
+            let said = if usage.unfit == unfit && usage.unfit_for == *unfit_for {
                 usage.clone()
             } else {
-                Arc::new(Usage { unfit, ..(**usage).clone() })
+                Arc::new(Usage { unfit, unfit_for: unfit_for.into_owned(), ..(**usage).clone() })
             };
             self.gauge.published = Some((said, now));
             self.writer.host_changed = true;

@@ -78,7 +78,7 @@ impl Agent {
         let obsolete = self.own.values().filter(|entry| {
             let may_go = match Key::parse(&entry.key) {
                 Some(Key::Move(..) | Key::Bid(..)) => true,
-                Some(Key::Orphan(..)) => self.is_ready(),
+                Some(Key::Orphan(..)) => self.knows_all(),
                 Some(_) | None => false,
             };
             may_go && !wanted.contains_key(&entry.key)
@@ -114,7 +114,7 @@ impl Agent {
         let stored = self.stored.get(id);
         let key = Key::Status(self.name().clone(), id.clone()).path();
         let Some(local) = self.locals.get(id) else {
-            let leftover = stored.filter(|_| self.is_ready() && !self.issued.contains_key(id));
+            let leftover = stored.filter(|_| self.knows_all() && !self.issued.contains_key(id));
             return leftover.is_none_or(|stored| {
                 draft.add(at(&key, Some(stored.revision)), Op::Delete { key: key.clone() }, None)
             });

@@ -206,7 +206,8 @@ impl Agent {
             let pending = Pending { spec: Some(spec), again: now, failures: 0, stop: None };
             self.registrations.pending.insert(run, pending);
         }
-        for run in runs {
+        // Of what no executor has told yet, nobody knows that it does not live.
+        for run in runs.into_iter().filter(|_| self.inspection.is_done()) {
             let known = &self.registrations;
             if !known.held.contains_key(&run) && !known.pending.contains_key(&run) {
                 self.registrations.take_out(now, run);

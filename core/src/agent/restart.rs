@@ -301,7 +301,7 @@ impl Agent {
     /// Takes the end of a start.
     pub(super) fn exited(&mut self, now: Time, run: &Run, exit: &Exit) {
         self.inspection.saw_end(now, run, exit);
-        if !self.inspection.is_done() {
+        if !self.inspection.has_begun() {
             return;
         }
         if self.relics.contains_key(run) {

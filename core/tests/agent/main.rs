@@ -8,5 +8,6 @@ mod once;
 mod presence;
 mod registration;
 mod registry;
+mod silence;
 mod stage;
 mod store;

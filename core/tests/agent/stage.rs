@@ -14,7 +14,7 @@ use callboard_core::model::{
 use callboard_core::policy::Policy;
 use callboard_core::store::{Listing, Op, Outcome, Reply, Request, Revision, SessionId};
 use callboard_core::why::Note;
-use callboard_core::work::{Exit, Found, Order, Report, Run, Spec};
+use callboard_core::work::{Exit, Found, Inventory, Order, Report, Run, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -54,6 +54,8 @@ pub(crate) struct Stage {
     pub(crate) broken: BTreeSet<String>,
     pub(crate) usage: Usage,
     pub(crate) executor_down: bool,
+    /// Executors that do nothing, by kind.
+    pub(crate) silent: BTreeSet<String>,
     /// Swallows the next outcomes of writes, which are carried out.
     pub(crate) swallow: u32,
     /// Answers no order to stop.
@@ -170,6 +172,7 @@ impl Stage {
             broken: BTreeSet::new(),
             usage: Usage { memory_total: 1000, memory_used: 100, ..Usage::default() },
             executor_down: false,
+            silent: BTreeSet::new(),
             swallow: 0,
             deaf: false,
             chaos: None,
@@ -444,16 +447,17 @@ impl Stage {
             return;
         }
         let report = match order {
-            Order::Inspect => {
-                let found = |process: &Process| Found {
-                    spec: process.spec.clone(),
-                    exit: process.exit.clone(),
-                    age: Some(Span(self.now - process.since)),
-                };
-                Report::Inspected(Ok(self.processes.values().map(found).collect()))
+            Order::Inspect => Report::Inspected(Ok(self.inventory())),
+            Order::Start(spec) if self.is_silent(&spec) => {
+                Report::Started(spec.run(), Err("it is away".into()))
             }
             Order::Start(spec) => self.begin(&spec),
             Order::Stop { .. } if self.deaf => return,
+            Order::Stop { run, .. }
+                if self.processes.get(&run).is_some_and(|process| self.is_silent(&process.spec)) =>
+            {
+                Report::Stopped(run, Err("it is away".into()))
+            }
             Order::Stop { run, .. } => {
                 self.check_evidence(&run);
                 self.stopped.insert(run.clone());
@@ -480,6 +484,22 @@ impl Stage {
             Order::Measure => Report::Measured(self.usage.clone().into()),
         };
         self.answer(Input::Work(report), true);
+    }
+
+    /// Tells whether what would do something about a task is silent.
+    fn is_silent(&self, spec: &Spec) -> bool {
+        spec.definition.containers.iter().any(|container| self.silent.contains(container.executor.kind()))
+    }
+
+    fn inventory(&self) -> Inventory {
+        let told = self.processes.values().filter(|process| !self.is_silent(&process.spec));
+        let found = told.map(|process| Found {
+            spec: process.spec.clone(),
+            exit: process.exit.clone(),
+            age: Some(Span(self.now - process.since)),
+        });
+        let silent = self.silent.iter().map(|kind| (kind.clone(), "it is away".to_string()));
+        Inventory { found: found.collect(), silent: silent.collect() }
     }
 
     /// Tells whether a run may be stopped: it was ordered, replaced, given up, or does no work.

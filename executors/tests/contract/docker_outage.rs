@@ -1,13 +1,15 @@
 //! Crashes of the agent between any two steps of a start, and engines that are away, hang, or are started again.
 
-use super::bench::{Bench, EXIT, GRACE, until, within};
+use super::bench::{BashBench, Behaves, Bench, EXIT, GRACE, until, within};
 use super::cases::attempt_of;
 use super::docker_bench::{DockerBench, docker_spec, id};
 use callboard_core::work::Exit;
 use callboard_executors::docker::examine;
+use callboard_executors::{ByKind, Executor};
 use rustix::process::Signal;
 use serde_json::json;
 use servers::{Docker, ask_docker, provide_image};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const WAITS: &str = "trap 'exit 7' TERM; sleep 1000 & wait";
@@ -142,7 +144,17 @@ async fn an_engine_that_comes_later_is_found() {
     let (executor, spec) = (bench.executor(), docker_spec(&[], WAITS));
     assert!(executor.inspect().await.unwrap_err().0.contains("cannot be asked"));
     assert!(executor.start(&spec).await.is_err());
+    // Meanwhile it hides nothing of the others.
+    let bash = BashBench::plain().unwrap();
+    let other = attempt_of(&bash.spec(Behaves::Runs), 9);
+    bash.executor().start(&other).await.unwrap();
+    let both = ByKind::new(BTreeMap::from([("bash", bash.executor()), ("docker", executor.clone())]));
+    let inventory = both.inventory().await.unwrap();
+    assert_eq!(inventory.found.iter().map(|found| &found.spec).collect::<Vec<_>>(), [&other]);
+    assert!(inventory.silent["docker"].contains("cannot be asked"), "{inventory:?}");
     engine.restart();
     executor.start(&attempt_of(&spec, 1)).await.unwrap();
     assert_eq!(executor.inspect().await.unwrap().len(), 1);
+    let inventory = both.inventory().await.unwrap();
+    assert_eq!((inventory.found.len(), inventory.silent), (2, BTreeMap::new()));
 }

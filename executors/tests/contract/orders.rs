@@ -5,7 +5,7 @@ use super::bench::{
 };
 use callboard_core::machine::Span;
 use callboard_core::model::{Bash as Settled, Container, Docker, Executor as Kind};
-use callboard_core::work::{Exit, Order, Report, Spec};
+use callboard_core::work::{Exit, Inventory, Order, Report, Spec};
 use callboard_executors::fake::{Behaviour, Fake};
 use callboard_executors::{ByKind, Executor, Performer};
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ async fn each_order_is_answered_by_its_report() {
     assert_eq!(exited, Report::Exited(spec.run(), exit));
     order(Order::Remove(spec.run())).await;
     order(Order::Inspect).await;
-    assert_eq!(next(&mut reports).await, Report::Inspected(Ok(vec![])));
+    assert_eq!(next(&mut reports).await, Report::Inspected(Ok(Inventory::default())));
 }
 
 #[tokio::test]

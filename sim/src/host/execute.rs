@@ -7,7 +7,7 @@ use crate::event::{Event, Moment, Process};
 use crate::scenario::HostFault;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Executor, Name};
-use callboard_core::work::{Exit, Found, Order, Report, Run, Spec};
+use callboard_core::work::{Exit, Found, Inventory, Order, Report, Run, Spec};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -27,15 +27,7 @@ impl Host {
         let Some(order) = self.refused(now, agent, order, &mut out) else { return out };
         match order {
             Order::Inspect => {
-                let lies = self.ills.has(now, HostFault::ExecutorLies);
-                let mut found = Vec::new();
-                for proc in &self.procs {
-                    if !lies || self.chance.coin() {
-                        let age = (proc.state == ProcState::Live).then(|| now.since(proc.since));
-                        found.push(Found { spec: proc.spec.clone(), exit: proc.exit.clone(), age });
-                    }
-                }
-                let report = Report::Inspected(Ok(found));
+                let report = Report::Inspected(Ok(self.inventory(now)));
                 self.report(now, Span(5), Span(50), agent, report, &mut out);
             }
             Order::Start(spec) => {
@@ -60,6 +52,23 @@ impl Host {
             }
         }
         out
+    }
+
+    /// Tells what was started and not removed, of docker's only while its engine is there.
+    fn inventory(&mut self, now: Time) -> Inventory {
+        let lies = self.ills.has(now, HostFault::ExecutorLies);
+        let away = self.ills.has(now, HostFault::EngineDown);
+        let mut inventory = Inventory::default();
+        if away {
+            inventory.silent.insert("docker".into(), "the engine does not answer".into());
+        }
+        for proc in self.procs.iter().filter(|proc| !(away && is_shipped(&proc.spec))) {
+            if !lies || self.chance.coin() {
+                let age = (proc.state == ProcState::Live).then(|| now.since(proc.since));
+                inventory.found.push(Found { spec: proc.spec.clone(), exit: proc.exit.clone(), age });
+            }
+        }
+        inventory
     }
 
     /// Counts the tasks that the present agent has on their way, and not for long: of which nothing lives yet.
@@ -118,15 +127,14 @@ impl Host {
         None
     }
 
-    /// Tells whether those that would carry out an order are down. What is there is told by all of them or not at all.
+    /// Tells whether those that would carry out an order are down.
     fn is_down(&self, now: Time, order: &Order) -> bool {
         let ships = match order {
             Order::Start(spec) => is_shipped(spec),
             Order::Stop { run, .. } | Order::Remove(run) => {
                 self.procs.iter().any(|proc| proc.run == *run && is_shipped(&proc.spec))
             }
-            Order::Inspect => true,
-            Order::Check { .. } | Order::Measure => false,
+            Order::Inspect | Order::Check { .. } | Order::Measure => false,
         };
         self.ills.has(now, HostFault::ExecutorDown) || ships && self.ills.has(now, HostFault::EngineDown)
     }

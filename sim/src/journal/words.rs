@@ -102,7 +102,10 @@ fn ordered(order: &Order) -> String {
 
 fn told(report: &Report) -> String {
     match report {
-        Report::Inspected(Ok(found)) => format!("{} tasks were found", found.len()),
+        Report::Inspected(Ok(inventory)) => match inventory.silent.keys().next() {
+            None => format!("{} tasks were found", inventory.found.len()),
+            Some(kind) => format!("{} tasks were found, and {kind} cannot tell", inventory.found.len()),
+        },
         Report::Inspected(Err(why)) => format!("nobody knows what runs: {why}"),
         Report::Started(what, Ok(())) => format!("{} was started", run(what)),
         Report::Started(what, Err(why)) => format!("{} was not started: {why}", run(what)),

@@ -8,7 +8,7 @@ use callboard_core::machine::Span;
 use callboard_core::model::{Executor, Name};
 use callboard_core::registry;
 use callboard_core::store::{Change, Entry, Op, Reply, Request};
-use callboard_core::work::{Exit, Order, Report, Run, Spec};
+use callboard_core::work::{Exit, Inventory, Order, Report, Run, Spec};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -18,14 +18,8 @@ const ALLOWED: &str = "docker.io/web";
 
 /// Gives what the bug makes an agent do when it hears something.
 pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut Input) -> Vec<Effect> {
-    if let (Bug::OverlooksHalfStarted, Input::Work(Report::Inspected(Ok(found)))) = (mutant.bug, &mut *input)
-    {
-        let statuses = book.hosts.get(host).map(|page| &page.statuses);
-        let step = |id: &Name| statuses.and_then(|all| all.get(id)).map(|page| page.record.phase);
-        found.retain(|found| step(&found.spec.task.id).is_some_and(|step| step != Step::Starting));
-    }
-    if let (Bug::ForgetsAges, Input::Work(Report::Inspected(Ok(found)))) = (mutant.bug, &mut *input) {
-        found.iter_mut().for_each(|found| found.age = None);
+    if let Input::Work(Report::Inspected(Ok(inventory))) = &mut *input {
+        misreads(mutant.bug, host, book, inventory);
     }
     if let (Bug::TrustsEnds, Input::Work(Report::Exited(_, exit))) = (mutant.bug, &mut *input) {
         exit.code = exit.code.map(|_| 0);
@@ -86,6 +80,22 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
             again.map(|spec| Effect::Work(Order::Start(Arc::new(spec)))).into_iter().collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Alters what the executors tell.
+fn misreads(bug: Bug, host: &Text, book: &Book, inventory: &mut Inventory) {
+    let found = &mut inventory.found;
+    if bug == Bug::OverlooksHalfStarted {
+        let statuses = book.hosts.get(host).map(|page| &page.statuses);
+        let step = |id: &Name| statuses.and_then(|all| all.get(id)).map(|page| page.record.phase);
+        found.retain(|found| step(&found.spec.task.id).is_some_and(|step| step != Step::Starting));
+    }
+    if bug == Bug::ForgetsAges {
+        found.iter_mut().for_each(|found| found.age = None);
+    }
+    if bug == Bug::TakesSilenceForNothing {
+        inventory.silent.clear();
     }
 }
 

@@ -196,6 +196,8 @@ pub enum Bug {
     HeedsNoPolicy,
     /// The agent takes what it finds for begun just then.
     ForgetsAges,
+    /// The agent believes that an executor which cannot tell what it runs runs nothing.
+    TakesSilenceForNothing,
     /// The agent takes what it has ordered to be started for started.
     TrustsOrders,
 }
@@ -296,6 +298,10 @@ const FULL: &str = "timeline:
 const ENGINE: &str = "timeline:
 - {at: 60s, do: engine_down, running: web, count: 4, lasting: 300s}
 - {at: 120s, do: set_service, service: web, desired: 6}";
+/// In this one, too.
+const ENGINE_AND_AGENT: &str = "timeline:
+- {at: 90s, do: engine_down, running: web, count: 4, lasting: 300s}
+- {at: 120s, do: restart_agents, percent: 100}";
 const SLOW_STOP: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
 timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
 const SLOW_DRAIN: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
@@ -356,6 +362,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::DeafToEnds, "batch", BATCH),
     show(Bug::TrustsEnds, "batch", BATCH),
     show(Bug::StopsOnError, "S16", CUT_SOME),
+    show(Bug::TakesSilenceForNothing, "S16", ENGINE_AND_AGENT),
     show(Bug::StopsInOutage, "L15", OUTAGE),
     show(Bug::ChangesInPlace, "S17", ROLL),
     show(Bug::GhostVersion, "S18", QUIET),
@@ -516,7 +523,7 @@ impl Exhibit {
             let limited = "{name: late, kind: batch, task_name: choosy, task_version: 1, time_limit: 400s}";
             world = world.replace(late, limited);
         }
-        if self.timeline == ENGINE || self.promise == "S45" {
+        if [ENGINE, ENGINE_AND_AGENT].contains(&self.timeline) || self.promise == "S45" {
             world = world.replace(
                 "{name: web, type: bash, executor: {start: [exec serve]}}",
                 "{name: web, type: docker, executor: {image: shop.example/web}}",

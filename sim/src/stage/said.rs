@@ -224,7 +224,10 @@ fn answered(reply: &Reply) -> String {
 
 fn reported(report: &Report) -> String {
     match report {
-        Report::Inspected(Ok(found)) => format!("{} tasks are here", found.len()),
+        Report::Inspected(Ok(inventory)) => match inventory.silent.keys().next() {
+            None => format!("{} tasks are here", inventory.found.len()),
+            Some(kind) => format!("{} tasks are here; {kind} cannot tell", inventory.found.len()),
+        },
         Report::Inspected(Err(why)) => format!("what is here is not known: {why}"),
         Report::Started(run, Ok(())) => format!("{} is started", run.id),
         Report::Started(run, Err(why)) => format!("{} is not started: {why}", run.id),

@@ -1,0 +1,100 @@
+//! What becomes of tasks while one of several executors cannot tell what it runs.
+
+use crate::stage::{Stage, code, definition, settings, task};
+use callboard_core::agent::Settings;
+use callboard_core::machine::Span;
+use callboard_core::model::{
+    Container, Desired, Docker, Executor, Health, Phase, Registration, Task, TaskDefinition, Try,
+};
+
+/// A machine with two executors and a task in each, whose agent is started again while docker is silent.
+fn silenced() -> Stage {
+    let executors = vec!["bash".into(), "docker".into()];
+    let registration = Registration { executors, ..settings().registration };
+    let mut stage = Stage::of(Settings { registration, ..settings() });
+    let docker = Executor::Docker(Docker { image: "ship".into(), ..Docker::default() });
+    let container = Container { name: "main".into(), setup: vec![], executor: docker };
+    stage.define(&TaskDefinition { name: "ship".into(), containers: vec![container], ..definition() });
+    stage.issue(&task("web-1", 20));
+    stage.issue(&ship("ship-1", 21));
+    stage.run(10);
+    assert_eq!((does_its_work(&stage, "web-1"), does_its_work(&stage, "ship-1")), (true, true));
+    stage.silent.insert("docker".into());
+    stage.restart();
+    stage
+}
+
+fn ship(id: &str, generation: u64) -> Task {
+    Task { task_name: "ship".into(), ..task(id, generation) }
+}
+
+fn does_its_work(stage: &Stage, id: &str) -> bool {
+    stage.said(id).is_some_and(|(phase, health, _)| (phase, health) == (Phase::Running, Health::Healthy))
+}
+
+#[test]
+fn those_of_the_others_are_looked_after_and_its_own_left_alone() {
+    let mut stage = silenced();
+    stage.issue(&task("web-2", 22));
+    stage.issue(&ship("ship-2", 23));
+    stage.run(30);
+    stage.exit("web-1", code(1));
+    stage.run(300);
+    assert!(does_its_work(&stage, "web-2") && does_its_work(&stage, "ship-1"), "{:?}", stage.notes);
+    assert_eq!((stage.said("web-1").map(|said| said.2), stage.said("ship-2")), (Some(1), None));
+    assert_eq!((stage.starts().len(), stage.stops()), (4, 0), "{:?}", stage.orders);
+    let usage = &stage.store.entries["hosts/h1/usage"].value;
+    assert!(usage.contains(r#""unfit_for":{"docker":"it cannot tell what runs: it is away"}"#), "{usage}");
+    stage.silent.clear();
+    stage.run(60);
+    assert!(does_its_work(&stage, "ship-1") && does_its_work(&stage, "ship-2"), "{:?}", stage.notes);
+    assert_eq!((stage.starts().len(), stage.stops(), stage.live().len()), (5, 0, 4));
+    assert!(!stage.store.entries["hosts/h1/usage"].value.contains("unfit"));
+}
+
+#[test]
+fn what_its_tasks_came_to_meanwhile_is_told_when_it_is_known() {
+    let mut stage = silenced();
+    let once = Some(Try { time_limit: Some(Span::secs(3600)) });
+    stage.silent.clear();
+    stage.issue(&Task { once, ..ship("ship-2", 24) });
+    stage.run(10);
+    stage.silent.insert("docker".into());
+    stage.restart();
+    for (run, process) in &mut stage.processes {
+        process.exit = (&*run.id == "ship-2").then(|| code(0));
+    }
+    stage.run(60);
+    assert_eq!(stage.said("ship-2").map(|said| said.0), Some(Phase::Running));
+    stage.silent.clear();
+    stage.run(60);
+    assert_eq!(stage.said("ship-2").map(|said| said.0), Some(Phase::Completed), "{:?}", stage.notes);
+    assert_eq!(stage.starts().len(), 3);
+}
+
+#[test]
+fn what_was_said_of_its_tasks_is_taken_back_when_nothing_of_them_is_left() {
+    let mut stage = silenced();
+    stage.delete(&["state/tasks/h1/ship-1"]);
+    stage.issue(&Task { desired: Desired::Stop, tenure: 2, ..task("web-1", 20) });
+    stage.run(120);
+    assert_eq!(stage.said("web-1").map(|said| said.0), Some(Phase::Dead));
+    assert!(does_its_work(&stage, "ship-1"));
+    // It ended, and its executor has forgotten it.
+    stage.processes.retain(|run, _| &*run.id != "ship-1");
+    stage.silent.clear();
+    stage.run(60);
+    assert_eq!(stage.said("ship-1"), None);
+}
+
+#[test]
+fn an_id_that_was_its_own_is_not_another_executors_yet() {
+    let mut stage = silenced();
+    stage.issue(&task("ship-1", 30));
+    stage.run(120);
+    assert_eq!(stage.starts().len(), 2);
+    stage.silent.clear();
+    stage.run(60);
+    assert_eq!((stage.starts().len(), stage.live().len()), (3, 2), "{:?}", stage.live());
+    assert!(does_its_work(&stage, "ship-1"));
+}
