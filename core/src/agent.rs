@@ -2,7 +2,7 @@
 //! takes in what happened, looks again at the tasks that it touches, and writes down what changed.
 //!
 //! **Invariant:** nothing that runs is stopped without evidence that it was ordered: not because a store is away, empty
-//! or older than it was, and not because a session was lost. Nothing is started before the machine was inspected.
+//! or older than it was, and not because a session was lost. Nothing is started before its executors told what runs.
 
 mod bid;
 mod converge;

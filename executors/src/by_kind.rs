@@ -250,7 +250,8 @@ mod tests {
     use crate::fake::Fake;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Does what a fake does, and uses this much after a while: at first, and from then on. What is unfit cannot be inspected.
+    /// Does what a fake does, and uses this much after a while: at first, and from then on. What is unfit cannot be
+    /// inspected.
     struct Measured(Usage, [Duration; 2], AtomicUsize);
 
     #[async_trait]

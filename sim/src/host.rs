@@ -5,6 +5,7 @@
 mod execute;
 mod ills;
 mod memory;
+mod mounts;
 mod process;
 mod registry;
 
@@ -19,7 +20,7 @@ use crate::link::Link;
 use crate::rng::{Chance, Stream};
 use callboard_core::agent::{STARTS_DEFAULT, Settings};
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::{Name, Registration};
+use callboard_core::model::{Name, Registration, TaskDefinition};
 use callboard_core::store::Revision;
 use callboard_core::work::{Exit, Report};
 
@@ -130,6 +131,11 @@ impl Host {
     /// Gives the name.
     pub(crate) fn name(&self) -> &str {
         &self.registration.host
+    }
+
+    /// Tells why nothing can be started of a definition here.
+    pub(crate) fn refusal(&self, definition: &TaskDefinition) -> Option<String> {
+        mounts::refusal(&self.registration.policy, definition)
     }
 
     /// Starts an agent.

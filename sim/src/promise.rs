@@ -104,7 +104,7 @@ pub const PROMISES: &[Promise] = &[
     promise("S44", "what a task reserves, and its limits, are those of its definition", Checked("limits")),
     promise(
         "S45",
-        "no task runs with an image, a flag or a user that its host's policy forbids, and none is sent there",
+        "nothing runs that its host's policy forbids, and nothing is sent there of which that can be told before",
         Checked("policy"),
     ),
     promise("S46", "no host makes more starts at once than it may", Checked("starts")),

@@ -34,7 +34,7 @@ use crate::stats::Stats;
 use crate::store::SimStore;
 use crate::witness::Witness;
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::{Name, Placed, Version};
+use callboard_core::model::{Name, Placed, TaskDefinition, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidings::Tidings;
@@ -313,6 +313,10 @@ impl Stage {
         fit_hosts.sort_unstable();
         let mut unsound: Vec<(Text, u32)> =
             self.builds.iter().filter(|(_, build)| !build.is_sound()).map(|(key, _)| key.clone()).collect();
+        // What some machines refuse only as it is started may fail there again and again.
+        let is_refused = |it: &&TaskDefinition| self.hosts.iter().any(|host| host.refusal(it).is_some());
+        let refused = self.scenario.desired.task_definitions.iter().filter(is_refused);
+        unsound.extend(refused.map(|it| (it.name.clone(), it.version)));
         unsound.sort_unstable();
         let (calm, settle) = (self.court.book.now.since(self.calm_from), self.scenario.settle);
         let (weights, reasons) = (self.weights(), Some(self.reasons()));

@@ -3,8 +3,9 @@
 //! when they had not told of what the store says was running, or of what a measurement shows, and now and then for no
 //! reason: what they once kept silent about may be of a start that neither shows.
 //!
-//! **Invariant:** an executor that cannot tell is no evidence that nothing runs, nor is anything of its tasks begun, ended or
-//! forgotten. Nothing is started in the place of what was only not found before the executors said that nothing is left of it.
+//! **Invariant:** an executor that cannot tell is no evidence that nothing runs, nor is anything of its tasks begun, ended
+//! or forgotten. Nothing is started in the place of what was only not found before the executors said that nothing is left
+//! of it.
 
 use super::Agent;
 use super::local::{End, Local, Relic, State};

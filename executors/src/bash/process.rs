@@ -34,8 +34,8 @@ pub(super) struct Identity {
     pub(super) start: u64,
 }
 
-/// Tells for how long a container's first process has run, by its pid; `None` where that is nothing of the container, as when
-/// its engine counts processes otherwise.
+/// Tells for how long a container's first process has run, by its pid; `None` where that is nothing of the container, as
+/// when its engine counts processes otherwise.
 #[cfg(feature = "docker")]
 pub(crate) fn age_in_container(pid: i32, container: &str) -> Option<Span> {
     let process = Process::read(pid)?;

@@ -7,7 +7,7 @@
 //! labels       which containers are ours        runs       what is known of a run
 //! create       what a container is made from    flags, ports, volumes    parts of that
 //! images       what is missing is pulled        credentials    for registries    sweep    what may go
-//! script       one command inside a task        output     what it wrote     measure    what it uses, and for how long it has run
+//! script       one command inside a task        output     what it wrote     measure    what it uses, its age
 //! engine       the connection                   examine    what is wrong with it, for operators
 //! ```
 //!

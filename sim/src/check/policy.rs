@@ -1,8 +1,10 @@
 //! S45: nothing is started that its host's policy forbids, whoever issued it; and nothing new is sent to a host that says by
-//! its policy that it would refuse it.
+//! its policy that it would refuse it. Of volumes only the host itself can tell, so these are looked at where they are used.
 
-use super::record::{ContainerRecord, DefinitionRecord, DockerRules, ExecutorRecord, PolicyRecord, Text};
-use super::{Book, By, Check, Findings, Seen};
+use super::record::{
+    BashRules, ContainerRecord, DefinitionRecord, DockerRules, ExecutorRecord, PolicyRecord, Text, VolumeRule,
+};
+use super::{Alive, Book, By, Check, Findings, Seen};
 use callboard_core::model::Executor;
 use callboard_core::work::Order;
 
@@ -27,15 +29,34 @@ impl Check for Policies {
 
     fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
         let (Order::Start(spec), Some(rules)) = (order, book.rules.get(host)) else { return };
-        let shipped = spec.definition.containers.iter().filter_map(|container| match &container.executor {
-            Executor::Docker(docker) => {
-                let executor = ExecutorRecord { image: docker.image.clone(), flags: docker.flags.clone() };
-                Some(ContainerRecord { name: container.name.to_string(), kind: "docker".into(), executor })
-            }
-            Executor::Bash(_) => None,
+        let containers = spec.definition.containers.iter().map(|container| {
+            let executor = match &container.executor {
+                Executor::Docker(docker) => ExecutorRecord {
+                    image: docker.image.clone(),
+                    flags: docker.flags.clone(),
+                    ..ExecutorRecord::default()
+                },
+                Executor::Bash(bash) => {
+                    ExecutorRecord { artifact: bash.artifact.clone(), ..ExecutorRecord::default() }
+                }
+            };
+            let kind = container.executor.kind().to_string();
+            ContainerRecord { name: container.name.to_string(), kind, executor }
         });
-        if let Some(why) = shipped.into_iter().find_map(|container| forbidden(rules, &container)) {
+        if let Some(why) = containers.into_iter().find_map(|container| forbidden(rules, &container)) {
             found.blame("S45", format!("{host} starts {}, though its policy refuses {why}", spec.task.id));
+        }
+    }
+
+    fn born(&mut self, book: &Book, host: &Text, id: &Text, alive: &Alive, found: &mut Findings) {
+        let rules = book.rules.get(host).and_then(|rules| rules.docker.as_ref());
+        let task = book.tasks.get(id).filter(|task| task.generation == alive.generation);
+        let definition = task.and_then(|task| book.definitions.get(&(task.task_name.clone(), task.version)));
+        let Some((rules, definition)) = rules.zip(definition) else { return };
+        let shipped = definition.containers.iter().filter(|container| container.kind == "docker");
+        let mut volumes = shipped.flat_map(|container| &container.executor.volumes);
+        if let Some(volume) = volumes.find(|volume| !rules.volumes.iter().any(|rule| opens(rule, volume))) {
+            found.blame("S45", format!("{id} lives on {host} with {volume}, which its policy refuses"));
         }
     }
 }
@@ -46,8 +67,12 @@ pub(super) fn refused(rules: &PolicyRecord, definition: &DefinitionRecord) -> Op
 }
 
 fn forbidden(rules: &PolicyRecord, container: &ContainerRecord) -> Option<String> {
+    if container.kind == "bash" {
+        let (rules, artifact) = (rules.bash.as_ref()?, container.executor.artifact.as_ref()?);
+        return (!is_from(rules, artifact)).then(|| format!("artifact {artifact}"));
+    }
     let rules = rules.docker.as_ref().filter(|_| container.kind == "docker")?;
-    let ExecutorRecord { image, flags } = &container.executor;
+    let ExecutorRecord { image, flags, .. } = &container.executor;
     if !is_listed(rules, image) {
         return Some(format!("image {image}"));
     }
@@ -56,6 +81,24 @@ fn forbidden(rules: &PolicyRecord, container: &ContainerRecord) -> Option<String
         return Some("that it names no user".to_string());
     }
     flags.iter().find(|flag| !is_free(rules, flag)).cloned()
+}
+
+/// Tells whether an artifact may be fetched.
+fn is_from(rules: &BashRules, artifact: &str) -> bool {
+    let Some(sources) = &rules.artifacts else { return true };
+    let is_below = |source: &String| {
+        let rest = artifact.strip_prefix(source.as_str()).filter(|_| source.ends_with('/'));
+        rest.is_some_and(|rest| rest.split('/').all(|part| part != ".."))
+    };
+    sources.iter().any(|source| source == artifact || is_below(source))
+}
+
+/// Tells whether a rule lets a container have a volume.
+fn opens(rule: &VolumeRule, volume: &str) -> bool {
+    let source = volume.split(':').next().unwrap_or_default();
+    let is_below = source.strip_prefix(rule.path.trim_end_matches('/'));
+    let is_below = is_below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    is_below && (volume.ends_with(":ro") || !rule.read_only)
 }
 
 /// Tells whether a container may have a flag.

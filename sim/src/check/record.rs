@@ -350,6 +350,8 @@ pub(crate) struct ContainerRecord {
 pub(crate) struct ExecutorRecord {
     pub(crate) image: String,
     pub(crate) flags: Vec<String>,
+    pub(crate) volumes: Vec<String>,
+    pub(crate) artifact: Option<String>,
 }
 
 /// What tasks may do on a host, as far as a container can tell by what it names.
@@ -357,12 +359,27 @@ pub(crate) struct ExecutorRecord {
 #[serde(default)]
 pub(crate) struct PolicyRecord {
     pub(crate) docker: Option<DockerRules>,
+    pub(crate) bash: Option<BashRules>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct BashRules {
+    pub(crate) artifacts: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct VolumeRule {
+    pub(crate) path: String,
+    pub(crate) read_only: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct DockerRules {
     pub(crate) images: Option<Vec<String>>,
+    pub(crate) volumes: Vec<VolumeRule>,
     pub(crate) networks: Option<Vec<String>>,
     pub(crate) host_network: bool,
     pub(crate) capabilities: Vec<String>,

@@ -166,8 +166,10 @@ impl Host {
             return;
         }
         let (low, high) = build.start;
-        if build.fails_to_start || self.ills.has(now, HostFault::MissImages) {
-            let report = Report::Started(run, Err("image not found".into()));
+        let missing = build.fails_to_start || self.ills.has(now, HostFault::MissImages);
+        let missing = missing.then(|| "image not found".to_string());
+        if let Some(why) = self.refusal(&spec.definition).or(missing) {
+            let report = Report::Started(run, Err(why));
             self.report(now, low, high, agent, report, out);
             return;
         }

@@ -12,7 +12,7 @@ use callboard_core::work::{Exit, Inventory, Order, Report, Run, Spec};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// An image that the museum's policy forbids, and what an agent takes it for that does not heed it.
+/// Where what comes from is forbidden by the museum's policy, and what an agent takes it for that does not heed that.
 const FORBIDDEN: &str = "shop.example/web";
 const ALLOWED: &str = "docker.io/web";
 
@@ -251,8 +251,12 @@ fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
         (Bug::HeedsNoPolicy, Order::Start(spec)) => {
             let mut spec = Spec::clone(&spec);
             for container in &mut Arc::make_mut(&mut spec.definition).containers {
-                if let Executor::Docker(docker) = &mut container.executor {
-                    docker.image = docker.image.replace(ALLOWED, FORBIDDEN);
+                match &mut container.executor {
+                    Executor::Docker(docker) => docker.image = docker.image.replace(ALLOWED, FORBIDDEN),
+                    Executor::Bash(bash) => {
+                        let artifact = bash.artifact.iter_mut();
+                        artifact.for_each(|artifact| *artifact = artifact.replace(ALLOWED, FORBIDDEN));
+                    }
                 }
             }
             vec![Order::Start(Arc::new(spec))]

@@ -302,6 +302,9 @@ const ENGINE: &str = "timeline:
 const ENGINE_AND_AGENT: &str = "timeline:
 - {at: 90s, do: engine_down, running: web, count: 4, lasting: 300s}
 - {at: 120s, do: restart_agents, percent: 100}";
+/// In these web is in docker and mounts something, or fetches something in bash.
+const MOUNTS: &str = "# volumes";
+const FETCHES: &str = "# artifacts";
 const SLOW_STOP: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
 timeline: [{at: 60s, do: set_service, service: web, stopped: true}]";
 const SLOW_DRAIN: &str = "builds: [{task: web, version: 1, stop: [5s, 5s]}]
@@ -434,6 +437,9 @@ const ALL: &[Exhibit] = &[
     show(Bug::SlowsToReserved, "S44", QUIET),
     show(Bug::ForgetsPolicies, "S45", QUIET),
     show(Bug::HeedsNoPolicy, "S45", QUIET),
+    show(Bug::ForgetsPolicies, "S45", FETCHES),
+    show(Bug::HeedsNoPolicy, "S45", FETCHES),
+    show(Bug::HeedsNoPolicy, "S45", MOUNTS),
     show(Bug::TrustsOrders, "S46", QUIET),
 ];
 
@@ -523,16 +529,28 @@ impl Exhibit {
             let limited = "{name: late, kind: batch, task_name: choosy, task_version: 1, time_limit: 400s}";
             world = world.replace(late, limited);
         }
-        if [ENGINE, ENGINE_AND_AGENT].contains(&self.timeline) || self.promise == "S45" {
-            world = world.replace(
-                "{name: web, type: bash, executor: {start: [exec serve]}}",
-                "{name: web, type: docker, executor: {image: shop.example/web}}",
-            );
-        }
+        let other = match (self.timeline, self.promise) {
+            (FETCHES, _) => {
+                "bash, executor: {start: [exec serve], artifact: 'https://shop.example/web', \
+                checksum: 'sha256:0000000000000000000000000000000000000000000000000000000000000000'}"
+            }
+            (MOUNTS, _) => {
+                "docker, executor: {image: docker.io/library/web, volumes: ['/shop.example/web:/w']}"
+            }
+            (ENGINE | ENGINE_AND_AGENT, _) | (_, "S45") => "docker, executor: {image: shop.example/web}",
+            _ => "bash, executor: {start: [exec serve]}",
+        };
+        world = world.replace(
+            "name: web, type: bash, executor: {start: [exec serve]}",
+            &format!("name: web, type: {other}"),
+        );
         let machines = match self.promise {
             // A few are no herd.
             "L22" => "{count: 60,",
-            "S45" => "{count: 4, policy: {docker: {images: [docker.io/]}, bash: {}},",
+            "S45" => {
+                "{count: 4, policy: {docker: {images: [docker.io/], volumes: [/docker.io]}, \
+                 bash: {artifacts: ['https://docker.io/']}},"
+            }
             "S46" => "{count: 4, parallel_starts: 1,",
             _ => "{count: 4,",
         };

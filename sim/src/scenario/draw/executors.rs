@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 /// Where images come from, as policies name it and as they are named.
 const SHOPS: [(&str, &str); 2] = [("docker.io/", ""), ("shop.example/", "shop.example/")];
 
+/// Where artifacts may come from on strict machines.
+const SOURCE: &str = "https://files.example/";
+
 /// Draws all of it.
 pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
     if !chance.happens(400_000) {
@@ -32,6 +35,42 @@ pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
         let (fault, from) = (FaultKind::Host(HostFault::EngineDown), Span::secs(30));
         let lasting = (Span::secs(5), Span::secs(180));
         scenario.trickle.push(Trickle { fault, each: None, per_hour, from, until, lasting });
+    }
+    if chance.coin() {
+        reach(chance, scenario);
+    }
+}
+
+/// Has tasks fetch artifacts and mount volumes, and strict machines allow some of both.
+fn reach(chance: &mut Chance, scenario: &mut Scenario) {
+    let mut drawn: BTreeMap<Name, (Option<String>, Option<String>)> = BTreeMap::new();
+    for definition in &mut scenario.desired.task_definitions {
+        let name = &definition.name;
+        let (artifact, volume) = drawn.entry(name.clone()).or_insert_with(|| {
+            let source = if chance.coin() { SOURCE } else { "https://elsewhere.example/" };
+            let place = if chance.happens(850_000) { "/srv" } else { "/home" };
+            let mode = if chance.coin() { ":ro" } else { "" };
+            let artifact = chance.coin().then(|| format!("{source}{name}"));
+            (artifact, chance.coin().then(|| format!("{place}/{name}:/data{mode}")))
+        });
+        for container in &mut definition.containers {
+            match &mut container.executor {
+                Executor::Bash(bash) => {
+                    bash.checksum = artifact.as_ref().map(|_| format!("sha256:{}", "0".repeat(64)));
+                    bash.artifact.clone_from(artifact);
+                }
+                Executor::Docker(docker) => docker.volumes.extend(volume.clone()),
+            }
+        }
+    }
+    for class in &mut scenario.fleet {
+        if let Some(docker) = &mut class.policy.docker {
+            let read_only = chance.happens(200_000);
+            docker.volumes.push(policy::Volume { path: "/srv".into(), read_only });
+        }
+        if let Some(bash) = class.policy.bash.as_mut().filter(|_| chance.coin()) {
+            bash.artifacts = Some(vec![SOURCE.into()]);
+        }
     }
 }
 
