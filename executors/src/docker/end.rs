@@ -9,14 +9,16 @@ use super::runs::{Ending, Group, Standing};
 use super::{Docker, create};
 use crate::{EXIT_UNSEEN, Failure};
 use bollard::errors::Error;
-use bollard::models::ContainerState;
+use bollard::models::{ContainerState, ContainerStateStatusEnum};
 use bollard::query_parameters::{
-    KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    WaitContainerOptionsBuilder,
 };
 use callboard_core::machine::Span;
 use callboard_core::work::{Exit, Run};
 use futures_util::StreamExt;
 use futures_util::future::{join_all, select_all};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,10 +95,27 @@ impl Docker {
                 None => Err(Error::IOError { err: std::io::Error::other("the answer broke off") }),
             }
         };
-        match self.engine.within(LOOK_AGAIN * 100, wait).await {
+        let ended = match self.engine.within(LOOK_AGAIN * 100, wait).await {
+            Ok(()) => self.until_shown(id).await,
+            Err(trouble) => Err(trouble),
+        };
+        match ended {
             Ok(()) => Ok(()),
             Err(trouble) if trouble.is_absent() => Ok(()),
             Err(trouble) => Err(trouble.doing("cannot wait for the end of a container")),
+        }
+    }
+
+    /// Waits until a container that has ended is not listed as running any more: 26.1 tells those who wait first.
+    async fn until_shown(&self, id: &str) -> Result<(), Trouble> {
+        let filter = HashMap::from([("id", vec![id])]);
+        loop {
+            let options = ListContainersOptionsBuilder::new().filters(&filter).build();
+            let live = self.engine.look(|client| async move { client.list_containers(Some(options)).await });
+            if live.await?.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
@@ -145,8 +164,28 @@ impl Docker {
         match removed {
             Ok(()) => Ok(()),
             Err(trouble) if trouble.is_absent() => Ok(()),
+            // Whoever asked before may have been cut off: the engine goes on, and refuses to be asked again.
+            Err(trouble) if trouble.is_conflict() && self.until_removed(id).await => Ok(()),
             Err(trouble) => Err(trouble.doing(format_args!("cannot remove container {id}"))),
         }
+    }
+
+    /// Waits for a container to go that the engine is removing. Tells whether it is gone.
+    async fn until_removed(&self, id: &str) -> bool {
+        let gone = async {
+            loop {
+                let seen = self.engine.look(|client| async move { client.inspect_container(id, None).await });
+                let state = match seen.await {
+                    Ok(seen) => seen.state.and_then(|state| state.status),
+                    Err(trouble) => return trouble.is_absent(),
+                };
+                if state != Some(ContainerStateStatusEnum::REMOVING) {
+                    return false;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(DEATH, gone).await.unwrap_or(false)
     }
 
     /// Tells how a container ended that should have ended with exit code 0; `None` when it has.
