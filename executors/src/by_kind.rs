@@ -16,8 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How long one executor may take to tell what its tasks are and use, before the others are heard without it.
+/// How long one executor may take to tell what its tasks use, before the others are heard without it.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for what its tasks are. What is told later counts for nothing, so that one which is slow is heard at last: less
+/// than the 30 s after which an agent counts it as silent.
+const INVENTORY_PATIENCE: Duration = Duration::from_secs(25);
 
 /// Dispatches by the type of a task's containers, `bash` or `docker`. An executor ignores the containers that are not
 /// of its type.
@@ -198,7 +201,7 @@ impl Executor for ByKind {
     }
 
     async fn inventory(&self) -> Result<Inventory, Failure> {
-        self.inventory_within(PATIENCE).await
+        self.inventory_within(INVENTORY_PATIENCE).await
     }
 
     async fn remove(&self, run: &Run) -> Result<(), Failure> {

@@ -352,6 +352,10 @@ impl Agent {
         if let (State::Starting { again, orders, .. }, Some(spec)) = (&mut local.state, &local.spec) {
             *again = now + START_PATIENCE;
             *orders = orders.saturating_add(1);
+            if *orders == 1 {
+                // The store may have been told for long of what begins only now.
+                self.slots.insert(local.task.id.clone(), now);
+            }
             self.out.push(super::Effect::Work(Order::Start(spec.clone())));
         }
     }

@@ -9,7 +9,7 @@ use super::runs::{Ending, Group, Standing};
 use super::{Docker, create};
 use crate::{EXIT_UNSEEN, Failure};
 use bollard::errors::Error;
-use bollard::models::{ContainerState, ContainerStateStatusEnum};
+use bollard::models::ContainerState;
 use bollard::query_parameters::{
     KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
     WaitContainerOptionsBuilder,
@@ -26,6 +26,8 @@ use std::time::Duration;
 pub(super) const CUT_OFF: &str = "its start was cut off by the end of the agent or of the engine";
 /// How long what was killed may take to be gone.
 const DEATH: Duration = Duration::from_secs(15);
+/// How long what has ended may still be listed as running.
+const SHOWN: Duration = Duration::from_secs(5);
 /// Bounds what an end that is not told can cost.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A program that was killed by a signal ends for docker with the signal's number above this.
@@ -106,17 +108,22 @@ impl Docker {
         }
     }
 
-    /// Waits until a container that has ended is not listed as running any more: 26.1 tells those who wait first.
+    /// Waits, but not for ever, until a container that has ended is not listed as running any more: 26.1 tells those who
+    /// wait first.
     async fn until_shown(&self, id: &str) -> Result<(), Trouble> {
         let filter = HashMap::from([("id", vec![id])]);
-        loop {
-            let options = ListContainersOptionsBuilder::new().filters(&filter).build();
-            let live = self.engine.look(|client| async move { client.list_containers(Some(options)).await });
-            if live.await?.is_empty() {
-                return Ok(());
+        let shown = async {
+            loop {
+                let options = ListContainersOptionsBuilder::new().filters(&filter).build();
+                let live =
+                    self.engine.look(|client| async move { client.list_containers(Some(options)).await });
+                if live.await?.is_empty() {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        };
+        tokio::time::timeout(SHOWN, shown).await.unwrap_or(Ok(()))
     }
 
     /// Waits until one of these ends, or it is time to look again.
@@ -165,7 +172,7 @@ impl Docker {
             Ok(()) => Ok(()),
             Err(trouble) if trouble.is_absent() => Ok(()),
             // Whoever asked before may have been cut off: the engine goes on, and refuses to be asked again.
-            Err(trouble) if trouble.is_conflict() && self.until_removed(id).await => Ok(()),
+            Err(trouble) if force && trouble.is_conflict() && self.until_removed(id).await => Ok(()),
             Err(trouble) => Err(trouble.doing(format_args!("cannot remove container {id}"))),
         }
     }
@@ -175,12 +182,8 @@ impl Docker {
         let gone = async {
             loop {
                 let seen = self.engine.look(|client| async move { client.inspect_container(id, None).await });
-                let state = match seen.await {
-                    Ok(seen) => seen.state.and_then(|state| state.status),
-                    Err(trouble) => return trouble.is_absent(),
-                };
-                if state != Some(ContainerStateStatusEnum::REMOVING) {
-                    return false;
+                if let Err(trouble) = seen.await {
+                    return trouble.is_absent();
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

@@ -69,7 +69,7 @@ impl Court {
             Box::new(herd::Herd::default()),
             Box::new(unfit::Unfit::default()),
             Box::new(policy::Policies),
-            Box::new(starts::Starts),
+            Box::new(starts::Starts::default()),
             Box::new(limits::Limits),
             Box::new(overtime::Overtime::default()),
         ];
