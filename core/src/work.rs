@@ -60,6 +60,9 @@ pub enum Order {
         run: Run,
         /// From asking to killing.
         grace: Span,
+        /// What it is made of; `None` where that is not known, and then any executor may have a part of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        definition: Option<Arc<TaskDefinition>>,
     },
     /// Forget what is known of a run that is over: its directory, its container. Logs may stay for a while.
     Remove(Run),

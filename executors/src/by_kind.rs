@@ -9,7 +9,7 @@ use crate::question::Question;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
 use callboard_core::machine::Span;
-use callboard_core::model::Usage;
+use callboard_core::model::{TaskDefinition, Usage};
 use callboard_core::work::{Exit, Found, Inventory, Run, Spec};
 use futures_util::future::{join_all, select_all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,8 @@ const INVENTORY_PATIENCE: Duration = Duration::from_secs(25);
 /// of its type.
 pub struct ByKind {
     kinds: BTreeMap<&'static str, Arc<dyn Executor>>,
-    runs: Mutex<BTreeMap<Run, Arc<Spec>>>,
+    /// What each run is made of, as far as known.
+    runs: Mutex<BTreeMap<Run, Arc<TaskDefinition>>>,
     /// What each is asked.
     asked: BTreeMap<&'static str, Asked>,
     /// What the tasks of each used when it last told.
@@ -54,9 +55,8 @@ impl ByKind {
         self.kinds.keys().map(ToString::to_string).collect()
     }
 
-    fn parts(&self, spec: &Spec) -> Result<Vec<&Arc<dyn Executor>>, Failure> {
-        let wanted: BTreeSet<_> =
-            spec.definition.containers.iter().map(|part| part.executor.kind()).collect();
+    fn parts(&self, definition: &TaskDefinition) -> Result<Vec<&Arc<dyn Executor>>, Failure> {
+        let wanted: BTreeSet<_> = definition.containers.iter().map(|part| part.executor.kind()).collect();
         wanted.into_iter().map(|kind| self.part(kind)).collect()
     }
 
@@ -73,25 +73,21 @@ impl ByKind {
         })
     }
 
-    fn spec(&self, run: &Run) -> Option<Arc<Spec>> {
+    fn definition(&self, run: &Run) -> Option<Arc<TaskDefinition>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(run).cloned()
     }
 
     /// Tells what a run was made of, and learns it where that is not known, as after a restart.
-    async fn known(&self, run: &Run) -> Option<Arc<Spec>> {
-        if self.spec(run).is_none() {
-            let _ = self.inspect().await;
+    async fn known(&self, run: &Run) -> Option<Arc<TaskDefinition>> {
+        if self.definition(run).is_none() {
+            let _ = self.inventory().await;
         }
-        self.spec(run)
-    }
-
-    fn remember(&self, spec: &Arc<Spec>) {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.run(), Arc::clone(spec));
+        self.definition(run)
     }
 
     /// Gives who may hold a part of a run: all where it is not known what it is made of.
     fn holders(&self, run: &Run) -> Vec<&Arc<dyn Executor>> {
-        match self.spec(run).map(|spec| self.parts(&spec)) {
+        match self.definition(run).map(|definition| self.parts(&definition)) {
             Some(Ok(parts)) => parts,
             Some(Err(_)) | None => self.kinds.values().collect(),
         }
@@ -145,7 +141,7 @@ impl ByKind {
                 }
             };
             for part in found {
-                self.remember(&part.spec);
+                self.learn(&part.spec.run(), &part.spec.definition);
                 let whole = runs.entry(part.spec.run()).or_insert_with(|| part.clone());
                 if part.exit.is_none() {
                     whole.exit = None;
@@ -165,8 +161,8 @@ impl ByKind {
 #[async_trait]
 impl Executor for ByKind {
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
-        let parts = self.parts(spec)?;
-        self.remember(spec);
+        let parts = self.parts(&spec.definition)?;
+        self.learn(&spec.run(), &spec.definition);
         for part in parts {
             if let Err(failure) = part.start(spec).await {
                 self.stop_all(&spec.run(), spec.definition.kill_timeout).await?;
@@ -181,14 +177,14 @@ impl Executor for ByKind {
     }
 
     async fn exited(&self, run: &Run) -> Exit {
-        let Some(spec) = self.known(run).await else { return EXIT_UNSEEN };
-        let Ok(parts) = self.parts(&spec) else { return EXIT_UNSEEN };
+        let Some(definition) = self.known(run).await else { return EXIT_UNSEEN };
+        let Ok(parts) = self.parts(&definition) else { return EXIT_UNSEEN };
         if parts.is_empty() {
             return EXIT_UNSEEN;
         }
         let single = parts.len() == 1;
         let (exit, ..) = select_all(parts.into_iter().map(|part| part.exited(run))).await;
-        while !single && let Err(failure) = self.stop_all(run, spec.definition.kill_timeout).await {
+        while !single && let Err(failure) = self.stop_all(run, definition.kill_timeout).await {
             tracing::warn!(task = %run.id, %failure, "one part has ended, another cannot be stopped; trying again");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -202,6 +198,11 @@ impl Executor for ByKind {
 
     async fn inventory(&self) -> Result<Inventory, Failure> {
         self.inventory_within(INVENTORY_PATIENCE).await
+    }
+
+    fn learn(&self, run: &Run, definition: &Arc<TaskDefinition>) {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert(run.clone(), Arc::clone(definition));
     }
 
     async fn remove(&self, run: &Run) -> Result<(), Failure> {
@@ -228,8 +229,8 @@ impl Executor for ByKind {
     }
 
     async fn exec(&self, run: &Run, exec: Exec) -> Result<i32, Failure> {
-        let spec = self.known(run).await.ok_or_else(|| Failure("the task does not run".to_string()))?;
-        let containers = spec.definition.containers.iter();
+        let definition = self.known(run).await.ok_or_else(|| Failure("the task does not run".to_string()))?;
+        let containers = definition.containers.iter();
         let kinds = containers.map(|container| (container, container.executor.kind()));
         self.part(choose(kinds, exec.container.as_deref())?)?.exec(run, exec).await
     }
@@ -254,7 +255,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Does what a fake does, and uses this much after a while: at first, and from then on. What is unfit cannot be
-    /// inspected.
+    /// inspected, nor stop anything.
     struct Measured(Usage, [Duration; 2], AtomicUsize);
 
     #[async_trait]
@@ -263,7 +264,10 @@ mod tests {
             Fake::default().start(spec).await
         }
         async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
-            Fake::default().stop(run, grace).await
+            match self.0.unfit_for.values().next() {
+                Some(why) => Err(Failure(why.clone())),
+                None => Fake::default().stop(run, grace).await,
+            }
         }
         async fn exited(&self, run: &Run) -> Exit {
             Fake::default().exited(run).await
@@ -338,6 +342,31 @@ mod tests {
             let alone = ByKind::new(BTreeMap::from([("docker", docker)]));
             assert_eq!(alone.inventory_within(patience).await, Err(Failure(expect.to_string())));
         }
+    }
+
+    #[tokio::test]
+    async fn only_those_are_asked_to_stop_a_run_that_may_have_a_part_of_it() {
+        let away = BTreeMap::from([("docker".into(), "it is away".into())]);
+        let docker = measured(Usage { unfit_for: away, ..Usage::default() }, [0, 0]);
+        let bash = measured(Usage::default(), [0, 0]);
+        let both = ByKind::new(BTreeMap::from([("bash", bash), ("docker", docker)]));
+        let run = Run { id: "web-1".into(), generation: 1, attempt: 0 };
+        let definition = |kinds: &[&str]| {
+            let kinds: Vec<String> = kinds
+                .iter()
+                .map(|kind| format!(r#"{{"name":"{kind}","type":"{kind}","executor":{{}}}}"#))
+                .collect();
+            let definition =
+                format!(r#"{{"name":"web","version":1,"memory":1,"containers":[{}]}}"#, kinds.join(","));
+            callboard_core::record::read::<TaskDefinition>(&definition).unwrap().into()
+        };
+        let is_away = Err(Failure("it is away".into()));
+        assert_eq!(both.stop(&run, Span(1)).await, is_away, "nobody knows what it is made of");
+        both.learn(&run, &definition(&["bash", "docker"]));
+        assert_eq!(both.stop(&run, Span(1)).await, is_away);
+        both.learn(&run, &definition(&["bash"]));
+        assert_eq!(both.stop(&run, Span(1)).await, Ok(()));
+        assert_eq!(both.remove(&run).await, Ok(()));
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ use quote::quote;
 
 use async_trait::async_trait;
 use callboard_core::machine::Span;
-use callboard_core::model::{Check, Usage};
+use callboard_core::model::{Check, TaskDefinition, Usage};
 use callboard_core::work::{Exit, Found, Inventory, Run, Spec};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -96,6 +96,10 @@ pub trait Executor: Send + Sync {
     async fn inventory(&self) -> Result<Inventory, Failure> {
         Ok(Inventory { found: self.inspect().await?, ..Inventory::default() })
     }
+
+    /// Learns what a run is made of, where this one is made of several: only those that may have a part of it are asked
+    /// to stop or to forget it.
+    fn learn(&self, _run: &Run, _definition: &Arc<TaskDefinition>) {}
 
     /// Forgets a run that has ended. `Ok` when there is no such run.
     ///

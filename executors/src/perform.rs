@@ -39,7 +39,10 @@ impl Performer {
                 }
                 return;
             }
-            Order::Stop { run, grace } => {
+            Order::Stop { run, grace, definition } => {
+                if let Some(definition) = &definition {
+                    executor.learn(&run, definition);
+                }
                 let result = executor.stop(&run, grace).await.map_err(|failure| failure.0);
                 Report::Stopped(run, result)
             }

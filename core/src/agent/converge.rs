@@ -116,7 +116,8 @@ impl Agent {
         if self.may_be_hidden(now, &task) {
             return None;
         }
-        let mut local = Local::new(task);
+        let definition = self.definitions.get(&(task.task_name.clone(), task.version)).cloned();
+        let mut local = Local { definition, ..Local::new(task) };
         let stored = self.stored.get(id);
         if let Some((stored, status)) = stored.and_then(|stored| Some((stored, stored.of(&local)?.clone()))) {
             local.blamed = stored.blamed(&local);

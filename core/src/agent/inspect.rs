@@ -12,7 +12,7 @@ use super::local::{End, Local, Relic, State};
 use crate::machine::{Span, Time};
 use crate::mirror::retry_delay;
 use crate::model::{Name, Task, TaskDefinition, Usage};
-use crate::work::{Exit, Found, Inventory, Order, Report, Run};
+use crate::work::{Exit, Found, Inventory, Order, Report, Run, Spec};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -229,8 +229,7 @@ impl Agent {
     /// Takes note that the executors did not tell of a run which the store says was under way. They are asked once more, and
     /// then to make sure that nothing is left of it.
     pub(super) fn miss(&mut self, now: Time, run: Run, like: &Local) {
-        let (grace, port) = (like.grace(), like.task.port);
-        let relic = Relic { grace, port, again: now + SECOND_LOOK, failures: 0, told: false };
+        let relic = Relic::new(like.definition.clone(), like.task.port, now + SECOND_LOOK);
         self.relics.entry(run).or_insert(relic);
         self.look_again(now);
     }
@@ -274,8 +273,8 @@ impl Agent {
                     if !(is_other || is_over && local.is_at(&run)) {
                         continue;
                     }
-                    let like = local.clone();
-                    self.relic(now, run.clone(), &like);
+                    let Spec { definition, task, .. } = &*found.spec;
+                    self.relic(now, run.clone(), Some(definition.clone()), task.port);
                 }
             }
             self.touch(&run.id);
@@ -306,11 +305,8 @@ impl Agent {
         for (run, found) in runs {
             match found.exit {
                 None => {
-                    let like = Local {
-                        definition: Some(found.spec.definition.clone()),
-                        ..Local::new(Arc::new(found.spec.task.clone()))
-                    };
-                    self.relic(now, run, &like);
+                    let Spec { definition, task, .. } = &*found.spec;
+                    self.relic(now, run, Some(definition.clone()), task.port);
                 }
                 Some(_) => self.order(Order::Remove(run)),
             }

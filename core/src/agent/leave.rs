@@ -1,7 +1,7 @@
 //! How the agent ends: at once, leaving everything as it is for its next start, or after everything was stopped.
 
 use super::Agent;
-use super::local::{End, Local, State};
+use super::local::{End, Local, Relic, State};
 use crate::machine::{Span, Time};
 use crate::model::Health;
 use alloc::string::ToString;
@@ -38,11 +38,8 @@ impl Agent {
             return self.depart(now);
         }
         if self.leaving.is_none() {
-            let graces = self
-                .locals
-                .values()
-                .map(|local| local.grace())
-                .chain(self.relics.values().map(|relic| relic.grace));
+            let graces =
+                self.locals.values().map(|local| local.grace()).chain(self.relics.values().map(Relic::grace));
             let until = now + graces.max().unwrap_or_default() + PATIENCE;
             self.leaving = Some(Leaving { until, last_words: None, over: false });
             self.touch_all();

@@ -7,7 +7,7 @@ use super::health::Probing;
 use crate::machine::{Span, Time};
 use crate::model::{Generation, Health, Phase, Status, Task, TaskDefinition};
 use crate::store::Revision;
-use crate::work::{Exit, Run, Spec};
+use crate::work::{Exit, Order, Run, Spec};
 use alloc::string::String;
 use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
@@ -112,12 +112,34 @@ impl End {
 /// A live run that another one has taken the place of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Relic {
-    pub(super) grace: Span,
+    /// What it is made of, where that is known.
+    pub(super) definition: Option<Arc<TaskDefinition>>,
     pub(super) port: Option<u16>,
     pub(super) again: Time,
     pub(super) failures: u32,
     /// It was told to stop already.
     pub(super) told: bool,
+}
+
+impl Relic {
+    /// Makes one that is to be told to stop at `again`.
+    pub(super) fn new(definition: Option<Arc<TaskDefinition>>, port: Option<u16>, again: Time) -> Relic {
+        Relic { definition, port, again, failures: 0, told: false }
+    }
+
+    pub(super) fn grace(&self) -> Span {
+        grace(self.definition.as_ref())
+    }
+}
+
+/// Gives how long what is made of this may take to end.
+fn grace(definition: Option<&Arc<TaskDefinition>>) -> Span {
+    definition.map_or(GRACE_UNKNOWN, |definition| definition.kill_timeout)
+}
+
+/// Gives the order that stops a run, which only those that may have a part of it are to carry out.
+pub(super) fn stop_of(run: Run, definition: Option<Arc<TaskDefinition>>) -> Order {
+    Order::Stop { run, grace: grace(definition.as_ref()), definition }
 }
 
 impl Local {
@@ -179,7 +201,7 @@ impl Local {
     }
 
     pub(super) fn grace(&self) -> Span {
-        self.definition.as_ref().map_or(GRACE_UNKNOWN, |definition| definition.kill_timeout)
+        grace(self.definition.as_ref())
     }
 
     /// Gives how long a start may take, where that is limited.

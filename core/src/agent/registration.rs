@@ -46,12 +46,12 @@ struct Pending {
     again: Time,
     failures: u32,
     /// The stop that waits for it, until when.
-    stop: Option<(Time, Span)>,
+    stop: Option<(Time, Order)>,
 }
 
 impl Pending {
     fn due(&self) -> Time {
-        self.stop.map_or(self.again, |(until, _)| until.min(self.again))
+        self.stop.as_ref().map_or(self.again, |(until, _)| self.again.min(*until))
     }
 }
 
@@ -100,12 +100,12 @@ impl Agent {
     }
 
     /// Orders a run that may be in the registry to stop, after it was taken out.
-    pub(super) fn part(&mut self, now: Time, run: Run, grace: Span) {
+    pub(super) fn part(&mut self, now: Time, run: Run, stop: Order) {
         if self.settings.registry {
-            self.registrations.take_out(now, run).stop.get_or_insert((now + STOP_WAITS, grace));
+            self.registrations.take_out(now, run).stop.get_or_insert((now + STOP_WAITS, stop));
             self.wake_registrations(now);
         } else {
-            self.order(Order::Stop { run, grace });
+            self.order(stop);
         }
     }
 
@@ -113,8 +113,8 @@ impl Agent {
         let mut requests = Vec::new();
         let mut impatient = Vec::new();
         for (run, pending) in self.registrations.pending.iter_mut().filter(|(_, of)| of.due() <= now) {
-            if let Some((_, grace)) = pending.stop.take_if(|(until, _)| *until <= now) {
-                impatient.push((run.clone(), grace));
+            if let Some((_, stop)) = pending.stop.take_if(|(until, _)| *until <= now) {
+                impatient.push((run.clone(), stop));
             }
             if pending.again <= now {
                 pending.again = now + PATIENCE;
@@ -129,10 +129,10 @@ impl Agent {
             requests.push(Request::List);
         }
         self.out.extend(requests.into_iter().map(Effect::Registry));
-        for (run, grace) in impatient {
+        for (run, stop) in impatient {
             let what = format!("stopped though the registry did not let go of it within {STOP_WAITS}");
             self.note_task(&run.id, what);
-            self.order(Order::Stop { run, grace });
+            self.order(stop);
         }
     }
 
@@ -174,10 +174,10 @@ impl Agent {
         let Some(pending) = found.filter(|pending| pending.spec.is_none()) else { return };
         match result {
             Ok(()) => {
-                let stop = pending.stop;
+                let stop = pending.stop.take();
                 self.registrations.pending.remove(run);
-                if let Some((_, grace)) = stop {
-                    self.order(Order::Stop { run: run.clone(), grace });
+                if let Some((_, stop)) = stop {
+                    self.order(stop);
                 }
             }
             Err(why) => {

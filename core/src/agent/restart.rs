@@ -5,14 +5,15 @@
 
 use super::Agent;
 use super::converge::give_up;
-use super::local::{End, Local, Relic, State};
+use super::local::{End, Local, Relic, State, stop_of};
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix, retry_delay};
-use crate::model::{Health, Phase, RestartPolicy, Status};
+use crate::model::{Health, Phase, RestartPolicy, Status, TaskDefinition};
 use crate::record::shorten;
 use crate::work::{Exit, Order, Run};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What a stop may take beyond the stop commands and the grace before it is repeated.
@@ -66,7 +67,7 @@ impl Agent {
         }
         if status.attempt > found || (status.attempt == found && status.phase.is_over()) {
             if local.is_live() {
-                self.relic(now, local.run(), local);
+                self.relic(now, local.run(), local.definition.clone(), local.task.port);
                 local.past = None;
             } else {
                 local.past = Some(local.run());
@@ -93,9 +94,14 @@ impl Agent {
     }
 
     /// Has a live run stopped that another one takes the place of.
-    pub(super) fn relic(&mut self, now: Time, run: Run, like: &Local) {
-        let relic = Relic { grace: like.grace(), port: like.task.port, again: now, failures: 0, told: false };
-        self.relics.insert(run, relic);
+    pub(super) fn relic(
+        &mut self,
+        now: Time,
+        run: Run,
+        definition: Option<Arc<TaskDefinition>>,
+        port: Option<u16>,
+    ) {
+        self.relics.insert(run, Relic::new(definition, port, now));
         self.wake_relics(now);
     }
 
@@ -107,17 +113,18 @@ impl Agent {
         // What another agent of the host's name runs is not ours to stop.
         let is_ours = !self.stands_aside();
         for (run, relic) in self.relics.iter_mut().filter(|(_, relic)| relic.again <= now) {
-            relic.again = now + relic.grace.times(2) + STOP_PATIENCE;
+            relic.again = now + relic.grace().times(2) + STOP_PATIENCE;
             if !is_ours {
                 continue;
             }
-            due.push((run.clone(), relic.grace, core::mem::replace(&mut relic.told, true)));
+            let stop = stop_of(run.clone(), relic.definition.clone());
+            due.push((run.clone(), stop, core::mem::replace(&mut relic.told, true)));
         }
-        for (run, grace, is_told) in due {
+        for (run, stop, is_told) in due {
             if is_told {
-                self.order(Order::Stop { run, grace });
+                self.order(stop);
             } else {
-                self.part(now, run, grace);
+                self.part(now, run, stop);
             }
         }
     }
@@ -204,22 +211,23 @@ impl Agent {
         if local.health == Health::Healthy {
             local.health = Health::Unknown;
         }
+        let stop = stop_of(local.run(), local.definition.clone());
         if may_be_entered {
-            self.part(now, local.run(), grace);
+            self.part(now, local.run(), stop);
         } else {
-            self.order(Order::Stop { run: local.run(), grace });
+            self.order(stop);
         }
     }
 
     /// Repeats the order.
     pub(super) fn stop_again(&mut self, now: Time, local: &mut Local) {
-        let (run, grace) = (local.run(), local.grace());
+        let (stop, grace) = (stop_of(local.run(), local.definition.clone()), local.grace());
         if let State::Stopping { again, failures, .. } = &mut local.state {
             *again = now + grace.times(2) + STOP_PATIENCE;
             if *failures == 0 {
                 local.reason = Some("stuck: the order to stop was not answered".to_string());
             }
-            self.order(Order::Stop { run, grace });
+            self.order(stop);
         }
     }
 
@@ -261,8 +269,8 @@ impl Agent {
         let is_past = (run.generation, run.attempt) < (local.generation(), local.attempt);
         if is_past && result.is_ok() && !self.relics.contains_key(run) {
             // It may have been started after its end was reported: an order to stop it costs nothing.
-            let local = local.clone();
-            return self.relic(now, run.clone(), &local);
+            let (definition, port) = (local.definition.clone(), local.task.port);
+            return self.relic(now, run.clone(), definition, port);
         }
         if !local.is_at(run) {
             return;

@@ -7,8 +7,8 @@ use callboard_core::model::{
     Container, Desired, Docker, Executor, Health, Phase, Registration, Task, TaskDefinition, Try,
 };
 
-/// A machine with two executors and a task in each, whose agent is started again while docker is silent.
-fn silenced() -> Stage {
+/// A machine with two executors and a task in each.
+fn shared() -> Stage {
     let executors = vec!["bash".into(), "docker".into()];
     let registration = Registration { executors, ..settings().registration };
     let mut stage = Stage::of(Settings { registration, ..settings() });
@@ -19,6 +19,12 @@ fn silenced() -> Stage {
     stage.issue(&ship("ship-1", 21));
     stage.run(10);
     assert_eq!((does_its_work(&stage, "web-1"), does_its_work(&stage, "ship-1")), (true, true));
+    stage
+}
+
+/// The same, whose agent is started again while docker is silent.
+fn silenced() -> Stage {
+    let mut stage = shared();
     stage.silent.insert("docker".into());
     stage.restart();
     stage
@@ -50,6 +56,24 @@ fn those_of_the_others_are_looked_after_and_its_own_left_alone() {
     assert!(does_its_work(&stage, "ship-1") && does_its_work(&stage, "ship-2"), "{:?}", stage.notes);
     assert_eq!((stage.starts().len(), stage.stops(), stage.live().len()), (5, 0, 4));
     assert!(!stage.store.entries["hosts/h1/usage"].value.contains("unfit"));
+}
+
+#[test]
+fn what_waited_to_be_started_again_is_started_without_it() {
+    for is_found in [true, false] {
+        let mut stage = shared();
+        stage.broken.insert("web-1".into());
+        stage.exit("web-1", code(1));
+        stage.run(20);
+        assert_eq!(stage.said("web-1").map(|said| said.0), Some(Phase::Pending));
+        stage.broken.clear();
+        stage.processes.retain(|run, _| is_found || &*run.id != "web-1");
+        stage.silent.insert("docker".into());
+        stage.restart();
+        stage.run(60);
+        assert!(does_its_work(&stage, "web-1"), "{is_found}: {:?}", stage.said("web-1"));
+        assert_eq!((stage.live().len(), does_its_work(&stage, "ship-1")), (2, true));
+    }
 }
 
 #[test]

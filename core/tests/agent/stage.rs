@@ -448,14 +448,12 @@ impl Stage {
         }
         let report = match order {
             Order::Inspect => Report::Inspected(Ok(self.inventory())),
-            Order::Start(spec) if self.is_silent(&spec) => {
+            Order::Start(spec) if self.is_silent(&spec.definition) => {
                 Report::Started(spec.run(), Err("it is away".into()))
             }
             Order::Start(spec) => self.begin(&spec),
             Order::Stop { .. } if self.deaf => return,
-            Order::Stop { run, .. }
-                if self.processes.get(&run).is_some_and(|process| self.is_silent(&process.spec)) =>
-            {
+            Order::Stop { run, definition, .. } if self.asks_silent(&run, definition.as_deref()) => {
                 Report::Stopped(run, Err("it is away".into()))
             }
             Order::Stop { run, .. } => {
@@ -487,12 +485,18 @@ impl Stage {
     }
 
     /// Tells whether what would do something about a task is silent.
-    fn is_silent(&self, spec: &Spec) -> bool {
-        spec.definition.containers.iter().any(|container| self.silent.contains(container.executor.kind()))
+    fn is_silent(&self, definition: &TaskDefinition) -> bool {
+        definition.containers.iter().any(|container| self.silent.contains(container.executor.kind()))
+    }
+
+    /// Tells whether one that is silent is asked about a run: also where nobody knows what it is made of.
+    fn asks_silent(&self, run: &Run, definition: Option<&TaskDefinition>) -> bool {
+        let known = self.processes.get(run).map(|process| &*process.spec.definition);
+        known.or(definition).map_or(!self.silent.is_empty(), |definition| self.is_silent(definition))
     }
 
     fn inventory(&self) -> Inventory {
-        let told = self.processes.values().filter(|process| !self.is_silent(&process.spec));
+        let told = self.processes.values().filter(|process| !self.is_silent(&process.spec.definition));
         let found = told.map(|process| Found {
             spec: process.spec.clone(),
             exit: process.exit.clone(),

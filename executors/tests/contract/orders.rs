@@ -30,7 +30,7 @@ async fn each_order_is_answered_by_its_report() {
     assert_eq!(next(&mut reports).await, Report::Checked { run: spec.run(), check: 0, result });
     order(Order::Measure).await;
     assert!(matches!(next(&mut reports).await, Report::Measured(_)));
-    order(Order::Stop { run: spec.run(), grace: GRACE }).await;
+    order(Order::Stop { run: spec.run(), grace: GRACE, definition: None }).await;
     let mut last = [next(&mut reports).await, next(&mut reports).await];
     last.sort_by_key(|report| matches!(report, Report::Exited(..)));
     let [stopped, exited] = last;

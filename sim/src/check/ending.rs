@@ -30,7 +30,7 @@ impl Check for Ending {
                 let key = (host.clone(), spec.task.id.clone());
                 self.grace.insert(key, (spec.task.generation, spec.definition.kill_timeout));
             }
-            Order::Stop { run, grace } => {
+            Order::Stop { run, grace, .. } => {
                 let known = self.grace.get(&(host.clone(), run.id.clone()));
                 let due = known.filter(|(generation, _)| *generation == run.generation);
                 if let Some((_, due)) = due.filter(|(_, due)| due != grace) {

@@ -6,7 +6,7 @@ use crate::build::Build;
 use crate::event::{Event, Moment, Process};
 use crate::scenario::HostFault;
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::{Executor, Name};
+use callboard_core::model::{Executor, Name, TaskDefinition};
 use callboard_core::work::{Exit, Found, Inventory, Order, Report, Run, Spec};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Host {
                 let build = build(&spec).on(self.name());
                 self.start(now, agent, &spec, build, &mut out);
             }
-            Order::Stop { run, grace } => self.stop(now, agent, run, grace, &mut out),
+            Order::Stop { run, grace, .. } => self.stop(now, agent, run, grace, &mut out),
             Order::Remove(run) => self.procs.retain(|proc| proc.run != run || proc.state != ProcState::Dead),
             Order::Check { spec, check } => {
                 let at = self.started_from(&spec);
@@ -62,7 +62,7 @@ impl Host {
         if away {
             inventory.silent.insert("docker".into(), "the engine does not answer".into());
         }
-        for proc in self.procs.iter().filter(|proc| !(away && is_shipped(&proc.spec))) {
+        for proc in self.procs.iter().filter(|proc| !(away && is_shipped(&proc.spec.definition))) {
             if !lies || self.chance.coin() {
                 let age = (proc.state == ProcState::Live).then(|| now.since(proc.since));
                 inventory.found.push(Found { spec: proc.spec.clone(), exit: proc.exit.clone(), age });
@@ -130,13 +130,19 @@ impl Host {
     /// Tells whether those that would carry out an order are down.
     fn is_down(&self, now: Time, order: &Order) -> bool {
         let ships = match order {
-            Order::Start(spec) => is_shipped(spec),
-            Order::Stop { run, .. } | Order::Remove(run) => {
-                self.procs.iter().any(|proc| proc.run == *run && is_shipped(&proc.spec))
-            }
+            Order::Start(spec) => is_shipped(&spec.definition),
+            Order::Stop { run, definition, .. } => self.asks_engine(run, definition.as_deref()),
+            Order::Remove(run) => self.asks_engine(run, None),
             Order::Inspect | Order::Check { .. } | Order::Measure => false,
         };
         self.ills.has(now, HostFault::ExecutorDown) || ships && self.ills.has(now, HostFault::EngineDown)
+    }
+
+    /// Tells whether docker is asked to do something about a run: also where nobody knows what it is made of.
+    fn asks_engine(&self, run: &Run, definition: Option<&TaskDefinition>) -> bool {
+        let known = self.procs.iter().find(|proc| proc.run == *run).map(|proc| &*proc.spec.definition);
+        let offers = || self.registration.executors.iter().any(|kind| kind == "docker");
+        known.or(definition).map_or_else(offers, is_shipped)
     }
 
     fn report(
@@ -268,6 +274,6 @@ impl Host {
 }
 
 /// Tells whether something of a task is in docker.
-pub(super) fn is_shipped(spec: &Spec) -> bool {
-    spec.definition.containers.iter().any(|container| matches!(container.executor, Executor::Docker(_)))
+pub(super) fn is_shipped(definition: &TaskDefinition) -> bool {
+    definition.containers.iter().any(|container| matches!(container.executor, Executor::Docker(_)))
 }

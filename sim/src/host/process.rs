@@ -107,7 +107,7 @@ impl Proc {
 
     /// Tells whether something remembers it after the machine was switched off.
     pub(crate) fn keeps_record(&self) -> bool {
-        is_shipped(&self.spec)
+        is_shipped(&self.spec.definition)
     }
 }
 

@@ -128,7 +128,7 @@ fn stop_all(host: &Text, book: &Book) -> Vec<Effect> {
     let runs = here.flat_map(|((_, id), list)| {
         list.iter().map(|alive| Run { id: id.clone(), generation: alive.generation, attempt: alive.attempt })
     });
-    runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(10) })).collect()
+    runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(10), definition: None })).collect()
 }
 
 fn is_empty(host: &Text, reply: &Reply) -> bool {
@@ -231,7 +231,9 @@ fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
             let twin = Spec { attempt: spec.attempt + 1, ..Spec::clone(&spec) };
             vec![Order::Start(spec), Order::Start(Arc::new(twin))]
         }
-        (Bug::Impatient, Order::Stop { run, .. }) => vec![Order::Stop { run, grace: Span(0) }],
+        (Bug::Impatient, Order::Stop { run, definition, .. }) => {
+            vec![Order::Stop { run, grace: Span(0), definition }]
+        }
         (Bug::InheritsAttempts, Order::Start(spec)) => {
             let first = *mutant.generations.entry(spec.task.id.to_string()).or_insert(spec.task.generation);
             let attempt = spec.attempt + u32::from(first != spec.task.generation);
