@@ -138,18 +138,17 @@ impl Agent {
     fn inspected(&mut self, now: Time, result: Result<Inventory, String>) {
         let is_awaited = core::mem::take(&mut self.inspection.asked);
         let (had_begun, was_done) = (self.inspection.begun, self.inspection.is_done());
-        let Inventory { found, silent } = match result {
+        let Inventory { found, silent: quiet } = match result {
             Ok(inventory) => inventory,
             Err(_) if was_done => return,
             Err(why) => return self.not_inspected(now, &why),
         };
-        // Of whom it was known before what he runs, that is known now.
-        let silent =
-            silent.into_iter().filter(|(kind, _)| !had_begun || self.inspection.silent.contains_key(kind));
-        let silent: BTreeMap<String, String> = silent.collect();
-        let hidden = |found: &Found| {
-            found.spec.definition.containers.iter().any(|it| silent.contains_key(it.executor.kind()))
-        };
+        // What runs of one that told before is known, but of a task in several executors all must tell at once.
+        let is_partial = had_begun && quiet.keys().any(|kind| !self.inspection.silent.contains_key(kind));
+        let silent = if is_partial { self.inspection.silent.clone() } else { quiet.clone() };
+        let hides = |kind| quiet.contains_key(kind) || silent.contains_key(kind);
+        let hidden =
+            |found: &Found| found.spec.definition.containers.iter().any(|it| hides(it.executor.kind()));
         let found = found.into_iter().filter(|found| !hidden(found));
         let (new, known): (Vec<Found>, Vec<Found>) =
             found.partition(|found| self.inspection.hides(&found.spec.definition));

@@ -12,9 +12,7 @@ fn shared() -> Stage {
     let executors = vec!["bash".into(), "docker".into()];
     let registration = Registration { executors, ..settings().registration };
     let mut stage = Stage::of(Settings { registration, ..settings() });
-    let docker = Executor::Docker(Docker { image: "ship".into(), ..Docker::default() });
-    let container = Container { name: "main".into(), setup: vec![], executor: docker };
-    stage.define(&TaskDefinition { name: "ship".into(), containers: vec![container], ..definition() });
+    stage.define(&docked());
     stage.issue(&task("web-1", 20));
     stage.issue(&ship("ship-1", 21));
     stage.run(10);
@@ -28,6 +26,12 @@ fn silenced() -> Stage {
     stage.silent.insert("docker".into());
     stage.restart();
     stage
+}
+
+fn docked() -> TaskDefinition {
+    let docker = Executor::Docker(Docker { image: "ship".into(), ..Docker::default() });
+    let container = Container { name: "main".into(), setup: vec![], executor: docker };
+    TaskDefinition { name: "ship".into(), containers: vec![container], ..definition() }
 }
 
 fn ship(id: &str, generation: u64) -> Task {
@@ -74,6 +78,31 @@ fn what_waited_to_be_started_again_is_started_without_it() {
         assert!(does_its_work(&stage, "web-1"), "{is_found}: {:?}", stage.said("web-1"));
         assert_eq!((stage.live().len(), does_its_work(&stage, "ship-1")), (2, true));
     }
+}
+
+#[test]
+fn of_a_task_in_both_it_takes_both_to_tell() {
+    let mut stage = shared();
+    let parts = [("web", "a"), ("ship", "b")].map(|(name, part)| {
+        let part_of = |definition: &TaskDefinition| definition.containers[0].clone();
+        let container = if name == "web" { part_of(&definition()) } else { part_of(&docked()) };
+        Container { name: part.into(), ..container }
+    });
+    stage.define(&TaskDefinition { name: "both".into(), containers: parts.into(), ..definition() });
+    stage.issue(&Task { task_name: "both".into(), ..task("both-1", 22) });
+    stage.run(10);
+    assert!(does_its_work(&stage, "both-1"), "{:?}", stage.notes);
+    stage.silent = ["docker".into()].into();
+    stage.restart();
+    stage.run(30);
+    // Docker tells only of its own part of it, which has not ended.
+    stage.silent = ["bash".into()].into();
+    stage.run(120);
+    assert_eq!((stage.stops(), does_its_work(&stage, "both-1")), (0, true), "{:?}", stage.notes);
+    stage.silent.clear();
+    stage.run(120);
+    assert_eq!((stage.stops(), stage.starts().len(), stage.live().len()), (0, 3, 3));
+    assert!(does_its_work(&stage, "both-1"), "{:?}", stage.notes);
 }
 
 #[test]
