@@ -445,6 +445,7 @@ impl Agent {
     /// Forgets a task of which nothing is left.
     fn forget(&mut self, local: Local) {
         let id = local.task.id.clone();
+        self.inspection.settle(&id, local.generation());
         let last = local.spec.map(|spec| spec.run());
         for run in last.into_iter().chain(local.past) {
             self.order(Order::Remove(run));

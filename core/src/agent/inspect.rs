@@ -11,7 +11,7 @@ use super::Agent;
 use super::local::{End, Local, Relic, State};
 use crate::machine::{Span, Time};
 use crate::mirror::retry_delay;
-use crate::model::{Name, Task, TaskDefinition, Usage};
+use crate::model::{Generation, Name, Task, TaskDefinition, Usage};
 use crate::work::{Exit, Found, Inventory, Order, Report, Run, Spec};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -48,6 +48,9 @@ pub(super) struct Inspection {
     error: Option<String>,
     /// Ends that were told of late: an answer that took long speaks of what was running before.
     ended: BTreeMap<Run, (Time, Exit)>,
+    /// Placements of which nothing is left, whatever those tell that have not.
+    #[serde(default)]
+    settled: BTreeMap<Name, Generation>,
 }
 
 impl Inspection {
@@ -74,6 +77,13 @@ impl Inspection {
     /// Remembers the end of a run that an answer on its way may still speak of.
     pub(super) fn saw_end(&mut self, now: Time, run: &Run, exit: &Exit) {
         self.ended.entry(run.clone()).or_insert_with(|| (now, exit.clone()));
+    }
+
+    /// Remembers that nothing is left of a placement.
+    pub(super) fn settle(&mut self, id: &Name, generation: Generation) {
+        if !self.is_done() {
+            self.settled.insert(id.clone(), generation);
+        }
     }
 
     fn ask(&mut self, now: Time) {
@@ -157,6 +167,9 @@ impl Agent {
             .map(|(kind, why)| format!("{kind}: {why}"))
             .reduce(|all, why| format!("{all}; {why}"));
         (self.inspection.begun, self.inspection.silent) = (true, silent);
+        if self.inspection.is_done() {
+            self.inspection.settled.clear();
+        }
         if !had_begun {
             self.begin_registrations(now);
         }
@@ -215,6 +228,13 @@ impl Agent {
         }
         let definition = self.definition_of(now, task);
         definition.is_none_or(|definition| self.inspection.hides(&definition))
+    }
+
+    /// Tells whether it is known what runs of a placement, or that nothing does.
+    pub(super) fn knows_of(&self, id: &Name, generation: Generation) -> bool {
+        let here = self.locals.get(id).map(Local::generation);
+        let is_told = [here.as_ref(), self.inspection.settled.get(id)].contains(&Some(&generation));
+        self.knows_all() || self.is_ready() && is_told
     }
 
     /// Asks again what runs.

@@ -7,7 +7,7 @@ use super::local::{Local, State};
 use super::write::Draft;
 use super::{Agent, Key};
 use crate::mirror::digest;
-use crate::model::{Health, Name, Phase, Status};
+use crate::model::{Health, Name, Phase, Status, Task};
 use crate::record;
 use crate::store::{Entry, Guard, Op, Revision};
 use alloc::collections::BTreeMap;
@@ -75,13 +75,14 @@ impl Agent {
         if self.is_ready() {
             self.say_orphans(&mut wanted);
         }
-        let obsolete = self.own.values().filter(|entry| {
-            let may_go = match Key::parse(&entry.key) {
-                Some(Key::Move(..) | Key::Bid(..)) => true,
-                Some(Key::Orphan(..)) => self.knows_all(),
-                Some(_) | None => false,
-            };
-            may_go && !wanted.contains_key(&entry.key)
+        let unwanted = self.own.values().filter(|entry| !wanted.contains_key(&entry.key));
+        let obsolete = unwanted.filter(|entry| match Key::parse(&entry.key) {
+            Some(Key::Move(..) | Key::Bid(..)) => true,
+            Some(Key::Orphan(_, id)) => match record::read::<Task>(&entry.value) {
+                Ok(task) => self.knows_of(&id, task.generation),
+                Err(_) => self.knows_all(),
+            },
+            Some(_) | None => false,
         });
         let deletes: Vec<(String, Revision)> =
             obsolete.map(|entry| (entry.key.clone(), entry.revision)).collect();
@@ -114,7 +115,11 @@ impl Agent {
         let stored = self.stored.get(id);
         let key = Key::Status(self.name().clone(), id.clone()).path();
         let Some(local) = self.locals.get(id) else {
-            let leftover = stored.filter(|_| self.knows_all() && !self.issued.contains_key(id));
+            let knows = |stored: &Stored| match &stored.status {
+                Some(status) => self.knows_of(id, status.generation),
+                None => self.knows_all(),
+            };
+            let leftover = stored.filter(|stored| !self.issued.contains_key(id) && knows(stored));
             return leftover.is_none_or(|stored| {
                 draft.add(at(&key, Some(stored.revision)), Op::Delete { key: key.clone() }, None)
             });

@@ -106,6 +106,25 @@ fn of_a_task_in_both_it_takes_both_to_tell() {
 }
 
 #[test]
+fn what_was_said_of_the_others_tasks_is_taken_back_without_it() {
+    let mut stage = shared();
+    let words = ["hosts/h1/orphans/web-1", "status/h1/web-1"];
+    let said = |stage: &Stage| words.map(|key| stage.store.entries.contains_key(key));
+    stage.delete(&["state/tasks/h1/web-1"]);
+    stage.run(60);
+    stage.silent.insert("docker".into());
+    stage.restart();
+    stage.run(60);
+    assert_eq!(said(&stage), [true, true], "{:?}", stage.notes);
+    stage.issue(&Task { desired: Desired::Stop, tenure: 2, ..task("web-1", 20) });
+    stage.run(60);
+    assert_eq!((said(&stage), stage.live().len()), ([false, true], 1));
+    stage.delete(&["state/tasks/h1/web-1", "state/tasks/h1/ship-1"]);
+    stage.run(60);
+    assert_eq!((said(&stage), does_its_work(&stage, "ship-1")), ([false, false], true));
+}
+
+#[test]
 fn what_its_tasks_came_to_meanwhile_is_told_when_it_is_known() {
     let mut stage = silenced();
     let once = Some(Try { time_limit: Some(Span::secs(3600)) });
