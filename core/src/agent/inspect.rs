@@ -194,12 +194,14 @@ impl Agent {
             found.exit = found.exit.or_else(|| ended.map(|(_, exit)| exit.clone()));
             by_id.entry(run.id.clone()).or_default().insert(run, found);
         }
-        for (id, runs) in by_id {
-            if self.locals.contains(&id) {
-                self.look_over(now, runs.into_values().collect());
-            } else {
+        for (id, mut runs) in by_id {
+            let Some(generation) = self.locals.get(&id).map(Local::generation) else {
                 self.adopt(now, runs);
-            }
+                continue;
+            };
+            let over = runs.extract_if(.., |run, found| found.exit.is_some() && run.generation < generation);
+            over.for_each(|(run, _)| self.order(Order::Remove(run)));
+            self.look_over(now, runs.into_values().collect());
         }
         if self.is_astray() {
             self.suspend();

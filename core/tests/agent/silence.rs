@@ -125,6 +125,23 @@ fn what_was_said_of_the_others_tasks_is_taken_back_without_it() {
 }
 
 #[test]
+fn what_ended_with_it_is_forgotten_though_the_task_is_another_executors_by_now() {
+    let mut stage = shared();
+    stage.issue(&Task { desired: Desired::Stop, ..ship("ship-1", 21) });
+    stage.run(20);
+    stage.silent.insert("docker".into());
+    stage.restart();
+    stage.issue(&task("ship-1", 30));
+    stage.run(60);
+    assert!(does_its_work(&stage, "ship-1"), "{:?}", stage.notes);
+    let left = |stage: &Stage| stage.processes.keys().filter(|run| run.generation == 21).count();
+    assert_eq!(left(&stage), 1);
+    stage.silent.clear();
+    stage.run(60);
+    assert_eq!((left(&stage), does_its_work(&stage, "ship-1")), (0, true));
+}
+
+#[test]
 fn what_its_tasks_came_to_meanwhile_is_told_when_it_is_known() {
     let mut stage = silenced();
     let once = Some(Try { time_limit: Some(Span::secs(3600)) });
