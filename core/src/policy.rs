@@ -6,6 +6,7 @@
 //! narrows it: no volumes, no capabilities, not the host's network; any image, any other network, any user of the image.
 
 mod read;
+pub mod volume;
 
 use crate::model::{self, Container, Executor, TaskDefinition};
 use alloc::format;

@@ -6,6 +6,7 @@
 use crate::Failure;
 use bollard::models::{Mount, MountType};
 use callboard_core::policy::Volume;
+use callboard_core::policy::volume::Wanted;
 use std::path::{Path, PathBuf};
 
 /// Sockets that give their user the whole host.
@@ -35,18 +36,7 @@ pub(super) fn mounts(volumes: &[String], allowed: &Allowed) -> Result<Vec<Mount>
 
 fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
     let wrong = |why: String| Failure(format!("volume {volume:?}: {why}"));
-    let parts: Vec<&str> = volume.split(':').collect();
-    let (source, target, mode) = match parts.as_slice() {
-        [source, target] => (*source, *target, "rw"),
-        [source, target, mode @ ("ro" | "rw")] => (*source, *target, *mode),
-        _ => return Err(wrong("is not host:container or host:container:ro".to_string())),
-    };
-    let is_plain = |path: &str| {
-        path.starts_with('/') && !path.contains('\0') && path.split('/').all(|part| part != "..")
-    };
-    if !is_plain(source) || !is_plain(target) || target.trim_matches('/').is_empty() {
-        return Err(wrong("needs two absolute paths without .., the second of which is not /".to_string()));
-    }
+    let Wanted { source, target, read_only } = Wanted::read(volume).map_err(wrong)?;
     let real = Path::new(source).canonicalize().map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound {
             return wrong(format!(
@@ -67,25 +57,22 @@ fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
     if let Some(inside) = allowed.never.iter().find(|never| real.starts_with(never)) {
         return Err(wrong(format!("is not allowed: it lies in {}", inside.display())));
     }
-    let holds = |root: &Path| root.canonicalize().is_ok_and(|root| real.starts_with(root));
-    let holding: Vec<&Volume> = allowed.below.iter().filter(|root| holds(Path::new(&root.path))).collect();
-    if holding.is_empty() {
-        let list: Vec<&str> = allowed.below.iter().map(|root| root.path.as_str()).collect();
-        let list = if list.is_empty() { "none".to_string() } else { list.join(", ") };
-        return Err(wrong(format!(
-            "this host's policy refuses it: {shown} may not be mounted (what may, with all below it: {list})"
-        )));
-    }
-    if mode == "rw" && holding.iter().all(|root| root.read_only) {
-        return Err(wrong(format!(
-            "this host's policy refuses it: {shown} may only be read; write it as {source}:{target}:ro"
-        )));
+    let Some(shown) = real.to_str() else {
+        return Err(wrong(format!("{} is not UTF-8; give it another name", real.display())));
+    };
+    let led = |root: &Volume| {
+        let path = Path::new(&root.path).canonicalize().ok()?.into_os_string().into_string().ok()?;
+        Some(Volume { path, read_only: root.read_only })
+    };
+    let roots: Vec<Volume> = allowed.below.iter().filter_map(led).collect();
+    if let Some(why) = (Wanted { source: shown, target, read_only }).refusal(&roots) {
+        return Err(wrong(why));
     }
     Ok(Mount {
         typ: Some(MountType::BIND),
         source: Some(shown.to_string()),
         target: Some(target.to_string()),
-        read_only: Some(mode == "ro"),
+        read_only: Some(read_only),
         ..Default::default()
     })
 }

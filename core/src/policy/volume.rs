@@ -1,0 +1,100 @@
+//! What a volume of a container asks for, and whether a policy gives it.
+
+use super::{Volume, listed};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A directory that a container wants to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// Where it is on the host.
+    pub source: &'a str,
+    /// Where the container finds it.
+    pub target: &'a str,
+    /// It shall only be read.
+    pub read_only: bool,
+}
+
+impl Wanted<'_> {
+    /// Reads a volume, `host:container` or `host:container:ro`.
+    ///
+    /// # Errors
+    /// It is neither, or has a path that is not absolute or leads upward.
+    pub fn read(volume: &str) -> Result<Wanted<'_>, String> {
+        let parts: Vec<&str> = volume.split(':').collect();
+        let (source, target, read_only) = match parts.as_slice() {
+            [source, target] | [source, target, "rw"] => (*source, *target, false),
+            [source, target, "ro"] => (*source, *target, true),
+            _ => return Err("is not host:container or host:container:ro".into()),
+        };
+        let is_plain = |path: &str| {
+            path.starts_with('/') && !path.contains('\0') && path.split('/').all(|part| part != "..")
+        };
+        if !is_plain(source) || !is_plain(target) || target.trim_matches('/').is_empty() {
+            return Err("needs two absolute paths without .., the second of which is not /".into());
+        }
+        Ok(Wanted { source, target, read_only })
+    }
+
+    /// Tells why it may not be had where these directories may, with all below them; `None` when it may. All paths must be
+    /// those that names on the host lead to: nothing is looked up here.
+    #[must_use]
+    pub fn refusal(&self, allowed: &[Volume]) -> Option<String> {
+        let Wanted { source, target, read_only } = self;
+        let mut holding = allowed.iter().filter(|root| holds(&root.path, source)).peekable();
+        if holding.peek().is_none() {
+            let roots: Vec<String> = allowed.iter().map(|root| root.path.clone()).collect();
+            let list = listed("what may, with all below it", &roots);
+            return Some(format!("this host's policy refuses it: {source} may not be mounted ({list})"));
+        }
+        let must_not_write = !read_only && holding.all(|root| root.read_only);
+        must_not_write.then(|| {
+            format!(
+                "this host's policy refuses it: {source} may only be read; write it as {source}:{target}:ro"
+            )
+        })
+    }
+}
+
+/// Tells whether a path is a directory or lies in it.
+fn holds(root: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(root.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_below_a_directory_may_be_had_as_that_may() {
+        let volume = |path: &str, read_only| Volume { path: path.into(), read_only };
+        let allowed = [volume("/srv", false), volume("/etc/web/", true), volume("/etc/web/own", false)];
+        let check = |wanted: &str, expect: &str| {
+            let refusal = match Wanted::read(wanted) {
+                Ok(wanted) => wanted.refusal(&allowed).unwrap_or_default(),
+                Err(why) => why,
+            };
+            assert!(refusal.contains(expect), "{wanted}: {refusal}");
+            assert_eq!(refusal.is_empty(), expect.is_empty(), "{wanted}: {refusal}");
+        };
+        for good in
+            ["/srv:/x", "/srv/a:/x:rw", "/srv/:/x", "/etc/web:/x:ro", "/etc/web/a:/x:ro", "/etc/web/own/a:/x"]
+        {
+            check(good, "");
+        }
+        for bad in ["/srvs:/x", "/:/x:ro", "/etc:/x:ro", "/etc/webs:/x:ro"] {
+            check(bad, "may not be mounted (what may, with all below it: /srv, /etc/web/, /etc/web/own)");
+        }
+        check("/etc/web/a:/x", "/etc/web/a may only be read; write it as /etc/web/a:/x:ro");
+        for bad in ["/srv", "", "/srv:/x:ro:rw", "/srv:/x:exec"] {
+            check(bad, "host:container");
+        }
+        for bad in ["srv:/x", "/srv/../etc:/x", "/srv:/", "/srv:x", "/srv:/x/..:ro"] {
+            check(bad, "two absolute paths");
+        }
+        let all = [volume("/", false)];
+        assert_eq!(Wanted { source: "/a", target: "/x", read_only: false }.refusal(&all), None);
+    }
+}
