@@ -11,6 +11,11 @@
 //! **Invariant:** the pick is exact: no host that may run the task comes before it in this order.
 
 mod amount;
+mod blocks;
+mod cheapest;
+mod class;
+mod cost;
+mod costs;
 mod departure;
 mod fleet;
 mod gain;
@@ -28,6 +33,7 @@ mod rule;
 mod scope;
 mod search;
 mod spread;
+mod stream;
 mod victims;
 
 pub use amount::Amount;

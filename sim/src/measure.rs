@@ -60,6 +60,7 @@ impl Load {
     pub fn prepare(&self) -> Prepared {
         let services: Vec<Service> = (0..self.services).map(|number| self.service(number)).collect();
         let mut fleet = Fleet::default();
+        fleet.serve(self.policy);
         services.iter().for_each(|service| fleet.tell_apart_by(service.placement.labels()));
         let memory: u64 =
             services.iter().map(|service| service.definition.memory * u64::from(service.tasks)).sum();

@@ -3,8 +3,9 @@
 //!
 //! **Invariant:** a row stands in its class's order exactly while its host is open.
 
-use super::order::{Free, Order, Spot};
-use crate::model::{Claim, HOST_LABEL, Name, PortRange, Protocol};
+use super::class::{Class, Served, Stand};
+use super::order::{Free, Spot};
+use crate::model::{Claim, HOST_LABEL, Name, Policy as Choosing, PortRange, Protocol};
 use crate::policy::Policy;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -68,24 +69,6 @@ pub struct Row {
     spot: Option<Spot>,
 }
 
-/// Hosts that no rule in use tells apart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Class {
-    /// Those that can start something.
-    pub(super) executors: Vec<String>,
-    pub(super) policy: Policy,
-    /// The labels in use; those that the hosts lack are not there.
-    pub(super) labels: BTreeMap<String, String>,
-    /// Open hosts in the order of load.
-    pub(super) order: Order,
-    /// Open hosts by rank.
-    pub(super) names: BTreeMap<u64, u32>,
-    /// How many hosts are of it.
-    pub(super) members: u32,
-    /// The most memory and processor share that any host of the class ever had, MiB and 1024 a core.
-    pub(super) largest: (u64, u64),
-}
-
 /// What tells classes apart: the executors that can start something, the policy, and the labels in use.
 type Traits = (Vec<String>, Policy, BTreeMap<String, String>);
 
@@ -98,6 +81,8 @@ pub struct Fleet {
     class_ids: BTreeMap<Traits, u32>,
     /// Labels that some rule speaks of.
     labels: BTreeSet<String>,
+    /// What is kept for searches.
+    pub(super) served: Served,
 }
 
 /// The distance between neighbours in rank where there is room.
@@ -226,6 +211,12 @@ impl Row {
             .find(|port| self.is_port_free(protocol, *port) && !chosen.contains(&(protocol, *port)))
     }
 
+    fn stand(&self) -> Option<Stand> {
+        let (memory, cpu_units) = self.free();
+        let has = (self.facts.has.memory, self.facts.has.cpu_units);
+        self.spot.map(|spot| Stand { spot, free: Free { memory, cpu_units }, has })
+    }
+
     fn compute_spot(&self, row: u32) -> Option<Spot> {
         let spot = || Spot { load: self.load(), tasks: self.tasks, rank: self.rank, row };
         self.is_open.then(spot)
@@ -307,10 +298,7 @@ impl Fleet {
         let facts = self.row(row).facts.clone();
         let id = self.class_of(&facts);
         self.rows[index(row)].class = id;
-        let class = &mut self.classes[index(id)];
-        class.members += 1;
-        let (memory, cpu_units) = class.largest;
-        class.largest = (memory.max(facts.has.memory), cpu_units.max(facts.has.cpu_units));
+        self.classes[index(id)].members += 1;
     }
 
     /// Takes in that one more task holds so much of a host.
@@ -325,39 +313,29 @@ impl Fleet {
     /// there that did not before.
     pub fn change(&mut self, row: u32, change: impl FnOnce(&mut Row)) -> bool {
         let at = &mut self.rows[index(row)];
-        let (before, free_before) = (at.spot, at.free());
+        let before = at.stand();
         change(at);
-        let (spot, free) = (at.compute_spot(row), at.free());
-        if before == spot && free_before == free {
+        at.spot = at.compute_spot(row);
+        let after = at.stand();
+        if before == after {
             return false;
         }
-        at.spot = spot;
-        let class = &mut self.classes[index(at.class)];
-        if let Some(before) = before {
-            class.order.remove(before);
-        }
-        match spot {
-            Some(spot) => {
-                class.order.insert(spot, Free { memory: free.0, cpu_units: free.1 });
-                if before.is_none() {
-                    class.names.insert(at.rank, row);
-                }
-            }
-            None => {
-                class.names.remove(&at.rank);
-            }
-        }
-        spot.is_some() && (before.is_none() || free.0 > free_before.0 || free.1 > free_before.1)
+        self.classes[index(at.class)].refile(before, after, self.served);
+        let has_more = |before: Stand, after: Stand| {
+            after.free.memory > before.free.memory || after.free.cpu_units > before.free.cpu_units
+        };
+        after.is_some_and(|after| before.is_none_or(|before| has_more(before, after)))
     }
 
     /// Finds a host that does not stand where it should.
     pub(crate) fn misfiled(&self) -> Option<String> {
         let (row, at) = self.iter().find(|(row, at)| {
             let class = &self.classes[index(at.class)];
-            let spot = at.compute_spot(*row);
-            spot != at.spot
-                || spot.is_some() != class.names.contains_key(&at.rank)
-                || spot.is_some_and(|spot| !class.order.contains(spot))
+            let is_in_place = at.stand().map_or_else(
+                || !class.names.contains((at.rank, *row)),
+                |stand| class.contains(stand, self.served),
+            );
+            at.compute_spot(*row) != at.spot || !is_in_place
         })?;
         Some(format!("row {row}, {}, does not stand where it should", at.host))
     }
@@ -382,24 +360,30 @@ impl Fleet {
         }
     }
 
+    /// Keeps what a search by this policy goes by, so that it looks at few hosts. Without it such a search finds the same
+    /// host, but looks at more.
+    pub fn serve(&mut self, policy: Choosing) {
+        let before = self.served;
+        self.served = before.with(policy);
+        if before != self.served {
+            for at in &self.rows {
+                let class = &mut self.classes[index(at.class)];
+                class.refile(at.stand(), None, before);
+                class.refile(None, at.stand(), self.served);
+            }
+        }
+    }
+
     fn leave(&mut self, row: u32) {
         let at = &mut self.rows[index(row)];
-        let class = &mut self.classes[index(at.class)];
-        if let Some(spot) = at.spot.take() {
-            class.order.remove(spot);
-            class.names.remove(&at.rank);
-        }
+        self.classes[index(at.class)].refile(at.stand(), None, self.served);
+        at.spot = None;
     }
 
     fn join(&mut self, row: u32) {
         let at = &mut self.rows[index(row)];
         at.spot = at.compute_spot(row);
-        let (memory, cpu_units) = at.free();
-        let class = &mut self.classes[index(at.class)];
-        if let Some(spot) = at.spot {
-            class.order.insert(spot, Free { memory, cpu_units });
-            class.names.insert(at.rank, row);
-        }
+        self.classes[index(at.class)].refile(None, at.stand(), self.served);
     }
 
     fn class_of(&mut self, facts: &Facts) -> u32 {

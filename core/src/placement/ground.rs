@@ -1,8 +1,9 @@
 //! What is known of all hosts before any of them is looked at: what the service says of them one by one, where its
 //! neighbours are, and how its tasks lie over labels.
 
+use super::cost::cost;
 use super::fleet::{Row, index};
-use super::merit::{Merit, cost, figures};
+use super::merit::{Merit, figures};
 use super::near::{Near, class_points};
 use super::need::Need;
 use super::scope::Scope;

@@ -1,12 +1,12 @@
 //! The hosts of one class, best first: those that were looked at wait in a heap, the others come from the fleet's order
 //! as long as the next of them may be better than the best in the heap.
 
-use super::fleet::{Class, index};
-use super::merit::{Merit, Turn, bound, figures};
+use super::fleet::index;
+use super::merit::{Merit, Turn, figures};
 use super::need::Need;
-use super::order::{From, Spot};
 use super::scope::Scope;
 use super::search::View;
+use super::stream::Stream;
 use crate::model::Policy;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -24,13 +24,6 @@ pub(super) struct Lane {
     stream: Option<Stream>,
     /// Hosts that have tasks of the service are yet to be looked at, after all others.
     owes_crowd: bool,
-}
-
-/// Hosts that were not looked at yet, the next one first.
-#[derive(Clone, Copy, Debug)]
-enum Stream {
-    ByLoad { from: From, next: Spot },
-    ByName { row: u32, start: u64, has_turned: bool },
 }
 
 impl Lane {
@@ -51,12 +44,7 @@ impl Lane {
             owes_crowd: scope.only.is_none() && skips_crowd(need, scope),
         };
         if scope.only.is_none() {
-            let of: &Class = &view.fleet.classes[class];
-            lane.stream = match need.policy {
-                Policy::Spread | Policy::EPvm => by_load(of, need, From::LeastLoaded, None),
-                Policy::Binpack => by_load(of, need, From::MostLoaded, None),
-                Policy::RoundRobin => by_name(of, turn.0.unwrap_or(0), None),
-            };
+            lane.stream = Stream::new(view.fleet, &view.fleet.classes[class], need, turn);
         }
         lane
     }
@@ -68,7 +56,13 @@ impl Lane {
         }
     }
 
-    /// Gives the best host of the class.
+    /// Takes in that a host got fuller.
+    pub(super) fn weigh_anew(&mut self, need: &Need, view: View<'_>, scope: &Scope, was: (Merit, u32)) {
+        self.looked_at.remove(&was);
+        self.looked_at.extend(self.weigh(need, view, scope, was.1).map(|merit| (merit, was.1)));
+    }
+
+    /// Gives the best host of the class, and what speaks for it, turns aside.
     pub(super) fn best(
         &mut self,
         need: &Need,
@@ -79,18 +73,11 @@ impl Lane {
     ) -> Option<(Merit, u32)> {
         loop {
             let top = self.top(need, turn);
-            if let Some((merit, row)) = top {
-                let now = self.weigh(need, view, scope, row);
-                if now != Some(merit) {
-                    self.looked_at.remove(&(merit, row));
-                    self.looked_at.extend(now.map(|now| (now, row)));
-                    continue;
-                }
-            }
-            let top = top.map(|(merit, row)| (merit.in_turn(need, turn), row));
-            if let Some(stream) = self.stream {
-                if top.is_none_or(|(merit, _)| self.least(need, view, turn, stream) < merit) {
-                    self.advance(need, view, scope, stream, seen);
+            if let Some(stream) = &self.stream {
+                let (figures, rank) = stream.least(view.fleet, need, turn);
+                let least = Merit { crowd_first: 0, against: -self.points, figures, rank };
+                if top.is_none_or(|(merit, _)| least < merit.in_turn(need, turn)) {
+                    self.advance(need, view, scope, seen);
                     continue;
                 }
             } else if self.owes_crowd {
@@ -102,6 +89,8 @@ impl Lane {
                 }
                 continue;
             }
+            let is_as_it_was = |(merit, row)| self.weigh(need, view, scope, row) == Some(merit);
+            debug_assert!(top.is_none_or(is_as_it_was), "nothing changes but what was picked");
             return top;
         }
     }
@@ -134,55 +123,20 @@ impl Lane {
         Some(Merit { crowd_first, against: -(self.points + scope.points_of(row)), figures, rank })
     }
 
-    /// Gives a merit that no host of the stream falls below.
-    fn least(&self, need: &Need, view: View<'_>, turn: Turn, stream: Stream) -> Merit {
-        let (figures, rank) = match stream {
-            Stream::ByLoad { next, .. } => bound(need, next, view.fleet.classes[self.class].largest),
-            Stream::ByName { row, start, has_turned } => {
-                let rank = view.fleet.row(row).rank;
-                // Where hosts of other classes were picked meanwhile, one that comes later may be next.
-                let is_next = !turn.is_past(rank) && (has_turned || turn.0.unwrap_or(0) >= start);
-                ([0, 0, 0], if is_next { rank } else { 0 })
-            }
-        };
-        Merit { crowd_first: 0, against: -self.points, figures, rank }
-    }
-
-    /// Looks at the next host of the stream.
-    fn advance(&mut self, need: &Need, view: View<'_>, scope: &Scope, stream: Stream, seen: &mut Seen) {
-        let of: &Class = &view.fleet.classes[self.class];
-        let row = match stream {
-            Stream::ByLoad { from, next } => {
-                self.stream = by_load(of, need, from, Some(next));
-                next.row
-            }
-            Stream::ByName { row, start, has_turned } => {
-                self.stream = by_name(of, start, Some((view.fleet.row(row).rank, has_turned)));
-                row
-            }
-        };
-        if !self.owes_crowd || !view.own.contains_key(&row) {
+    /// Goes one step on in the stream, and looks at the host to which that leads.
+    fn advance(&mut self, need: &Need, view: View<'_>, scope: &Scope, seen: &mut Seen) {
+        let Some(stream) = self.stream.take() else { return };
+        let (row, rest) = stream.step(view.fleet, &view.fleet.classes[self.class], need);
+        self.stream = rest;
+        if let Some(row) = row.filter(|row| !self.owes_crowd || !view.own.contains_key(row)) {
             self.look(need, view, scope, row, seen);
         }
     }
-}
 
-fn by_load(class: &Class, need: &Need, from: From, beyond: Option<Spot>) -> Option<Stream> {
-    class.order.next(from, beyond, need.free).map(|next| Stream::ByLoad { from, next })
-}
-
-/// Finds the host that follows one by name; after the last the first follows, and the round ends where it began.
-fn by_name(class: &Class, start: u64, after: Option<(u64, bool)>) -> Option<Stream> {
-    let (rank, has_turned) = after.unwrap_or((start, false));
-    let ahead = || class.names.range((Excluded(rank), Unbounded)).next().filter(|_| !has_turned);
-    let turned = || {
-        let from = if has_turned { Excluded(rank) } else { Unbounded };
-        class.names.range((from, Unbounded)).next().filter(|(rank, _)| **rank <= start)
-    };
-    if let Some((_, row)) = ahead() {
-        return Some(Stream::ByName { row: *row, start, has_turned: false });
+    /// Counts hosts whose figures were found, and that were not looked at yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.stream.as_ref().map_or(0, Stream::waiting)
     }
-    turned().map(|(_, row)| Stream::ByName { row: *row, start, has_turned: true })
 }
 
 /// Tells whether a host without tasks of the service is better than any that has some, so that these are looked at last.
@@ -204,5 +158,9 @@ impl Seen {
         let is_new = self.0[word] & bit == 0;
         self.0[word] |= bit;
         is_new
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.iter().map(|word| index(word.count_ones())).sum()
     }
 }

@@ -1,6 +1,6 @@
 //! Where the other services are that matter to one, by the values of labels, and what that means for classes of hosts.
 
-use super::fleet::Class;
+use super::class::Class;
 use super::need::{Nearby, Need, Of};
 use super::obstacle::Obstacle;
 use super::search::View;

@@ -3,7 +3,7 @@
 //! compared by what the service says of labels.
 //!
 //! **Invariant:** the pick is the best host of all by the documented order, whatever was passed by. Between two picks of
-//! one search hosts may only get fuller.
+//! one search nothing may change but that the host that was picked gets fuller.
 
 use super::fleet::{Fleet, index};
 use super::ground::{Ground, SPREAD_MAX};
@@ -15,7 +15,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What a search looks at. It may change between two picks only in that hosts get fuller.
+/// What a search looks at. It may change between two picks only in that the host that was picked gets fuller.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// All hosts.
@@ -38,8 +38,8 @@ pub struct Search<'a> {
     lanes: Vec<Lane>,
     seen: Seen,
     turn: Turn,
-    /// The row that was picked last, which is yet to be counted.
-    picked: Option<u32>,
+    /// What was picked last, and by which lane; it is yet to be counted.
+    picked: Option<(usize, (Merit, u32))>,
 }
 
 /// What is compared of hosts: the levels of the spread, then what else speaks for them.
@@ -73,30 +73,37 @@ impl<'a> Search<'a> {
 
     /// Finds the best host for one more task.
     pub fn next(&mut self, view: View<'_>) -> Option<u32> {
-        if let Some(row) = self.picked.take() {
-            self.turn = Turn(Some(view.fleet.row(row).rank));
-            self.ground.count(view, row);
+        if let Some((lane, picked)) = self.picked.take() {
+            self.turn = Turn(Some(view.fleet.row(picked.1).rank));
+            self.ground.count(view, picked.1);
+            self.lanes[lane].weigh_anew(self.need, view, &self.ground.scope, picked);
         }
-        let mut best: Option<(Total, u32)> = None;
-        for lane in &mut self.lanes {
+        let mut best: Option<(Total, usize, (Merit, u32))> = None;
+        for (at, lane) in self.lanes.iter_mut().enumerate() {
             if self.ground.is_full(lane.class) {
                 continue;
             }
             let levels = self.ground.levels(lane.class);
-            if best.is_some_and(|((least, _), _)| levels > least) {
+            if best.is_some_and(|((least, _), ..)| levels > least) {
                 continue;
             }
-            let Some((merit, row)) =
-                lane.best(self.need, view, &self.ground.scope, self.turn, &mut self.seen)
+            let Some(found) = lane.best(self.need, view, &self.ground.scope, self.turn, &mut self.seen)
             else {
                 continue;
             };
-            if best.is_none_or(|(least, _)| (levels, merit) < least) {
-                best = Some(((levels, merit), row));
+            let total = (levels, found.0.in_turn(self.need, self.turn));
+            if best.is_none_or(|(least, ..)| total < least) {
+                best = Some((total, at, found));
             }
         }
-        self.picked = best.map(|(_, row)| row);
-        self.picked
+        self.picked = best.map(|(_, at, found)| (at, found));
+        self.picked.map(|(_, (_, row))| row)
+    }
+
+    /// Counts the hosts whose figures were found so far.
+    #[must_use]
+    pub fn looked_at(&self) -> usize {
+        self.seen.count() + self.lanes.iter().map(Lane::waiting).sum::<usize>()
     }
 
     /// Says in words what speaks for a host that was picked last.

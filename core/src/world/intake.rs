@@ -475,7 +475,10 @@ impl World {
             self.touch(name, service);
         }
         match cluster {
-            Some(cluster) => self.clusters.insert(name.clone(), cluster),
+            Some(cluster) => {
+                self.fleet.serve(cluster.policy);
+                self.clusters.insert(name.clone(), cluster)
+            }
             None => self.clusters.remove(name),
         };
         let claimed: Vec<(Name, Name)> = self

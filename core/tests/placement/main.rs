@@ -1,6 +1,7 @@
 //! Placement against a reference that looks at every host: they must agree on every pick, in random worlds in which all
 //! that can be asked of a host is asked, and hosts come, go, fill, empty and change their labels.
 
+mod looks;
 mod preemption;
 mod quality;
 mod reference;

@@ -259,6 +259,7 @@ fn fleet_of<'a>(hosts: impl Iterator<Item = &'a Host>, services: &[Service]) -> 
     for (number, host) in hosts.enumerate() {
         if number == 3 {
             services.iter().for_each(|service| fleet.tell_apart_by(service.placement.labels()));
+            services.iter().for_each(|service| fleet.serve(service.policy));
         }
         let row = fleet.enter(&host.name);
         fleet.describe(row, host.facts.clone());
