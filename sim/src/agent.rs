@@ -3,22 +3,34 @@
 //! **Invariant:** every life of a process has its own idea of what time it is, so that nothing can compare two.
 
 use crate::clock::Clock;
+use crate::desk::{Case, Decision, Heard, Shared, read};
 use crate::journal::{Recorded, Tape};
 use crate::rng::Chance;
 use callboard_core::agent::{Agent, Settings};
-use callboard_core::machine::{Machine, Span, Time};
+use callboard_core::machine::{Machine, Span, Time, Wake};
 use callboard_core::scheduler::{self, Scheduler};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A machine and its clock.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Clocked<M> {
-    pub(crate) machine: M,
+    machine: Shared<M>,
     pub(crate) clock: Clock,
+    /// When it wants to be woken, on its own clock, and what for, as it said last.
+    wake: Option<(Time, Wake)>,
+    /// How many of its decisions are yet to be carried out.
+    under_way: u32,
     /// The earliest wake that is planned, on the world's clock.
     armed: Option<Time>,
     /// When it was last stepped by a wake.
     woken: Option<Time>,
-    /// What it went through lately, where that is taken down.
+}
+
+/// A machine, and what it went through lately where that is taken down.
+#[derive(Clone, Debug)]
+pub(crate) struct Taped<M> {
+    machine: M,
     tape: Option<Tape>,
 }
 
@@ -31,6 +43,12 @@ impl Clocked<Agent> {
     pub(crate) fn new(settings: Settings, now: Time, ppm: i32, chance: &mut Chance) -> AgentProcess {
         Clocked::around(Agent::new(settings), now, ppm, chance)
     }
+
+    /// Gives what it shall decide about.
+    pub(crate) fn deciding(&mut self, now: Time, heard: Heard) -> Case {
+        let (machine, local) = self.begin(now);
+        Case::Agent(machine, local, heard)
+    }
 }
 
 impl Clocked<Scheduler> {
@@ -42,11 +60,17 @@ impl Clocked<Scheduler> {
     ) -> SchedulerMachine {
         Clocked::around(Scheduler::new(settings), now, ppm, chance)
     }
+
+    /// Gives what it shall decide about.
+    pub(crate) fn deciding(&mut self, now: Time, input: scheduler::Input) -> Case {
+        let (machine, local) = self.begin(now);
+        Case::Scheduler(machine, local, input)
+    }
 }
 
-impl<M: Recorded> Clocked<M> {
-    pub(crate) fn step(&mut self, now: Time, input: M::Input) -> Vec<M::Effect> {
-        let local = self.clock.shows(now);
+impl<M: Recorded> Taped<M> {
+    /// Lets it take something in.
+    pub(crate) fn step(&mut self, local: Time, input: M::Input) -> Vec<M::Effect> {
         let taken_down = self.tape.is_some().then(|| input.clone());
         let effects = self.machine.step(local, input);
         if let (Some(tape), Some(input)) = (&mut self.tape, taken_down) {
@@ -54,22 +78,58 @@ impl<M: Recorded> Clocked<M> {
         }
         effects
     }
+}
 
+impl<M> Deref for Taped<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.machine
+    }
+}
+
+impl<M: Recorded> Clocked<M> {
     /// Plays again what was taken down, and goes on from what was written of the machine.
     pub(crate) fn turn_tape(&mut self, now: Time) {
-        self.tape.get_or_insert_default().turn(&mut self.machine, self.clock.shows(now));
+        let Taped { machine, tape } = &mut *read(&self.machine);
+        tape.get_or_insert_default().turn(machine, self.clock.shows(now));
     }
 }
 
 impl<M: Machine> Clocked<M> {
     fn around(machine: M, now: Time, ppm: i32, chance: &mut Chance) -> Clocked<M> {
         let clock = Clock::new(now, Time(chance.below(1_000_000_000)), ppm);
-        Clocked { machine, clock, armed: None, woken: None, tape: None }
+        let wake = machine.wake_at();
+        let machine = Arc::new(Mutex::new(Taped { machine, tape: None }));
+        Clocked { machine, clock, wake, under_way: 0, armed: None, woken: None }
     }
 
-    /// Gives the wake that must be planned now, if none that is planned serves.
+    /// Reads the machine.
+    pub(crate) fn machine(&self) -> MutexGuard<'_, Taped<M>> {
+        read(&self.machine)
+    }
+
+    /// Tells when it wants to be woken, on its own clock, and what for.
+    pub(crate) fn wake_at(&self) -> Option<(Time, Wake)> {
+        self.wake
+    }
+
+    /// Gives the machine and what its clock shows to whoever lets it decide.
+    fn begin(&mut self, now: Time) -> (Shared<M>, Time) {
+        self.under_way += 1;
+        (Arc::clone(&self.machine), self.clock.shows(now))
+    }
+
+    /// Takes in that it has decided.
+    pub(crate) fn decided(&mut self, decision: Decision<M::Effect>) -> Vec<M::Effect> {
+        self.under_way -= 1;
+        self.wake = decision.wake;
+        decision.effects
+    }
+
+    /// Gives the wake that must be planned now, if none that is planned serves. While it decides, nothing is planned.
     pub(crate) fn arm(&mut self, now: Time) -> Option<Time> {
-        let (local, _) = self.machine.wake_at()?;
+        let (local, _) = self.wake.filter(|_| self.under_way == 0)?;
         let soonest = if self.woken == Some(now) { now + Span(1) } else { now };
         let wanted = self.clock.when(local).max(soonest);
         if self.armed.is_some_and(|armed| armed <= wanted) {
@@ -86,10 +146,19 @@ impl<M: Machine> Clocked<M> {
             return false;
         }
         self.armed = None;
-        let due = self.machine.wake_at().is_some_and(|(local, _)| local <= self.clock.shows(now));
+        let is_due = |(local, _)| local <= self.clock.shows(now);
+        let due = self.under_way == 0 && self.wake.is_some_and(is_due);
         if due {
             self.woken = Some(now);
         }
         due
+    }
+}
+
+impl<M: Clone> Clone for Clocked<M> {
+    fn clone(&self) -> Clocked<M> {
+        let machine = Arc::new(Mutex::new(read(&self.machine).clone()));
+        let Clocked { clock, wake, under_way, armed, woken, .. } = *self;
+        Clocked { machine, clock, wake, under_way, armed, woken }
     }
 }

@@ -33,6 +33,8 @@ impl Process {
 pub(crate) enum Event {
     /// A machine asked to be woken now.
     Wake(Process),
+    /// A machine carries out what it decided a while ago.
+    Decided { by: Process, number: u64 },
     /// A request reaches the store. The copy of a repeated one is not answered.
     Arrive { from: Process, request: Request, answered: bool },
     /// An answer reaches a machine.

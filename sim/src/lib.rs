@@ -15,6 +15,7 @@ mod build;
 mod check;
 mod clock;
 pub mod compare;
+mod desk;
 mod event;
 mod expect;
 mod host;

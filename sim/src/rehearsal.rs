@@ -185,6 +185,7 @@ fn scenario(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64) -> Scenario 
             StoreKind::Consul | StoreKind::Etcd => 2,
         },
         ttl: Span::secs(15),
+        reaction: Span(0),
         desired: Configuration::default(),
         builds: proposal.assume.clone(),
         store: StoreManners::of(proposal.store),

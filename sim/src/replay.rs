@@ -80,8 +80,9 @@ impl Replay {
         let lists = |services: &[Name]| services.iter().any(|listed| &**listed == service);
         let cluster = clusters.iter().find(|(_, cluster)| lists(&cluster.services)).map(|(name, _)| name)?;
         let mut machines = self.stage.schedulers.iter().filter_map(|process| process.machine.as_ref());
-        let machine = machines.rfind(|machine| machine.machine.tenure(cluster).is_some())?;
-        let world = machine.machine.world();
+        let machine = machines.rfind(|machine| machine.machine().tenure(cluster).is_some())?;
+        let scheduler = machine.machine();
+        let world = scheduler.world();
         let definition = world.definition(&record.task_name, record.task_version)?;
         let key = (cluster.clone(), service.into());
         Some(scheduler::explain(

@@ -28,6 +28,8 @@ pub(crate) enum Stream {
     Rules,
     /// Draws how the machines of a scenario run tasks.
     Executors,
+    /// Draws how long the machines of a scenario take to do something.
+    Reaction,
 }
 
 impl Stream {
@@ -42,6 +44,7 @@ impl Stream {
             Stream::Tapes => (6, 0),
             Stream::Rules => (7, 0),
             Stream::Executors => (8, 0),
+            Stream::Reaction => (9, 0),
         };
         (kind << 32) | u64::from(index)
     }

@@ -28,6 +28,8 @@ pub struct Options {
     /// Keeps a journal of every machine, plays it now and then, and goes on from what it says the machine's state is. That
     /// changes nothing but the time it takes.
     pub journals: bool,
+    /// Lets machines decide on a second core, where they take a while to do so. That changes nothing but the time it takes.
+    pub second_core: bool,
 }
 
 /// How a run went.
@@ -90,6 +92,9 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
     let mut stage = Stage::new(scenario, seed, mutant);
     stage.witness.recorder = options.record.then(|| Box::new(Recorder::new(end)));
     stage.tapes = options.journals.then(|| Chance::new(seed, Stream::Tapes));
+    if options.second_core && stage.scenario.reaction != Span(0) {
+        stage.desk.share();
+    }
     finish(stage, seed, Time(end.0))
 }
 

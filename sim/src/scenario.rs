@@ -70,6 +70,8 @@ pub struct Scenario {
     pub schedulers: u32,
     /// How long agents' and schedulers' sessions outlive their last word.
     pub ttl: Span,
+    /// How long machines take from what they hear to what they do.
+    pub reaction: Span,
     /// What users wrote before the beginning.
     pub desired: Configuration,
     /// How versions behave that are not simply sound.

@@ -22,6 +22,7 @@ mod user;
 use crate::agent::SchedulerMachine;
 use crate::build::Build;
 use crate::check::{Court, EndFacts, Fault, Text};
+use crate::desk::Desk;
 use crate::event::{Event, Process, Role, Undo};
 use crate::expect::Expecting;
 use crate::host::Host;
@@ -49,6 +50,7 @@ pub(crate) struct Stage {
     pub(crate) queue: Queue<Event>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) schedulers: Vec<SchedulerProcess>,
+    pub(crate) desk: Desk,
     pub(crate) store: SimStore,
     pub(crate) court: Court,
     pub(crate) stats: Stats,
@@ -125,6 +127,7 @@ impl Stage {
             self.goes_on(event);
         }
         self.court.at(until);
+        self.desk.settle();
     }
 
     /// Lets the next thing happen, up to and including a time; false when there is none.
@@ -164,6 +167,7 @@ impl Stage {
         }
         match event {
             Event::Wake(process) => self.wake(process),
+            Event::Decided { by, number } => self.carries_out(by, number),
             Event::Arrive { from, request, answered } => self.arrive(from, request, answered),
             Event::Hear { to, reply } => {
                 if !self.is_deaf(to) {
@@ -225,6 +229,7 @@ impl Stage {
     fn deferred(&self, event: &Event) -> Option<Time> {
         let until = match event {
             Event::Wake(process)
+            | Event::Decided { by: process, .. }
             | Event::Hear { to: process, .. }
             | Event::Unanswered { to: process, .. }
             | Event::Watched { to: process, .. }

@@ -1,6 +1,7 @@
 //! The same seed is the same run, in one process and in two.
 
-use callboard_sim::{Options, Profile, draw, run};
+use callboard_core::machine::Span;
+use callboard_sim::{Options, Profile, Scenario, draw, run};
 use std::process::Command;
 
 /// Where the second process is told to write its hashes to.
@@ -32,4 +33,15 @@ fn two_processes_do_the_same() {
 fn seeds_differ() {
     let hash = |seed| run(&draw(Profile::Tiny, seed), &Options::default()).hash;
     assert_ne!(hash(1), hash(2));
+}
+
+#[test]
+fn a_second_core_changes_nothing() {
+    for seed in 0..40 {
+        let world = Scenario { reaction: Span(1 + seed % 50), ..draw(Profile::Tiny, seed) };
+        let alone = run(&world, &Options::default());
+        let helped = run(&world, &Options { second_core: true, ..Options::default() });
+        assert_eq!(alone, helped, "tiny-{seed}");
+        assert!(alone.passed, "tiny-{seed}: {:?}", alone.violations);
+    }
 }

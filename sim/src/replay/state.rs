@@ -113,7 +113,7 @@ impl Replay {
         let holder = |cluster: &Name| {
             let mut processes = self.stage.schedulers.iter();
             let holds = |process: &&crate::stage::SchedulerProcess| {
-                process.machine.as_ref().is_some_and(|machine| machine.machine.tenure(cluster).is_some())
+                process.machine.as_ref().is_some_and(|machine| machine.machine().tenure(cluster).is_some())
             };
             processes.rfind(holds).map(|process| process.index)
         };

@@ -136,6 +136,7 @@ fn world(
         fleet: vec![fleet::class(&mut chance, hosts, desired, is_tight)],
         schedulers: number(chance.between(1, 2)),
         ttl: Span::secs(chance.between(10, 20)),
+        reaction: reaction(seed),
         desired: desired.clone(),
         builds: Vec::new(),
         store: faults::manners(&mut chance),
@@ -158,6 +159,13 @@ fn world(
     faults::poison(&mut chance, &mut scenario.builds);
     scenario.trickle.extend(faults::deceits(&mut chance, until));
     scenario
+}
+
+/// Draws how long machines take to do something; most take no time. It is drawn apart from all else.
+fn reaction(seed: u64) -> Span {
+    let mut chance = Chance::new(seed, Stream::Reaction);
+    let takes_time = chance.happens(300_000);
+    if takes_time { chance.span(Span(1), Span(300)) } else { Span(0) }
 }
 
 fn number(number: u64) -> u32 {

@@ -17,6 +17,9 @@ use callboard_core::model::{Name, PortRange};
 /// The longest trial of patience: an hour.
 const SESSION: Duration = Duration(Span::secs(1), Span::secs(3600));
 
+/// How long machines may take to do something.
+const REACTION: Duration = Duration(Span(0), Span::secs(60));
+
 impl Default for Scenario {
     fn default() -> Scenario {
         Scenario {
@@ -31,6 +34,7 @@ impl Default for Scenario {
             fleet: Vec::new(),
             schedulers: 1,
             ttl: Span::secs(15),
+            reaction: Span(0),
             desired: callboard_core::config::Configuration::default(),
             builds: Vec::new(),
             store: StoreManners::default(),
@@ -80,6 +84,8 @@ impl Scenario {
         form.may("schedulers", says, &Number(1, 16), &mut self.schedulers);
         let says = "How long the sessions of agents and schedulers outlive their last word.";
         form.may("ttl", says, &SESSION, &mut self.ttl);
+        let says = "How long schedulers and agents take from what they hear to what they do.";
+        form.may("reaction", says, &REACTION, &mut self.reaction);
         let says = "How versions behave that are not simply sound.";
         form.may("builds", says, &List(Object(Build::sound("".into(), 1))), &mut self.builds);
         form.may("store", "How the store behaves all the time.", &super::manners::Store, &mut self.store);

@@ -297,7 +297,10 @@ fn expectations(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
 
 /// Has rounder numbers.
 fn numbers(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
-    let mut all = vec![Scenario { ttl: Span::secs(15), ..scenario.clone() }];
+    let mut all = vec![
+        Scenario { ttl: Span::secs(15), ..scenario.clone() },
+        Scenario { reaction: Span(0), ..scenario.clone() },
+    ];
     for (index, happening) in scenario.timeline.iter().enumerate() {
         for to in [60_000, 10_000, 1_000] {
             let mut smaller = scenario.clone();

@@ -14,9 +14,10 @@ impl Stage {
     pub(super) fn reasons(&self) -> BTreeMap<Text, String> {
         let mut reasons = BTreeMap::new();
         for scheduler in self.schedulers.iter().filter_map(|process| process.machine.as_ref()) {
-            let world = scheduler.machine.world();
+            let machine = scheduler.machine();
+            let world = machine.world();
             for ((cluster, service), blocked) in &world.blocked {
-                if scheduler.machine.tenure(cluster).is_some() {
+                if machine.tenure(cluster).is_some() {
                     reasons.insert(service.clone(), blocked.why.clone());
                 }
             }
@@ -32,11 +33,11 @@ impl Stage {
         let agents = self
             .hosts
             .iter()
-            .filter_map(|host| Some((host.agent_name(), weigh(&host.agent.as_ref()?.machine))));
+            .filter_map(|host| Some((host.agent_name(), weigh(&**host.agent.as_ref()?.machine()))));
         let schedulers = self
             .schedulers
             .iter()
-            .filter_map(|process| Some((process.name(), weigh(&process.machine.as_ref()?.machine))));
+            .filter_map(|process| Some((process.name(), weigh(&**process.machine.as_ref()?.machine()))));
         agents.chain(schedulers).collect()
     }
 }

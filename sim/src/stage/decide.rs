@@ -5,11 +5,13 @@ use super::Stage;
 use super::crash::Fate;
 use crate::build::Build;
 use crate::check::Text;
+use crate::desk::{Case, Decided, Decision, Heard};
 use crate::event::{Event, Process, Role};
 use crate::rng::Chance;
 use crate::scenario::HostFault;
 use callboard_core::agent;
 use callboard_core::machine::Span;
+use callboard_core::model::Name;
 use callboard_core::registry;
 use callboard_core::scheduler;
 use callboard_core::store::Reply;
@@ -70,6 +72,9 @@ impl Stage {
     /// Lets an agent hear from its executor.
     pub(super) fn report(&mut self, to: Process, reports: Vec<Report>) {
         self.beside += (reports.len() as u64).saturating_sub(1);
+        if self.scenario.reaction != Span(0) && self.mutant.is_none() && self.hosts[to.at()].is_agent(to) {
+            return self.agent_takes(to, Heard::Reports(reports));
+        }
         for report in reports {
             if self.hosts[to.at()].is_agent(to) {
                 self.step_agent(to, agent::Input::Work(report));
@@ -92,25 +97,59 @@ impl Stage {
 
     /// Lets an agent take something in, and a planted bug have its way with it.
     fn step_agent(&mut self, process: Process, input: agent::Input) {
-        let Some(mutant) = &mut self.mutant else { return self.agent_takes(process, input) };
+        let Some(mutant) = &mut self.mutant else { return self.agent_takes(process, Heard::One(input)) };
         let name = self.hosts[process.at()].registration.host.clone();
         let is_first = self.by_name.get(&name) == Some(&process.index);
         let (inputs, unasked) = mutant.agent_hears(&name, is_first, &self.court.book, input);
         self.carry_out(process, unasked);
-        inputs.into_iter().for_each(|input| self.agent_takes(process, input));
+        inputs.into_iter().for_each(|input| self.agent_takes(process, Heard::One(input)));
     }
 
-    fn agent_takes(&mut self, process: Process, input: agent::Input) {
+    fn agent_takes(&mut self, process: Process, heard: Heard) {
         let now = self.queue.now();
         let host = &mut self.hosts[process.at()];
         let Some(agent) = &mut host.agent else { return };
         if turns(&mut self.tapes) {
             agent.turn_tape(now);
         }
-        let mut effects = agent.step(now, input);
-        let store_id = agent.machine.store_id();
-        if store_id != host.store_id.as_ref() && !host.ills.has(now, HostFault::FillDisk) {
-            host.store_id = store_id.cloned();
+        let case = agent.deciding(now, heard);
+        if self.scenario.reaction == Span(0) {
+            return self.decided(process, case.decide());
+        }
+        self.decides(process, case);
+    }
+
+    /// Lets a machine decide, which takes a while.
+    fn decides(&mut self, by: Process, case: Case) {
+        let number = self.desk.take_in(case);
+        let at = self.now() + self.scenario.reaction;
+        self.queue.push(at, Event::Decided { by, number });
+    }
+
+    /// Carries out what a machine decided a while ago.
+    pub(super) fn carries_out(&mut self, by: Process, number: u64) {
+        self.stale += 1;
+        let Some(decided) = self.desk.give(number) else { return };
+        if self.current(by.role, by.at()) == by && self.is_running(by) {
+            self.decided(by, decided);
+            self.arm(by);
+        }
+    }
+
+    fn decided(&mut self, by: Process, decided: Decided) {
+        match decided {
+            Decided::Agent(decision, store_id) => self.agent_decided(by, decision, store_id),
+            Decided::Scheduler(decision) => self.scheduler_decided(by, decision),
+        }
+    }
+
+    fn agent_decided(&mut self, process: Process, decision: Decision<agent::Effect>, store_id: Option<Name>) {
+        let now = self.queue.now();
+        let host = &mut self.hosts[process.at()];
+        let Some(agent) = &mut host.agent else { return };
+        let mut effects = agent.decided(decision);
+        if store_id != host.store_id && !host.ills.has(now, HostFault::FillDisk) {
+            host.store_id = store_id;
         }
         if let Some(mutant) = &mut self.mutant {
             effects = mutant.agent_does(&host.registration.host, effects);
@@ -154,28 +193,39 @@ impl Stage {
             if turns(&mut self.tapes) {
                 machine.turn_tape(now);
             }
-            let mut effects = machine.step(now, input);
-            if let Some(mutant) = &mut self.mutant {
-                effects = mutant.scheduler_does(now, effects);
-            }
-            for effect in effects {
-                match effect {
-                    scheduler::Effect::Store(request) => match self.deeds.next() {
-                        Fate::LivesOn => self.send(process, request),
-                        Fate::DiesFirst => return self.dies(process),
-                        Fate::DiesThen => {
-                            self.send(process, request);
-                            return self.dies(process);
-                        }
-                    },
-                    scheduler::Effect::Note(note) => {
-                        self.count_locks(process, &note);
-                        self.note(None, note);
-                    }
-                }
+            let case = machine.deciding(now, input);
+            if self.scenario.reaction == Span(0) {
+                self.decided(process, case.decide());
+            } else {
+                self.decides(process, case);
             }
         }
         self.arm(process);
+    }
+
+    fn scheduler_decided(&mut self, process: Process, decision: Decision<scheduler::Effect>) {
+        let now = self.now();
+        let Some(machine) = &mut self.schedulers[process.at()].machine else { return };
+        let mut effects = machine.decided(decision);
+        if let Some(mutant) = &mut self.mutant {
+            effects = mutant.scheduler_does(now, effects);
+        }
+        for effect in effects {
+            match effect {
+                scheduler::Effect::Store(request) => match self.deeds.next() {
+                    Fate::LivesOn => self.send(process, request),
+                    Fate::DiesFirst => return self.dies(process),
+                    Fate::DiesThen => {
+                        self.send(process, request);
+                        return self.dies(process);
+                    }
+                },
+                scheduler::Effect::Note(note) => {
+                    self.count_locks(process, &note);
+                    self.note(None, note);
+                }
+            }
+        }
     }
 
     /// Tells an agent to end and to leave its tasks running.

@@ -2,7 +2,7 @@
 
 use super::Stage;
 use crate::event::{Event, Moment, Process, Role, Undo};
-use callboard_core::machine::{Machine, Time, Wake};
+use callboard_core::machine::{Time, Wake};
 use callboard_core::registry;
 use callboard_core::store::{Change, Op, Outcome, Reply, Request};
 use callboard_core::work::Report;
@@ -20,6 +20,7 @@ impl Stage {
     pub(super) fn said(&self, event: &Event) -> String {
         match event {
             Event::Wake(process) => format!("{} wakes{}", self.named(*process), self.reason(*process)),
+            Event::Decided { by, .. } => format!("{} does what it decided", self.named(*by)),
             Event::Arrive { from, request, answered } => {
                 let again = if *answered { "" } else { ", once more" };
                 format!("the store gets from {}: {}{again}", self.named(*from), asked(request))
@@ -65,6 +66,7 @@ impl Stage {
         let of = |process: &Process| (process.role == Role::Agent).then_some(process.index);
         match event {
             Event::Wake(process)
+            | Event::Decided { by: process, .. }
             | Event::Arrive { from: process, .. }
             | Event::Hear { to: process, .. }
             | Event::Unanswered { to: process, .. }
@@ -102,10 +104,8 @@ impl Stage {
     /// Says why a machine asked to be woken.
     fn reason(&self, process: Process) -> String {
         let wake = match process.role {
-            Role::Agent => self.hosts[process.at()].agent.as_ref().and_then(|agent| agent.machine.wake_at()),
-            Role::Scheduler => {
-                self.schedulers[process.at()].machine.as_ref().and_then(|it| it.machine.wake_at())
-            }
+            Role::Agent => self.hosts[process.at()].agent.as_ref().and_then(|agent| agent.wake_at()),
+            Role::Scheduler => self.schedulers[process.at()].machine.as_ref().and_then(|it| it.wake_at()),
         };
         let what = wake.map(|(_, wake): (Time, Wake)| match wake {
             Wake::Plan => "to plan",

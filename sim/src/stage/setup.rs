@@ -3,6 +3,7 @@
 use super::{Deeds, SchedulerProcess, Stage, Tidings, Wish};
 use crate::build::Build;
 use crate::check::{Court, PolicyRecord};
+use crate::desk::Desk;
 use crate::event::{Event, Undo};
 use crate::expect::Expecting;
 use crate::host::Host;
@@ -60,7 +61,8 @@ impl Stage {
         });
         let late = if worst.delayed_events > 0 { Span::secs(60) } else { Span(0) };
         let factor = slow.max().unwrap_or(1);
-        let ways = late.0 + manners.watch_delay.1.0 + manners.latency.1.0 * factor * 4;
+        let ways =
+            late.0 + manners.watch_delay.1.0 + manners.latency.1.0 * factor * 4 + scenario.reaction.0 * 4;
         let blind = blindness(&worst);
         let lag = Span(1_500 + ways + blind.0);
         // A machine that notices at once looks again at once.
@@ -90,6 +92,7 @@ impl Stage {
             queue,
             hosts: Vec::new(),
             schedulers,
+            desk: Desk::default(),
             store: SimStore::new(manners),
             court,
             stats: Stats::default(),

@@ -16,6 +16,7 @@ use callboard_sim::{Options, Outcome, Scenario};
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,7 +122,8 @@ fn play(args: &FuzzArgs, around: Option<&Configuration>, seed: u64) -> Option<Fo
     if args.store.is_some_and(|store| store != scenario.store.kind) {
         return None;
     }
-    let played = Take { scenario: Arc::clone(&scenario), options: Options::default() }.play();
+    let played =
+        Take { scenario: Arc::clone(&scenario), options: Options::default() }.play(NonZero::<usize>::MIN);
     let mut failed = Vec::new();
     if args.branch > 0 {
         for moment in moments(&scenario, seed) {

@@ -3,6 +3,7 @@
 use callboard_sim::search::{cores, in_order};
 use callboard_sim::{Options, Outcome, Scenario, run};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,11 +21,16 @@ pub(super) struct Played {
     pub(super) took: Duration,
 }
 
+/// From so many hosts on, a run is given a second core: in smaller worlds the two would mostly wait for each other.
+const LARGE: usize = 2_000;
+
 impl Take {
-    /// Makes the run.
-    pub(super) fn play(&self) -> Played {
+    /// Makes the run, which may have so many cores.
+    pub(super) fn play(&self, cores: NonZero<usize>) -> Played {
         let begun = Instant::now();
-        let outcome = run(&self.scenario, &self.options);
+        let hosts = self.options.hosts.unwrap_or_else(|| self.scenario.hosts());
+        let second_core = cores.get() > 1 && hosts >= LARGE;
+        let outcome = run(&self.scenario, &Options { second_core, ..self.options.clone() });
         Played { outcome, took: begun.elapsed() }
     }
 }
@@ -42,7 +48,8 @@ pub(super) fn play(takes: &[Take], mut take: impl FnMut(Played) -> ControlFlow<(
     let bar = progress(takes.len() as u64);
     let made = |index: u64| {
         let take = usize::try_from(index).ok().and_then(|index| takes.get(index));
-        take.map(Take::play)
+        let own = if takes.len() == 1 { cores() } else { NonZero::<usize>::MIN };
+        take.map(|take| take.play(own))
     };
     in_order(cores(), takes.len() as u64, made, |played| {
         bar.inc(1);
