@@ -38,8 +38,17 @@ impl Check for Orphans {
                     let service = end.book.meant.get(id);
                     service.is_some_and(|service| end.book.is_kept(service, KEPT))
                 };
-                let forgotten =
-                    end.book.is_forgotten(id, alive) && !is_ordered && (is_of_nothing || is_kept());
+                // Of a system service it goes when another comes in its place, and none of an unsound version does.
+                let is_last = || {
+                    let page = end.book.meant.get(id).and_then(|service| end.book.services.get(service));
+                    let record = page.and_then(|page| page.record.as_ref()).filter(|it| it.is_system());
+                    record.is_some_and(|it| {
+                        let version = (it.task_name.clone(), it.task_version);
+                        end.unsound.binary_search(&version).is_ok()
+                    })
+                };
+                let is_spared = is_of_nothing || is_kept() || is_last();
+                let forgotten = end.book.is_forgotten(id, alive) && !is_ordered && is_spared;
                 if old && !lately && !forgotten && twin.is_none_or(|twin| twin.generation != alive.generation)
                 {
                     found.blame(
