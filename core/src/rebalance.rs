@@ -87,6 +87,15 @@ impl Move {
     }
 }
 
+/// Tells whether a move that was asked for is over, by what is stored of its task: another placement has taken its place, or
+/// none. One whose record cannot be read may be there yet.
+#[must_use]
+pub fn is_spent(placed: &Placed, stored: Option<&str>) -> bool {
+    let is_there =
+        |record| record::read::<Task>(record).map_or(true, |task| task.generation == placed.generation);
+    !stored.is_some_and(is_there)
+}
+
 /// A service of which tasks may move.
 type Movable = (GroupKey, Arc<Service>, Arc<TaskDefinition>);
 
@@ -220,4 +229,27 @@ fn carry_out(world: &mut World, one: &Move) {
     }
     let digest = hash(&record::write(&there));
     world.put_task(Time(0), Arc::new(there), digest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_is_over_when_its_placement_is_surely_gone() {
+        let record = |generation: u64| {
+            let placed =
+                format!(r#""id":"web-1","generation":{generation},"host":"h1","instance":0,"desired":"run""#);
+            let of = r#""cluster":"c","service":"web","task_name":"web","version":1,"memory":0"#;
+            format!(r#"{{{placed},{of},"reason":"","tenure":1}}"#)
+        };
+        let check = |stored: Option<&str>, expect: bool| {
+            let placed = Placed { id: "web-1".into(), generation: 7 };
+            assert_eq!(is_spent(&placed, stored), expect, "{stored:?}");
+        };
+        check(Some(&record(7)), false);
+        check(Some(&record(8)), true);
+        check(Some("{"), false);
+        check(None, true);
+    }
 }

@@ -8,8 +8,8 @@ use crate::views::Applied;
 use callboard_backends::Store;
 use callboard_core::config::{self, Configuration, Delete, Mistake, Sourced};
 use callboard_core::keys::{self, Key};
-use callboard_core::model::{Cluster, HostConfig, Name, Placed, Service, Task, TaskDefinition, Version};
-use callboard_core::rebalance::{MOVES_MAX, Move, Plan};
+use callboard_core::model::{Cluster, HostConfig, Name, Placed, Service, TaskDefinition, Version};
+use callboard_core::rebalance::{MOVES_MAX, Move, Plan, is_spent};
 use callboard_core::record;
 use callboard_core::store::{Entry, Guard, Outcome, Refusal, Txn};
 use serde::de::DeserializeOwned;
@@ -353,22 +353,16 @@ async fn without_spent_moves(
         let asks = service.filter(|service| !service.moves.is_empty() && change::changes(stored, write));
         let Some(mut service) = asks else { continue };
         for placed in std::mem::take(&mut service.moves) {
-            if is_there(store, &placed).await? {
+            let key = Key::Task(placed.id.clone()).path();
+            let listing = store.list(&key).await.map_err(Problem::away)?;
+            let record = listing.entries.iter().find(|entry| entry.key == key);
+            if !is_spent(&placed, record.map(|entry| entry.value.as_str())) {
                 service.moves.push(placed);
             }
         }
         *write = put(stored, Key::Service(service.name.clone()), &service)?;
     }
     Ok(writes)
-}
-
-/// Tells whether a placement is not over; one whose record cannot be read may not be.
-async fn is_there(store: &dyn Store, placed: &Placed) -> Result<bool, Problem> {
-    let key = Key::Task(placed.id.clone()).path();
-    let listing = store.list(&key).await.map_err(Problem::away)?;
-    let task = listing.entries.iter().find(|entry| entry.key == key);
-    let is_same = |task: Task| task.generation == placed.generation;
-    Ok(task.is_some_and(|entry| record::read::<Task>(&entry.value).map_or(true, is_same)))
 }
 
 async fn send(store: &dyn Store, txns: Vec<callboard_core::store::Txn>) -> Result<(), Problem> {

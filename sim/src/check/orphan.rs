@@ -1,6 +1,7 @@
 //! S21: nothing of ours lives that nobody issued.
 
-use super::{Check, End, Findings};
+use super::record::ServiceRecord;
+use super::{Check, End, Findings, RolloutRecord, ServicePage};
 use callboard_core::machine::Span;
 
 /// How long it may take until what is not needed any more is gone.
@@ -38,14 +39,15 @@ impl Check for Orphans {
                     let service = end.book.meant.get(id);
                     service.is_some_and(|service| end.book.is_kept(service, KEPT))
                 };
-                // Of a system service it goes when another comes in its place, and none of an unsound version does.
+                // Of a system service it goes when another comes in its place, which none of a version given up does.
                 let is_last = || {
                     let page = end.book.meant.get(id).and_then(|service| end.book.services.get(service));
-                    let record = page.and_then(|page| page.record.as_ref()).filter(|it| it.is_system());
-                    record.is_some_and(|it| {
-                        let version = (it.task_name.clone(), it.task_version);
-                        end.unsound.binary_search(&version).is_ok()
-                    })
+                    let is_given_up = |page: &ServicePage| {
+                        let rollout = page.state.as_ref().map(|state| &state.rollout);
+                        matches!(rollout, Some(RolloutRecord::Failed { .. }))
+                            && page.record.as_ref().is_some_and(ServiceRecord::is_system)
+                    };
+                    page.is_some_and(is_given_up)
                 };
                 let is_spared = is_of_nothing || is_kept() || is_last();
                 let forgotten = end.book.is_forgotten(id, alive) && !is_ordered && is_spared;
