@@ -202,7 +202,8 @@ impl Executor for ByKind {
 
     fn learn(&self, run: &Run, definition: &Arc<TaskDefinition>) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.insert(run.clone(), Arc::clone(definition));
+        // What was started here is known better.
+        runs.entry(run.clone()).or_insert_with(|| Arc::clone(definition));
     }
 
     async fn remove(&self, run: &Run) -> Result<(), Failure> {
@@ -365,8 +366,11 @@ mod tests {
         both.learn(&run, &definition(&["bash", "docker"]));
         assert_eq!(both.stop(&run, Span(1)).await, is_away);
         both.learn(&run, &definition(&["bash"]));
-        assert_eq!(both.stop(&run, Span(1)).await, Ok(()));
-        assert_eq!(both.remove(&run).await, Ok(()));
+        assert_eq!(both.stop(&run, Span(1)).await, is_away, "what was known of it first holds");
+        let other = Run { attempt: run.attempt + 1, ..run };
+        both.learn(&other, &definition(&["bash"]));
+        assert_eq!(both.stop(&other, Span(1)).await, Ok(()));
+        assert_eq!(both.remove(&other).await, Ok(()));
     }
 
     #[tokio::test]

@@ -269,7 +269,9 @@ impl Agent {
         let is_past = (run.generation, run.attempt) < (local.generation(), local.attempt);
         if is_past && result.is_ok() && !self.relics.contains_key(run) {
             // It may have been started after its end was reported: an order to stop it costs nothing.
-            let (definition, port) = (local.definition.clone(), local.task.port);
+            // What an earlier placement was made of may be something else.
+            let is_of_this = run.generation == local.generation();
+            let (definition, port) = (local.definition.clone().filter(|_| is_of_this), local.task.port);
             return self.relic(now, run.clone(), definition, port);
         }
         if !local.is_at(run) {
