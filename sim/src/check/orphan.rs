@@ -43,9 +43,11 @@ impl Check for Orphans {
                 let is_last = || {
                     let page = end.book.meant.get(id).and_then(|service| end.book.services.get(service));
                     let is_given_up = |page: &ServicePage| {
-                        let rollout = page.state.as_ref().map(|state| &state.rollout);
-                        matches!(rollout, Some(RolloutRecord::Failed { .. }))
-                            && page.record.as_ref().is_some_and(ServiceRecord::is_system)
+                        let has_none = page.state.as_ref().is_some_and(|state| {
+                            let is_failed = matches!(state.rollout, RolloutRecord::Failed { .. });
+                            (is_failed && state.stable.is_none()) || state.is_quarantined()
+                        });
+                        has_none && page.record.as_ref().is_some_and(ServiceRecord::is_system)
                     };
                     page.is_some_and(is_given_up)
                 };
