@@ -19,8 +19,8 @@ use callboard_core::scheduler::{self, Scheduler};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The shape of journals. It grows when an older reader would get them wrong.
-pub const SCHEMA: u32 = 1;
+/// The shape of journals. It grows when machines' states or effects are written otherwise: who plays one must write such.
+pub const SCHEMA: u32 = 2;
 
 /// Tells which machine a segment speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

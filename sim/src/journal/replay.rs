@@ -62,7 +62,7 @@ pub enum ReplayError {
     NoJournal,
     /// It is of a shape that this version does not read.
     #[error("is of schema {0}, and this version reads {SCHEMA}; replay it with the version that wrote it")]
-    Newer(u32),
+    Schema(u32),
     /// A value in it is not as this version has it.
     #[error("was written by Callboard {version}, and this version finds: {why}; replay it with that one")]
     Unlike {
@@ -81,7 +81,7 @@ pub fn header(bytes: &[u8]) -> Result<Header, ReplayError> {
     let mut frames = Frames::of(bytes).ok_or(ReplayError::NoJournal)?;
     let first = frames.next().ok_or(ReplayError::NoJournal)?;
     let header: Header = value(first).map_err(|_| ReplayError::NoJournal)?;
-    if header.schema > SCHEMA { Err(ReplayError::Newer(header.schema)) } else { Ok(header) }
+    if header.schema == SCHEMA { Ok(header) } else { Err(ReplayError::Schema(header.schema)) }
 }
 
 /// Plays a segment, and keeps the words of the steps between two times.
