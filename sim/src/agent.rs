@@ -21,6 +21,8 @@ pub(crate) struct Clocked<M> {
     wake: Option<(Time, Wake)>,
     /// How many of its decisions are yet to be carried out.
     under_way: u32,
+    /// The number of the latest that was.
+    latest: u64,
     /// The earliest wake that is planned, on the world's clock.
     armed: Option<Time>,
     /// When it was last stepped by a wake.
@@ -101,7 +103,7 @@ impl<M: Machine> Clocked<M> {
         let clock = Clock::new(now, Time(chance.below(1_000_000_000)), ppm);
         let wake = machine.wake_at();
         let machine = Arc::new(Mutex::new(Taped { machine, tape: None }));
-        Clocked { machine, clock, wake, under_way: 0, armed: None, woken: None }
+        Clocked { machine, clock, wake, under_way: 0, latest: 0, armed: None, woken: None }
     }
 
     /// Reads the machine.
@@ -120,10 +122,13 @@ impl<M: Machine> Clocked<M> {
         (Arc::clone(&self.machine), self.clock.shows(now))
     }
 
-    /// Takes in that it has decided.
-    pub(crate) fn decided(&mut self, decision: Decision<M::Effect>) -> Vec<M::Effect> {
+    /// Takes in that it has decided, and gives what it wants to be done. One of its decisions may overtake another where it
+    /// stood still meanwhile; when it wants to be woken, the latest says.
+    pub(crate) fn decided(&mut self, number: u64, decision: Decision<M::Effect>) -> Vec<M::Effect> {
         self.under_way -= 1;
-        self.wake = decision.wake;
+        if number >= self.latest {
+            (self.latest, self.wake) = (number, decision.wake);
+        }
         decision.effects
     }
 
@@ -158,7 +163,7 @@ impl<M: Machine> Clocked<M> {
 impl<M: Clone> Clone for Clocked<M> {
     fn clone(&self) -> Clocked<M> {
         let machine = Arc::new(Mutex::new(read(&self.machine).clone()));
-        let Clocked { clock, wake, under_way, armed, woken, .. } = *self;
-        Clocked { machine, clock, wake, under_way, armed, woken }
+        let Clocked { clock, wake, under_way, latest, armed, woken, .. } = *self;
+        Clocked { machine, clock, wake, under_way, latest, armed, woken }
     }
 }

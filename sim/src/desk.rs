@@ -9,6 +9,7 @@ use callboard_core::machine::{Machine, Time, Wake};
 use callboard_core::model::Name;
 use callboard_core::scheduler::{self, Scheduler};
 use callboard_core::work::Report;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::hint;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,7 +17,7 @@ use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// A machine that two cores share: whoever reads it lets what was asked of it be decided first.
+/// A machine that two cores share. Whoever reads it must have let the desk settle what was asked of it.
 pub(crate) type Shared<M> = Arc<Mutex<Taped<M>>>;
 
 /// What a machine decided.
@@ -58,8 +59,8 @@ pub(crate) struct Desk {
     taken: u64,
     /// How many were decided.
     decided: u64,
-    /// Those that were, by their number.
-    ready: BTreeMap<u64, Decided>,
+    /// Those that were, by their number, or what broke while that was done.
+    ready: BTreeMap<u64, Result<Decided, String>>,
     /// The other core, where there is one.
     other: Option<Other>,
 }
@@ -68,7 +69,7 @@ pub(crate) struct Desk {
 #[derive(Debug)]
 struct Other {
     cases: Sender<Case>,
-    decided: Receiver<thread::Result<Decided>>,
+    decided: Receiver<Result<Decided, String>>,
 }
 
 /// How often a core looks for what comes next before it sleeps: to fall asleep and to be woken takes longer than most
@@ -81,6 +82,11 @@ pub(crate) fn read<M>(machine: &Shared<M>) -> MutexGuard<'_, Taped<M>> {
 }
 
 impl Case {
+    /// Lets the machine decide. A machine that breaks down over it ends the run only when the decision is due.
+    fn try_to_decide(self) -> Result<Decided, String> {
+        panic::catch_unwind(AssertUnwindSafe(|| self.decide())).map_err(|said| said_by(said.as_ref()))
+    }
+
     /// Lets the machine decide.
     pub(crate) fn decide(self) -> Decided {
         match self {
@@ -103,6 +109,12 @@ impl Case {
     }
 }
 
+/// Gives what a broken assertion said.
+pub(crate) fn said_by(said: &(dyn Any + Send)) -> String {
+    let text = said.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| said.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a rule was broken".into())
+}
+
 impl Desk {
     /// Lets machines decide on another core from now on.
     pub(crate) fn share(&mut self) {
@@ -110,8 +122,7 @@ impl Desk {
         let (tell, decided) = mpsc::channel();
         thread::spawn(move || {
             while let Some(case) = next(&taken) {
-                let decided = panic::catch_unwind(AssertUnwindSafe(|| case.decide()));
-                if tell.send(decided).is_err() {
+                if tell.send(case.try_to_decide()).is_err() {
                     return;
                 }
             }
@@ -123,22 +134,24 @@ impl Desk {
     pub(crate) fn take_in(&mut self, case: Case) -> u64 {
         self.taken += 1;
         match &self.other {
-            Some(other) => {
-                // Where nobody takes it, that shows when it is asked for.
-                drop(other.cases.send(case));
-            }
+            // Where nobody takes it, that shows when it is asked for.
+            Some(other) => drop(other.cases.send(case)),
             None => {
                 self.decided += 1;
-                self.ready.insert(self.decided, case.decide());
+                self.ready.insert(self.decided, case.try_to_decide());
             }
         }
         self.taken
     }
 
-    /// Gives what was decided of a case, once. What breaks on the other core breaks here.
-    pub(crate) fn give(&mut self, number: u64) -> Option<Decided> {
+    /// Gives what was decided of a case, once. A machine that broke down over it breaks down here, wherever it decided.
+    pub(crate) fn give(&mut self, number: u64) -> Decided {
         self.wait_for(number);
-        self.ready.remove(&number)
+        match self.ready.remove(&number) {
+            Some(Ok(decided)) => decided,
+            Some(Err(said)) => panic!("{said}"),
+            None => panic!("case {number} was never taken in, or is given twice"),
+        }
     }
 
     /// Waits until all that was taken in is decided.
@@ -150,7 +163,6 @@ impl Desk {
         while self.decided < number {
             let Some(decided) = self.other.as_ref().and_then(|other| next(&other.decided)) else { return };
             self.decided += 1;
-            let decided = decided.unwrap_or_else(|said| panic::resume_unwind(said));
             self.ready.insert(self.decided, decided);
         }
     }
@@ -159,6 +171,7 @@ impl Desk {
 /// A copy decides by itself: of what it takes over, all must be decided.
 impl Clone for Desk {
     fn clone(&self) -> Desk {
+        assert_eq!(self.decided, self.taken, "a world is copied while its machines decide");
         Desk { taken: self.taken, decided: self.decided, ready: self.ready.clone(), other: None }
     }
 }

@@ -1,6 +1,7 @@
 //! One run of a scenario, from its beginning to its verdict.
 
 use crate::check::{Text, Violation};
+use crate::desk::said_by;
 use crate::expect::Judgement;
 use crate::museum::Mutant;
 use crate::recording::{Recorder, Recording};
@@ -9,7 +10,6 @@ use crate::scenario::{Happening, Scenario, StoreKind};
 use crate::stage::Stage;
 use crate::stats::Stats;
 use callboard_core::machine::{Span, Time};
-use std::any::Any;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -160,12 +160,6 @@ pub(crate) fn again(scenario: &Scenario, said: &str) -> String {
     let file = if scenario.file.is_empty() { &scenario.name } else { &scenario.file };
     let sets = scenario.sets.iter().map(|set| format!(" --set '{}'", set.replace('\'', "'\\''")));
     format!("callboard sim {}{}", said.replacen("{}", file, 1), sets.collect::<String>())
-}
-
-/// Gives what a broken assertion said.
-fn said_by(said: &(dyn Any + Send)) -> String {
-    let text = said.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| said.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a rule was broken".into())
 }
 
 impl Outcome {

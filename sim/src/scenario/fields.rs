@@ -17,8 +17,8 @@ use callboard_core::model::{Name, PortRange};
 /// The longest trial of patience: an hour.
 const SESSION: Duration = Duration(Span::secs(1), Span::secs(3600));
 
-/// How long machines may take to do something.
-const REACTION: Duration = Duration(Span(0), Span::secs(60));
+/// How long machines may take to do something: less than any session lasts.
+const REACTION: Duration = Duration(Span(0), Span(500));
 
 impl Default for Scenario {
     fn default() -> Scenario {

@@ -5,7 +5,7 @@ use super::Stage;
 use super::crash::Fate;
 use crate::build::Build;
 use crate::check::Text;
-use crate::desk::{Case, Decided, Decision, Heard};
+use crate::desk::{Case, Decided, Heard};
 use crate::event::{Event, Process, Role};
 use crate::rng::Chance;
 use crate::scenario::HostFault;
@@ -114,7 +114,7 @@ impl Stage {
         }
         let case = agent.deciding(now, heard);
         if self.scenario.reaction == Span(0) {
-            return self.decided(process, case.decide());
+            return self.decided(process, 0, case.decide());
         }
         self.decides(process, case);
     }
@@ -129,25 +129,31 @@ impl Stage {
     /// Carries out what a machine decided a while ago.
     pub(super) fn carries_out(&mut self, by: Process, number: u64) {
         self.stale += 1;
-        let Some(decided) = self.desk.give(number) else { return };
+        let decided = self.desk.give(number);
         if self.current(by.role, by.at()) == by && self.is_running(by) {
-            self.decided(by, decided);
+            self.decided(by, number, decided);
             self.arm(by);
         }
     }
 
-    fn decided(&mut self, by: Process, decided: Decided) {
+    fn decided(&mut self, by: Process, number: u64, decided: Decided) {
         match decided {
-            Decided::Agent(decision, store_id) => self.agent_decided(by, decision, store_id),
-            Decided::Scheduler(decision) => self.scheduler_decided(by, decision),
+            Decided::Agent(decision, store_id) => {
+                let agent = self.hosts[by.at()].agent.as_mut();
+                let effects = agent.map(|agent| agent.decided(number, decision)).unwrap_or_default();
+                self.agent_decided(by, effects, store_id);
+            }
+            Decided::Scheduler(decision) => {
+                let machine = self.schedulers[by.at()].machine.as_mut();
+                let effects = machine.map(|machine| machine.decided(number, decision)).unwrap_or_default();
+                self.scheduler_decided(by, effects);
+            }
         }
     }
 
-    fn agent_decided(&mut self, process: Process, decision: Decision<agent::Effect>, store_id: Option<Name>) {
+    fn agent_decided(&mut self, process: Process, mut effects: Vec<agent::Effect>, store_id: Option<Name>) {
         let now = self.queue.now();
         let host = &mut self.hosts[process.at()];
-        let Some(agent) = &mut host.agent else { return };
-        let mut effects = agent.decided(decision);
         if store_id != host.store_id && !host.ills.has(now, HostFault::FillDisk) {
             host.store_id = store_id;
         }
@@ -195,7 +201,7 @@ impl Stage {
             }
             let case = machine.deciding(now, input);
             if self.scenario.reaction == Span(0) {
-                self.decided(process, case.decide());
+                self.decided(process, 0, case.decide());
             } else {
                 self.decides(process, case);
             }
@@ -203,10 +209,8 @@ impl Stage {
         self.arm(process);
     }
 
-    fn scheduler_decided(&mut self, process: Process, decision: Decision<scheduler::Effect>) {
+    fn scheduler_decided(&mut self, process: Process, mut effects: Vec<scheduler::Effect>) {
         let now = self.now();
-        let Some(machine) = &mut self.schedulers[process.at()].machine else { return };
-        let mut effects = machine.decided(decision);
         if let Some(mutant) = &mut self.mutant {
             effects = mutant.scheduler_does(now, effects);
         }
