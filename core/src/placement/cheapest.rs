@@ -11,7 +11,7 @@ use core::cmp::Reverse;
 /// Hosts that are yet to come, cheapest first.
 #[derive(Debug)]
 pub(super) struct Cheapest {
-    /// Where blocks began and ended when the search began. Hosts that were not looked at stay between.
+    /// Where blocks began and ended when the first of them was asked for. Hosts that were not looked at stay between.
     blocks: Vec<(Place, Option<Place>)>,
     queue: BinaryHeap<Reverse<(Figures, Next)>>,
 }

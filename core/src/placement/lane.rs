@@ -1,5 +1,5 @@
-//! The hosts of one class, best first: those that were looked at wait in a heap, the others come from the fleet's order
-//! as long as the next of them may be better than the best in the heap.
+//! The hosts of one class, best first: those that were looked at wait in order, the others come from the stream that the
+//! policy asks for, as long as the next of them may be better than the best that waits.
 
 use super::fleet::index;
 use super::merit::{Merit, Turn, figures};
