@@ -54,8 +54,8 @@ fn mistakes_are_told() {
     check(
         "expects: [{min_healthy: {}}]",
         &["it.yml:5: expects: unknown field, expected clusters, services, task_definitions, hosts, name, \
-           description, teaches, seed, duration, settle, fleet, host_events, arrivals, generate, schedulers, ttl, builds, store, registry, \
-           timeline, trickle or expect; did you mean \"expect\"?"],
+           description, teaches, seed, duration, settle, fleet, host_events, arrivals, generate, schedulers, ttl, reaction, \
+           builds, store, registry, timeline, trickle or expect; did you mean \"expect\"?"],
     );
 }
 
