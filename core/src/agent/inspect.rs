@@ -39,6 +39,9 @@ pub(super) struct Inspection {
     /// Those that have not, by kind, and why.
     #[serde(default)]
     silent: BTreeMap<String, String>,
+    /// No answer was of all at once yet: what runs of a task in several of them is not known.
+    #[serde(default)]
+    apart: bool,
     /// When it is asked for, or counts as lost.
     until: Time,
     asked: bool,
@@ -61,13 +64,15 @@ impl Inspection {
 
     /// Tells whether that is known of all.
     pub(super) fn is_done(&self) -> bool {
-        self.begun && self.silent.is_empty()
+        self.begun && self.silent.is_empty() && !self.apart
     }
 
     /// Tells whether what runs of such a task is not known.
     fn hides(&self, definition: &TaskDefinition) -> bool {
-        let kinds = || definition.containers.iter().map(|container| container.executor.kind());
-        !self.begun || !self.silent.is_empty() && kinds().any(|kind| self.silent.contains_key(kind))
+        let mut kinds = definition.containers.iter().map(|container| container.executor.kind());
+        let first = kinds.clone().next();
+        let is_hidden = |kind| self.silent.contains_key(kind) || self.apart && Some(kind) != first;
+        !self.begun || !self.is_done() && kinds.any(is_hidden)
     }
 
     pub(super) fn wake_at(&self) -> Option<Time> {
@@ -83,6 +88,17 @@ impl Inspection {
     pub(super) fn settle(&mut self, id: &Name, generation: Generation) {
         if !self.is_done() {
             self.settled.insert(id.clone(), generation);
+        }
+    }
+
+    /// Takes note of those that were silent in an answer.
+    fn hear(&mut self, mut quiet: BTreeMap<String, String>) {
+        self.apart = !quiet.is_empty() && !self.is_done();
+        // What runs of one that told before is known.
+        quiet.retain(|kind, _| !self.begun || self.silent.contains_key(kind));
+        (self.begun, self.silent) = (true, quiet);
+        if self.is_done() {
+            self.settled.clear();
         }
     }
 
@@ -153,23 +169,17 @@ impl Agent {
             Err(_) if was_done => return,
             Err(why) => return self.not_inspected(now, &why),
         };
-        // What runs of one that told before is known, but of a task in several executors all must tell at once.
-        let is_partial = had_begun && quiet.keys().any(|kind| !self.inspection.silent.contains_key(kind));
-        let silent = if is_partial { self.inspection.silent.clone() } else { quiet.clone() };
-        let hides = |kind| quiet.contains_key(kind) || silent.contains_key(kind);
-        let hidden =
-            |found: &Found| found.spec.definition.containers.iter().any(|it| hides(it.executor.kind()));
-        let found = found.into_iter().filter(|found| !hidden(found));
+        let is_silent = |found: &Found| {
+            found.spec.definition.containers.iter().any(|it| quiet.contains_key(it.executor.kind()))
+        };
+        let told = found.into_iter().filter(|found| !is_silent(found));
         let (new, known): (Vec<Found>, Vec<Found>) =
-            found.partition(|found| self.inspection.hides(&found.spec.definition));
-        let why = silent
+            told.partition(|found| self.inspection.hides(&found.spec.definition));
+        let why = quiet
             .iter()
             .map(|(kind, why)| format!("{kind}: {why}"))
             .reduce(|all, why| format!("{all}; {why}"));
-        (self.inspection.begun, self.inspection.silent) = (true, silent);
-        if self.inspection.is_done() {
-            self.inspection.settled.clear();
-        }
+        self.inspection.hear(quiet);
         if !had_begun {
             self.begin_registrations(now);
         }

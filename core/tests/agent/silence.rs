@@ -106,6 +106,23 @@ fn of_a_task_in_both_it_takes_both_to_tell() {
 }
 
 #[test]
+fn one_that_tells_again_is_heard_though_another_is_silent_by_then() {
+    let mut stage = silenced();
+    stage.issue(&ship("ship-2", 23));
+    stage.run(30);
+    assert_eq!(stage.said("ship-2"), None);
+    stage.silent = ["bash".into()].into();
+    stage.exit("ship-1", code(1));
+    stage.run(120);
+    assert!(does_its_work(&stage, "ship-2"), "{:?}", stage.notes);
+    assert_eq!(stage.said("ship-1"), Some((Phase::Running, Health::Healthy, 1)));
+    assert_eq!((stage.starts().len(), stage.stops(), does_its_work(&stage, "web-1")), (4, 0, true));
+    stage.silent.clear();
+    stage.run(60);
+    assert_eq!((stage.starts().len(), stage.stops(), stage.live().len()), (4, 0, 3));
+}
+
+#[test]
 fn what_was_said_of_the_others_tasks_is_taken_back_without_it() {
     let mut stage = shared();
     let words = ["hosts/h1/orphans/web-1", "status/h1/web-1"];
