@@ -123,6 +123,8 @@ impl Agent {
             local.blamed = stored.blamed(&local);
             local.resume(&status);
             if !status.phase.is_over() {
+                // Who may have a part of it follows from this.
+                local.definition = self.definition_of(now, &local.task);
                 self.miss(now, Run { attempt: status.attempt, ..local.run() }, &local);
             }
         }

@@ -117,6 +117,11 @@ impl Agent {
             if !is_ours {
                 continue;
             }
+            if relic.definition.is_none() {
+                let like = self.locals.get(&run.id).filter(|local| local.generation() == run.generation);
+                let name = like.map(|local| (local.task.task_name.clone(), local.task.version));
+                relic.definition = name.and_then(|name| self.definitions.get(&name).cloned());
+            }
             let stop = stop_of(run.clone(), relic.definition.clone());
             due.push((run.clone(), stop, core::mem::replace(&mut relic.told, true)));
         }

@@ -81,6 +81,20 @@ fn what_waited_to_be_started_again_is_started_without_it() {
 }
 
 #[test]
+fn what_it_learns_of_when_docker_is_silent_by_then_is_started_without_it() {
+    let mut stage = shared();
+    stage.processes.retain(|run, _| &*run.id != "web-1");
+    stage.store.down = true;
+    stage.restart();
+    stage.run(20);
+    stage.silent.insert("docker".into());
+    stage.store.down = false;
+    stage.run(60);
+    assert!(does_its_work(&stage, "web-1"), "{:?}", stage.said("web-1"));
+    assert_eq!((stage.live().len(), does_its_work(&stage, "ship-1")), (2, true));
+}
+
+#[test]
 fn of_a_task_in_both_it_takes_both_to_tell() {
     let mut stage = shared();
     let parts = [("web", "a"), ("ship", "b")].map(|(name, part)| {
