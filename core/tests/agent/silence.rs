@@ -1,11 +1,12 @@
 //! What becomes of tasks while one of several executors cannot tell what it runs.
 
 use crate::stage::{Stage, code, definition, settings, task};
-use callboard_core::agent::Settings;
+use callboard_core::agent::{Input, Settings};
 use callboard_core::machine::Span;
 use callboard_core::model::{
     Container, Desired, Docker, Executor, Health, Phase, Registration, Task, TaskDefinition, Try,
 };
+use callboard_core::work::{Report, Run};
 
 /// A machine with two executors and a task in each.
 fn shared() -> Stage {
@@ -170,6 +171,21 @@ fn what_ended_with_it_is_forgotten_though_the_task_is_another_executors_by_now()
     stage.silent.clear();
     stage.run(60);
     assert_eq!((left(&stage), does_its_work(&stage, "ship-1")), (0, true));
+}
+
+#[test]
+fn what_it_starts_late_is_its_to_stop_though_the_task_is_another_executors_by_now() {
+    let mut stage = shared();
+    let is_earlier = |run: &Run| run.generation == 21;
+    let (run, process) = stage.processes.iter().find(|(run, _)| is_earlier(run)).expect("it runs");
+    let (run, process) = (run.clone(), process.clone());
+    stage.issue(&task("ship-1", 30));
+    stage.run(20);
+    assert!(does_its_work(&stage, "ship-1") && !stage.live().iter().any(is_earlier));
+    stage.processes.insert(run.clone(), process);
+    stage.later(1, Input::Work(Report::Started(run, Ok(()))));
+    stage.run(5);
+    assert!(does_its_work(&stage, "ship-1") && !stage.live().iter().any(is_earlier));
 }
 
 #[test]

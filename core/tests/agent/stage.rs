@@ -456,6 +456,9 @@ impl Stage {
             Order::Stop { run, definition, .. } if self.asks_silent(&run, definition.as_deref()) => {
                 Report::Stopped(run, Err("it is away".into()))
             }
+            Order::Stop { run, definition, .. } if self.asks_others(&run, definition.as_deref()) => {
+                Report::Stopped(run, Ok(()))
+            }
             Order::Stop { run, .. } => {
                 self.check_evidence(&run);
                 self.stopped.insert(run.clone());
@@ -493,6 +496,15 @@ impl Stage {
     fn asks_silent(&self, run: &Run, definition: Option<&TaskDefinition>) -> bool {
         let known = self.processes.get(run).map(|process| &*process.spec.definition);
         known.or(definition).map_or(!self.silent.is_empty(), |definition| self.is_silent(definition))
+    }
+
+    /// Tells whether only such are asked about a run that have no part of it.
+    fn asks_others(&self, run: &Run, definition: Option<&TaskDefinition>) -> bool {
+        let kinds = |definition: &TaskDefinition| -> BTreeSet<&str> {
+            definition.containers.iter().map(|container| container.executor.kind()).collect()
+        };
+        let known = self.processes.get(run).zip(definition);
+        known.is_some_and(|(known, asked)| kinds(&known.spec.definition).is_disjoint(&kinds(asked)))
     }
 
     fn inventory(&self) -> Inventory {
