@@ -5,6 +5,7 @@
 //! never came to be counts as ended instead of being forgotten.
 
 use crate::exec::choose;
+use crate::known::Known;
 use crate::question::Question;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
@@ -26,8 +27,7 @@ const INVENTORY_PATIENCE: Duration = Duration::from_secs(25);
 /// of its type.
 pub struct ByKind {
     kinds: BTreeMap<&'static str, Arc<dyn Executor>>,
-    /// What each run is made of, as far as known.
-    runs: Mutex<BTreeMap<Run, Arc<TaskDefinition>>>,
+    known: Known,
     /// What each is asked.
     asked: BTreeMap<&'static str, Asked>,
     /// What the tasks of each used when it last told.
@@ -38,7 +38,8 @@ pub struct ByKind {
 #[derive(Default)]
 struct Asked {
     usage: Question<Usage>,
-    inspection: Question<Result<Vec<Found>, Failure>>,
+    /// Which comes with the round in which it was asked.
+    inspection: Question<(u64, Result<Vec<Found>, Failure>)>,
 }
 
 impl ByKind {
@@ -46,7 +47,7 @@ impl ByKind {
     #[must_use]
     pub fn new(kinds: BTreeMap<&'static str, Arc<dyn Executor>>) -> ByKind {
         let asked = kinds.keys().map(|kind| (*kind, Asked::default())).collect();
-        ByKind { kinds, runs: Mutex::default(), asked, told: Mutex::default() }
+        ByKind { kinds, known: Known::default(), asked, told: Mutex::default() }
     }
 
     /// Lists the types on offer, for the host's registration.
@@ -73,21 +74,17 @@ impl ByKind {
         })
     }
 
-    fn definition(&self, run: &Run) -> Option<Arc<TaskDefinition>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(run).cloned()
-    }
-
     /// Tells what a run was made of, and learns it where that is not known, as after a restart.
     async fn known(&self, run: &Run) -> Option<Arc<TaskDefinition>> {
-        if self.definition(run).is_none() {
+        if self.known.get(run).is_none() {
             let _ = self.inventory().await;
         }
-        self.definition(run)
+        self.known.get(run)
     }
 
     /// Gives who may hold a part of a run: all where it is not known what it is made of.
     fn holders(&self, run: &Run) -> Vec<&Arc<dyn Executor>> {
-        match self.definition(run).map(|definition| self.parts(&definition)) {
+        match self.known.get(run).map(|definition| self.parts(&definition)) {
             Some(Ok(parts)) => parts,
             Some(Err(_)) | None => self.kinds.values().collect(),
         }
@@ -126,13 +123,15 @@ impl ByKind {
 
     /// Puts together what all tell of. One that does not tell within a time counts as one that cannot.
     async fn inventory_within(&self, patience: Duration) -> Result<Inventory, Failure> {
-        let asked =
-            self.kinds.values().cloned().zip(self.asked.values()).map(|(executor, asked)| {
-                asked.inspection.ask(patience, async move { executor.inspect().await })
-            });
+        let round = self.known.ask();
+        let asked = self.kinds.values().cloned().zip(self.asked.values()).map(|(executor, asked)| {
+            asked.inspection.ask(patience, async move { (round, executor.inspect().await) })
+        });
         let (mut runs, mut quiet) = (BTreeMap::<Run, Found>::new(), BTreeMap::new());
+        let mut told = BTreeMap::new();
         for (kind, answer) in self.kinds.keys().zip(join_all(asked).await) {
-            let found = match answer.unwrap_or_else(|| Err(silent(patience))) {
+            let (round, found) = answer.unwrap_or_else(|| (round, Err(silent(patience))));
+            let found = match found {
                 Ok(found) => found,
                 Err(failure) if self.kinds.len() == quiet.len() + 1 => return Err(failure),
                 Err(failure) => {
@@ -140,8 +139,9 @@ impl ByKind {
                     continue;
                 }
             };
+            told.insert(*kind, round);
             for part in found {
-                self.learn(&part.spec.run(), &part.spec.definition);
+                self.known.learn(&part.spec.run(), &part.spec.definition);
                 let whole = runs.entry(part.spec.run()).or_insert_with(|| part.clone());
                 if part.exit.is_none() {
                     whole.exit = None;
@@ -149,6 +149,7 @@ impl ByKind {
                 whole.age = whole.age.max(part.age);
             }
         }
+        self.known.compare(&told, |run| runs.contains_key(run));
         Ok(Inventory { found: runs.into_values().collect(), silent: quiet })
     }
 
@@ -162,13 +163,15 @@ impl ByKind {
 impl Executor for ByKind {
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
         let parts = self.parts(&spec.definition)?;
-        self.learn(&spec.run(), &spec.definition);
+        self.known.learn(&spec.run(), &spec.definition);
         for part in parts {
             if let Err(failure) = part.start(spec).await {
                 self.stop_all(&spec.run(), spec.definition.kill_timeout).await?;
                 return Err(failure);
             }
         }
+        // While it was not there yet, it may have been missed.
+        self.known.learn(&spec.run(), &spec.definition);
         Ok(())
     }
 
@@ -201,15 +204,13 @@ impl Executor for ByKind {
     }
 
     fn learn(&self, run: &Run, definition: &Arc<TaskDefinition>) {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        // What was started here is known better.
-        runs.entry(run.clone()).or_insert_with(|| Arc::clone(definition));
+        self.known.learn(run, definition);
     }
 
     async fn remove(&self, run: &Run) -> Result<(), Failure> {
         let removals = self.holders(run).into_iter().map(|executor| executor.remove(run));
         join_all(removals).await.into_iter().collect::<Result<(), _>>()?;
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
+        self.known.forget(run);
         Ok(())
     }
 
@@ -352,25 +353,72 @@ mod tests {
         let bash = measured(Usage::default(), [0, 0]);
         let both = ByKind::new(BTreeMap::from([("bash", bash), ("docker", docker)]));
         let run = Run { id: "web-1".into(), generation: 1, attempt: 0 };
-        let definition = |kinds: &[&str]| {
-            let kinds: Vec<String> = kinds
-                .iter()
-                .map(|kind| format!(r#"{{"name":"{kind}","type":"{kind}","executor":{{}}}}"#))
-                .collect();
-            let definition =
-                format!(r#"{{"name":"web","version":1,"memory":1,"containers":[{}]}}"#, kinds.join(","));
-            callboard_core::record::read::<TaskDefinition>(&definition).unwrap().into()
-        };
         let is_away = Err(Failure("it is away".into()));
         assert_eq!(both.stop(&run, Span(1)).await, is_away, "nobody knows what it is made of");
-        both.learn(&run, &definition(&["bash", "docker"]));
+        both.learn(&run, &made_of(&["bash", "docker"]));
         assert_eq!(both.stop(&run, Span(1)).await, is_away);
-        both.learn(&run, &definition(&["bash"]));
+        both.learn(&run, &made_of(&["bash"]));
         assert_eq!(both.stop(&run, Span(1)).await, is_away, "what was known of it first holds");
         let other = Run { attempt: run.attempt + 1, ..run };
-        both.learn(&other, &definition(&["bash"]));
+        both.learn(&other, &made_of(&["bash"]));
         assert_eq!(both.stop(&other, Span(1)).await, Ok(()));
         assert_eq!(both.remove(&other).await, Ok(()));
+    }
+
+    fn made_of(kinds: &[&str]) -> Arc<TaskDefinition> {
+        let kinds: Vec<String> = kinds
+            .iter()
+            .map(|kind| format!(r#"{{"name":"{kind}","type":"{kind}","executor":{{}}}}"#))
+            .collect();
+        let definition =
+            format!(r#"{{"name":"web","version":1,"memory":1,"containers":[{}]}}"#, kinds.join(","));
+        callboard_core::record::read::<TaskDefinition>(&definition).unwrap().into()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_known_for_ever_whatever_comes_first() {
+        let steps = ["start", "stop", "remove"];
+        let orders = (0..27).map(|n| [n / 9, n / 3 % 3, n % 3].map(|step| steps[step]));
+        for (number, order) in orders.enumerate() {
+            for kinds in [&["bash"][..], &["docker"], &["bash", "docker"]] {
+                let fakes = [Fake::default(), Fake::default()];
+                let [bash, docker] = fakes.clone().map(|fake| Arc::new(fake) as Arc<dyn Executor>);
+                let both = ByKind::new(BTreeMap::from([("bash", bash), ("docker", docker)]));
+                let task = format!(
+                    r#"{{"id":"web-1","cluster":"c","service":"web","task_name":"web","version":1,"instance":0,
+                        "generation":{number},"host":"h","memory":1,"desired":"run","reason":"","tenure":1}}"#
+                );
+                let task = callboard_core::record::read(&task).unwrap();
+                let spec = Arc::new(Spec { task, definition: made_of(kinds), attempt: 0 });
+                let run = spec.run();
+                for step in order {
+                    // Some cannot be done, as to remove what runs.
+                    let _ = match step {
+                        "start" => both.start(&spec).await,
+                        "stop" => {
+                            both.learn(&run, &spec.definition);
+                            both.stop(&run, Span(1)).await
+                        }
+                        _ => both.remove(&run).await,
+                    };
+                }
+                let found = both.inventory().await.unwrap().found;
+                assert_eq!(both.known.count(), found.len(), "{order:?} {kinds:?}: {found:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_started_since_an_executor_was_asked_is_known_when_it_tells() {
+        let bash = measured(Usage::default(), [1, 0]);
+        let both = ByKind::new(BTreeMap::from([("bash", bash)]));
+        let (before, since) =
+            [1, 2].map(|generation| Run { id: "web-1".into(), generation, attempt: 0 }).into();
+        both.learn(&before, &made_of(&["bash"]));
+        assert!(both.inventory_within(Duration::from_millis(50)).await.is_err(), "it takes a second");
+        both.learn(&since, &made_of(&["bash"]));
+        assert_eq!(both.inventory_within(Duration::from_secs(20)).await.unwrap().found, []);
+        assert_eq!((both.known.get(&before).is_some(), both.known.get(&since).is_some()), (false, true));
     }
 
     #[tokio::test]

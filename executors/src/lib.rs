@@ -8,6 +8,7 @@
 //! docker/      containers of the engine on this host, by its API
 //! check        one health check
 //! exec         a program that a person runs inside a task
+//! known        what runs are made of
 //! fake         an executor that only pretends
 //! memory       what the machine has and uses
 //! environment  what every task is told of itself
@@ -24,6 +25,7 @@ pub mod docker;
 mod environment;
 mod exec;
 pub mod fake;
+mod known;
 mod memory;
 mod perform;
 mod question;
