@@ -16,6 +16,7 @@ use callboard_core::machine::Span;
 use callboard_core::model::{Name, Registration};
 use callboard_core::policy::Policy;
 use callboard_core::store::Revision;
+use callboard_core::work::Inventory;
 use callboard_core::{agent, scheduler};
 use callboard_executors::{ByKind, Executor, bash};
 use std::collections::BTreeMap;
@@ -239,14 +240,19 @@ impl Process {
 
 /// Tells what the end leaves on this host.
 async fn left(executor: &dyn Executor) -> String {
-    match executor.inspect().await {
-        Ok(found) => match found.iter().filter(|found| found.exit.is_none()).count() {
-            0 => "ended; no task is left running".into(),
-            1 => "ended; 1 task is left running, the next start takes it over".into(),
-            count => format!("ended; {count} tasks are left running, the next start takes them over"),
-        },
-        Err(failure) => format!("ended; nobody knows which tasks are left running: {failure}"),
+    let Inventory { found, silent } = match executor.inventory().await {
+        Ok(inventory) => inventory,
+        Err(failure) => return format!("ended; nobody knows which tasks are left running: {failure}"),
+    };
+    let mut told: String = match found.iter().filter(|found| found.exit.is_none()).count() {
+        0 => "ended; no task is left running".into(),
+        1 => "ended; 1 task is left running, the next start takes it over".into(),
+        count => format!("ended; {count} tasks are left running, the next start takes them over"),
+    };
+    for (kind, why) in silent {
+        told += &format!("; nobody knows which of {kind} are left running: {why}");
     }
+    told
 }
 
 /// Waits for the end of a part that should not end; for ever where there is none.
@@ -373,4 +379,24 @@ fn executors(part: &AgentPart) -> Result<ByKind> {
         kinds.insert("docker", part.docker.executor(policy, dir, address)?);
     }
     Ok(ByKind::new(kinds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callboard_executors::fake::Fake;
+
+    #[tokio::test]
+    async fn what_is_left_is_told_of_those_that_can_tell() {
+        let (bash, docker) = (Fake::default(), Fake::default());
+        let kinds = [("bash", bash.clone()), ("docker", docker.clone())];
+        let both = ByKind::new(kinds.map(|(kind, fake)| (kind, Arc::new(fake) as Arc<dyn Executor>)).into());
+        assert_eq!(left(&both).await, "ended; no task is left running");
+        docker.silence("it is away");
+        let expect =
+            "ended; no task is left running; nobody knows which of docker are left running: it is away";
+        assert_eq!(left(&both).await, expect);
+        bash.silence("it is full");
+        assert!(left(&both).await.starts_with("ended; nobody knows which tasks are left running: "));
+    }
 }

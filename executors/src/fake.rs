@@ -39,6 +39,7 @@ pub struct Behaviour {
 pub struct Host {
     runs: Mutex<BTreeMap<Run, Entry>>,
     behaviours: Mutex<BTreeMap<String, Behaviour>>,
+    silent: Mutex<Option<String>>,
 }
 
 struct Entry {
@@ -85,6 +86,11 @@ impl Fake {
         if let Some(entry) = lock(&self.host.runs).get(run) {
             end(&entry.state, exit);
         }
+    }
+
+    /// Makes it unable to tell what runs, from now on, with this message.
+    pub fn silence(&self, why: &str) {
+        *lock(&self.host.silent) = Some(why.to_string());
     }
 
     fn behaviour(&self, spec: Option<&Arc<Spec>>) -> Behaviour {
@@ -210,6 +216,9 @@ impl Executor for Fake {
     }
 
     async fn inspect(&self) -> Result<Vec<Found>, Failure> {
+        if let Some(why) = lock(&self.host.silent).clone() {
+            return Err(Failure(why));
+        }
         let runs = lock(&self.host.runs);
         let found = runs.values().filter_map(|entry| {
             let exit = match &*entry.state.borrow() {

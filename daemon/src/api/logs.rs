@@ -12,10 +12,11 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use callboard_core::model::Task;
-use callboard_core::work::Run;
+use callboard_core::work::{Inventory, Run};
 use callboard_executors::Executor;
 use futures_util::stream;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -74,14 +75,23 @@ pub(super) async fn find(api: &Api, id: &str) -> Result<(Arc<dyn Executor>, Run)
         None => api.agents.values().next(),
     };
     let Some(agent) = agent else { return Err(elsewhere(&board, id, task)) };
-    let found = agent.executor.inspect().await.map_err(Problem::failed)?;
+    let Inventory { found, silent } = agent.executor.inventory().await.map_err(Problem::failed)?;
     let last = found.into_iter().map(|found| found.spec.run()).filter(|run| &*run.id == id).max();
     match (last, task) {
         (Some(run), _) => Ok((Arc::clone(&agent.executor), run)),
+        (None, _) if !silent.is_empty() => Err(untold(id, &silent)),
         (None, Some(_)) => Err(Problem::new(Kind::NotFound, format!("{id} has not been started yet"))
             .hint(format!("`callboard explain {id}` tells why"))),
         (None, None) => Err(Problem::unknown("task", id, "tasks")),
     }
+}
+
+/// Tells who may have a task, and cannot tell.
+fn untold(id: &str, silent: &BTreeMap<String, String>) -> Problem {
+    let why: Vec<String> =
+        silent.iter().map(|(kind, why)| format!("{kind} cannot tell what it runs: {why}")).collect();
+    Problem::failed(format!("{id} is not found, and {}", why.join("; ")))
+        .hint("see to what is silent; what runs there goes on")
 }
 
 /// Tells who has the logs of a task that no agent of this process runs.

@@ -3,6 +3,9 @@
 use super::*;
 use crate::write::SentFile;
 use callboard_backends::{Memory, MemoryStore};
+use callboard_core::work::Spec;
+use callboard_executors::ByKind;
+use callboard_executors::fake::{Behaviour, Fake};
 use serde_json::Value;
 use std::net::SocketAddr;
 
@@ -15,13 +18,18 @@ const HELLO: &str = r#"{
 
 /// An API over an empty store in memory, without agent and scheduler.
 async fn serve() -> SocketAddr {
+    serve_with(BTreeMap::new()).await
+}
+
+/// The same with agents.
+async fn serve_with(agents: BTreeMap<Name, LocalAgent>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let api = Api {
         store: Arc::new(MemoryStore::new(Memory::default())),
         events: Arc::new(Events::new()),
         scheduler: None,
-        agents: std::collections::BTreeMap::new(),
+        agents,
         access: access(address, None, false).unwrap(),
         role: "test".into(),
         store_name: "memory:".into(),
@@ -137,4 +145,29 @@ async fn several_files_are_applied_as_one() {
     let (status, answer) = ask(address, "POST /v1/apply", &[("content-type", FILES)], &body).await;
     assert_eq!(status, 400);
     assert!(answer.to_string().contains("b.yml:2"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_a_task_wrote_is_read_though_another_executor_is_away() {
+    let (bash, docker) = (Fake::default(), Fake::default());
+    bash.behave("web", Behaviour { output: "hello\n".into(), ..Behaviour::default() });
+    docker.silence("it is away");
+    let kinds =
+        [("bash", bash), ("docker", docker)].map(|(kind, fake)| (kind, Arc::new(fake) as Arc<dyn Executor>));
+    let executor: Arc<dyn Executor> = Arc::new(ByKind::new(kinds.into()));
+    let spec = r#"{"attempt": 0,
+        "task": {"id": "web-1", "cluster": "c", "service": "web", "task_name": "web", "version": 1, "instance": 0,
+            "generation": 1, "host": "h", "memory": 1, "desired": "run", "reason": "", "tenure": 1},
+        "definition": {"name": "web", "version": 1, "memory": 1,
+            "containers": [{"name": "web", "type": "bash", "executor": {}}]}}"#;
+    let spec: Spec = serde_json::from_str(spec).unwrap();
+    executor.start(&Arc::new(spec)).await.unwrap();
+    let told = tokio::sync::mpsc::unbounded_channel().0;
+    let address = serve_with([("h".into(), LocalAgent { told, executor, hollow: false })].into()).await;
+    let get = async |path: &str| ask(address, &format!("GET /v1/tasks/{path}"), &[], "").await;
+    assert_eq!(get("web-1/logs").await, (200, Value::String("hello\n".into())));
+    let (status, answer) = get("web-2/logs").await;
+    assert_eq!(status, 500, "{answer}");
+    let expect = "web-2 is not found, and docker cannot tell what it runs: it is away";
+    assert_eq!(answer["error"].as_str(), Some(expect));
 }
