@@ -1,8 +1,9 @@
 //! What a volume of a container asks for, and whether a policy gives it.
 
 use super::{Volume, listed};
+use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// A directory that a container wants to have.
@@ -14,6 +15,22 @@ pub struct Wanted<'a> {
     pub target: &'a str,
     /// It shall only be read.
     pub read_only: bool,
+}
+
+/// A directory that may be mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root<'a> {
+    /// As it is configured.
+    pub volume: &'a Volume,
+    /// What its path leads to on the host.
+    pub real: Cow<'a, str>,
+}
+
+impl<'a> From<&'a Volume> for Root<'a> {
+    /// Makes one whose path leads nowhere else.
+    fn from(volume: &'a Volume) -> Root<'a> {
+        Root { volume, real: Cow::Borrowed(&volume.path) }
+    }
 }
 
 impl Wanted<'_> {
@@ -37,24 +54,32 @@ impl Wanted<'_> {
         Ok(Wanted { source, target, read_only })
     }
 
-    /// Tells why it may not be had where these directories may, with all below them; `None` when it may. All paths must be
-    /// those that names on the host lead to: nothing is looked up here.
+    /// Tells why it may not be had where these directories may, with all below them; `None` when it may. Nothing is looked
+    /// up here: `real` is what its source leads to on the host.
     #[must_use]
-    pub fn refusal(&self, allowed: &[Volume]) -> Option<String> {
+    pub fn refusal(&self, real: &str, allowed: &[Root<'_>]) -> Option<String> {
         let Wanted { source, target, read_only } = self;
-        let mut holding = allowed.iter().filter(|root| holds(&root.path, source)).peekable();
+        let shown = with_real(source, real);
+        let mut holding = allowed.iter().filter(|root| holds(&root.real, real)).peekable();
         if holding.peek().is_none() {
-            let roots: Vec<String> = allowed.iter().map(|root| root.path.clone()).collect();
+            let roots: Vec<String> =
+                allowed.iter().map(|root| with_real(&root.volume.path, &root.real)).collect();
             let list = listed("what may, with all below it", &roots);
-            return Some(format!("this host's policy refuses it: {source} may not be mounted ({list})"));
+            return Some(format!("this host's policy refuses it: {shown} may not be mounted ({list})"));
         }
-        let must_not_write = !read_only && holding.all(|root| root.read_only);
+        let must_not_write = !read_only && holding.all(|root| root.volume.read_only);
         must_not_write.then(|| {
             format!(
-                "this host's policy refuses it: {source} may only be read; write it as {source}:{target}:ro"
+                "this host's policy refuses it: {shown} may only be read; write it as {source}:{target}:ro"
             )
         })
     }
+}
+
+/// Names a path as it was configured, and what it leads to where that is another one.
+fn with_real(path: &str, real: &str) -> String {
+    let is_plain = path.trim_end_matches('/') == real.trim_end_matches('/');
+    if is_plain { path.to_string() } else { format!("{path} (really {real})") }
 }
 
 /// Tells whether a path is a directory or lies in it.
@@ -71,9 +96,10 @@ mod tests {
     fn what_lies_below_a_directory_may_be_had_as_that_may() {
         let volume = |path: &str, read_only| Volume { path: path.into(), read_only };
         let allowed = [volume("/srv", false), volume("/etc/web/", true), volume("/etc/web/own", false)];
+        let roots: Vec<Root<'_>> = allowed.iter().map(Root::from).collect();
         let check = |wanted: &str, expect: &str| {
             let refusal = match Wanted::read(wanted) {
-                Ok(wanted) => wanted.refusal(&allowed).unwrap_or_default(),
+                Ok(wanted) => wanted.refusal(wanted.source, &roots).unwrap_or_default(),
                 Err(why) => why,
             };
             assert!(refusal.contains(expect), "{wanted}: {refusal}");
@@ -94,7 +120,27 @@ mod tests {
         for bad in ["srv:/x", "/srv/../etc:/x", "/srv:/", "/srv:x", "/srv:/x/..:ro"] {
             check(bad, "two absolute paths");
         }
-        let all = [volume("/", false)];
-        assert_eq!(Wanted { source: "/a", target: "/x", read_only: false }.refusal(&all), None);
+        let all = volume("/", false);
+        assert_eq!(Wanted::read("/a:/x").unwrap().refusal("/a", &[Root::from(&all)]), None);
+    }
+
+    #[test]
+    fn paths_are_named_as_they_are_configured_and_what_they_lead_to() {
+        let volume = |path: &str, read_only| Volume { path: path.into(), read_only };
+        let (srv, web) = (volume("/srv", false), volume("/etc/web/", true));
+        let roots =
+            [Root { volume: &srv, real: "/mnt/a".into() }, Root { volume: &web, real: "/etc/web".into() }];
+        let check = |wanted: &str, real: &str, expect: &str| {
+            let refusal = Wanted::read(wanted).unwrap().refusal(real, &roots);
+            assert_eq!(
+                refusal.as_deref().map(|why| why.replace("this host's policy refuses it: ", "")).as_deref(),
+                Some(expect)
+            );
+        };
+        let may = "may not be mounted (what may, with all below it: /srv (really /mnt/a), /etc/web/)";
+        check("/srv/out:/x", "/etc", &format!("/srv/out (really /etc) {may}"));
+        check("/home/:/x", "/home", &format!("/home/ {may}"));
+        check("/w:/x", "/etc/web", "/w (really /etc/web) may only be read; write it as /w:/x:ro");
+        assert_eq!(Wanted::read("/data:/x").unwrap().refusal("/mnt/a/b", &roots), None);
     }
 }

@@ -6,7 +6,7 @@
 use crate::Failure;
 use bollard::models::{Mount, MountType};
 use callboard_core::policy::Volume;
-use callboard_core::policy::volume::Wanted;
+use callboard_core::policy::volume::{Root, Wanted};
 use std::path::{Path, PathBuf};
 
 /// Sockets that give their user the whole host.
@@ -36,7 +36,8 @@ pub(super) fn mounts(volumes: &[String], allowed: &Allowed) -> Result<Vec<Mount>
 
 fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
     let wrong = |why: String| Failure(format!("volume {volume:?}: {why}"));
-    let Wanted { source, target, read_only } = Wanted::read(volume).map_err(wrong)?;
+    let wanted = Wanted::read(volume).map_err(wrong)?;
+    let Wanted { source, target, read_only } = wanted;
     let real = Path::new(source).canonicalize().map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound {
             return wrong(format!(
@@ -60,12 +61,9 @@ fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
     let Some(shown) = real.to_str() else {
         return Err(wrong(format!("{} is not UTF-8; give it another name", real.display())));
     };
-    let led = |root: &Volume| {
-        let path = Path::new(&root.path).canonicalize().ok()?.into_os_string().into_string().ok()?;
-        Some(Volume { path, read_only: root.read_only })
-    };
-    let roots: Vec<Volume> = allowed.below.iter().filter_map(led).collect();
-    if let Some(why) = (Wanted { source: shown, target, read_only }).refusal(&roots) {
+    let led = |volume| Some(Root { volume, real: real_of(volume)?.into() });
+    let roots: Vec<Root<'_>> = allowed.below.iter().filter_map(led).collect();
+    if let Some(why) = wanted.refusal(shown, &roots) {
         return Err(wrong(why));
     }
     Ok(Mount {
@@ -75,6 +73,11 @@ fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
         read_only: Some(read_only),
         ..Default::default()
     })
+}
+
+/// Gives what the path of a volume leads to; `None` when that is not there, or not UTF-8.
+fn real_of(volume: &Volume) -> Option<String> {
+    Path::new(&volume.path).canonicalize().ok()?.into_os_string().into_string().ok()
 }
 
 /// Tells whether a path is another, by name or by what it is, or a directory above it.
@@ -124,7 +127,8 @@ mod tests {
         for writes in ["", ":rw"] {
             check(format!("{}:/x{writes}", path("read/below")), "may only be read");
         }
-        check(format!("{}:/x", path("ok/out")), "/etc may not be mounted");
+        let out = path("ok/out");
+        check(format!("{out}:/x"), &format!("{out} (really /etc) may not be mounted"));
         check(format!("{}:/x", path("ok/missing")), "make it first");
         for holds in ["run/engine.sock", "run", "ok/sock", "ok/run", "ok/hard"] {
             check(format!("{}:/x", path(holds)), "engine.sock");

@@ -2,7 +2,7 @@
 
 use callboard_core::model::{Executor, TaskDefinition};
 use callboard_core::policy::Policy;
-use callboard_core::policy::volume::Wanted;
+use callboard_core::policy::volume::{Root, Wanted};
 
 /// Tells why a task cannot be started: it wants a volume that it may not have.
 pub(crate) fn refusal(policy: &Policy, definition: &TaskDefinition) -> Option<String> {
@@ -11,8 +11,9 @@ pub(crate) fn refusal(policy: &Policy, definition: &TaskDefinition) -> Option<St
         Executor::Docker(docker) => docker.volumes.as_slice(),
         Executor::Bash(_) => &[],
     });
+    let roots: Vec<Root<'_>> = rules.volumes.iter().map(Root::from).collect();
     volumes.find_map(|volume| {
-        let why = Wanted::read(volume).map_or_else(Some, |wanted| wanted.refusal(&rules.volumes))?;
+        let why = Wanted::read(volume).map_or_else(Some, |wanted| wanted.refusal(wanted.source, &roots))?;
         Some(format!("volume {volume:?}: {why}"))
     })
 }
