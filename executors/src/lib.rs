@@ -10,6 +10,7 @@
 //! exec         a program that a person runs inside a task
 //! known        what runs are made of
 //! fake         an executor that only pretends
+//! process      which process is which
 //! memory       what the machine has and uses
 //! environment  what every task is told of itself
 //! quote        output in messages
@@ -28,6 +29,7 @@ pub mod fake;
 mod known;
 mod memory;
 mod perform;
+mod process;
 mod question;
 mod quote;
 

@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** when it returns, the program and its process group are gone.
 
+use super::child::Unreaped;
 use super::enter::{self, Words};
 use super::place::Place;
 use super::plan::Plan;
-use super::process::Unreaped;
 use crate::Failure;
 use crate::exec::{Exec, Said, choose, feed};
 use std::ffi::OsString;

@@ -5,7 +5,7 @@
 //! freezer does: what stands still starts nothing that would be missed. What is limited is limited by version 2 where it
 //! has that controller, else by version 1.
 
-use super::process::Process;
+use crate::process::Process;
 use callboard_core::model::CPU_PERIOD;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};

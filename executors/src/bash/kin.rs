@@ -4,7 +4,7 @@
 //! environment, or descends from the living shim or from such a process, or is in a session led by one of those.
 
 use super::group::Groups;
-use super::process::Process;
+use crate::process::Process;
 use std::collections::BTreeMap;
 
 /// The variable that carries a run's token; drawn at random, so that whoever has it got it from us.

@@ -11,7 +11,7 @@
 //! place     the directory          plan     what the shim is told
 //! shim      runs one task          output   keeps what it writes, and marks when
 //! enter     the way into a task    account  its user                      group   control groups
-//! process   which is which         kin      all processes of a run
+//! identity  which process is its   kin      all processes of a run    child   one of ours
 //! artifact  downloads              script   one command inside a task    exec    a person's program there
 //! unpack    what was downloaded    untar, unzip   its entries
 //! ```
@@ -21,15 +21,16 @@
 
 mod account;
 mod artifact;
+mod child;
 mod enter;
 mod exec;
 mod group;
+mod identity;
 mod kin;
 mod marks;
 mod output;
 mod place;
 mod plan;
-pub(crate) mod process;
 mod script;
 mod settle;
 mod shim;
@@ -41,6 +42,7 @@ mod unzip;
 pub use artifact::Policy;
 pub use shim::shim_main;
 
+use crate::process::Process;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use account::Account;
 use async_trait::async_trait;
@@ -52,7 +54,6 @@ use group::Roots;
 use kin::Kin;
 use place::Place;
 use plan::Plan;
-use process::Process;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;

@@ -16,8 +16,8 @@
 //!
 //! **Invariant:** the lock is free only when there is no shim and none will come up.
 
+use super::identity::Identity;
 use super::marks;
-use super::process::Identity;
 use crate::Failure;
 use callboard_core::machine::Span;
 use callboard_core::work::{Exit, Run};

@@ -6,7 +6,7 @@ use super::Bash;
 use super::kin::Kin;
 use super::place::{Ending, Place};
 use super::plan::Plan;
-use super::process::{Process, boot};
+use crate::process::{Process, boot};
 use crate::{EXIT_UNSEEN, Failure};
 use rustix::process::Signal;
 use std::time::Duration;

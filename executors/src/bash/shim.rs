@@ -4,11 +4,12 @@
 //! **Invariant:** it holds the run's lock from before its first instruction to after its last.
 
 use super::enter::{self, Words};
+use super::identity::Identity;
 use super::kin::Kin;
 use super::output;
 use super::place::{Ending, Place};
 use super::plan::Plan;
-use super::process::{Identity, Process};
+use crate::process::Process;
 use crate::{EXIT_UNSEEN, Failure, quote};
 use callboard_core::machine::Span;
 use callboard_core::work::Exit;

@@ -3,7 +3,7 @@
 use super::Docker;
 use super::runs::{Group, Standing};
 use crate::Failure;
-use crate::bash::process::age_in_container;
+use crate::process::age_in_container;
 use bollard::models::ContainerMemoryStats;
 use bollard::query_parameters::StatsOptionsBuilder;
 use callboard_core::machine::Span;

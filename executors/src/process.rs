@@ -4,34 +4,21 @@
 //! to a control group of ours, or to the process group of a child whose pid we keep from being given away.
 
 use callboard_core::machine::Span;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
-use serde::{Deserialize, Serialize};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
-use std::time::Duration;
 
 /// A process of this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Process {
-    pub(super) pid: i32,
+pub(crate) struct Process {
+    pub(crate) pid: i32,
     /// In clock ticks since boot.
-    pub(super) start: u64,
-    pub(super) parent: i32,
-    pub(super) session: i32,
+    pub(crate) start: u64,
+    pub(crate) parent: i32,
+    pub(crate) session: i32,
     /// It has ended and waits to be reaped.
-    pub(super) zombie: bool,
-}
-
-/// A shim, across boots.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Identity {
-    pub(super) boot: String,
-    pub(super) pid: i32,
-    pub(super) start: u64,
+    pub(crate) zombie: bool,
 }
 
 /// Tells for how long a container's first process has run, by its pid; `None` where that is nothing of the container, as
@@ -44,13 +31,13 @@ pub(crate) fn age_in_container(pid: i32, container: &str) -> Option<Span> {
 }
 
 /// Tells this boot of the machine from every other.
-pub(super) fn boot() -> String {
+pub(crate) fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
 }
 
 impl Process {
     /// Looks a process up; `None` when there is none.
-    pub(super) fn read(pid: i32) -> Option<Process> {
+    pub(crate) fn read(pid: i32) -> Option<Process> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name, in parentheses, may itself hold blanks and parentheses.
         let fields: Vec<&str> = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect();
@@ -64,38 +51,38 @@ impl Process {
     }
 
     /// Lists all processes.
-    pub(super) fn all() -> BTreeMap<i32, Process> {
+    pub(crate) fn all() -> BTreeMap<i32, Process> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         pids.filter_map(|pid| Some((pid, Process::read(pid)?))).collect()
     }
 
     /// Tells whether this very process is there and has not ended.
-    pub(super) fn lives(&self) -> bool {
+    pub(crate) fn lives(&self) -> bool {
         Process::read(self.pid).is_some_and(|now| now.start == self.start && !now.zombie)
     }
 
     /// Pins it, so that it can be signalled and waited for though its pid be given to another.
-    pub(super) fn pin(&self) -> Option<OwnedFd> {
+    pub(crate) fn pin(&self) -> Option<OwnedFd> {
         let pinned = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
         Process::read(self.pid).is_some_and(|now| now.start == self.start).then_some(pinned)
     }
 
     /// Sends a signal to this very process. Nothing happens when it is gone.
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pinned) = self.pin() {
             let _ = pidfd_send_signal(pinned, signal);
         }
     }
 
     /// Tells whether its environment, as it was when its program began, has this line.
-    pub(super) fn has_environment(&self, line: &str) -> bool {
+    pub(crate) fn has_environment(&self, line: &str) -> bool {
         let environ = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
         environ.split(|byte| *byte == 0).any(|entry| entry == line.as_bytes())
     }
 
     /// Tells for how long it has run, by the clock that nobody can set.
-    pub(super) fn age(&self) -> Option<Span> {
+    pub(crate) fn age(&self) -> Option<Span> {
         let uptime = fs::read_to_string("/proc/uptime").ok()?;
         let (seconds, hundredths) = uptime.split_whitespace().next()?.split_once('.')?;
         let up = seconds.parse::<u64>().ok()? * 1000 + hundredths.parse::<u64>().ok()? * 10;
@@ -104,64 +91,10 @@ impl Process {
     }
 
     /// Measures its resident memory in bytes.
-    pub(super) fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
         let statm = fs::read_to_string(format!("/proc/{}/statm", self.pid)).unwrap_or_default();
         let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
         pages.unwrap_or(0).saturating_mul(page)
-    }
-}
-
-impl Identity {
-    /// Names this process.
-    pub(super) fn own() -> Option<Identity> {
-        let own = Process::read(rustix::process::getpid().as_raw_pid())?;
-        Some(Identity { boot: boot(), pid: own.pid, start: own.start })
-    }
-
-    /// Finds the shim it names; `None` unless it is proven: the same boot, pid and start time, and the run's lock
-    /// as its standard input, which only its shim has.
-    pub(super) fn process(&self, lock: &Path) -> Option<Process> {
-        let process = Process::read(self.pid)?;
-        let input = fs::read_link(format!("/proc/{}/fd/0", self.pid)).ok()?;
-        (self.boot == boot() && process.start == self.start && input == lock).then_some(process)
-    }
-}
-
-/// A child that leads a process group, and whose pid stays its own since nobody reaps it before us.
-pub(super) struct Unreaped(Option<Child>);
-
-impl Unreaped {
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Unreaped> {
-        command.spawn().map(|child| Unreaped(Some(child)))
-    }
-
-    /// Waits until it has ended, and leaves it unreaped.
-    pub(super) async fn ended(&self) {
-        let pid = self.0.as_ref().map(|child| Pid::from_child(child).as_raw_pid());
-        let mut pause = Duration::from_millis(1);
-        while let Some(process) = pid.and_then(Process::read)
-            && !process.zombie
-        {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(20));
-        }
-    }
-
-    /// Kills what is left of its group, and reaps it.
-    pub(super) fn kill_group(mut self) -> io::Result<ExitStatus> {
-        self.kill().unwrap_or_else(|| Err(io::Error::other("no child")))
-    }
-
-    fn kill(&mut self) -> Option<io::Result<ExitStatus>> {
-        let mut child = self.0.take()?;
-        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-        Some(child.wait())
-    }
-}
-
-impl Drop for Unreaped {
-    fn drop(&mut self) {
-        let _ = self.kill();
     }
 }
