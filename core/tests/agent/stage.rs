@@ -498,13 +498,11 @@ impl Stage {
         known.or(definition).map_or(!self.silent.is_empty(), |definition| self.is_silent(definition))
     }
 
-    /// Tells whether only such are asked about a run that have no part of it.
+    /// Tells whether only others are asked about a run than run its first container.
     fn asks_others(&self, run: &Run, definition: Option<&TaskDefinition>) -> bool {
-        let kinds = |definition: &TaskDefinition| -> BTreeSet<&str> {
-            definition.containers.iter().map(|container| container.executor.kind()).collect()
-        };
-        let known = self.processes.get(run).zip(definition);
-        known.is_some_and(|(known, asked)| kinds(&known.spec.definition).is_disjoint(&kinds(asked)))
+        let Some((known, asked)) = self.processes.get(run).zip(definition) else { return false };
+        let own = known.spec.definition.containers[0].executor.kind();
+        asked.containers.iter().all(|container| container.executor.kind() != own)
     }
 
     fn inventory(&self) -> Inventory {
@@ -557,11 +555,8 @@ impl Stage {
     }
 
     pub(crate) fn live(&self) -> Vec<Run> {
-        self.processes
-            .iter()
-            .filter(|(_, process)| process.exit.is_none())
-            .map(|(run, _)| run.clone())
-            .collect()
+        let live = self.processes.iter().filter(|(_, process)| process.exit.is_none());
+        live.map(|(run, _)| run.clone()).collect()
     }
 
     pub(crate) fn status(&self, id: &str) -> Option<Status> {
