@@ -1,7 +1,7 @@
 //! S21: nothing of ours lives that nobody issued.
 
-use super::record::ServiceRecord;
-use super::{Check, End, Findings, RolloutRecord, ServicePage};
+use super::record::{ServiceRecord, ServiceStateRecord};
+use super::{Check, End, Findings, ServicePage};
 use callboard_core::machine::Span;
 
 /// How long it may take until what is not needed any more is gone.
@@ -43,11 +43,9 @@ impl Check for Orphans {
                 let is_last = || {
                     let page = end.book.meant.get(id).and_then(|service| end.book.services.get(service));
                     let is_given_up = |page: &ServicePage| {
-                        let has_none = page.state.as_ref().is_some_and(|state| {
-                            let is_failed = matches!(state.rollout, RolloutRecord::Failed { .. });
-                            (is_failed && state.stable.is_none()) || state.is_quarantined()
-                        });
-                        has_none && page.record.as_ref().is_some_and(ServiceRecord::is_system)
+                        let state = page.state.as_ref();
+                        state.is_some_and(ServiceStateRecord::has_no_version_left)
+                            && page.record.as_ref().is_some_and(ServiceRecord::is_system)
                     };
                     page.is_some_and(is_given_up)
                 };

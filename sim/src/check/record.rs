@@ -262,6 +262,12 @@ impl ServiceStateRecord {
         self.blamed.iter().any(|blame| self.condemns(blame.version))
     }
 
+    /// Says that no version is left to fall back on: the first one was given up, or starts took too much down.
+    pub(crate) fn has_no_version_left(&self) -> bool {
+        let is_failed = matches!(self.rollout, RolloutRecord::Failed { .. });
+        is_failed && self.stable.is_none() || self.is_quarantined()
+    }
+
     /// Says that too many starts of this version took something down.
     pub(crate) fn condemns(&self, version: u32) -> bool {
         let blamed = self.blamed.iter().filter(|blame| blame.version == version);

@@ -2,7 +2,7 @@
 //! `max_parallel` hosts without one that works; and in the end each host which qualifies and has room has just one, and no
 //! other has any.
 
-use super::record::{RolloutRecord, ServiceRecord, ServiceStateRecord, TaskRecord, Text};
+use super::record::{ServiceRecord, ServiceStateRecord, TaskRecord, Text};
 use super::{Book, By, Check, End, Findings, Seen, ServicePage, room};
 use callboard_core::machine::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,11 +43,7 @@ impl Check for System {
         for name in end.book.services.keys().filter(|name| end.book.is_wanted(name)) {
             let Some((page, record)) = system(end.book, name) else { continue };
             let version = (record.task_name.clone(), record.task_version);
-            let is_slow = page.state.as_ref().is_some_and(|state| {
-                let is_hopeful =
-                    state.stable.is_none() && matches!(state.rollout, RolloutRecord::Failed { .. });
-                is_hopeful || state.is_quarantined()
-            });
+            let is_slow = page.state.as_ref().is_some_and(ServiceStateRecord::has_no_version_left);
             if end.unsound.binary_search(&version).is_err() && !is_slow && !is_rolling(end.book, record) {
                 judge_hosts(end, record, found);
             }
