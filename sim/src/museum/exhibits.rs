@@ -557,7 +557,19 @@ impl Exhibit {
         let world = world.replace("{count: 4,", machines);
         let text = format!("{world}{}\n", self.timeline);
         let scenario = read("museum", text.as_bytes());
-        debug_assert!(scenario.is_ok(), "the museum's own scenario: {scenario:?}");
-        scenario.unwrap_or_else(|_| crate::draw(crate::Profile::Tiny, 0))
+        scenario
+            .unwrap_or_else(|why| panic!("the scenario of exhibit {:?} cannot be read: {why:?}", self.bug))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic = "the scenario of exhibit StopsOnError cannot be read: "]
+    fn one_that_cannot_be_read_is_named() {
+        let exhibit = exhibits().iter().find(|exhibit| exhibit.bug == Bug::StopsOnError);
+        drop(Exhibit { timeline: "nothing: [", ..*exhibit.expect("it is shown") }.scenario());
     }
 }
