@@ -194,8 +194,8 @@ pub(crate) enum Fault {
     Amnesia,
     /// A process is no more.
     Ended(Process),
-    /// The clock of a host's agent jumped ahead: what it waited for is over.
-    ClockJumped(Text),
+    /// The clock of a host's agent jumped ahead by so much: what it waited for is over.
+    ClockJumped { host: Text, by: Span },
     /// Until then a process hears nothing.
     Unreachable { process: Process, until: Time },
 }

@@ -2,8 +2,8 @@
 //! as it may.
 
 use super::record::{Place, Text};
-use super::{Alive, Book, Check, Fault, Findings, Seen};
-use callboard_core::machine::Time;
+use super::{Book, Check, Fault, Findings, Seen};
+use callboard_core::machine::{Span, Time};
 use callboard_core::work::Order;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,15 +13,16 @@ pub(crate) struct Evidence {
     away_until: Time,
     /// Which copies said stop, also to what the store had forgotten, and whether or not a restored store still knows.
     told: BTreeSet<(Text, u64)>,
-    /// When the clocks of agents last jumped ahead.
-    jumps: BTreeMap<Text, Time>,
+    /// When the clocks of agents jumped ahead, and by how much.
+    jumps: BTreeMap<Text, Vec<(Time, Span)>>,
 }
 
 impl Evidence {
     /// Tells whether a process has run for as long as it may, by a clock that may go too fast by a tenth.
-    fn is_due(&self, book: &Book, host: &Text, alive: &Alive) -> bool {
-        let jumped = self.jumps.get(host).is_some_and(|at| *at >= alive.since);
-        alive.limit.is_some_and(|limit| jumped || book.now.since(alive.since).0 * 11 >= limit.0 * 10)
+    fn is_due(&self, now: Time, host: &Text, since: Time, limit: Option<Span>) -> bool {
+        let jumps = self.jumps.get(host).into_iter().flatten().filter(|(at, _)| *at >= since);
+        let jumped: u64 = jumps.map(|(_, by)| by.0).sum();
+        limit.is_some_and(|limit| now.since(since).0 * 11 + jumped * 10 >= limit.0 * 10)
     }
 }
 
@@ -41,7 +42,7 @@ impl Check for Evidence {
         let settled = lives.is_some_and(|alive| {
             let since = if book.is_forgotten(&run.id, alive) { alive.healthy_since } else { alive.since };
             let old = book.now.since(since).0 > 60_000;
-            alive.healthy && old && !self.is_due(book, host, alive)
+            alive.healthy && old && !self.is_due(book.now, host, alive.since, alive.limit)
         });
         // To stop what is not there is no more than tidying.
         let is_misled = book.is_misled(host) || book.is_deceived(host);
@@ -72,8 +73,30 @@ impl Check for Evidence {
         if let Fault::Outage { until } = fault {
             self.away_until = self.away_until.max(*until);
         }
-        if let Fault::ClockJumped(host) = fault {
-            self.jumps.insert(host.clone(), book.now);
+        if let Fault::ClockJumped { host, by } = fault {
+            self.jumps.entry(host.clone()).or_default().push((book.now, *by));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_of_the_clock_excuses_what_it_amounts_to() {
+        let host = Text::from("h1");
+        let jumps = [(Time(10_000), Span::secs(100)), (Time(90_000), Span::secs(200))];
+        let evidence = Evidence { jumps: [(host.clone(), jumps.into())].into(), ..Evidence::default() };
+        let check = |secs: u64, since: u64, limit: Option<u64>, expect: bool| {
+            let is_due = evidence.is_due(Time(secs * 1000), &host, Time(since * 1000), limit.map(Span::secs));
+            assert_eq!(is_due, expect, "at {secs} s, since {since} s, of {limit:?} s");
+        };
+        check(110, 0, Some(400), true);
+        check(110, 0, Some(500), false);
+        check(110, 20, Some(290), true);
+        check(110, 20, Some(400), false);
+        check(110, 100, Some(20), false);
+        check(110, 0, None, false);
     }
 }

@@ -61,7 +61,7 @@ impl Check for Herd {
             // What begins anew together asks together.
             Fault::HostDown(_) | Fault::Ended(_) => self.back = None,
             Fault::Amnesia
-            | Fault::ClockJumped(_)
+            | Fault::ClockJumped { .. }
             | Fault::Unfit { .. }
             | Fault::Trouble { .. }
             | Fault::Unreachable { .. } => {}

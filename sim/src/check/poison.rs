@@ -85,7 +85,7 @@ impl Check for Poison {
             // Whoever takes its place is not heard at once.
             Fault::Ended(_) => self.deaf_until = self.deaf_until.max(book.now),
             Fault::HostDown(_)
-            | Fault::ClockJumped(_)
+            | Fault::ClockJumped { .. }
             | Fault::Unfit { .. }
             | Fault::Trouble { .. }
             | Fault::Outage { .. } => {}

@@ -48,7 +48,7 @@ impl Check for Registrations {
     }
 
     fn fault(&mut self, book: &Book, fault: &Fault) {
-        if let Fault::ClockJumped(host) = fault {
+        if let Fault::ClockJumped { host, .. } = fault {
             self.jumped.insert(host.clone(), book.now);
         }
     }

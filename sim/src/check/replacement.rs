@@ -91,7 +91,8 @@ impl Check for Replacement {
                 self.trouble_until = self.trouble_until.max(*until);
             }
             Fault::Amnesia => self.due.clear(),
-            Fault::Ended(_) | Fault::ClockJumped(_) | Fault::Unreachable { .. } | Fault::Unfit { .. } => {}
+            Fault::Ended(_) | Fault::ClockJumped { .. } | Fault::Unreachable { .. } | Fault::Unfit { .. } => {
+            }
         }
     }
 

@@ -56,7 +56,7 @@ impl Check for Intensity {
             self.starts.values_mut().for_each(|(_, starts)| starts.clear());
         }
         // Whose clock jumps ahead has waited.
-        if let Fault::ClockJumped(jumped) = fault {
+        if let Fault::ClockJumped { host: jumped, .. } = fault {
             self.ends.retain(|(host, _), _| host != jumped);
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct Starts {
 
 impl Check for Starts {
     fn fault(&mut self, book: &Book, fault: &Fault) {
-        if let Fault::ClockJumped(host) = fault {
+        if let Fault::ClockJumped { host, .. } = fault {
             self.jumped.insert(host.clone(), book.now + LONG);
         }
     }

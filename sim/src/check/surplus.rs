@@ -54,7 +54,7 @@ impl Check for Surplus {
             | Fault::Unfit { .. }
             | Fault::Amnesia
             | Fault::Ended(_)
-            | Fault::ClockJumped(_)
+            | Fault::ClockJumped { .. }
             | Fault::Unreachable { .. } => {}
         }
     }

@@ -62,7 +62,7 @@ impl Check for Unfit {
             }
             Fault::Unreachable { until, .. } => self.deaf_until = self.deaf_until.max(*until),
             Fault::Ended(_) | Fault::HostDown(_) => self.deaf_until = self.deaf_until.max(book.now),
-            Fault::ClockJumped(_) | Fault::Trouble { .. } | Fault::Outage { .. } => {}
+            Fault::ClockJumped { .. } | Fault::Trouble { .. } | Fault::Outage { .. } => {}
         }
     }
 

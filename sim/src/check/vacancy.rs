@@ -66,7 +66,7 @@ impl Check for Vacancy {
             Fault::HostDown(_)
             | Fault::Unfit { .. }
             | Fault::Ended(_)
-            | Fault::ClockJumped(_)
+            | Fault::ClockJumped { .. }
             | Fault::Unreachable { .. } => {}
         }
     }

@@ -149,7 +149,7 @@ impl Check for Views {
             Fault::Amnesia => {
                 self.unheard.clear();
             }
-            Fault::HostDown(_) | Fault::ClockJumped(_) | Fault::Unfit { .. } => {}
+            Fault::HostDown(_) | Fault::ClockJumped { .. } | Fault::Unfit { .. } => {}
         }
     }
 

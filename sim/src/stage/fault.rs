@@ -219,7 +219,7 @@ impl Stage {
         agent.clock.jump(by);
         let process = machine.agent_name();
         let host = machine.registration.host.clone();
-        self.court.fault(&Fault::ClockJumped(host));
+        self.court.fault(&Fault::ClockJumped { host, by });
         self.calm_from = self.calm_from.max(self.now());
         self.arm(process);
         true
