@@ -132,7 +132,9 @@ fn main() {
     let (dir, ports) = (tempfile::TempDir::new().expect("a directory can be made"), Ports::claim());
     let data = dir.path().join("agent").display().to_string();
     let _scheduler = Daemon::start(dir.path(), &store, ports.first, &["scheduler"]);
-    let line = ["agent", "--host", "h", "--executor", "bash", "--memory", "65536", "--data-dir", &data];
+    let policy = dir.path().join("policy.yml").display().to_string();
+    std::fs::write(&policy, "bash: {user: root}\n").expect("a policy can be written");
+    let line = ["agent", "--host", "h", "--policy", &policy, "--memory", "65536", "--data-dir", &data];
     let agent = Daemon::start(dir.path(), &store, ports.first + 1, &line);
     let answers = |port| http(port, "GET", "/v1/health", b"").filter(|(status, _)| *status == 200);
     until("both answer", PATIENCE, || answers(ports.first).and_then(|_| answers(ports.first + 1)));
