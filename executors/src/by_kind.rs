@@ -152,11 +152,11 @@ impl ByKind {
         self.known.compare(&told, |run| runs.contains_key(run));
         Ok(Inventory { found: runs.into_values().collect(), silent: quiet })
     }
+}
 
-    async fn stop_all(&self, run: &Run, grace: Span) -> Result<(), Failure> {
-        let stops = self.holders(run).into_iter().map(|executor| executor.stop(run, grace));
-        join_all(stops).await.into_iter().collect()
-    }
+async fn stop_all(parts: &[&Arc<dyn Executor>], run: &Run, grace: Span) -> Result<(), Failure> {
+    let stops = parts.iter().map(|executor| executor.stop(run, grace));
+    join_all(stops).await.into_iter().collect()
 }
 
 #[async_trait]
@@ -164,9 +164,9 @@ impl Executor for ByKind {
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
         let parts = self.parts(&spec.definition)?;
         self.known.learn(&spec.run(), &spec.definition);
-        for part in parts {
+        for part in &parts {
             if let Err(failure) = part.start(spec).await {
-                self.stop_all(&spec.run(), spec.definition.kill_timeout).await?;
+                stop_all(&parts, &spec.run(), spec.definition.kill_timeout).await?;
                 return Err(failure);
             }
         }
@@ -176,7 +176,7 @@ impl Executor for ByKind {
     }
 
     async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
-        self.stop_all(run, grace).await
+        stop_all(&self.holders(run), run, grace).await
     }
 
     async fn exited(&self, run: &Run) -> Exit {
@@ -187,7 +187,7 @@ impl Executor for ByKind {
         }
         let single = parts.len() == 1;
         let (exit, ..) = select_all(parts.into_iter().map(|part| part.exited(run))).await;
-        while !single && let Err(failure) = self.stop_all(run, definition.kill_timeout).await {
+        while !single && let Err(failure) = self.stop(run, definition.kill_timeout).await {
             tracing::warn!(task = %run.id, %failure, "one part has ended, another cannot be stopped; trying again");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
