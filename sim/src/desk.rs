@@ -4,11 +4,11 @@
 //! **Invariant:** decisions are made in the order in which they were asked for.
 
 use crate::agent::Taped;
+use crate::host::Answer;
 use callboard_core::agent::{self, Agent};
 use callboard_core::machine::{Machine, Time, Wake};
 use callboard_core::model::Name;
 use callboard_core::scheduler::{self, Scheduler};
-use callboard_core::work::Report;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::hint;
@@ -33,7 +33,7 @@ pub(crate) struct Decision<E> {
 #[derive(Clone, Debug)]
 pub(crate) enum Heard {
     One(agent::Input),
-    Reports(Vec<Report>),
+    Answers(Vec<Answer>),
 }
 
 /// A machine, the time on its clock, and what it shall decide about.
@@ -94,8 +94,9 @@ impl Case {
                 let mut agent = read(&agent);
                 let effects = match heard {
                     Heard::One(input) => agent.step(now, input),
-                    Heard::Reports(reports) => {
-                        reports.into_iter().flat_map(|it| agent.step(now, agent::Input::Work(it))).collect()
+                    Heard::Answers(answers) => {
+                        let reports = answers.into_iter().map(Answer::report);
+                        reports.flat_map(|it| agent.step(now, agent::Input::Work(it))).collect()
                     }
                 };
                 Decided::Agent(Decision { effects, wake: agent.wake_at() }, agent.store_id().cloned())

@@ -1,10 +1,10 @@
 //! What can happen in a simulated world, one value an event.
 
+use crate::host::Answer;
 use callboard_backends::memory::WatcherId;
 use callboard_core::machine::{Span, Time};
 use callboard_core::registry;
 use callboard_core::store::{Reply, Request};
-use callboard_core::work::Report;
 
 /// Names one life of one process: whatever is addressed to an earlier life is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +43,8 @@ pub(crate) enum Event {
     Unanswered { to: Process, reply: Reply },
     /// A watch hears of a transaction.
     Watched { to: Process, watcher: WatcherId, reply: Reply },
-    /// Reports reach an agent, one after the other.
-    Report { to: Process, reports: Vec<Report> },
+    /// Answers of its executor reach an agent, one after the other.
+    Answer { to: Process, answers: Vec<Answer> },
     /// A question reaches a host's registry late.
     Inquire { from: Process, request: registry::Request },
     /// An answer of the registry reaches an agent.

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what lives here is the truth; an agent learns of it only through reports.
 
+mod answer;
 mod execute;
 mod ills;
 mod memory;
@@ -9,6 +10,7 @@ mod mounts;
 mod process;
 mod registry;
 
+pub(crate) use answer::Answer;
 pub(crate) use ills::Ills;
 use memory::Measured;
 pub(crate) use process::{Proc, ProcState};
@@ -22,7 +24,7 @@ use callboard_core::agent::{STARTS_DEFAULT, Settings};
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Registration, TaskDefinition};
 use callboard_core::store::Revision;
-use callboard_core::work::{Exit, Report};
+use callboard_core::work::Exit;
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -62,7 +64,7 @@ pub(crate) struct Host {
     forecast: u32,
     measured: Measured,
     /// What its checks and measurements found out, and the agent is not told yet.
-    found_out: Vec<Report>,
+    found_out: Vec<Answer>,
     pub(crate) chance: Chance,
     pub(crate) net: Chance,
 }

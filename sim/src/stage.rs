@@ -183,7 +183,7 @@ impl Stage {
                     self.stale += 1;
                 }
             }
-            Event::Report { to, reports } => self.report(to, reports),
+            Event::Answer { to, answers } => self.answered(to, answers),
             Event::Inquire { from, request } => self.inquired(from, request),
             Event::Told { to, reply } => self.told(to, reply),
             Event::Life { host, pid, moment } => {
@@ -233,7 +233,7 @@ impl Stage {
             | Event::Hear { to: process, .. }
             | Event::Unanswered { to: process, .. }
             | Event::Watched { to: process, .. }
-            | Event::Report { to: process, .. }
+            | Event::Answer { to: process, .. }
             | Event::Inquire { from: process, .. }
             | Event::Told { to: process, .. } => self.stands_still_until(*process),
             Event::Life { host, .. } | Event::MemoryFull { host, .. } => {

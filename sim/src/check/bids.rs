@@ -87,15 +87,14 @@ impl Bids {
 
     fn follow(&mut self, now: Time, op: &Op) {
         let parts: Vec<&str> = op.key().split('/').collect();
-        let value = match op {
+        let value = || match op {
             Op::Put { value, .. } => serde_json::from_str::<serde_json::Value>(value).ok(),
             Op::Delete { .. } => None,
         };
-        let number = |name: &str| value.as_ref().and_then(|value| value[name].as_u64());
         match parts.as_slice() {
             ["hosts", host, "offers", service] => {
                 let offers = self.offers.entry((*service).into()).or_default();
-                match number("number") {
+                match value().and_then(|value| value["number"].as_u64()) {
                     Some(number) => offers.insert((*host).into(), (number, now)),
                     None => offers.remove(*host),
                 };
@@ -103,6 +102,8 @@ impl Bids {
             }
             ["hosts", host, "bids", service] => {
                 let bids = self.bids.entry((*service).into()).or_default();
+                let value = value();
+                let number = |name: &str| value.as_ref()?[name].as_u64();
                 match (number("number"), number("memory"), number("images")) {
                     (Some(number), Some(memory), Some(images)) => {
                         bids.insert((*host).into(), (number, memory + images, now))
@@ -111,7 +112,7 @@ impl Bids {
                 };
             }
             ["config", "clusters", cluster] => {
-                if value.is_some_and(|value| value["placement"] == "bid") {
+                if value().is_some_and(|value| value["placement"] == "bid") {
                     self.clusters.entry((*cluster).into()).or_insert(now);
                 } else {
                     self.clusters.remove(*cluster);

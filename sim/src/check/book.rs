@@ -104,28 +104,6 @@ impl Write {
     }
 }
 
-impl Write {
-    /// Tells whether what was written there is no record.
-    fn is_junk(&self, text: &str) -> bool {
-        match &self.place {
-            Place::Task(_) | Place::Twin { .. } => self.task_after.is_none(),
-            Place::Status { .. } => parse::<StatusRecord>(text).is_none(),
-            Place::Ledger(_) => parse::<LedgerRecord>(text).is_none(),
-            Place::Definition(..) => parse::<DefinitionRecord>(text).is_none(),
-            Place::ServiceState(_) => parse::<ServiceStateRecord>(text).is_none(),
-            Place::Orphan { .. }
-            | Place::Lock(_)
-            | Place::Cluster(_)
-            | Place::Service(_)
-            | Place::HostConfig(_)
-            | Place::Registration(_)
-            | Place::Alive(_)
-            | Place::Usage(_)
-            | Place::Other => false,
-        }
-    }
-}
-
 impl Book {
     /// Takes in one change and says what it replaced.
     pub(crate) fn take(&mut self, change: &Change) -> Write {
@@ -136,12 +114,13 @@ impl Book {
         let place = Place::of(key);
         let text = value.map(|entry| entry.value.as_str());
         let mut write = Write::of(place.clone(), change);
-        match place {
+        let is_junk = match place {
             Place::Task(id) => {
                 // What speaks of another task than its key is a record of none.
                 let record = text.and_then(parse::<TaskRecord>).filter(|record| record.id == id);
                 write.task_after = record.map(Arc::new);
                 write.task_before = self.put_task(&id, write.task_after.clone());
+                text.is_some() && write.task_after.is_none()
             }
             Place::Twin { host, id } => {
                 let record = text.and_then(parse::<TaskRecord>).filter(|record| record.id == id);
@@ -151,38 +130,42 @@ impl Book {
                     Some(record) => twins.insert(id, record),
                     None => twins.remove(&id),
                 };
+                text.is_some() && write.task_after.is_none()
             }
             Place::Status { host, id } => {
-                let known = self.page(&host).statuses.get(&id).map(|page| page.record.clone());
-                write.status_before = self.put_status(&host, id, read(text, known));
+                let known = |book: &mut Book| Some(book.page(&host).statuses.get(&id)?.record.clone());
+                let (after, is_junk) = read(text, || known(self));
+                write.status_before = self.put_status(&host, id, after);
+                is_junk
             }
             Place::Ledger(host) => {
                 let ledger = &mut self.page(&host).ledger;
-                let known = ledger.clone();
-                *ledger = read(text, Some(known.clone())).unwrap_or_default();
-                write.ledger_before = Some(known);
+                let (after, is_junk) = read(text, || Some(ledger.clone()));
+                write.ledger_before = Some(std::mem::replace(ledger, after.unwrap_or_default()));
+                is_junk
             }
             Place::ServiceState(service) => {
                 let page = self.services.entry(service).or_default();
-                let after = read(text, page.state.clone());
+                let (after, is_junk) = read(text, || page.state.clone());
                 write.state_cluster =
                     after.as_ref().or(page.state.as_ref()).map(|state| state.cluster.clone());
                 write.state_before = std::mem::replace(&mut page.state, after);
+                is_junk
             }
-            Place::Lock(cluster) => match value {
-                Some(entry) => {
-                    self.locks.insert(cluster, entry.revision.0);
-                }
-                None => {
-                    self.locks.remove(&cluster);
-                }
-            },
+            Place::Lock(cluster) => {
+                match value {
+                    Some(entry) => self.locks.insert(cluster, entry.revision.0),
+                    None => self.locks.remove(&cluster),
+                };
+                false
+            }
             Place::Service(_) => {
                 let version =
                     |book: &Book| Some(book.services.get(place.service()?)?.record.as_ref()?.task_version);
                 let before = version(self);
                 self.put_rest(place.clone(), text);
                 write.renews = before.is_some() && before != version(self);
+                false
             }
             Place::Cluster(_)
             | Place::Definition(..)
@@ -192,15 +175,16 @@ impl Book {
             | Place::Usage(_)
             | Place::Orphan { .. }
             | Place::Other => self.put_rest(place, text),
-        }
+        };
         write.mends = !self.junk.is_empty() && self.junk.remove(key);
-        if text.is_some_and(|text| write.is_junk(text)) {
+        if is_junk {
             self.junk.insert(key.into());
         }
         write
     }
 
-    fn put_rest(&mut self, place: Place, text: Option<&str>) {
+    /// Takes in what nobody asks the former record of; tells whether it is a definition that cannot be read.
+    fn put_rest(&mut self, place: Place, text: Option<&str>) -> bool {
         let now = self.now;
         match place {
             Place::Cluster(name) => match text.and_then(parse::<ClusterRecord>) {
@@ -231,11 +215,11 @@ impl Book {
                     self.definitions.remove(&(name, version));
                 }
                 // What cannot be read changes nothing.
-                None => {}
+                None => return true,
             },
             Place::HostConfig(host) => {
                 let page = self.page(&host);
-                page.config = read(text, page.config.take());
+                page.config = read(text, || page.config.take()).0;
                 let draining = page.config.as_ref().is_some_and(|config| config.draining);
                 page.draining_since = draining.then(|| page.draining_since.unwrap_or(now));
             }
@@ -248,11 +232,11 @@ impl Book {
             }
             Place::Registration(host) => {
                 let page = self.page(&host);
-                page.registration = read(text, page.registration.take());
+                page.registration = read(text, || page.registration.take()).0;
             }
             Place::Usage(host) => {
                 let page = self.page(&host);
-                page.usage = read(text, page.usage.take());
+                page.usage = read(text, || page.usage.take()).0;
             }
             Place::Alive(host) => {
                 let page = self.page(&host);
@@ -271,6 +255,7 @@ impl Book {
             | Place::Lock(_)
             | Place::Other => {}
         }
+        false
     }
 
     fn put_task(&mut self, id: &Text, after: Option<Arc<TaskRecord>>) -> Option<Arc<TaskRecord>> {
@@ -524,9 +509,12 @@ impl Book {
     }
 }
 
-/// Reads a record; one that cannot be read does not take the place of one that could.
-fn read<T: DeserializeOwned>(text: Option<&str>, known: Option<T>) -> Option<T> {
-    text.and_then(|text| parse(text).or(known))
+/// Reads a record, and tells whether it is none: then it does not take the place of one that could be read.
+fn read<T: DeserializeOwned>(text: Option<&str>, known: impl FnOnce() -> Option<T>) -> (Option<T>, bool) {
+    match text.map(parse) {
+        Some(None) => (known(), true),
+        read => (read.flatten(), false),
+    }
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {

@@ -25,6 +25,9 @@ const A_START: Span = Span::secs(35);
 /// The way to the agent, a listing that was missed, what it must know first, the end of what had its id before.
 const BOUND: Span = Span::secs(30);
 
+/// What is due may wait until one more look: each goes through all that waits.
+const LOOKS: Span = Span::secs(1);
+
 /// Gives how long a start, or another one after the longest delay, may take when nothing else is started there.
 fn bound(book: &Book, delay: Option<Span>) -> Span {
     Span(BOUND.0 + book.lag.0 + delay.map_or(0, |delay| delay.0 * 5 / 4))
@@ -51,7 +54,7 @@ impl Prompt {
         let due: Vec<(Text, Text, u64)> =
             self.waits.iter().filter(|(of, wait)| is_due(of, wait)).map(|(of, _)| of.clone()).collect();
         let soonest = self.waits.values().map(|(since, delay)| *since + bound(book, *delay)).min();
-        self.soonest = soonest.unwrap_or(Time(u64::MAX));
+        self.soonest = soonest.unwrap_or(Time(u64::MAX)).max(book.now + LOOKS);
         for of in due {
             let Some((since, delay)) = self.waits.remove(&of) else { continue };
             let (host, id, generation) = &of;

@@ -1,7 +1,7 @@
 //! The executor of a simulated machine: carries out an agent's orders in its own time, as docker and bash do. Checks and
 //! measurements that are asked for at one moment are answered together, so that a machine at rest costs one event a beat.
 
-use super::{Host, Outward, Proc, ProcState};
+use super::{Answer, Host, Outward, Proc, ProcState};
 use crate::build::Build;
 use crate::event::{Event, Moment, Process};
 use crate::scenario::HostFault;
@@ -42,13 +42,12 @@ impl Host {
                 let works = proc.is_some_and(|proc| proc.healthy);
                 let run = proc.map_or_else(|| spec.run(), |proc| proc.run.clone());
                 let passes = works != self.ills.has(now, HostFault::ChecksLie);
-                let result = if passes { Ok(()) } else { Err("connection refused".into()) };
-                self.found_out.push(Report::Checked { run, check, result });
+                self.found_out.push(Answer::Checked { spec, run, check, passes });
                 self.asked_next = at.map_or(0, |at| at + 1);
             }
             Order::Measure => {
                 let usage = self.usage(now);
-                self.found_out.push(Report::Measured(usage));
+                self.found_out.push(Answer::Told(Report::Measured(usage)));
             }
         }
         out
@@ -87,8 +86,8 @@ impl Host {
             return None;
         }
         let room = Vec::with_capacity(self.found_out.len());
-        let reports = std::mem::replace(&mut self.found_out, room);
-        Some((now + self.chance.span(Span(1), Span(20)), Event::Report { to: agent, reports }))
+        let answers = std::mem::replace(&mut self.found_out, room);
+        Some((now + self.chance.span(Span(1), Span(20)), Event::Answer { to: agent, answers }))
     }
 
     /// Finds what was started from this: mostly from this very copy, and mostly the one after what was asked about last.
@@ -155,7 +154,7 @@ impl Host {
         out: &mut Vec<Outward>,
     ) {
         let at = now + self.chance.span(low, high);
-        out.push(Outward::Plan(at, Event::Report { to, reports: vec![report] }));
+        out.push(Outward::Plan(at, Event::Answer { to, answers: vec![Answer::Told(report)] }));
     }
 
     fn life(&self, at: Time, pid: u32, moment: Moment, out: &mut Vec<Outward>) {

@@ -7,6 +7,7 @@ use crate::build::Build;
 use crate::check::Text;
 use crate::desk::{Case, Decided, Heard};
 use crate::event::{Event, Process, Role};
+use crate::host::Answer;
 use crate::rng::Chance;
 use crate::scenario::HostFault;
 use callboard_core::agent;
@@ -15,7 +16,7 @@ use callboard_core::model::Name;
 use callboard_core::registry;
 use callboard_core::scheduler;
 use callboard_core::store::Reply;
-use callboard_core::work::{Order, Report, Spec};
+use callboard_core::work::{Order, Spec};
 
 impl Stage {
     /// Wakes a machine that asked for it.
@@ -70,14 +71,14 @@ impl Stage {
     }
 
     /// Lets an agent hear from its executor.
-    pub(super) fn report(&mut self, to: Process, reports: Vec<Report>) {
-        self.beside += (reports.len() as u64).saturating_sub(1);
+    pub(super) fn answered(&mut self, to: Process, answers: Vec<Answer>) {
+        self.beside += (answers.len() as u64).saturating_sub(1);
         if self.scenario.reaction != Span(0) && self.mutant.is_none() && self.hosts[to.at()].is_agent(to) {
-            return self.agent_takes(to, Heard::Reports(reports));
+            return self.agent_takes(to, Heard::Answers(answers));
         }
-        for report in reports {
+        for answer in answers {
             if self.hosts[to.at()].is_agent(to) {
-                self.step_agent(to, agent::Input::Work(report));
+                self.step_agent(to, agent::Input::Work(answer.report()));
             }
         }
         self.arm(to);

@@ -30,8 +30,8 @@ impl Stage {
                 format!("{} gives up waiting: {}", self.named(*to), answered(reply))
             }
             Event::Watched { to, reply, .. } => format!("{} sees: {}", self.named(*to), answered(reply)),
-            Event::Report { to, reports } => {
-                let reports: Vec<String> = reports.iter().map(reported).collect();
+            Event::Answer { to, answers } => {
+                let reports: Vec<String> = answers.iter().map(|it| reported(&it.clone().report())).collect();
                 format!("{} is told by its executor: {}", self.named(*to), reports.join("; "))
             }
             Event::Inquire { from, .. } => {
@@ -71,7 +71,7 @@ impl Stage {
             | Event::Hear { to: process, .. }
             | Event::Unanswered { to: process, .. }
             | Event::Watched { to: process, .. }
-            | Event::Report { to: process, .. }
+            | Event::Answer { to: process, .. }
             | Event::Inquire { from: process, .. }
             | Event::Told { to: process, .. } => of(process),
             Event::Life { host, .. }
