@@ -174,6 +174,67 @@ fn is_loopback(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Answers like an engine that speaks APIs from one to another, of which it tells; gives where.
+    async fn pretend(oldest: (u32, u32), newest: (u32, u32)) -> String {
+        let speaks = move |path: &str| {
+            let Some((version, _)) = path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) else {
+                return true;
+            };
+            let version = version.split_once('.').map(|(major, minor)| (major.parse(), minor.parse()));
+            matches!(version, Some((Ok(major), Ok(minor))) if (oldest..=newest).contains(&(major, minor)))
+        };
+        let answer = move |path: &str| match path.rsplit('/').next() {
+            _ if !speaks(path) => {
+                ("400 Bad Request", r#"{"message":"that version is not spoken here"}"#.to_string())
+            }
+            Some("version") => ("200 OK", format!(r#"{{"ApiVersion":"{}.{}"}}"#, newest.0, newest.1)),
+            Some("json") => ("200 OK", "[]".to_string()),
+            _ => ("404 Not Found", r#"{"message":"page not found"}"#.to_string()),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("tcp://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (mut asked, mut part) = (Vec::new(), [0; 1024]);
+                while !asked.windows(4).any(|end| end == b"\r\n\r\n") {
+                    match stream.read(&mut part).await {
+                        Ok(0) | Err(_) => break,
+                        Ok(read) => asked.extend_from_slice(&part[..read]),
+                    }
+                }
+                let asked = String::from_utf8_lossy(&asked);
+                let path = asked.split(' ').nth(1).unwrap_or_default();
+                let (status, said) = answer(path.split('?').next().unwrap_or_default());
+                let head =
+                    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close");
+                let whole = format!("{head}\r\nContent-Length: {}\r\n\r\n{said}", said.len());
+                let _gone = stream.write_all(whole.as_bytes()).await;
+            }
+        });
+        host
+    }
+
+    /// Docker 20.10 speaks no API after 1.41, 29 none before 1.44.
+    #[tokio::test]
+    async fn engines_are_spoken_to_as_they_speak_and_those_too_old_are_refused() {
+        let list = |client: Client| async move { client.list_containers(None).await };
+        for (oldest, newest) in
+            [((1, 12), (1, 41)), ((1, 24), (1, 48)), ((1, 44), (1, 52)), ((1, 44), (1, 99))]
+        {
+            let engine = Engine::at(&pretend(oldest, newest).await, Duration::from_secs(10)).unwrap();
+            let listed = engine.look(list).await;
+            assert!(listed.as_ref().is_ok_and(Vec::is_empty), "{newest:?}: {listed:?}");
+        }
+        let host = pretend((1, 12), (1, 40)).await;
+        let refused = Engine::at(&host, Duration::from_secs(10)).unwrap().look(list).await;
+        let Err(Trouble::Away(why)) = refused else { panic!("an engine too old was asked: {refused:?}") };
+        let say = format!(
+            "the docker engine at {host} speaks API 1.40, and 1.41 is needed; have Docker 20.10 or later"
+        );
+        assert_eq!(why, say);
+    }
 
     #[test]
     fn only_an_engine_of_this_machine_is_spoken_to() {
