@@ -125,11 +125,7 @@ impl Book {
             Place::Twin { host, id } => {
                 let record = text.and_then(parse::<TaskRecord>).filter(|record| record.id == id);
                 write.task_after = record.map(Arc::new);
-                let twins = &mut self.page(&host).twins;
-                write.task_before = match write.task_after.clone() {
-                    Some(record) => twins.insert(id, record),
-                    None => twins.remove(&id),
-                };
+                write.task_before = put(&mut self.page(&host).twins, id, write.task_after.clone());
                 text.is_some() && write.task_after.is_none()
             }
             Place::Status { host, id } => {
@@ -153,10 +149,7 @@ impl Book {
                 is_junk
             }
             Place::Lock(cluster) => {
-                match value {
-                    Some(entry) => self.locks.insert(cluster, entry.revision.0),
-                    None => self.locks.remove(&cluster),
-                };
+                put(&mut self.locks, cluster, value.map(|entry| entry.revision.0));
                 false
             }
             Place::Service(_) => {
@@ -259,10 +252,7 @@ impl Book {
     }
 
     fn put_task(&mut self, id: &Text, after: Option<Arc<TaskRecord>>) -> Option<Arc<TaskRecord>> {
-        let before = match after.clone() {
-            Some(record) => self.tasks.insert(id.clone(), record),
-            None => self.tasks.remove(id),
-        };
+        let before = put(&mut self.tasks, id.clone(), after.clone());
         self.recount(id, before.as_deref());
         if let Some(old) = &before {
             let replaced = after.as_ref().is_none_or(|new| new.generation != old.generation || !new.runs());
@@ -506,6 +496,14 @@ impl Book {
         for (name, healthy) in truth {
             self.services.entry(name).or_default().healthy = healthy;
         }
+    }
+}
+
+/// Puts something in a place, or empties it; gives what was there.
+fn put<K: Ord, V>(places: &mut BTreeMap<K, V>, at: K, what: Option<V>) -> Option<V> {
+    match what {
+        Some(what) => places.insert(at, what),
+        None => places.remove(&at),
     }
 }
 
