@@ -32,8 +32,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use tikv_jemallocator::Jemalloc;
 
-/// What two cores of a simulation make and free for each other waits for no lock in it, and an agent takes less memory
-/// than with that of libc.
+/// What two cores of a simulation make and free for each other waits for no lock in it, as it does in that of libc.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

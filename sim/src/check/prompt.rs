@@ -118,6 +118,7 @@ impl Check for Prompt {
     }
 
     fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        self.soonest = Time(0);
         self.judge(end.book, found);
     }
 }

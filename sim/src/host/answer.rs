@@ -1,5 +1,5 @@
-//! What an executor answers, put into words only where an agent hears it. That may be on another core, and what a check
-//! is about then never leaves the memory of that core.
+//! What an executor answers, put into words only where an agent hears it. That may be on another core; what an order named
+//! a check by is let go of there, by the core that made it and has it at hand.
 
 use callboard_core::work::{Report, Run, Spec};
 use std::sync::Arc;
