@@ -198,7 +198,7 @@ impl Agent {
             fetches: fetch::Fetches::new(&name),
             inspection: inspect::Inspection::default(),
             registrations: registration::Registrations::default(),
-            gauge: pressure::Gauge::new(&name),
+            gauge: pressure::Gauge::new(),
             writer: write::Writer::new(&name),
             touched: BTreeSet::new(),
             slots: BTreeMap::new(),

@@ -65,6 +65,38 @@ task_definitions: [{name: web, version: 1, containers: [{name: web, type: docker
 }
 
 #[test]
+fn three_is_no_by_a_policy_and_without_the_engine() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let policy = dir.path().join("policy.yml");
+    let user = if rustix::process::geteuid().is_root() { "user: nobody, " } else { "" };
+    let rules =
+        format!("docker: {{images: [db]}}\nbash: {{{user}artifacts: [https://files.example/team/]}}\n");
+    std::fs::write(&policy, rules).expect("a file can be written");
+    let engine = format!("unix://{}/none.sock", dir.path().display());
+    let path = policy.to_str().expect("paths of tests are UTF-8");
+    let show = Show::start(&["--policy", path, "--docker-host", &engine]);
+    let check = |name: &str, executor: &str, words: [&str; 2]| {
+        let file = format!(
+            "services: [{{name: {name}, task_name: {name}, task_version: 1, desired: 1, min: 0, max: 1}}]
+clusters: [{{name: {name}, services: [{name}]}}]
+task_definitions: [{{name: {name}, version: 1, containers: [{{name: main, {executor}}}]}}]"
+        );
+        show.callboard(&["apply", "-f", &show.file(&format!("{name}.yml"), file)])
+            .ends(3)
+            .complains(&format!("service {name}: 1 tasks cannot be placed: 1 host {}", words[0]));
+        show.callboard(&["explain", name]).ends(0).tells(words[1]);
+    };
+    let away = ["unfit for docker", "fits on h1 once docker can start tasks there"];
+    check("db", "type: docker, executor: {image: db}", away);
+    // It was never sent there, not even before the host had told for the first time.
+    show.callboard(&["tasks"]).ends(0).complains("no tasks");
+    let zeros = "0".repeat(64);
+    let other = "artifact: 'https://files.example/other/a'";
+    let other = format!("type: bash, executor: {{{other}, checksum: 'sha256:{zeros}', start: [exec ./a]}}");
+    check("job", &other, ["whose policy refuses it", "https://files.example/other/a"]);
+}
+
+#[test]
 fn five_is_a_conflict() {
     let show = Show::start(&[]);
     show.apply(&server(1, (1, 0, 1), "")).ends(0);

@@ -7,7 +7,6 @@ use super::Agent;
 use super::local::Local;
 use crate::beat;
 use crate::machine::{Span, Time};
-use crate::mirror::{hash, mix};
 use crate::model::{Generation, MoveRequest, Name, Usage};
 use crate::why::Note;
 use crate::work::Order;
@@ -49,9 +48,9 @@ pub(super) struct Gauge {
 }
 
 impl Gauge {
-    pub(super) fn new(name: &str) -> Gauge {
+    pub(super) fn new() -> Gauge {
         Gauge {
-            until: Time(mix(hash(name), 5) % INTERVAL.0),
+            until: Time(0),
             asked: false,
             unanswered: 0,
             usage: None,

@@ -64,8 +64,12 @@ impl Agent {
             return true;
         }
         let mut wanted: BTreeMap<String, String> = BTreeMap::new();
-        wanted.insert(self.at.registration.clone(), record::write(&self.settings.registration));
-        if let Some(usage) = self.gauge.published() {
+        // A host that nobody knows yet is offered with what its executors say, lest it gets what one of them cannot start.
+        let usage = self.gauge.published();
+        if usage.is_some() || self.own.contains_key(&self.at.registration) {
+            wanted.insert(self.at.registration.clone(), record::write(&self.settings.registration));
+        }
+        if let Some(usage) = usage {
             wanted.insert(self.at.usage.clone(), record::write(usage));
         }
         if let Some(wish) = self.gauge.wish() {

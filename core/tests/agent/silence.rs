@@ -44,6 +44,21 @@ fn does_its_work(stage: &Stage, id: &str) -> bool {
 }
 
 #[test]
+fn a_new_host_is_offered_only_with_what_its_executors_say() {
+    let mut stage = Stage::of(settings());
+    stage.executor_down = true;
+    stage.run(5);
+    let has = |stage: &Stage, key: &str| stage.store.entries.contains_key(&format!("hosts/h1/{key}"));
+    assert_eq!(["alive", "registration", "usage"].map(|key| has(&stage, key)), [true, false, false]);
+    stage.run(60);
+    let usage = &stage.store.entries["hosts/h1/usage"].value;
+    assert!(has(&stage, "registration") && usage.contains("executors cannot tell what runs"), "{usage}");
+    stage.executor_down = false;
+    stage.run(60);
+    assert!(!stage.store.entries["hosts/h1/usage"].value.contains("unfit"));
+}
+
+#[test]
 fn those_of_the_others_are_looked_after_and_its_own_left_alone() {
     let mut stage = silenced();
     stage.issue(&task("web-2", 22));

@@ -1,7 +1,8 @@
 //! S29: a host that cannot start anything says so, and then gets nothing new; one of which a single executor cannot says
-//! that, and gets nothing new for this one. What runs there goes on, as S16 and S26 say.
+//! that, and gets nothing new for this one; and nothing comes to a host that never said what it can. What runs there goes
+//! on, as S16 and S26 say.
 
-use super::record::{DefinitionRecord, Place, Text, UsageRecord};
+use super::record::{DefinitionRecord, Place, TaskRecord, Text, UsageRecord};
 use super::{Book, By, Check, End, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ impl Check for Unfit {
             }
         }
         self.judge(book, found);
+        if seen.by == By::Scheduler && book.amnesia.is_none() {
+            seen.created().filter(|task| !book.goes_on(task)).for_each(|task| is_told_of(book, task, found));
+        }
         if seen.by != By::Scheduler || self.since.is_empty() || book.trouble_until > book.now {
             return;
         }
@@ -85,6 +89,14 @@ impl Unfit {
                 found.blame("S29", format!("{host} is {} for {lasting}, and does not say so", words(part)));
             }
         }
+    }
+}
+
+/// What was placed came to a host that has said what it can.
+fn is_told_of(book: &Book, task: &TaskRecord, found: &mut Findings) {
+    let page = book.hosts.get(&task.host);
+    if page.is_some_and(|page| page.registration.is_some() && page.usage.is_none()) {
+        found.blame("S29", format!("{} came to {}, which has not yet said what it can", task.id, task.host));
     }
 }
 

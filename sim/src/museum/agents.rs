@@ -1,6 +1,6 @@
 //! Bugs of agents.
 
-use super::edit::{hide_ills, rename, rewrite};
+use super::edit::{drop_keys, hide_ills, rename, rewrite};
 use super::{Bug, Mutant};
 use crate::check::{Book, Step, Text};
 use callboard_core::agent::{Effect, Input};
@@ -188,6 +188,11 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
                         hide_ills(usage);
                     }
                 });
+            }
+            if mutant.bug == Bug::OffersUnasked
+                && txn.ops.iter().any(|op| op.key().ends_with("/registration"))
+            {
+                drop_keys(&mut txn, |key| key.ends_with("/usage"));
             }
             if mutant.bug == Bug::HeedsNoPolicy {
                 rewrite(&mut txn, "hosts/", |key, host| {

@@ -132,6 +132,8 @@ pub enum Bug {
     DeafToIlls,
     /// The agent does not say that its host is unfit.
     HidesIlls,
+    /// The agent offers its host before it has said what its executors can.
+    OffersUnasked,
     /// The scheduler takes a system service for any other.
     CountsSystem,
     /// The scheduler lets an update of a system service go to all hosts at once.
@@ -408,6 +410,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::StopsFirst, "S7", SHRINK),
     show(Bug::DeafToIlls, "S29", FULL),
     show(Bug::HidesIlls, "S29", FULL),
+    show(Bug::OffersUnasked, "S29", QUIET),
     show(Bug::DeafToIlls, "S29", ENGINE),
     show(Bug::HidesIlls, "S29", ENGINE),
     show(Bug::StartsUntold, "S24", QUIET),

@@ -4,6 +4,7 @@ use super::source::scenario;
 use crate::cli::out::{self, Format};
 use crate::problem::Problem;
 use anyhow::Result;
+use callboard_core::machine::Span;
 use callboard_sim::Scenario;
 use callboard_sim::scenario::{pack, schema};
 use serde_json::{Value, json};
@@ -45,8 +46,12 @@ pub(super) fn show(args: &ShowArgs, format: Format) -> Result<()> {
     if !scenario.teaches.is_empty() {
         out::line(&format!("\nTeaches: {}", scenario.teaches.replace('\n', " ")));
     }
+    let reaction = match scenario.reaction {
+        Span(0) => String::new(),
+        reaction => format!(", each machine answers after {reaction}"),
+    };
     out::line(&format!(
-        "\n{} hosts, {} services with {tasks} tasks, {} schedulers, store {}, {} from seed {}",
+        "\n{} hosts, {} services with {tasks} tasks, {} schedulers{reaction}, store {}, {} from seed {}",
         scenario.hosts(),
         scenario.desired.services.len(),
         scenario.schedulers,
@@ -84,6 +89,7 @@ fn as_json(scenario: &Scenario) -> Value {
         "hosts": scenario.hosts(),
         "services": scenario.desired.services.len(),
         "schedulers": scenario.schedulers,
+        "reaction_ms": scenario.reaction.0,
         "duration_ms": scenario.duration.0,
         "store": scenario.store.kind.to_string(),
         "seed": scenario.seed,
