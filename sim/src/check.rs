@@ -172,6 +172,8 @@ pub(crate) struct End<'a> {
     pub(crate) fit_hosts: Vec<Text>,
     /// Versions that do not become or stay healthy, in order.
     pub(crate) unsound: Vec<(Text, u32)>,
+    /// What is left on those hosts of runs that are over.
+    pub(crate) remains: Vec<(Text, Run)>,
     /// How many bytes each machine keeps in mind, nearly.
     pub(crate) weights: Vec<(Process, usize)>,
     /// Why tasks of services wait, as the schedulers say that hold their locks; `None` when nobody was asked.

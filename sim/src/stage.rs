@@ -324,8 +324,15 @@ impl Stage {
         unsound.extend(refused.map(|it| (it.name.clone(), it.version)));
         unsound.sort_unstable();
         let (calm, settle) = (self.court.book.now.since(self.calm_from), self.scenario.settle);
+        let is_fit = |host: &&Host| fit_hosts.binary_search(&host.registration.host).is_ok();
+        let remains = self
+            .hosts
+            .iter()
+            .filter(is_fit)
+            .flat_map(|host| host.over().map(|run| (host.registration.host.clone(), run.clone())));
+        let remains = remains.collect();
         let (weights, reasons) = (self.weights(), Some(self.reasons()));
-        self.court.end(|_| EndFacts { calm, settle, fit_hosts, unsound, weights, reasons });
+        self.court.end(|_| EndFacts { calm, settle, fit_hosts, unsound, remains, weights, reasons });
         self.expecting.end(self.court.book.now, &self.court.book, &self.stats);
         self.blame_expectations();
     }

@@ -140,7 +140,8 @@ impl Trial {
         unsound.sort();
         let fault_at = self.fault_at;
         self.court.book.calm_from = fault_at;
-        let facts = |calm| EndFacts { calm, settle, fit_hosts, unsound, weights: Vec::new(), reasons: None };
+        let (remains, weights) = (Vec::new(), Vec::new());
+        let facts = |calm| EndFacts { calm, settle, fit_hosts, unsound, remains, weights, reasons: None };
         self.court.end(|book| facts(book.now.since(fault_at)));
         self.court.verdict()
     }

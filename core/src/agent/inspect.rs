@@ -282,12 +282,21 @@ impl Agent {
         usage.tasks.keys().any(|id| !is_next(id) && !is_known(id))
     }
 
-    /// Takes over what lives and was not told of before; what something else took the place of is stopped.
+    /// Takes over what lives and was not told of before; what something else took the place of is stopped, and what is left
+    /// of a run that is over is removed (again).
     fn look_over(&mut self, now: Time, found: Vec<Found>) {
         for found in found {
             let run = found.spec.run();
-            let has_ended = found.exit.is_some() || self.inspection.ended.contains_key(&run);
-            if has_ended || self.leaving.is_some() {
+            if self.leaving.is_some() {
+                continue;
+            }
+            if found.exit.is_some() {
+                if !self.keeps(&run) {
+                    self.order(Order::Remove(run));
+                }
+                continue;
+            }
+            if self.inspection.ended.contains_key(&run) {
                 continue;
             }
             match (self.relics.get(&run), self.locals.get_mut(&run.id)) {
@@ -310,6 +319,16 @@ impl Agent {
             }
             self.touch(&run.id);
         }
+    }
+
+    /// Tells whether what is left of a run that ended is still of use: it is the last of its task, or the one before, whose
+    /// output people may ask for.
+    fn keeps(&self, run: &Run) -> bool {
+        let is_last = |local: &Local| {
+            let last = (local.generation(), local.attempt);
+            (run.generation, run.attempt) >= last || local.past.as_ref() == Some(run)
+        };
+        self.relics.contains_key(run) || self.locals.get(&run.id).is_some_and(is_last)
     }
 
     /// Takes over the newest run of a task; live ones before it are stopped, ended ones forgotten.

@@ -4,8 +4,9 @@ use crate::stage::{Stage, code, definition, settings, task};
 use callboard_core::agent::Settings;
 use callboard_core::machine::Span;
 use callboard_core::model::{Desired, Health, Phase, Probe, RestartPolicy, TaskDefinition};
-use callboard_core::work::Order;
+use callboard_core::work::{Order, Run};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 #[test]
 fn an_issued_task_is_started_checked_and_said_to_be_healthy() {
@@ -30,6 +31,27 @@ fn at_rest_nothing_is_written() {
         "{}",
         stage.steps - steps
     );
+}
+
+#[test]
+fn what_was_not_removed_is_removed_when_the_executors_are_looked_at_again() {
+    let mut stage = Stage::with_task("web-1");
+    stage.exit("web-1", code(1));
+    stage.run(30);
+    let runs: Vec<Run> = stage.processes.keys().cloned().collect();
+    assert_eq!(runs.iter().map(|run| run.attempt).collect::<Vec<_>>(), [0, 1]);
+    // Orders to remove were lost: of a task that is gone, and of an earlier placement.
+    let gone = Run { id: "web-9".into(), generation: 1, attempt: 0 };
+    let older = Run { generation: 1, ..runs[0].clone() };
+    for run in [gone, older] {
+        let mut process = stage.processes[&runs[0]].clone();
+        let task = &mut Arc::make_mut(&mut process.spec).task;
+        (task.id, task.generation) = (run.id.clone(), run.generation);
+        stage.processes.insert(run, process);
+    }
+    stage.run(90);
+    let left: Vec<&Run> = stage.processes.keys().collect();
+    assert_eq!(left, runs.iter().collect::<Vec<_>>());
 }
 
 #[test]

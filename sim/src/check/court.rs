@@ -238,8 +238,8 @@ impl Court {
 
     /// Asks all checkers for what only the end shows.
     pub(crate) fn end(&mut self, end: impl FnOnce(&Book) -> EndFacts) {
-        let EndFacts { calm, settle, fit_hosts, unsound, weights, reasons } = end(&self.book);
-        let end = End { book: &self.book, calm, settle, fit_hosts, unsound, weights, reasons };
+        let EndFacts { calm, settle, fit_hosts, unsound, remains, weights, reasons } = end(&self.book);
+        let end = End { book: &self.book, calm, settle, fit_hosts, unsound, remains, weights, reasons };
         for check in &mut self.checks {
             check.end(&end, &mut self.findings);
         }
@@ -256,6 +256,7 @@ pub(crate) struct EndFacts {
     pub(crate) settle: Span,
     pub(crate) fit_hosts: Vec<Text>,
     pub(crate) unsound: Vec<(Text, u32)>,
+    pub(crate) remains: Vec<(Text, Run)>,
     pub(crate) weights: Vec<(Process, usize)>,
     pub(crate) reasons: Option<BTreeMap<Text, String>>,
 }

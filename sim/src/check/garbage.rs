@@ -1,4 +1,5 @@
-//! L11: nothing is left of what was deleted: no record of its tasks, no word of its agents, nothing remembered of it.
+//! L11: nothing is left of what was deleted: no record of its tasks, no word of its agents, nothing remembered of it, and
+//! nothing of its runs on any machine.
 
 use super::record::{Place, Text};
 use super::{Check, End, Findings, Seen};
@@ -13,6 +14,10 @@ pub(crate) struct Garbage {
 
 /// How long an agent may go on to speak of what it has no record of any more.
 const BOUND: Span = Span::secs(60);
+/// How long what is left of its runs may lie there: until agents look again.
+const REMAINS: Span = Span::secs(150);
+/// The last run of a task that is issued, and the one before.
+const KEPT: usize = 2;
 
 impl Check for Garbage {
     fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
@@ -52,6 +57,28 @@ impl Check for Garbage {
                 if !stands && !lives && !lately {
                     found.blame("L11", format!("{host} still speaks of {id}, of which nothing is left"));
                 }
+            }
+        }
+        self.judge_remains(end, found);
+    }
+}
+
+impl Garbage {
+    /// Of what is issued to a host little is kept there, and of all else nothing.
+    fn judge_remains(&self, end: &End<'_>, found: &mut Findings) {
+        let mut count: BTreeMap<(&Text, &Text), usize> = BTreeMap::new();
+        for (host, run) in &end.remains {
+            *count.entry((host, &run.id)).or_default() += 1;
+        }
+        let book = end.book;
+        for ((host, id), count) in count {
+            let removed = self.removed.get(&(host.clone(), id.clone()));
+            let lately = removed.is_some_and(|at| book.now.since(*at) <= Span(REMAINS.0 + book.lag.0));
+            let lives = book.live.contains_key(&(host.clone(), id.clone()));
+            let stands = book.hosts.get(host).is_some_and(|page| page.twins.contains_key(id))
+                || book.junk.contains(&format!("state/tasks/{host}/{id}"));
+            if !lately && count > if stands || lives { KEPT } else { 0 } {
+                found.blame("L11", format!("{host} keeps what is left of {count} runs of {id}"));
             }
         }
     }

@@ -70,6 +70,11 @@ impl Host {
         inventory
     }
 
+    /// Walks through what ended and was not removed.
+    pub(crate) fn over(&self) -> impl Iterator<Item = &Run> {
+        self.procs.iter().filter(|proc| proc.state == ProcState::Dead).map(|proc| &proc.run)
+    }
+
     /// Counts the tasks that the present agent has on their way, and not for long: of which nothing lives yet.
     pub(crate) fn under_way(&self, now: Time) -> usize {
         let is_new = |(at, life): (Time, u32)| life == self.life && now.since(at) < LONG;

@@ -230,7 +230,9 @@ fn inquires(mutant: &mut Mutant, host: &Text, request: registry::Request) -> Opt
 
 fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
     match (mutant.bug, order) {
-        (Bug::StartsNothing, Order::Start(_)) | (Bug::NeverStops, Order::Stop { .. }) => Vec::new(),
+        (Bug::StartsNothing, Order::Start(_))
+        | (Bug::NeverStops, Order::Stop { .. })
+        | (Bug::KeepsRemains, Order::Remove(_)) => Vec::new(),
         (Bug::NeverRestarts, Order::Start(spec)) if spec.attempt > 0 => Vec::new(),
         (Bug::StartsTwice, Order::Start(spec)) => {
             let twin = Spec { attempt: spec.attempt + 1, ..Spec::clone(&spec) };

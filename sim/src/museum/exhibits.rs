@@ -128,6 +128,8 @@ pub enum Bug {
     InheritsAttempts,
     /// The agent never clears away what it said of tasks that are gone.
     Hoards,
+    /// The agent never removes what is left of runs.
+    KeepsRemains,
     /// The scheduler does not hear that hosts are unfit.
     DeafToIlls,
     /// The agent does not say that its host is unfit.
@@ -387,6 +389,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::IgnoresUndrain, "L8", UNDRAIN),
     show(Bug::DeafToReturn, "L10", CUT_SHORTLY),
     show(Bug::NeverForgets, "L11", DELETE),
+    show(Bug::KeepsRemains, "L11", STOP),
     show(Bug::NeverRestarts, "L13", CRASHING),
     show(Bug::IgnoresFix, "L13", FIX),
     show(Bug::InsistsAtOnce, "L16", READ_ONLY),
