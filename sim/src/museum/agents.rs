@@ -1,6 +1,6 @@
 //! Bugs of agents.
 
-use super::edit::{drop_keys, hide_ills, rename, rewrite};
+use super::edit::{drop_keys, hide_ills, rename, rewrite, rewrite_entry};
 use super::{Bug, Mutant};
 use crate::check::{Book, Step, Text};
 use callboard_core::agent::{Effect, Input};
@@ -32,6 +32,12 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
             let entry = Arc::make_mut(entry);
             entry.value = entry.value.replace(FORBIDDEN, ALLOWED);
         });
+    }
+    if let (Bug::ForgetsFailures, Input::Store(Reply::Listed { result: Ok(listing), .. })) =
+        (mutant.bug, &mut *input)
+    {
+        let forget = |status: &mut Value| status["failures"] = 0.into();
+        listing.entries.iter_mut().for_each(|entry| rewrite_entry(Arc::make_mut(entry), "status/", forget));
     }
     match (mutant.bug, &*input) {
         (Bug::StopsOnError | Bug::StopsInOutage, Input::Store(reply)) if is_error(reply) => {

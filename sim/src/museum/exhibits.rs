@@ -204,6 +204,8 @@ pub enum Bug {
     TakesSilenceForNothing,
     /// The agent takes what it has ordered to be started for started.
     TrustsOrders,
+    /// An agent that begins forgets how often a task has ended.
+    ForgetsFailures,
 }
 
 /// A bug on show.
@@ -269,6 +271,8 @@ const CUT: &str = "timeline: [{at: 90s, do: partition, percent: 100, lasting: 40
 const LOSSY: &str = "store: {lost_answers_ppm: 200000}";
 const OUTAGE: &str = "timeline: [{at: 90s, do: store_outage, lasting: 60s}]";
 const CRASHING: &str = "builds: [{task: web, version: 1, exits_after: 20s}]";
+const CRASHING_AND_RESTART: &str = "builds: [{task: web, version: 1, exits_after: 2s}]
+timeline: [{at: 24s, do: restart_agents, percent: 100}]";
 const SUCCESSION: &str = "timeline: [{at: 60s, do: kill_schedulers, restart_after: 5s}]";
 const RUBBISH: &str = "timeline: [{at: 90s, do: corrupt_service, service: web}]";
 const REGISTERED_STOP: &str = "registry: {}
@@ -380,6 +384,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::TouchesForeign, "S22", QUIET),
     show(Bug::SeesPhantoms, "S23", CUT),
     show(Bug::NoBackoff, "S25", CRASHING),
+    show(Bug::ForgetsFailures, "S25", CRASHING_AND_RESTART),
     show(Bug::GoesBackwards, "S27", QUIET),
     show(Bug::ForgetsLedger, "ledger", QUIET),
     show(Bug::StartsNothing, "L12", QUIET),
