@@ -286,7 +286,7 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(generation::Immutable),
         Box::new(versions::Versions::default()),
         Box::new(copies::Copies),
-        Box::new(exclusive::Exclusive),
+        Box::new(exclusive::Exclusive::default()),
         Box::new(orphan::Orphans),
         Box::new(stopping::Stops),
         Box::new(lifecycle::Lifecycle),
