@@ -2,8 +2,8 @@
 //! itself need not be blamed for what went down together with what has not. The store is told of each start before it is
 //! ordered, or could not be told.
 
-use super::record::{Place, Step, Text};
-use super::{Book, By, Check, Fault, Findings, Seen};
+use super::record::{Place, RolloutRecord, Step, Text};
+use super::{Book, By, Check, End, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 use callboard_core::work::Order;
 use std::collections::BTreeMap;
@@ -29,6 +29,10 @@ struct Victims {
 const MOST: u32 = 2;
 /// How long the store may take to learn of a start.
 const PATIENCE: Span = Span::secs(2);
+/// How soon after a host is back that is taken into account.
+const BOUND: Span = Span::secs(60);
+/// How the reason begins why a version that takes down hosts is given up.
+const QUARANTINED: &str = "quarantined";
 
 impl Check for Poison {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
@@ -90,6 +94,38 @@ impl Check for Poison {
             | Fault::Trouble { .. }
             | Fault::Outage { .. } => {}
         }
+    }
+
+    fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        let is_looked_after = |service: &Text| {
+            let key = format!("state/services/{service}");
+            end.book.is_wanted(service) && end.book.is_locked(service) && !end.book.junk.contains(&key)
+        };
+        if end.calm >= end.settle {
+            let services = end.book.services.keys().filter(|service| is_looked_after(service));
+            services.for_each(|service| absolve(end.book, service, found));
+        }
+    }
+}
+
+/// What a host is blamed for that was only not heard of is forgotten once it is back, and what is not poison is not given
+/// up as such.
+fn absolve(book: &Book, service: &Text, found: &mut Findings) {
+    let Some(state) = book.services.get(service).and_then(|page| page.state.as_ref()) else { return };
+    let is_back = |host: &Text| {
+        let page = book.hosts.get(host).filter(|page| page.alive);
+        page.is_some_and(|page| book.now.since(page.alive_since) > Span(BOUND.0 + book.lag.0))
+    };
+    let mut lost = state.blamed.iter().filter(|blame| blame.lost && state.condemns(blame.version));
+    if let Some(blame) = lost.find(|blame| is_back(&blame.host)) {
+        let (host, version) = (&blame.host, blame.version);
+        found.blame("S24", format!("{service} version {version} is poison for {host}, which is back"));
+    }
+    if let RolloutRecord::Failed { reason } = &state.rollout
+        && reason.starts_with(QUARANTINED)
+        && !state.condemns(state.version)
+    {
+        found.blame("S24", format!("{service} is {reason}, and is not"));
     }
 }
 

@@ -280,6 +280,8 @@ pub(crate) struct BlameRecord {
     pub(crate) host: Text,
     pub(crate) version: u32,
     pub(crate) times: u32,
+    #[serde(default)]
+    pub(crate) lost: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
