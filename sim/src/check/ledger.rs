@@ -1,7 +1,7 @@
 //! The ledger of a host is the sum of the records that lie there, cluster by cluster.
 
-use super::record::{ClaimRecord, Text};
-use super::{Book, By, Check, Findings, Seen};
+use super::record::{ClaimRecord, TaskRecord, Text};
+use super::{Book, By, Check, End, Findings, Seen};
 use std::collections::BTreeMap;
 
 /// Looks at the ledgers of the hosts that a transaction touched.
@@ -16,6 +16,35 @@ impl Check for Ledgers {
         }
         for host in super::capacity::touched(seen) {
             check_host(seen.book, host, found);
+        }
+    }
+
+    fn end(&mut self, end: &End<'_>, found: &mut Findings) {
+        if end.calm < end.settle || !end.book.junk.is_empty() {
+            return;
+        }
+        for host in end.book.hosts.keys() {
+            check_rest(end.book, host, found);
+        }
+    }
+}
+
+/// What nobody has any more is given back in the end, whoever took its record away.
+fn check_rest(book: &Book, host: &Text, found: &mut Findings) {
+    let Some(page) = book.hosts.get(host) else { return };
+    for (cluster, line) in
+        page.ledger.clusters.iter().filter(|(cluster, _)| book.locks.contains_key(*cluster))
+    {
+        let there = || page.twins.values().filter(|twin| twin.cluster == *cluster);
+        let sum = |of: fn(&TaskRecord) -> u64| there().map(|twin| of(twin)).sum::<u64>();
+        if line.memory > sum(|it| it.memory)
+            || line.cpu_units > sum(|it| it.cpu_units)
+            || line.disk > sum(|it| it.disk)
+        {
+            found.blame(
+                "ledger",
+                format!("the ledger of {host} says {line:?} of {cluster}, and nobody has that"),
+            );
         }
     }
 }
