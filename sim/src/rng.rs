@@ -30,6 +30,8 @@ pub(crate) enum Stream {
     Executors,
     /// Draws how long the machines of a scenario take to do something.
     Reaction,
+    /// Draws whether a fleet is too small for what is wanted of it.
+    Scarcity,
 }
 
 impl Stream {
@@ -45,6 +47,7 @@ impl Stream {
             Stream::Rules => (7, 0),
             Stream::Executors => (8, 0),
             Stream::Reaction => (9, 0),
+            Stream::Scarcity => (10, 0),
         };
         (kind << 32) | u64::from(index)
     }

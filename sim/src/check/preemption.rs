@@ -1,16 +1,19 @@
 //! S41: nobody makes room but for a service of the same cluster that asks for it and is more important; it has room then,
 //! and would not if one of them stayed; and nothing less important comes in between.
 
+use super::page::HostPage;
 use super::record::{DefinitionRecord, Place, ServiceRecord, TaskRecord, Text};
 use super::{Book, By, Check, Findings, Seen, room};
 use callboard_core::machine::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges every order to make room by what the store held then.
 #[derive(Clone, Default)]
 pub(crate) struct Preemption {
     /// Others issue tasks that are in no ledger.
     strangers: bool,
+    /// Tasks that their agents want elsewhere.
+    wishes: BTreeSet<Text>,
 }
 
 /// How long a scheduler may still decide by what a user has changed.
@@ -99,6 +102,35 @@ impl Preemption {
         }
     }
 
+    /// No more hosts make room for a service than it lacks tasks.
+    fn count(&self, book: &Book, service: &Text, found: &mut Findings) {
+        let Some(page) = book.services.get(service) else { return };
+        let Some(record) = page.record.as_ref().filter(|_| page.before.is_none()) else { return };
+        if self.strangers || book.amnesia.is_some() || book.meddled || !record.moves.is_empty() {
+            return;
+        }
+        let is_heard = |host: &Text| book.hosts.get(host).is_some_and(|page| page.alive);
+        // Whoever decides may not know yet that a host is back, nor what its agent has said since.
+        let is_open = |page: &HostPage| {
+            page.draining_since.is_none() && page.alive && book.now.since(page.alive_since) > book.ignorance()
+        };
+        let is_good = |task: &TaskRecord| {
+            task.runs()
+                && task.version == record.task_version
+                && !self.wishes.contains(&task.id)
+                && book.hosts.get(&task.host).is_some_and(is_open)
+                && book.status(task).is_none_or(|status| !status.record.is_over())
+        };
+        let good = book.tasks_of(service).filter(|task| is_good(task)).count();
+        let lacks = (record.target() as usize).saturating_sub(good);
+        let leaving = book.tasks.values().filter(|task| task.makes_room_for.as_ref() == Some(service));
+        let hosts: BTreeSet<&Text> = leaving.map(|task| &task.host).filter(|host| is_heard(host)).collect();
+        if hosts.len() > lacks {
+            let what = format!("{} hosts make room for {service}, which lacks {lacks} tasks", hosts.len());
+            found.blame("S41", what);
+        }
+    }
+
     /// Looks at what comes to a host on which room is being made, as everybody can know.
     fn look(seen: &Seen<'_>, task: &TaskRecord, found: &mut Findings) {
         let book = seen.book;
@@ -127,6 +159,11 @@ fn priority(book: &Book, task: &TaskRecord) -> Option<u8> {
 impl Check for Preemption {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         self.strangers |= seen.by == By::Stranger;
+        for write in seen.writes {
+            if let Some((_, id)) = write.key.split_once("/moves/") {
+                self.wishes.insert(id.into());
+            }
+        }
         if seen.by != By::Scheduler {
             return;
         }
@@ -140,6 +177,7 @@ impl Check for Preemption {
         }
         for (whom, victims) in told {
             self.judge(seen.book, whom, &victims, found);
+            self.count(seen.book, whom.0, found);
         }
         for task in seen.created().filter(|task| !seen.book.goes_on(task)) {
             Preemption::look(seen, task, found);

@@ -15,6 +15,8 @@ pub(crate) struct System;
 const A_HOST: Span = Span::secs(150);
 /// What a scheduler writes as the reason where another version takes a task's place.
 const REPLACED: &str = "replaced by version";
+/// The same where a host shall be empty.
+const DRAINED: &str = "its host is being drained";
 
 impl Check for System {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
@@ -25,6 +27,9 @@ impl Check for System {
             if system(seen.book, &task.service).is_some() {
                 second(seen.book, task, found);
             }
+        }
+        for task in seen.ended().filter(|task| system(seen.book, &task.service).is_some()) {
+            too_early(seen.book, task, found);
         }
         let replaced =
             seen.ended().filter(|task| seen.book.surely_confirmed(task) && is_replaced(seen.book, task));
@@ -67,6 +72,20 @@ fn second(book: &Book, task: &TaskRecord, found: &mut Findings) {
     if let Some(other) = others.find(|other| is_known(other)) {
         let what =
             format!("{} came to {}, where {} of the same system service is", task.id, task.host, other.id);
+        found.blame("system", what);
+    }
+}
+
+/// What serves the others on a drained host may have gone before them.
+fn too_early(book: &Book, task: &TaskRecord, found: &mut Findings) {
+    let told = book.tasks.get(&task.id).is_some_and(|told| told.reason.starts_with(DRAINED));
+    let mut others = book.issued_to(&task.host).filter(|other| {
+        let issued = book.first_issued.get(&(other.id.clone(), other.generation));
+        let is_known = issued.is_some_and(|at| book.now.since(*at) > book.ignorance());
+        is_known && system(book, &other.service).is_none() && book.is_wanted(&other.service)
+    });
+    if let Some(other) = others.next().filter(|_| told) {
+        let what = format!("{} left {} before {}, which may need it", task.id, task.host, other.id);
         found.blame("system", what);
     }
 }

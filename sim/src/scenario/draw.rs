@@ -7,6 +7,7 @@ mod executors;
 mod faults;
 mod fleet;
 mod rules;
+mod scarcity;
 
 use super::Scenario;
 use crate::rng::{Chance, Stream};
@@ -102,6 +103,7 @@ pub fn draw(profile: Profile, seed: u64) -> Scenario {
     let mut scenario = world(chance, profile, (hosts, &desired), seed);
     rules::draw(&mut Chance::new(seed, Stream::Rules), &mut scenario);
     executors::draw(&mut Chance::new(seed, Stream::Executors), &mut scenario);
+    scarcity::draw(&mut Chance::new(seed, Stream::Scarcity), &mut scenario);
     scenario
 }
 
