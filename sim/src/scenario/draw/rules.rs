@@ -7,8 +7,8 @@ use crate::rng::Chance;
 use crate::scenario::{Action, Happening, Scenario};
 use callboard_core::machine::Span;
 use callboard_core::model::{
-    Choice, HOST_LABEL, Kind, Limit, Name, Neighbor, Placement, Policy, Preference, Rule, Service, Spread,
-    Test,
+    Choice, HOST_LABEL, Kind, Limit, Name, Neighbor, Placement, Policy, PortSpec, Preference, Protocol, Rule,
+    Service, Spread, Test,
 };
 use callboard_core::rebalance::MOVES_MAX;
 use std::collections::BTreeMap;
@@ -46,6 +46,23 @@ pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
     if chance.coin() {
         hurry(chance, scenario);
     }
+    if chance.happens(150_000) {
+        further_ports(chance, scenario);
+    }
+}
+
+/// Has the tasks of one service take further ports, some of UDP.
+fn further_ports(chance: &mut Chance, scenario: &mut Scenario) {
+    let Some(service) = one_of(chance, &scenario.desired.services).cloned() else { return };
+    let protocols: Vec<Protocol> =
+        [Protocol::Udp, Protocol::Tcp].into_iter().take(if chance.coin() { 1 } else { 2 }).collect();
+    let named = |(at, protocol): (usize, &Protocol)| PortSpec {
+        name: format!("further-{at}").into(),
+        port: None,
+        protocol: *protocol,
+    };
+    let own = scenario.desired.task_definitions.iter_mut().filter(|it| it.name == service.task_name);
+    own.for_each(|definition| definition.ports = protocols.iter().enumerate().map(named).collect());
 }
 
 /// Gives tries a time limit, mostly one within which they end.
