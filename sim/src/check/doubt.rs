@@ -21,7 +21,13 @@ pub(crate) struct Doubt {
 }
 
 impl Doubt {
-    fn judge_tenure(&mut self, from: Process, write: WriteId, txn: &Txn, found: &mut Findings) {
+    fn judge_tenure(
+        &mut self,
+        book: &Book,
+        (from, write): (Process, WriteId),
+        txn: &Txn,
+        found: &mut Findings,
+    ) {
         for guard in &txn.guards {
             let Guard::Held { key, tenure, .. } = guard else { continue };
             let Place::Lock(cluster) = Place::of(key) else { continue };
@@ -29,7 +35,10 @@ impl Doubt {
                 let what = format!("{cluster} is written on under tenure {}", tenure.0);
                 found.blame("S6", format!("{what}, and nobody knows what became of a write before"));
             }
-            self.under.insert((from, write), (cluster, *tenure));
+            // What is sent under a tenure that is over, as in a store that was put back, can never be carried out.
+            if book.locks.get(&cluster) == Some(&tenure.0) {
+                self.under.insert((from, write), (cluster, *tenure));
+            }
         }
     }
 }
@@ -43,9 +52,9 @@ impl Check for Doubt {
         }
     }
 
-    fn asked(&mut self, _book: &Book, from: Process, request: &Request, found: &mut Findings) {
+    fn asked(&mut self, book: &Book, from: Process, request: &Request, found: &mut Findings) {
         if let Request::Commit { write, txn } = request {
-            self.judge_tenure(from, *write, txn, found);
+            self.judge_tenure(book, (from, *write), txn, found);
         }
     }
 
