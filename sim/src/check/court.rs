@@ -292,6 +292,6 @@ fn outward(lag: Span, outlives: Span) -> Vec<Box<dyn Check>> {
         Box::new(lifecycle::Lifecycle),
         Box::new(convergence::Convergence::default()),
         Box::new(replacement::Replacement::new(outlives)),
-        Box::new(drain::Drained),
+        Box::new(drain::Drained::default()),
     ]
 }

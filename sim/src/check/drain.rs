@@ -1,13 +1,26 @@
 //! L6: what is drained becomes empty.
 
 use super::record::{ServiceRecord, Text};
-use super::{Book, Check, End, Findings, room};
+use super::{Book, Check, End, Findings, Seen, room};
+use callboard_core::machine::{Span, Time};
+use std::collections::BTreeMap;
 
 /// Looks at drained hosts at the end.
-#[derive(Clone)]
-pub(crate) struct Drained;
+#[derive(Clone, Default)]
+pub(crate) struct Drained {
+    /// When something of a service last came to nothing: it is not tried there again at once.
+    failed: BTreeMap<Text, Time>,
+}
+
+/// How long a host on which a service failed may be avoided.
+const AVOIDED: Span = Span::secs(360);
 
 impl Check for Drained {
+    fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
+        let failed = seen.ended().filter(|task| !seen.book.confirmed_now(task));
+        self.failed.extend(failed.map(|task| (task.service.clone(), seen.book.now)));
+    }
+
     fn end(&mut self, end: &End<'_>, found: &mut Findings) {
         if end.calm < end.settle {
             return;
@@ -20,7 +33,7 @@ impl Check for Drained {
             let here = end.book.live.range(from..).take_while(|((of, _), _)| of == host);
             for ((_, id), list) in here {
                 let stays = list.iter().any(|alive| !end.book.is_forgotten(id, alive));
-                if stays && !is_needed(end.book, id) && !serves_others(end.book, host, id) {
+                if stays && !self.is_needed(end.book, id) && !serves_others(end.book, host, id) {
                     found.blame("L6", format!("{id} still lives on {host}, which is drained"));
                     break;
                 }
@@ -29,13 +42,17 @@ impl Check for Drained {
     }
 }
 
-/// Tells whether a task is one of the few that do their work, and no host may have another one in its place.
-fn is_needed(book: &Book, id: &Text) -> bool {
-    let page = book.meant.get(id).and_then(|service| book.services.get(service));
-    page.is_some_and(|page| {
-        let record = page.record.as_ref();
-        record.is_some_and(|record| page.healthy <= record.floor() && room::host_for(book, record).is_none())
-    })
+impl Drained {
+    /// Tells whether a task is one of the few that do their work, and no host may have another one in its place.
+    fn is_needed(&self, book: &Book, id: &Text) -> bool {
+        let Some(service) = book.meant.get(id) else { return false };
+        let Some(page) = book.services.get(service) else { return false };
+        let Some(record) = &page.record else { return false };
+        // Those that were told to stop are not available: none of them goes while too few others are.
+        let is_kept = page.state.as_ref().is_some_and(|state| state.available < state.min);
+        let is_avoided = self.failed.get(service).is_some_and(|at| book.now.since(*at) < AVOIDED);
+        (page.healthy <= record.floor() || is_kept) && (is_avoided || room::host_for(book, record).is_none())
+    }
 }
 
 /// Tells whether a task of a system service is beside others, which may need it for as long as they are there.

@@ -245,6 +245,8 @@ pub(crate) struct ServiceStateRecord {
     #[serde(default)]
     pub(crate) available: u32,
     #[serde(default)]
+    pub(crate) min: u32,
+    #[serde(default)]
     pub(crate) completed: u32,
     #[serde(default)]
     pub(crate) failures: u32,
