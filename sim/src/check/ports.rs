@@ -1,6 +1,7 @@
 //! S10: no two tasks on a host have the same port, in the records or in truth, and ports are given away from the host's
 //! range only.
 
+use super::page::HostPage;
 use super::record::{TaskRecord, Text};
 use super::{Alive, Book, Check, Findings, Seen};
 
@@ -12,7 +13,9 @@ impl Check for PortClaims {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for task in seen.created() {
             blame_further(seen, task, found);
-            let (Some(port), Some(page)) = (task.port, seen.book.hosts.get(&task.host)) else { continue };
+            let Some(page) = seen.book.hosts.get(&task.host) else { continue };
+            blame_withheld(seen.book, task, page, found);
+            let Some(port) = task.port else { continue };
             let taken = seen.book.issued_to(&task.host).find(|twin| {
                 let over = seen.book.status(twin).is_some_and(|status| status.record.is_over());
                 twin.id != task.id && twin.port == Some(port) && !over
@@ -21,19 +24,6 @@ impl Check for PortClaims {
                 found.blame(
                     "S10",
                     format!("{} and {} both have port {port} of {}", task.id, other.id, task.host),
-                );
-            }
-            let definition = seen.book.definitions.get(&(task.task_name.clone(), task.version));
-            if definition.is_none_or(|definition| definition.port != 0) {
-                continue;
-            }
-            let reserved = page.config.as_ref().is_some_and(|config| config.reserved_ports.contains(&port));
-            let outside =
-                page.registration.as_ref().is_some_and(|has| port < has.ports.first || port > has.ports.last);
-            if reserved || outside {
-                found.blame(
-                    "S10",
-                    format!("{} got port {port}, which {} does not give away", task.id, task.host),
                 );
             }
         }
@@ -49,6 +39,23 @@ impl Check for PortClaims {
                 found.blame("S10", format!("{id} and {other} live on {host} with the same port {port}"));
             }
         }
+    }
+}
+
+/// Looks for ports that were chosen for a task, though its host does not give them away.
+fn blame_withheld(book: &Book, task: &TaskRecord, page: &HostPage, found: &mut Findings) {
+    let Some(definition) = book.definitions.get(&(task.task_name.clone(), task.version)) else { return };
+    let own = task.port.filter(|_| definition.port == 0);
+    let fixed =
+        |name: &Text| definition.ports.iter().any(|asked| asked.name == *name && asked.port.is_some());
+    let further = task.ports.iter().filter(|(name, _)| !fixed(name)).map(|(_, port)| port.port);
+    let is_withheld = |port: &u16| {
+        let reserved = page.config.as_ref().is_some_and(|config| config.reserved_ports.contains(port));
+        let range = page.registration.as_ref().map(|has| &has.ports);
+        reserved || range.is_some_and(|range| *port < range.first || *port > range.last)
+    };
+    if let Some(port) = own.into_iter().chain(further).find(is_withheld) {
+        found.blame("S10", format!("{} got port {port}, which {} does not give away", task.id, task.host));
     }
 }
 

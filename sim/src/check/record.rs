@@ -155,6 +155,14 @@ pub(crate) enum KindRecord {
     Batch,
 }
 
+/// A further port, as a definition asks for it; without a number one is chosen.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct AskedPortRecord {
+    pub(crate) name: Text,
+    #[serde(default)]
+    pub(crate) port: Option<u16>,
+}
+
 /// What a service says of its hosts, as far as it forbids any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -331,7 +339,7 @@ pub(crate) struct DefinitionRecord {
     pub(crate) resources: BTreeMap<Text, u64>,
     /// Its further ports.
     #[serde(default)]
-    pub(crate) ports: Vec<IgnoredAny>,
+    pub(crate) ports: Vec<AskedPortRecord>,
     #[serde(default = "middling")]
     pub(crate) priority: u8,
     #[serde(default)]

@@ -7,8 +7,8 @@ use crate::rng::Chance;
 use crate::scenario::{Action, Happening, Scenario};
 use callboard_core::machine::Span;
 use callboard_core::model::{
-    Choice, HOST_LABEL, Kind, Limit, Name, Neighbor, Placement, Policy, PortSpec, Preference, Protocol, Rule,
-    Service, Spread, Test,
+    Choice, HOST_LABEL, HostConfig, Kind, Limit, Name, Neighbor, Placement, Policy, PortSpec, Preference,
+    Protocol, Rule, Service, Spread, Test,
 };
 use callboard_core::rebalance::MOVES_MAX;
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ const CORES: &str = "cores";
 const COUNTS: [&str; 3] = ["8", "16", "128"];
 /// What some machines count.
 const CARD: &str = "gpu";
+/// What a task reserves of a disk where that is scarce, MiB.
+const EACH_DISK: u64 = 100;
 
 /// Draws all of it.
 pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
@@ -48,6 +50,16 @@ pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
     }
     if chance.happens(150_000) {
         further_ports(chance, scenario);
+        reserved_ports(chance, scenario);
+    }
+}
+
+/// Keeps some of the ports that would be given away first for something else.
+fn reserved_ports(chance: &mut Chance, scenario: &mut Scenario) {
+    for host in scenario.fleet.iter().flat_map(|class| class.registrations()) {
+        let few = (host.ports.last - host.ports.first) / 4;
+        let reserved_ports = (host.ports.first..host.ports.first + few).filter(|_| chance.coin()).collect();
+        scenario.desired.hosts.push(HostConfig { name: host.host, draining: false, reserved_ports });
     }
 }
 
@@ -123,15 +135,16 @@ fn cards(chance: &mut Chance, scenario: &mut Scenario) {
     let most = u64::from(service.max.max(1));
     let hosts: u64 = scenario.fleet.iter().map(|class| u64::from(class.count)).sum();
     let each = most.div_ceil(hosts) + chance.below(3);
-    for class in &mut scenario.fleet {
-        class.resources.insert(CARD.into(), each);
-        class.disk = 10_000;
-    }
+    // Of what runs short first, each host has as much as for so many.
     let needs_disk = chance.coin();
+    for class in &mut scenario.fleet {
+        class.resources.insert(CARD.into(), if needs_disk { most } else { each });
+        class.disk = if needs_disk { each * EACH_DISK } else { 10_000 };
+    }
     for definition in &mut scenario.desired.task_definitions {
         if definition.name == service.task_name {
             definition.resources.insert(CARD.into(), 1);
-            definition.disk = if needs_disk { 100 } else { 0 };
+            definition.disk = if needs_disk { EACH_DISK } else { 0 };
         }
     }
 }
