@@ -133,8 +133,11 @@ fn the_tour_is_as_the_readme_says() {
     assert!(steps.len() >= 12, "only {} commands in the tour", steps.len());
     let dev = dev();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !run(&dev, "callboard status").1.contains("1 healthy\n") {
-        assert!(Instant::now() < deadline, "the hello world does not become healthy");
+    let is_up = || run(&dev, "callboard status").1.contains("1 healthy\n");
+    // What tasks use is measured every few seconds.
+    let is_measured = || !run(&dev, "callboard tasks").1.contains("-/");
+    while !(is_up() && is_measured()) {
+        assert!(Instant::now() < deadline, "the hello world does not become healthy, or is not measured");
         std::thread::sleep(Duration::from_millis(200));
     }
     for step in steps {
