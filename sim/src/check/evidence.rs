@@ -4,7 +4,8 @@
 use super::record::{Place, Text};
 use super::{Book, Check, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
-use callboard_core::work::Order;
+use callboard_core::registry::Request;
+use callboard_core::work::{Order, Run};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at orders to stop, except while the store is away: that is another checker's business.
@@ -13,6 +14,8 @@ pub(crate) struct Evidence {
     away_until: Time,
     /// Which copies said stop, also to what the store had forgotten, and whether or not a restored store still knows.
     told: BTreeSet<(Text, u64)>,
+    /// What agents took for gone whose executors did not tell of it: it is stopped, to make sure, once it left the registry.
+    missed: BTreeSet<(Text, Run)>,
     /// When the clocks of agents jumped ahead, and by how much.
     jumps: BTreeMap<Text, Vec<(Time, Span)>>,
 }
@@ -33,6 +36,14 @@ impl Check for Evidence {
         self.told.extend(told.map(|task| (task.id.clone(), task.generation)));
     }
 
+    fn inquired(&mut self, book: &Book, host: &Text, request: &Request) {
+        if let Request::Deregister(run) = request
+            && book.is_misled(host)
+        {
+            self.missed.insert((host.clone(), run.clone()));
+        }
+    }
+
     fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
         let Order::Stop { run, .. } = order else { return };
         let lives = book.live.get(&(host.clone(), run.id.clone())).and_then(|list| {
@@ -45,7 +56,8 @@ impl Check for Evidence {
             alive.healthy && old && !self.is_due(book.now, host, alive.since, alive.limit)
         });
         // To stop what is not there is no more than tidying.
-        let is_misled = book.is_misled(host) || book.is_deceived(host);
+        let is_missed = || self.missed.contains(&(host.clone(), run.clone()));
+        let is_misled = book.is_misled(host) || book.is_deceived(host) || is_missed();
         let page = book.hosts.get(host);
         // A copy that says stop is an order to what the store had forgotten, and to what came after it.
         let is_told = page.and_then(|page| page.twins.get(&run.id)).is_some_and(|twin| !twin.runs());

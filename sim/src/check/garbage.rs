@@ -71,6 +71,10 @@ impl Garbage {
             *count.entry((host, &run.id)).or_default() += 1;
         }
         let book = end.book;
+        // Of what a store forgot an agent never learns that nobody needs it any more.
+        if book.amnesia.is_some() {
+            return;
+        }
         for ((host, id), count) in count {
             let removed = self.removed.get(&(host.clone(), id.clone()));
             let lately = removed.is_some_and(|at| book.now.since(*at) <= Span(REMAINS.0 + book.lag.0));

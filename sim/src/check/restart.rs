@@ -35,10 +35,11 @@ impl Placement {
         self.ends.retain(|(at, attempt)| *at > last || *attempt < told);
     }
 
-    /// Gives the shortest time that it must wait now: the delay doubles with each end, and is jittered by a quarter; clocks
-    /// go wrong by a tenth.
-    fn least(&self) -> Span {
-        let doublings = u32::try_from(self.ends.len()).unwrap_or(u32::MAX).saturating_sub(1).min(32);
+    /// Gives the shortest time that it must wait before an attempt: the delay doubles with each end, and is jittered by a
+    /// quarter; clocks go wrong by a tenth. An attempt that comes again is of an agent that does not know of the first.
+    fn least(&self, attempt: u32) -> Span {
+        let ends = u32::try_from(self.ends.len()).unwrap_or(u32::MAX).min(attempt);
+        let doublings = ends.saturating_sub(1).min(32);
         let full = self.policy.delay.0.saturating_mul(1 << doublings).min(self.policy.max_delay.0);
         Span(full * 5 / 8)
     }
@@ -77,7 +78,7 @@ impl Check for Intensity {
         let Some((end, _)) = placement.ends.last().filter(|_| spec.attempt > 0) else { return };
         // Who begins anew does not know how long it has waited.
         let is_anew = lives.last().is_some_and(|life| life >= end);
-        let (gap, least) = (book.now.since(*end), placement.least());
+        let (gap, least) = (book.now.since(*end), placement.least(spec.attempt));
         if !is_anew && gap < least {
             let (id, ends) = (&spec.task.id, placement.ends.len());
             let what =
