@@ -101,6 +101,9 @@ pub struct World {
     pub(crate) blamed: BTreeSet<(Name, Name)>,
     /// Tasks whose record and copy may differ.
     pub(crate) unpaired: BTreeSet<Name>,
+    /// What the copies say that differ from their records.
+    #[serde(default)]
+    pub(crate) differing: BTreeMap<Name, String>,
     /// Hosts and ids of copies without a record.
     pub(crate) strays: BTreeSet<(Name, Name)>,
     /// Groups to look at again, the more important ones of each cluster first.

@@ -173,6 +173,10 @@ impl Batch {
     pub(crate) fn create_task(&mut self, now: Time, world: &mut World, task: Task) {
         self.rely_on(world, &Key::Alive(task.host.clone()));
         self.rely_on(world, &Key::HostConfig(task.host.clone()));
+        let copy = world.stray(&task.host, &task.id).and_then(|copy| record::read::<Task>(copy).ok());
+        if let Some(copy) = copy.filter(|copy| copy.cluster == self.cluster) {
+            self.release_copy(world, &copy);
+        }
         self.claim(world, &task, LedgerChange::Add);
         self.begun = Some(task.host.clone());
         self.put_task(now, world, task);
@@ -227,16 +231,21 @@ impl Batch {
         self.notes.push(Note::StopOrdered { id, service, host, why });
     }
 
-    /// Removes a copy without a record, and gives back what it still holds since somebody took its record away by hand.
+    /// Removes a copy without a record, and gives back what it still holds.
     pub(crate) fn remove_copy(&mut self, world: &mut World, task: &Task) {
+        self.release_copy(world, task);
+        self.write(world, &World::pair(task).1, None);
+        world.drop_twin(&task.host, &task.id);
+    }
+
+    /// Gives back what a copy still holds since somebody took its record away by hand.
+    fn release_copy(&mut self, world: &mut World, task: &Task) {
         let ledger = world.hosts.get(&task.host).and_then(|host| host.ledger.as_deref());
         let line = ledger.and_then(|ledger| ledger.clusters.get(&task.cluster));
         let holds = line.is_some_and(|line| task.port.is_none_or(|port| line.ports.contains(&port)));
         if holds && !world.is_untouchable(&Key::Ledger(task.host.clone())) {
             self.claim(world, task, LedgerChange::Remove);
         }
-        self.write(world, &World::pair(task).1, None);
-        world.drop_twin(&task.host, &task.id);
     }
 
     /// Writes what is to be remembered of a service, or forgets it.

@@ -139,9 +139,9 @@ impl World {
             let task = view.task.clone();
             self.unpaired.remove(id);
             if let Some(twin) = view.twin {
-                // The value is only needed for the repair, which can be made from the record itself.
                 let own = self.unknown.get(&Key::Task(id.clone()).path());
-                let value = own.map_or_else(|| record::write(&*task), |unknown| unknown.write(&*task));
+                let own = || own.map_or_else(|| record::write(&*task), |unknown| unknown.write(&*task));
+                let value = self.differing.remove(id).unwrap_or_else(own);
                 self.host_entry(&task.host).strays.insert(id.clone(), (twin, value));
                 self.strays.insert((task.host.clone(), id.clone()));
             }
@@ -342,6 +342,9 @@ impl World {
         match self.tasks.get_mut(id) {
             Some(view) if view.task.host == *host => {
                 view.twin = Some(digest);
+                if view.digest != digest {
+                    self.differing.insert(id.clone(), value.into());
+                }
                 self.check_pair(id);
             }
             Some(_) | None => {
@@ -357,6 +360,7 @@ impl World {
         match self.tasks.get_mut(id) {
             Some(view) if view.task.host == *host => {
                 view.twin = None;
+                self.differing.remove(id);
                 self.check_pair(id);
             }
             Some(_) | None => {
@@ -377,6 +381,7 @@ impl World {
             }
             None => {
                 self.unpaired.remove(id);
+                self.differing.remove(id);
             }
         }
     }
