@@ -66,14 +66,14 @@ impl Check for Garbage {
 impl Garbage {
     /// Of what is issued to a host little is kept there, and of all else nothing.
     fn judge_remains(&self, end: &End<'_>, found: &mut Findings) {
-        let mut count: BTreeMap<(&Text, &Text), usize> = BTreeMap::new();
-        for (host, run) in &end.remains {
-            *count.entry((host, &run.id)).or_default() += 1;
-        }
         let book = end.book;
         // Of what a store forgot an agent never learns that nobody needs it any more.
         if book.amnesia.is_some() {
             return;
+        }
+        let mut count: BTreeMap<(&Text, &Text), usize> = BTreeMap::new();
+        for (host, run) in &end.remains {
+            *count.entry((host, &run.id)).or_default() += 1;
         }
         for ((host, id), count) in count {
             let removed = self.removed.get(&(host.clone(), id.clone()));
