@@ -276,8 +276,10 @@ impl Scheduler {
             tenure.ready = true;
             let services = self.world.clusters.get(cluster).map(|of| of.services.clone()).unwrap_or_default();
             services.iter().for_each(|service| self.world.touch(cluster, service));
-            let groups: Vec<GroupKey> =
-                self.world.groups.keys().filter(|key| key.0 == *cluster).cloned().collect();
+            let groups = self.world.groups.keys().chain(self.world.orphans.keys()).cloned();
+            let states = self.world.service_states.values();
+            let groups = groups.chain(states.map(|state| (state.cluster.clone(), state.service.clone())));
+            let groups: Vec<GroupKey> = groups.filter(|key| key.0 == *cluster).collect();
             groups.iter().for_each(|key| self.world.touch_group(key));
         }
     }
@@ -340,7 +342,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
         }
         return retire::plan_removal(now, world, batch, key);
     };
-    if retire::waits_for_former_home(world, key) {
+    if retire::waits_for_former_home(world, key, &service) {
         return true;
     }
     let before = world.service_states.get(&key.1).cloned();

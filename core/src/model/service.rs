@@ -149,6 +149,9 @@ pub struct Blame {
     pub lost: bool,
     /// The newest placement of all when it was noticed last.
     pub newest: Generation,
+    /// The placement that was being started.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub placement: Generation,
 }
 
 /// How far a rollout got.

@@ -259,6 +259,8 @@ impl Batch {
             None => {
                 self.write(world, &key, None);
                 world.service_states.remove(service);
+                // Where it moved to waits for this.
+                world.touch_service(service);
             }
         }
     }

@@ -64,7 +64,7 @@ impl Scheduler {
     }
 
     /// Lists the clusters that this scheduler looks after: those that name it, and, for the default scheduler, those that
-    /// are gone but still have tasks, or offers of some.
+    /// are gone but still have tasks, or offers of some, or are remembered to have had.
     fn wanted(&self) -> Vec<Name> {
         let named = self.world.clusters.iter().filter(|(_, cluster)| cluster.scheduler == self.settings.name);
         let mut wanted: Vec<Name> =
@@ -73,6 +73,10 @@ impl Scheduler {
             let offers = self.world.auctions.values().flat_map(|auction| auction.offers.values());
             let left = self.world.groups.keys().map(|(cluster, _)| cluster);
             let mut left: Vec<&Name> = left.chain(offers.map(|offer| &offer.cluster)).collect();
+            left.extend(self.world.service_states.values().map(|state| &state.cluster));
+            left.extend(
+                self.world.orphans.keys().filter(|key| self.world.lives_elsewhere(key)).map(|key| &key.0),
+            );
             // All that a cluster has comes together.
             left.dedup();
             left.retain(|cluster| !self.world.clusters.contains_key(*cluster));

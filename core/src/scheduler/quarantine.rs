@@ -6,7 +6,7 @@
 //! **Invariant:** what is not told to have been under way when its host went down is not blamed.
 
 use super::round::Round;
-use crate::model::{Blame, Health, Name, Phase, Rollout, ServiceState, Status, Version};
+use crate::model::{Blame, Generation, Health, Name, Phase, Rollout, ServiceState, Status, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{Class, Presence, TaskView};
 use alloc::format;
@@ -27,14 +27,17 @@ impl Round<'_> {
         let world = &*self.world;
         let is_gone = |host: &Name| world.hosts.get(host).is_none_or(|host| host.presence == Presence::Lost);
         let group = world.groups.get(&self.key);
-        let works_on = |host: &Name, version: Version| {
-            let proven = group.into_iter().flat_map(|group| group.of(version, Class::Mature));
-            proven.filter_map(|id| world.tasks.get(id)).any(|view| view.task.host == *host)
+        let works = |blame: &Blame| {
+            let proven = group.into_iter().flat_map(|group| group.of(blame.version, Class::Mature));
+            let mut proven = proven.filter_map(|id| world.tasks.get(id)).map(|view| &view.task);
+            // What was started before and has worked since says nothing of how it starts now.
+            let is_later = |of: Generation| of == blame.placement || of > blame.newest;
+            proven.any(|task| task.host == blame.host && is_later(task.generation))
         };
         self.state.blamed.retain(|blame| {
             let is_of_use = blame.version == wanted || Some(blame.version) == stable;
             let stands = !blame.lost || is_gone(&blame.host);
-            is_of_use && stands && !works_on(&blame.host, blame.version)
+            is_of_use && stands && !works(blame)
         });
         for version in stable.into_iter().chain([wanted]) {
             self.blame_version(version);
@@ -62,8 +65,8 @@ impl Round<'_> {
             let lost = view.class == Class::Lost && self.may_have_taken_down(view, status);
             let times = status.blamed.saturating_add(u32::from(lost));
             if times > 0 && !self.stands_beside(version, &view.task.host) {
-                let (host, newest) = (view.task.host.clone(), self.world.newest);
-                found.push(Blame { host, version, times, lost, newest });
+                let (host, placement) = (view.task.host.clone(), view.task.generation);
+                found.push(Blame { host, version, times, lost, newest: self.world.newest, placement });
             }
         }
         found.into_iter().for_each(|blame| self.blame(blame));

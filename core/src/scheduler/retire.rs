@@ -8,9 +8,10 @@ use super::batch::Batch;
 use super::place::Candidate;
 use super::round::{Created, Round, small};
 use crate::machine::Time;
-use crate::model::{Name, ServiceState};
+use crate::model::{Name, Service, ServiceState};
 use crate::why::StopReason;
-use crate::world::{Class, GroupKey, World};
+use crate::world::{Blocked, Class, GroupKey, World};
+use alloc::format;
 use alloc::vec::Vec;
 
 impl Round<'_> {
@@ -94,9 +95,16 @@ impl Round<'_> {
 }
 
 /// Tells whether a service that moved between clusters still has tasks where it was.
-pub(crate) fn waits_for_former_home(world: &World, key: &GroupKey) -> bool {
-    let former = world.service_states.get(&key.1).map(|state| state.cluster.clone());
-    former.is_some_and(|former| former != key.0 && world.groups.contains_key(&(former, key.1.clone())))
+pub(crate) fn waits_for_former_home(world: &mut World, key: &GroupKey, service: &Service) -> bool {
+    let remembered = world.service_states.get(&key.1).map(|state| (state.cluster.clone(), key.1.clone()));
+    let recorded = remembered.filter(|former| former.0 != key.0 && world.groups.contains_key(former));
+    let is_elsewhere = |of: &&GroupKey| service.exclusive && of.1 == key.1 && of.0 != key.0;
+    let unrecorded = || world.orphans.keys().find(is_elsewhere).cloned();
+    let former = recorded.or_else(unrecorded);
+    let Some((former, _)) = former else { return false };
+    let why = format!("it was moved here, and its tasks in cluster {former} are to be gone first");
+    world.blocked.insert(key.clone(), Blocked { missing: service.target().max(1), why });
+    true
 }
 
 /// Stops and clears away the tasks of a service that is not in this cluster any more.
@@ -104,7 +112,8 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
     world.blocked.remove(key);
     let state = world.service_states.get(&key.1).filter(|state| state.cluster == key.0).cloned();
     // Only what this store has run can have been removed from it: what else runs may be about to be configured again.
-    let none_left = state.is_none() || adopt::dismiss(world, batch, key);
+    let is_known = state.is_some() || world.lives_elsewhere(key);
+    let none_left = !is_known || adopt::dismiss(world, batch, key);
     let is_empty = !world.groups.contains_key(key);
     if is_empty && none_left {
         if state.is_some() && batch.has_room(1) {

@@ -470,8 +470,10 @@ impl World {
             self.touch(name, service);
         }
         for service in &after {
-            // A service that two clusters list stays with the first, until that one lets go.
-            self.homes.entry(service.clone()).or_insert_with(|| name.clone());
+            // A service that two clusters list stays with the first, until that one lets go, or is no more than remembered.
+            if self.homes.get(service).is_none_or(|home| self.is_remembered(home)) {
+                self.homes.insert(service.clone(), name.clone());
+            }
             self.touch(name, service);
         }
         match cluster {

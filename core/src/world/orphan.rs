@@ -31,6 +31,8 @@ impl World {
                 }
             }
             self.touch(&key.0, &key.1);
+            // Where it moved to waits for this.
+            self.touch_service(&key.1);
         }
         if let Some(key) = task.map(|task| group_of(&task)) {
             self.touch(&key.0, &key.1);
@@ -58,6 +60,11 @@ impl World {
     /// Tells whether a task runs without a record under this id.
     pub(crate) fn is_orphan(&self, key: &GroupKey, id: &Name) -> bool {
         self.orphans.get(key).is_some_and(|of_group| of_group.iter().any(|(orphan, _)| orphan == id))
+    }
+
+    /// Tells whether a service is listed by another cluster than this.
+    pub(crate) fn lives_elsewhere(&self, key: &GroupKey) -> bool {
+        self.services.contains_key(&key.1) && self.homes.get(&key.1).is_some_and(|home| *home != key.0)
     }
 
     /// Tells whether something of a service runs, or may, that has no record of its own.

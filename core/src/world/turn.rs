@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what could not be placed is tried again when, and only when, something changed that may help.
 
-use super::{Class, GroupKey, World};
+use super::{Class, Group, GroupKey, World};
 use crate::model::Name;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -35,7 +35,8 @@ impl World {
         let mut groups = self.dirty.range((cluster.clone(), Reverse(u8::MAX), "".into())..);
         groups.by_ref().take_while(|turn| turn.0 == *cluster).any(|(_, _, service)| {
             let group = self.groups.get(&(cluster.clone(), service.clone()));
-            group.is_some_and(|group| group.count_class(Class::Over) > 0)
+            let left = |group: &Group| [Class::Over, Class::Completed].map(|class| group.count_class(class));
+            group.is_some_and(|group| left(group) != [0, 0])
         })
     }
 

@@ -1,0 +1,48 @@
+//! Services that move between clusters, and clusters that are deleted.
+
+use callboard_core::keys::Key;
+use callboard_core::machine::Span;
+use serde_json::json;
+use stage::Stage;
+
+fn clusters(services: [&[&str]; 2]) -> Stage {
+    let mut stage = Stage::new(2);
+    stage.definition("app", 1, 256);
+    stage.service("web", 1, (2, 0, 3));
+    stage.cluster("a", services[0]);
+    stage.cluster("b", services[1]);
+    stage.run(Span::secs(30));
+    stage
+}
+
+fn homes(stage: &Stage) -> Vec<String> {
+    stage.running("web").iter().map(|task| task.cluster.to_string()).collect()
+}
+
+#[test]
+fn what_moves_runs_in_its_new_cluster_when_it_is_gone_from_the_old() {
+    for (outcome_first, deletes) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut stage = clusters([&["web"], &[]]);
+        stage.outcome_first = outcome_first;
+        stage.cluster("b", &["web"]);
+        stage.run(Span::secs(10));
+        assert_eq!(homes(&stage), ["a", "a"], "it stays with the first, until that one lets go");
+        if deletes {
+            stage.delete(&Key::Cluster("a".into()));
+        } else {
+            stage.cluster("a", &[]);
+        }
+        stage.run(Span::secs(30));
+        assert_eq!(homes(&stage), ["b", "b"], "{:#?}", stage.notes);
+    }
+}
+
+#[test]
+fn what_is_remembered_of_a_service_goes_with_its_cluster() {
+    let mut stage = clusters([&[], &[]]);
+    let state = json!({"service": "web", "cluster": "gone", "available": 0, "min": 0, "version": 1,
+        "rollout": {"state": "done"}});
+    stage.write(&Key::ServiceState("web".into()), &state);
+    stage.run(Span::secs(30));
+    assert!(stage.store.get("state/services/web").is_none(), "{:#?}", stage.notes);
+}
