@@ -44,6 +44,8 @@ pub struct Build {
     pub kills_agent_after: Option<Span>,
     /// Takes its machine down so long after its start: worse poison.
     pub kills_host_after: Option<Span>,
+    /// Is sound until then, from the beginning: only what is started later is as described.
+    pub from: Span,
     /// Is killed when it takes more memory than it reserves, as docker does; a limit of its own holds for any build.
     pub limited: bool,
     /// The share of hosts, in percent, on which it misbehaves as described; elsewhere it is sound.
@@ -72,6 +74,7 @@ impl Build {
             memory_repeats: false,
             kills_agent_after: None,
             kills_host_after: None,
+            from: Span(0),
             limited: false,
             on_hosts_percent: 100,
         }

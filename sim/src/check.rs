@@ -58,6 +58,7 @@ mod relocation;
 mod removal;
 mod replacement;
 mod reread;
+mod rest;
 mod restart;
 mod reunion;
 mod rollout;

@@ -125,6 +125,8 @@ pub(crate) enum Undo {
     StartScheduler(u32),
     /// A host is drained no longer.
     Undrain(u32),
+    /// What users deleted for a while is written again.
+    PutBack,
     /// A machine is switched off for good, and nobody misses it.
     Retire(u32),
 }

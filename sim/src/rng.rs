@@ -32,6 +32,10 @@ pub(crate) enum Stream {
     Reaction,
     /// Draws whether a fleet is too small for what is wanted of it.
     Scarcity,
+    /// Draws what users change their minds about.
+    Users,
+    /// Draws what few worlds suffer: the loss of many machines at once.
+    Losses,
 }
 
 impl Stream {
@@ -48,6 +52,8 @@ impl Stream {
             Stream::Executors => (8, 0),
             Stream::Reaction => (9, 0),
             Stream::Scarcity => (10, 0),
+            Stream::Users => (11, 0),
+            Stream::Losses => (12, 0),
         };
         (kind << 32) | u64::from(index)
     }

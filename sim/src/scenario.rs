@@ -245,9 +245,11 @@ impl ServiceChange {
         let mut service: Service = serde_json::from_str(record).ok()?;
         let set = |field: &mut u32, value: Option<u32>| *field = value.unwrap_or(*field);
         set(&mut service.task_version, self.task_version);
-        set(&mut service.desired, self.desired);
-        set(&mut service.min, self.min);
-        set(&mut service.max, self.max);
+        if service.kind.is_counted() {
+            set(&mut service.desired, self.desired);
+            set(&mut service.min, self.min);
+            set(&mut service.max, self.max);
+        }
         set(&mut service.retry, self.retry);
         service.preempt = self.preempt.unwrap_or(service.preempt);
         service.stopped = self.stopped.unwrap_or(service.stopped);

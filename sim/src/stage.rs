@@ -35,7 +35,7 @@ use crate::stats::Stats;
 use crate::store::SimStore;
 use crate::witness::Witness;
 use callboard_core::machine::{Span, Time};
-use callboard_core::model::{Name, Placed, TaskDefinition, Version};
+use callboard_core::model::{Kind, Name, Placed, TaskDefinition, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidings::Tidings;
@@ -57,6 +57,8 @@ pub(crate) struct Stage {
     pub(crate) expecting: Expecting,
     /// The clusters of services that appeared.
     arrived: BTreeMap<Name, Name>,
+    /// What users deleted and will write again.
+    deleted: Vec<user::Deleted>,
     pub(crate) tidings: Tidings,
     pub(crate) deeds: Deeds,
     /// What went wrong by chance so far.
@@ -118,6 +120,8 @@ pub(crate) enum Wish {
     Enlist(Name),
     /// Take a service off the cluster that is written there.
     Strike(Name),
+    /// Make the service that is written there one of another kind, with these `desired`, `min` and `max`.
+    Convert(Kind, [u32; 3]),
 }
 
 impl Stage {
@@ -277,6 +281,7 @@ impl Stage {
             Undo::Clear => self.way_changed(),
             Undo::StartScheduler(index) => self.start_scheduler(index),
             Undo::Undrain(host) => self.drain(host, false),
+            Undo::PutBack => self.put_back(),
             Undo::Retire(host) => self.retire(host),
         }
     }

@@ -179,6 +179,11 @@ impl Batches {
         if let Some(task) = uncounted {
             found.blame("batch", format!("{} ran to its end, and its record is still there", task.id));
         }
+        let changed = page.before.as_ref().map(|(_, at)| *at).unwrap_or_default();
+        let endless = book.tasks_of(name).find(|task| task.runs() && task.once.is_none());
+        if let Some(task) = endless.filter(|_| waited(changed, A_STEP)) {
+            found.blame("batch", format!("{} of {name} will run for ever", task.id));
+        }
         let is_open = page.state.as_ref().is_none_or(|state| state.rollout == RolloutRecord::Running);
         let runs = book.tasks_of(name).find(|task| task.runs());
         match runs {

@@ -425,6 +425,11 @@ impl Book {
         self.services.get(service).is_some_and(|page| page.record.is_some()) && listed()
     }
 
+    /// Tells whether the cluster of a task lists its service.
+    pub(crate) fn is_at_home(&self, task: &TaskRecord) -> bool {
+        self.clusters.get(&task.cluster).is_some_and(|cluster| cluster.services.contains(&task.service))
+    }
+
     /// Tells whether a record is one that is written again, of a placement that runs already, or of which its agent says so.
     pub(crate) fn goes_on(&self, task: &TaskRecord) -> bool {
         if self.amnesia.is_none() && !self.meddled {

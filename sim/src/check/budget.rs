@@ -14,7 +14,9 @@ impl Check for Budget {
             return;
         }
         let mut stopped: BTreeMap<&Text, Vec<&TaskRecord>> = BTreeMap::new();
-        for task in seen.ended().filter(|task| seen.book.surely_confirmed(task)) {
+        // What has no home any more where it is goes, whatever comes in its place elsewhere.
+        let ended = seen.ended().filter(|task| seen.book.is_at_home(task));
+        for task in ended.filter(|task| seen.book.surely_confirmed(task)) {
             stopped.entry(&task.service).or_default().push(task);
         }
         for (service, tasks) in stopped {

@@ -9,7 +9,7 @@ use super::{
     exclusive, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger,
     lifecycle, limits, lock, name, orphan, outage, overtime, ownership, pair, poison, policy, ports,
     precedence, preemption, prefix, prompt, quiet, registration, relocation, removal, replacement, reread,
-    restart, reunion, rollout, rubbish, rules, sending, starts, stopping, succession, surplus, system,
+    rest, restart, reunion, rollout, rubbish, rules, sending, starts, stopping, succession, surplus, system,
     traffic, unfit, upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
@@ -43,6 +43,7 @@ impl Court {
             Box::new(foreign::Foreign::default()),
             Box::new(name::Naming::default()),
             Box::new(restart::Intensity::default()),
+            Box::new(rest::Rest::default()),
             Box::new(views::Views::new(stale)),
             Box::new(surplus::Surplus::default()),
             Box::new(upgrade::Upgrade::default()),

@@ -41,6 +41,8 @@ impl Check for Poison {
                 (Place::Status { host, id }, By::Agent(_)) => self.hear(seen.book, host, id),
                 // Whatever users say of a service may mean that it is to be tried again.
                 (Place::Service(name), By::User) => self.forgive(name),
+                // In another cluster, or in one that was made anew, it begins anew.
+                (Place::Cluster(_), By::User) => self.blamed.clear(),
                 // Nor is what was remembered of it where somebody spoiled that.
                 (Place::ServiceState(name), By::User | By::Stranger) => self.forgive(name),
                 (_, By::Agent(_) | By::Scheduler | By::User | By::Stranger | By::Session) => {}
@@ -65,6 +67,11 @@ impl Check for Poison {
         let is_told = status.is_some_and(|status| {
             (status.generation, status.attempt, status.phase) >= (run.generation, run.attempt, Step::Starting)
         });
+        let blamed = status.filter(|status| status.generation == run.generation);
+        if blamed.is_some_and(|status| status.blamed >= MOST) && book.amnesia.is_none() {
+            let what = format!("{} is started on {host}, where its starts took down the agent", run.id);
+            found.blame("S24", what);
+        }
         // What is started twice at once is told of once; that it is started twice is the business of S20.
         let start = Some((book.now, run.id.clone(), run.generation));
         if is_told {

@@ -35,12 +35,19 @@ pub(crate) struct TaskRecord {
     #[serde(default)]
     pub(crate) ports: BTreeMap<Text, PortRecord>,
     pub(crate) desired: Want,
+    /// It shall run to its end once.
+    #[serde(default)]
+    pub(crate) once: Option<OnceRecord>,
     #[serde(default)]
     pub(crate) makes_room_for: Option<Text>,
     #[serde(default)]
     pub(crate) reason: String,
     pub(crate) tenure: u64,
 }
+
+/// A try of a batch service.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct OnceRecord {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -317,6 +324,15 @@ pub(crate) struct ClusterRecord {
     pub(crate) name: Text,
     #[serde(default)]
     pub(crate) services: Vec<Text>,
+    #[serde(default)]
+    pub(crate) host_grace: Option<Span>,
+}
+
+impl ClusterRecord {
+    /// How long a host may be silent before its tasks are replaced.
+    pub(crate) fn grace(&self) -> Span {
+        self.host_grace.unwrap_or(Span::secs(30))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

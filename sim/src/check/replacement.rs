@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 /// Remembers hosts that failed until their tasks must be gone.
 #[derive(Clone)]
 pub(crate) struct Replacement {
-    bound: Span,
+    outlives: Span,
     due: VecDeque<Due>,
     trouble_until: Time,
 }
@@ -24,28 +24,29 @@ struct Due {
     again: bool,
 }
 
-/// How long a host must have been silent to be given up for certain: its grace, the pace at which hosts are given up,
-/// planning.
-const PACE: Span = Span::secs(120);
+/// How long a host must have been silent beyond its grace to be given up for certain: the pace at which hosts are given
+/// up, planning.
+const PACE: Span = Span::secs(90);
 /// How long it may take until a place that has become free is taken.
 const NOTICE: Span = Span::secs(20);
 
 impl Replacement {
     pub(crate) fn new(outlives: Span) -> Replacement {
         // Until its session ends, and then the rest.
-        Replacement { bound: Span(outlives.0 * 2 + PACE.0), due: VecDeque::new(), trouble_until: Time(0) }
+        Replacement { outlives: Span(outlives.0 * 2), due: VecDeque::new(), trouble_until: Time(0) }
     }
 
     fn judge(&mut self, book: &Book, found: &mut Findings) {
+        let pace = pace(book);
         while self.due.front().is_some_and(|due| due.at <= book.now) {
             let Some(due) = self.due.pop_front() else { return };
             let Some(page) = book.hosts.get(&due.host) else { continue };
             let since = due.failed;
             let silent_for = book.now.since(page.alive_since);
-            let undisturbed = self.trouble_until <= since && !page.alive && silent_for >= PACE;
+            let undisturbed = self.trouble_until <= since && !page.alive && silent_for >= pace;
             let hosts = book.hosts.values().filter(|page| page.registration.is_some()).count();
             // One that is back only just was among the silent while hosts were to be given up.
-            let is_silent = |page: &HostPage| !page.alive || book.now.since(page.alive_since) < PACE;
+            let is_silent = |page: &HostPage| !page.alive || book.now.since(page.alive_since) < pace;
             let registered = book.hosts.values().filter(|page| page.registration.is_some());
             let silent = registered.filter(|page| is_silent(page)).count();
             // One that must be alone waits for the word of its host.
@@ -75,6 +76,12 @@ impl Replacement {
     }
 }
 
+/// Gives how long the most patient cluster may take with a silent host.
+fn pace(book: &Book) -> Span {
+    let grace = book.clusters.values().map(|cluster| cluster.grace()).max();
+    Span(PACE.0 + grace.unwrap_or(Span::secs(30)).0)
+}
+
 impl Check for Replacement {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         self.judge(seen.book, found);
@@ -83,7 +90,7 @@ impl Check for Replacement {
     fn fault(&mut self, book: &Book, fault: &Fault) {
         match fault {
             Fault::HostDown(host) => {
-                let (at, failed) = (book.now + self.bound, book.now);
+                let (at, failed) = (book.now + self.outlives + pace(book), book.now);
                 let place = self.due.partition_point(|other| other.at <= at);
                 self.due.insert(place, Due { at, host: host.clone(), failed, again: false });
             }

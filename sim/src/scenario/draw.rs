@@ -6,8 +6,10 @@
 mod executors;
 mod faults;
 mod fleet;
+mod losses;
 mod rules;
 mod scarcity;
+mod users;
 
 use super::Scenario;
 use crate::rng::{Chance, Stream};
@@ -104,6 +106,8 @@ pub fn draw(profile: Profile, seed: u64) -> Scenario {
     rules::draw(&mut Chance::new(seed, Stream::Rules), &mut scenario);
     executors::draw(&mut Chance::new(seed, Stream::Executors), &mut scenario);
     scarcity::draw(&mut Chance::new(seed, Stream::Scarcity), &mut scenario);
+    users::draw(&mut Chance::new(seed, Stream::Users), &mut scenario);
+    losses::draw(&mut Chance::new(seed, Stream::Losses), &mut scenario);
     scenario
 }
 

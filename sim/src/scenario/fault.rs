@@ -143,6 +143,12 @@ pub enum ServiceFault {
     Roll,
     /// A user changes how many tasks it has.
     Scale,
+    /// A user moves it to another cluster.
+    Move,
+    /// A user makes it a service of another kind.
+    Convert,
+    /// A user deletes the cluster that lists it.
+    DeleteCluster,
 }
 
 /// What can happen to the store, and to everybody at once.
@@ -229,9 +235,7 @@ impl FaultKind {
     pub fn is_by_user(self) -> bool {
         match self {
             FaultKind::Host(kind) => matches!(kind, HostFault::Drain | HostFault::Undrain),
-            FaultKind::Service(kind) => {
-                matches!(kind, ServiceFault::Delete | ServiceFault::Roll | ServiceFault::Scale)
-            }
+            FaultKind::Service(kind) => !matches!(kind, ServiceFault::Corrupt | ServiceFault::Renew),
             FaultKind::Store(kind) => matches!(kind, StoreFault::Apply),
             FaultKind::Scheduler(_) | FaultKind::Way(_) => false,
         }

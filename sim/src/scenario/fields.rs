@@ -248,6 +248,8 @@ impl Shape for Build {
         form.maybe("kills_agent_after", says, &TIME, &mut self.kills_agent_after);
         let says = "Poison: takes its machine down so long after its start; left out, never.";
         form.maybe("kills_host_after", says, &TIME, &mut self.kills_host_after);
+        let says = "Is sound until so long after the beginning: only what is started later is as described.";
+        form.may("from", says, &TIME, &mut self.from);
         let says =
             "Is killed when it takes more memory than it reserves; a `memory_limit` holds for any build.";
         form.may("limited", says, &Flag, &mut self.limited);

@@ -225,6 +225,7 @@ fn sounder(build: &Build) -> Vec<Build> {
         Build { kills_agent_after: None, ..now.clone() },
         Build { kills_host_after: None, ..now.clone() },
         Build { limited: false, ..now.clone() },
+        Build { from: Span(0), ..now.clone() },
         Build { leak_mib_per_minute: 0, ..now.clone() },
         Build { memory_repeats: false, ..now.clone() },
         Build { memory_percent: sound.memory_percent, ..now.clone() },

@@ -272,7 +272,8 @@ impl Stage {
             let limit = spec.task.once.as_ref().and_then(|once| once.time_limit);
             let completes_after = limit.map(|limit| Span(limit.0 / 2));
             let sound = || Build { completes_after, ..Build::sound(key.0.clone(), key.1) };
-            builds.get(&key).cloned().unwrap_or_else(sound)
+            let turned = |build: &&Build| build.from.0 <= now.0;
+            builds.get(&key).filter(turned).cloned().unwrap_or_else(sound)
         };
         let outward = self.hosts[agent.at()].order(now, agent, order, build);
         if is_start {

@@ -162,6 +162,7 @@ impl Stage {
             Undo::StartScheduler(index) => format!("scheduler {index} is started"),
             Undo::Retire(host) => format!("the other machine named {} is gone", self.host_name(host)),
             Undo::Undrain(host) => format!("{} is drained no longer", self.host_name(host)),
+            Undo::PutBack => "users write again what they deleted".into(),
         }
     }
 }

@@ -98,6 +98,7 @@ impl Stage {
             stats: Stats::default(),
             expecting: Expecting::new(&scenario),
             arrived: BTreeMap::new(),
+            deleted: Vec::new(),
             tidings: Tidings::default(),
             deeds: Deeds::default(),
             struck: Vec::new(),
@@ -129,6 +130,7 @@ impl Stage {
         entries.extend(desired.services.iter().map(|it| (Key::Service(it.name.clone()), json(it))));
         entries.extend(desired.clusters.iter().map(|it| (Key::Cluster(it.name.clone()), json(it))));
         entries.extend(desired.hosts.iter().map(|it| (Key::HostConfig(it.name.clone()), json(it))));
+        self.unlist_moved();
         for (key, value) in entries {
             self.wish(key.path(), Wish::Put(value));
         }

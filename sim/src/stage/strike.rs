@@ -22,7 +22,7 @@ impl Stage {
             (FaultKind::Scheduler(kind), On::Schedulers(count)) => {
                 (0..*count).for_each(|_| self.strike_scheduler(kind, lasting, size));
             }
-            (FaultKind::Service(kind), On::Service(service)) => self.strike_service(kind, service),
+            (FaultKind::Service(kind), On::Service(service)) => self.strike_service(kind, service, lasting),
             (FaultKind::Store(kind), On::All) => self.strike_store(kind, lasting, size),
             (FaultKind::Way(kind), On::All) => self.strike_way(kind, lasting, size),
             (
@@ -103,15 +103,13 @@ impl Stage {
     }
 
     /// Lets something happen to a service or its records.
-    fn strike_service(&mut self, kind: ServiceFault, service: &Name) {
+    fn strike_service(&mut self, kind: ServiceFault, service: &Name, lasting: Option<Span>) {
         let key = Key::Service(service.clone()).path();
         match kind {
-            ServiceFault::Delete => {
-                self.wish(key, Wish::Delete);
-                if let Some(cluster) = self.arrived.remove(service) {
-                    self.wish(Key::Cluster(cluster).path(), Wish::Strike(service.clone()));
-                }
-            }
+            ServiceFault::Delete => self.delete_service(service, lasting),
+            ServiceFault::Move => self.move_service(service),
+            ServiceFault::Convert => self.convert_service(service),
+            ServiceFault::DeleteCluster => self.delete_cluster(service, lasting),
             ServiceFault::Corrupt => self.wish(key, Wish::Put("{\"desired\": ".into())),
             ServiceFault::Renew => self.renew(service),
             ServiceFault::Roll | ServiceFault::Scale => self.change_a_service(kind, service),

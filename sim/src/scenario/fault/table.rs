@@ -117,11 +117,14 @@ pub const TABLE: &[Row] = &[
     scheduler(Scheduler::Drift, "drift_schedulers", "the clock goes wrong")
         .must()
         .number("ppm", 1, 100_000, 50_000),
-    service(Service::Delete, "delete_service", "deleted by a user"),
+    service(Service::Delete, "delete_service", "deleted by a user").or_never("lasting"),
     service(Service::Corrupt, "corrupt_service", "the record is overwritten with rubbish"),
     service(Service::Renew, "newer_records", "a later version writes the records in a new shape"),
     service(Service::Roll, "roll", "rolled by a user to another version"),
     service(Service::Scale, "scale", "a user changes how many tasks it has"),
+    service(Service::Move, "move_service", "moved by a user to another cluster"),
+    service(Service::Convert, "convert_service", "made a service of another kind by a user"),
+    service(Service::DeleteCluster, "delete_cluster", "its cluster is deleted by a user").or_never("lasting"),
     store(Store::PowerLoss, "power_loss", "power loss everywhere, and everything comes back at once")
         .may("lasting", Span::secs(120)),
     store(Store::Outage, "store_outage", "the store answers nobody").must(),
