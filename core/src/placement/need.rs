@@ -137,9 +137,10 @@ impl Need {
         !self.prefer.is_empty() || !self.neighbors.is_empty()
     }
 
-    /// Gives the other services that matter, in the order in which their crowds are to be given to a search.
-    pub fn neighbors(&self) -> impl Iterator<Item = &Name> {
-        self.neighbors.iter().map(|nearby| &nearby.neighbor.service)
+    /// Gives the other services that matter, and whether it keeps away from each, in the order in which their crowds are
+    /// to be given to a search.
+    pub fn neighbors(&self) -> impl Iterator<Item = (&Name, bool)> {
+        self.neighbors.iter().map(|nearby| (&nearby.neighbor.service, nearby.is_apart))
     }
 
     /// Finds the first lack of room on a host. Cheap: it is asked of every host that a search looks at.

@@ -43,7 +43,7 @@ impl Scope {
             }
         }
         for (place, nearby) in need.nearby(Of::Hosts) {
-            let crowd = view.others[place];
+            let crowd = &view.others[place];
             match (nearby.neighbor.weight, nearby.is_apart) {
                 (None, false) => scope.narrow(crowd.keys().copied().collect()),
                 (None, true) => {}

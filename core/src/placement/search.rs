@@ -11,6 +11,7 @@ use super::lane::{Lane, Seen};
 use super::merit::{Merit, Turn};
 use super::near::{class_obstacle, class_points};
 use super::need::{Crowd, Need};
+use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,7 +24,7 @@ pub struct View<'a> {
     /// Where tasks of the service are.
     pub own: &'a Crowd,
     /// Where tasks of the other services are that [`Need::neighbors`] names, in that order.
-    pub others: &'a [&'a Crowd],
+    pub others: &'a [Cow<'a, Crowd>],
     /// Rows on which nothing may be placed for reasons of their own.
     pub closed: &'a BTreeSet<u32>,
     /// The row on which the service was placed last.

@@ -22,7 +22,7 @@ pub(crate) struct Candidate<'a> {
     key: &'a GroupKey,
     definition: &'a TaskDefinition,
     pub(super) need: Need,
-    others: Vec<&'a Crowd>,
+    others: Vec<Cow<'a, Crowd>>,
     closed: BTreeSet<u32>,
     /// It shall run to its end.
     once: Option<Try>,
@@ -49,7 +49,7 @@ impl<'a> Candidate<'a> {
     ) -> Candidate<'a> {
         let policy = world.clusters.get(&key.0).map_or(Policy::default(), |cluster| cluster.policy);
         let need = Need::of(definition, &wishes(world, &key.1, service), policy);
-        let others = need.neighbors().map(|service| crowd_of(world, service)).collect();
+        let others = need.neighbors().map(|(service, is_apart)| crowd_of(world, service, is_apart)).collect();
         let mut closed = closed_to(world, now, &key.1);
         closed.extend(world.promised_to_others(&key.1).filter_map(|(host, _)| world.fleet.find(host)));
         let once = match service.kind {
@@ -239,10 +239,18 @@ fn closed_to(world: &World, now: Time, service: &Name) -> BTreeSet<u32> {
     avoided.chain(kept).filter_map(|host| world.fleet.find(&host)).collect()
 }
 
-/// Gives where the tasks of a service are, in the cluster that lists it.
-fn crowd_of<'a>(world: &'a World, service: &Name) -> &'a Crowd {
-    let group = world.homes.get(service).and_then(|home| world.groups.get(&(home.clone(), service.clone())));
-    group.map_or(&NOBODY, |group| &group.crowd)
+/// Gives where the tasks of a service are, in the cluster that lists it; for one that keeps away, also where some run that
+/// have no record, and may get theirs again.
+fn crowd_of<'a>(world: &'a World, service: &Name, is_apart: bool) -> Cow<'a, Crowd> {
+    let Some(home) = world.homes.get(service) else { return Cow::Borrowed(&NOBODY) };
+    let key = (home.clone(), service.clone());
+    let mut crowd = Cow::Borrowed(world.groups.get(&key).map_or(&NOBODY, |group| &group.crowd));
+    if is_apart {
+        let orphans = world.orphans_of(&key);
+        let rows = orphans.iter().filter_map(|orphan| world.fleet.find(&orphan.host));
+        rows.for_each(|row| *crowd.to_mut().entry(row).or_insert(0) += 1);
+    }
+    crowd
 }
 
 /// Finds an id under which there is no task, nor anything that might be one.

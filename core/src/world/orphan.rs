@@ -37,6 +37,9 @@ impl World {
         if let Some(key) = task.map(|task| group_of(&task)) {
             self.touch(&key.0, &key.1);
             self.orphans.entry(key).or_default().insert((id.clone(), host.clone()));
+        } else {
+            // Some keep away from it.
+            self.retry_blocked();
         }
         self.describe_host(host);
     }

@@ -9,6 +9,7 @@ use callboard_core::policy::Policy as HostPolicy;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A host.
@@ -311,11 +312,11 @@ impl Scene {
         let mut own = crowd(of);
         let others: Vec<Crowd> = need
             .neighbors()
-            .map(|name| {
+            .map(|(name, _)| {
                 crowd(self.services.iter().find(|service| service.name == *name).expect("it is there"))
             })
             .collect();
-        let others: Vec<&Crowd> = others.iter().collect();
+        let others: Vec<Cow<'_, Crowd>> = others.iter().map(Cow::Borrowed).collect();
         let closed: BTreeSet<u32> =
             of.closed.iter().filter(|host| **host < self.hosts.len()).map(|host| self.row(*host)).collect();
         let last = of.last.map(|host| self.row(host));
@@ -349,10 +350,10 @@ impl Scene {
         };
         let others: Vec<Crowd> = need
             .neighbors()
-            .map(|name| self.services.iter().find(|service| service.name == *name).expect("it is there"))
+            .map(|(name, _)| self.services.iter().find(|service| service.name == *name).expect("it is there"))
             .map(|service| rows(&service.crowd))
             .collect();
-        let others: Vec<&Crowd> = others.iter().collect();
+        let others: Vec<Cow<'_, Crowd>> = others.iter().map(Cow::Borrowed).collect();
         let (own, closed) = (rows(&of.crowd), BTreeSet::new());
         let view = View { fleet: &self.fleet, own: &own, others: &others, closed: &closed, last: None };
         let mut departure = Departure::new(&need, view);
