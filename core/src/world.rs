@@ -9,6 +9,7 @@ mod group;
 mod host;
 mod intake;
 mod orphan;
+mod state;
 mod task;
 mod turn;
 
@@ -99,6 +100,9 @@ pub struct World {
     pub(crate) newest: u64,
     /// What hosts say went down as it was started: hosts and ids of tasks.
     pub(crate) blamed: BTreeSet<(Name, Name)>,
+    /// Services that blame a host for being lost, until it is back.
+    #[serde(default)]
+    pub(crate) accusing: BTreeSet<Name>,
     /// Tasks whose record and copy may differ.
     pub(crate) unpaired: BTreeSet<Name>,
     /// What the copies say that differ from their records.

@@ -254,11 +254,11 @@ impl Batch {
         match state {
             Some(state) => {
                 self.put(world, &key, &state);
-                world.service_states.insert(service.clone(), Arc::new(state));
+                world.put_service_state(service, Some(Arc::new(state)));
             }
             None => {
                 self.write(world, &key, None);
-                world.service_states.remove(service);
+                world.put_service_state(service, None);
                 // Where it moved to waits for this.
                 world.touch_service(service);
             }

@@ -110,7 +110,11 @@ impl Round<'_> {
         self.stop_poison(self.state.version);
     }
 
-    fn blame(&mut self, blame: Blame) {
+    /// Takes a placement's blame in. What was placed on a host after it had gone down for a version that never did its work
+    /// anywhere, and takes it down again, counts with what was before it.
+    fn blame(&mut self, mut blame: Blame) {
+        let has_worked =
+            self.state.stable == Some(blame.version) || self.group().count(blame.version, Class::Mature) > 0;
         let blamed = &mut self.state.blamed;
         let known = blamed.iter().filter(|known| known.version == blame.version).count();
         // What was being started together went down together.
@@ -118,6 +122,10 @@ impl Round<'_> {
         // That a host is lost says less than an agent's own word: it is forgotten when the host is back.
         let is_weaker = |known: &Blame| known.lost && !blame.lost;
         let weaker = blamed.iter().position(|known| known.version == blame.version && is_weaker(known));
+        let before = blamed.iter().find(|known| same(known)).filter(|known| known.newest < blame.placement);
+        if let Some(before) = before.filter(|before| !has_worked && !before.lost && !blame.lost) {
+            blame.times = blame.times.saturating_add(before.times);
+        }
         match (blamed.iter().position(same), weaker) {
             (Some(at), _) if blamed[at].times < blame.times || is_weaker(&blamed[at]) => blamed[at] = blame,
             (None, _) if known < BLAMED_MAX as usize => blamed.push(blame),

@@ -297,6 +297,9 @@ impl World {
         self.reclassify_host(now, name);
         self.touch_systems();
         self.touch_orphans(name);
+        if presence == Presence::Ready {
+            self.touch_accusers(name);
+        }
         match presence {
             Presence::Ready if self.hosts.values().filter(|host| host.is_ready()).nth(1).is_none() => {
                 self.touch_lost();

@@ -299,7 +299,7 @@ impl World {
                 let state: ServiceState = self.read_ours(entry, OURS_BYTES_MAX)?;
                 believable(state.newest)?;
                 self.newest = self.newest.max(state.newest);
-                self.service_states.insert(service.clone(), Arc::new(state));
+                self.put_service_state(&service, Some(Arc::new(state)));
                 self.touch_service(&service);
             }
             Key::Lock(cluster) => {
@@ -429,7 +429,7 @@ impl World {
             Key::HostTask(host, id) => self.drop_twin(&host, &id),
             Key::Ledger(host) => self.put_ledger(&host, None),
             Key::ServiceState(service) => {
-                self.service_states.remove(&service);
+                self.put_service_state(&service, None);
                 self.touch_service(&service);
             }
             Key::Lock(cluster) => {

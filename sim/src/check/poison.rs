@@ -6,23 +6,35 @@ use super::record::{Place, RolloutRecord, Step, Text};
 use super::{Book, By, Check, End, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 use callboard_core::work::Order;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Remembers what agents say that the starts of each version took down.
 #[derive(Clone, Default)]
 pub(crate) struct Poison {
     blamed: BTreeMap<(Text, u32), Victims>,
+    /// Versions that once did their work somewhere.
+    worked: BTreeSet<(Text, u32)>,
     /// Until when somebody somewhere cannot be heard.
     deaf_until: Time,
     /// The last start that the store was told of.
     told: Option<(Time, Text, u64)>,
 }
 
-/// What each host said at most, of each task that it did not find at work afterwards, and when that was enough.
+/// What each host said, and when that was enough.
 #[derive(Clone, Default)]
 struct Victims {
-    times: BTreeMap<Text, BTreeMap<Text, u32>>,
+    hosts: BTreeMap<Text, Victim>,
     since: Option<Time>,
+}
+
+/// What a host said at most, of each task that it did not find at work afterwards.
+#[derive(Clone, Default)]
+struct Victim {
+    times: BTreeMap<Text, u32>,
+    /// When it said so last.
+    said: Time,
+    /// How often it went down before what is counted now had come.
+    before: u32,
 }
 
 /// So many starts may take something down.
@@ -150,29 +162,41 @@ impl Poison {
         if status.is_healthy() || status.phase == Step::Completed {
             // It works there: whatever went down meanwhile, it was not because of it.
             if let Some(victims) = self.blamed.get_mut(&version) {
-                victims.times.remove(host);
+                victims.hosts.remove(host);
                 victims.count(book.now);
             }
+            self.worked.insert(version);
         } else if status.blamed > 0 && !(is_proven(book, &version) && self.is_beside_another(book, host)) {
+            let has_worked = self.worked.contains(&version);
             let victims = self.blamed.entry(version).or_default();
-            let times = victims.times.entry(host.clone()).or_default().entry(id.clone()).or_default();
-            *times = status.blamed.max(*times);
+            let victim = victims.hosts.entry(host.clone()).or_default();
+            // What came when all had heard of that, of a version that never worked anywhere, took it down once more.
+            let issued = book.first_issued.get(&(id.clone(), status.generation));
+            let is_later = issued.is_some_and(|at| *at > victim.said + book.ignorance());
+            if is_later && !has_worked && !victim.times.is_empty() {
+                victim.before += victim.times.values().copied().max().unwrap_or(0);
+                victim.times.clear();
+            }
+            let times = victim.times.entry(id.clone()).or_default();
+            if status.blamed > *times {
+                (*times, victim.said) = (status.blamed, book.now);
+            }
             victims.count(book.now);
         }
     }
 
-    /// Tells whether a version that has yet to prove itself was being started on a host, or is blamed for it.
+    /// Tells whether a version that has yet to prove itself does not work on a host, or is blamed for it: it may be that one
+    /// that took the host down.
     fn is_beside_another(&self, book: &Book, host: &Text) -> bool {
         let unproven = |service: &Text, version: u32| !is_proven(book, &(service.clone(), version));
         let page = book.hosts.get(host);
         let mut twins = page.into_iter().flat_map(|page| page.twins.values());
         let here = twins.any(|twin| {
             let status = book.status(twin).map(|status| &status.record);
-            let suspect = status.is_some_and(|status| status.blamed > 0 || status.phase <= Step::Starting);
-            suspect && unproven(&twin.service, twin.version)
+            status.is_some_and(|status| !status.is_healthy()) && unproven(&twin.service, twin.version)
         });
         let accused = |((service, version), victims): (&(Text, u32), &Victims)| {
-            victims.times.contains_key(host) && unproven(service, *version)
+            victims.hosts.contains_key(host) && unproven(service, *version)
         };
         here || self.blamed.iter().any(accused)
     }
@@ -182,7 +206,8 @@ impl Victims {
     /// Takes note of whether these are enough.
     fn count(&mut self, now: Time) {
         // What was being started together went down together.
-        let times = self.times.values().filter_map(|of_host| of_host.values().max());
+        let times =
+            self.hosts.values().map(|victim| victim.before + victim.times.values().max().unwrap_or(&0));
         let is_enough = times.sum::<u32>() >= MOST;
         self.since = self.since.filter(|_| is_enough).or(is_enough.then_some(now));
     }
