@@ -24,7 +24,8 @@ use callboard_core::agent::{STARTS_DEFAULT, Settings};
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Name, Registration, TaskDefinition};
 use callboard_core::store::Revision;
-use callboard_core::work::Exit;
+use callboard_core::work::{Exit, Run};
+use std::collections::BTreeMap;
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -60,6 +61,8 @@ pub(crate) struct Host {
     pub(crate) procs: Vec<Proc>,
     /// Where among them the one is that will be asked about next, mostly.
     asked_next: usize,
+    /// Starts that were ordered and came to nothing without a word: when, and in which life of the agent.
+    unheard: BTreeMap<Run, (Time, u32)>,
     pids: u32,
     forecast: u32,
     measured: Measured,
@@ -113,6 +116,7 @@ impl Host {
             store_id: None,
             procs: Vec::new(),
             asked_next: 0,
+            unheard: BTreeMap::new(),
             pids: 0,
             forecast: 0,
             measured: Measured::default(),

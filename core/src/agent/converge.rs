@@ -76,7 +76,8 @@ impl Agent {
         self.show(now, &mut local);
         self.tell_health(&local, was_healthy);
         self.review_orphan(&local);
-        if !matches!(local.state, State::Starting { .. }) {
+        // What is told to stop as it starts may be starting still.
+        if !kept || !matches!(local.state, State::Starting { .. } | State::Stopping { .. }) {
             self.slots.remove(id);
         }
         if kept {

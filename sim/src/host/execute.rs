@@ -127,6 +127,8 @@ impl Host {
         };
         if !down || self.chance.coin() {
             self.report(now, Span(10), Span::secs(2), to, report, out);
+        } else if let Report::Started(run, Err(_)) = report {
+            self.unheard.entry(run).or_insert((now, self.life));
         }
         None
     }
@@ -188,7 +190,9 @@ impl Host {
         let hung = self.ills.of(now, HostFault::HangPulls).map_or(now, |(until, _)| until);
         let at = hung + Span(self.chance.span(low, high).0 + slow);
         self.life(at, self.pids, Moment::Born, out);
-        self.procs.push(Proc::new(self.pids, spec.clone(), build, (now, self.life)));
+        // What is ordered once more is on its way since it was ordered first.
+        let ordered = self.unheard.remove(&spec.run()).unwrap_or((now, self.life));
+        self.procs.push(Proc::new(self.pids, spec.clone(), build, ordered));
     }
 
     /// Brings a process to life and plans what it will do.
