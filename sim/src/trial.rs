@@ -106,6 +106,7 @@ impl Trial {
             attempt: 0,
             port: seen.port,
             since: self.court.book.now,
+            ordered: self.court.book.now,
             limit: None,
             healthy: false,
             healthy_since: self.court.book.now,

@@ -209,9 +209,7 @@ fn together(book: &Book, record: &ServiceRecord, task: &TaskRecord, found: &mut 
         let heard = book.hosts.get(&other.host).is_some_and(|page| {
             page.alive && (other.runs() || book.now.since(page.alive_since) > book.ignorance())
         });
-        let issued = book.first_issued.get(&(other.id.clone(), other.generation));
-        let known =
-            other.tenure == task.tenure || issued.is_some_and(|at| book.now.since(*at) > book.ignorance());
+        let known = book.is_known_to(other.tenure == task.tenure, other);
         heard && known && book.status(other).is_none_or(|status| !status.record.is_over())
     };
     let page = book.services.get(&task.service);

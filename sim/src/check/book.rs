@@ -31,6 +31,8 @@ pub(crate) struct Book {
     pub(crate) live: BTreeMap<(Text, Text), Vec<Alive>>,
     /// When each placement first stood in the store.
     pub(crate) first_issued: BTreeMap<(Text, u64), Time>,
+    /// Placements that others than schedulers issued.
+    pub(crate) foreign: BTreeSet<(Text, u64)>,
     /// When lives of the agent of each host ended.
     pub(crate) agent_ends: BTreeMap<Text, Vec<Time>>,
     /// The service that each id that was ever issued is of.
@@ -341,6 +343,15 @@ impl Book {
     /// Gives how old the news may be on which whoever writes now acts in good faith.
     pub(crate) fn ignorance(&self) -> Span {
         Span(self.lag.0 + self.blindness.0)
+    }
+
+    /// Tells whether whoever creates a task knows of another one: it has stood there for long enough, or the same has
+    /// created it.
+    pub(crate) fn is_known_to(&self, is_by_same: bool, other: &TaskRecord) -> bool {
+        let placement = (other.id.clone(), other.generation);
+        let is_old =
+            self.first_issued.get(&placement).is_some_and(|at| self.now.since(*at) > self.ignorance());
+        is_old || is_by_same && !self.foreign.contains(&placement)
     }
 
     /// Tells whether a placement is confirmed healthy, or was a moment ago.

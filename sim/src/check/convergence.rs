@@ -72,13 +72,15 @@ impl Check for Convergence {
             {
                 continue;
             }
+            // Where there is no room for those that shall run, agents keep as many as are to work of what was told to stop.
+            let is_held = page.healthy > target && has_none && end.book.is_kept(name, A_TASK);
             let is_replacing = page.record.as_ref().is_some_and(|record| {
                 (target..=record.max).contains(&page.healthy) && is_moving(end.book, record)
             });
             // What makes way goes before its successor comes where there is no room for both.
             let is_making_way = (floor..target).contains(&page.healthy)
                 && self.moved.get(name).is_some_and(|at| end.book.now.since(*at) <= A_TASK);
-            let is_on_its_way = is_rolling || is_replacing || is_making_way;
+            let is_on_its_way = is_rolling || is_replacing || is_making_way || is_held;
             if page.healthy != target && !extra && !is_slow && !is_kept && !is_on_its_way {
                 found.blame(
                     "L1",

@@ -115,6 +115,11 @@ impl Court {
     pub(crate) fn committed(&mut self, by: By, txn: Option<&Txn>, changes: &[Change]) -> Vec<Write> {
         let writes: Vec<Write> = changes.iter().map(|change| self.book.take(change)).collect();
         let (before, is_stranger) = (self.findings.list.len(), by == By::Stranger);
+        if is_stranger {
+            let new = writes.iter().filter(|write| write.task_before.is_none());
+            let new = new.filter_map(|write| write.task_after.as_ref());
+            self.book.foreign.extend(new.map(|task| (task.id.clone(), task.generation)));
+        }
         let seen = Seen { book: &self.book, by, txn, writes: &writes };
         for check in &mut self.checks {
             check.committed(&seen, &mut self.findings);

@@ -53,7 +53,7 @@ impl Check for Evidence {
         let settled = lives.is_some_and(|alive| {
             let since = if book.is_forgotten(&run.id, alive) { alive.healthy_since } else { alive.since };
             let old = book.now.since(since).0 > 60_000;
-            alive.healthy && old && !self.is_due(book.now, host, alive.since, alive.limit)
+            alive.healthy && old && !self.is_due(book.now, host, alive.ordered, alive.limit)
         });
         // To stop what is not there is no more than tidying.
         let is_missed = || self.missed.contains(&(host.clone(), run.clone()));

@@ -39,7 +39,7 @@ impl Check for Outage {
         let ran = book.now.since(alive.since);
         let worked = alive.healthy && ran >= Span::secs(60);
         // By a clock that may go too fast by a tenth it may have run for as long as it may.
-        let is_due = alive.limit.is_some_and(|limit| ran.0 * 11 >= limit.0 * 10);
+        let is_due = alive.limit.is_some_and(|limit| book.now.since(alive.ordered).0 * 11 >= limit.0 * 10);
         if within && ordered && !told && worked && !is_due && !self.tidied.contains(&run) {
             found.blame("L15", format!("{id} on {host} was stopped because the store was away"));
         }

@@ -16,6 +16,8 @@ pub(crate) struct Alive {
     pub(crate) attempt: u32,
     pub(crate) port: Option<u16>,
     pub(crate) since: Time,
+    /// When it was ordered: one that an agent finds as it is being started runs since then, for all that agent knows.
+    pub(crate) ordered: Time,
     /// How long it may run, where that is limited.
     pub(crate) limit: Option<Span>,
     pub(crate) healthy: bool,

@@ -91,6 +91,8 @@ impl Check for Intensity {
         for write in seen.writes.iter().filter(|_| matches!(seen.by, By::Agent(_))) {
             let Place::Status { host, id } = &write.place else { continue };
             let Some(placement) = self.placements.get_mut(&(host.clone(), id.clone())) else { continue };
+            // What the agent before knew is what it had said: the next one counts attempts of which it knows no end.
+            placement.forget_untold(seen.book.agent_ends.get(host).map_or(&[][..], Vec::as_slice));
             let page = seen.book.hosts.get(host).and_then(|page| page.statuses.get(id));
             let status = page.map(|page| &page.record).filter(|it| it.generation == placement.generation);
             placement.told = status.map_or(placement.told, |status| status.attempt.max(placement.told));

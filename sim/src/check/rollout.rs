@@ -20,6 +20,15 @@ pub(crate) struct Rollouts {
 const RESTARTS: u64 = 6;
 /// How long one task may take: to become healthy or be given up, to have been so for long enough, and to make room.
 const A_TASK: Span = Span::secs(120);
+/// How long a host is avoided by a service that failed there once; twice as long each time it fails there again.
+const AVOIDED: Span = Span::secs(10);
+const AVOIDED_MAX: Span = Span::secs(300);
+
+/// Gives how long so many tries may take, one after the other on the only host that has room.
+fn one_by_one(tries: u64) -> Span {
+    let avoided = |try_: u64| AVOIDED.0.saturating_mul(1 << try_.min(32)).min(AVOIDED_MAX.0);
+    Span((0..tries).map(|try_| A_TASK.0 + avoided(try_)).sum())
+}
 
 impl Check for Rollouts {
     fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
@@ -70,13 +79,14 @@ impl Check for Rollouts {
             let lasting = end.book.now.since((*since).max(end.book.calm_from));
             // What is healthy by turns is given up only when all its restarts came to nothing.
             let version = (record.task_name.clone(), record.task_version);
-            let by_turns = self.worked.contains(service) && end.unsound.binary_search(&version).is_ok();
-            let turns = if by_turns { RESTARTS } else { 1 };
-            let bound = Span(
-                (A_TASK.0 + end.book.lag.0)
-                    * turns
-                    * u64::from(end.book.target(record).div_ceil(end.book.parallel(record)) + 1),
-            );
+            let is_unsound = end.unsound.binary_search(&version).is_ok();
+            let turns = if self.worked.contains(service) && is_unsound { RESTARTS } else { 1 };
+            let parallel = end.book.parallel(record);
+            let batches = u64::from(end.book.target(record).div_ceil(parallel) + 1);
+            let in_turn = Span((A_TASK.0 + end.book.lag.0) * turns * batches);
+            // What never works has failed when more tasks failed than may be tried at once, be there room for one at a time.
+            let failing = if is_unsound { one_by_one(u64::from(parallel) + 1) } else { Span(0) };
+            let bound = in_turn.max(failing);
             // What fits nowhere, and in the place of nothing that may go first, says so, and waits.
             let issued =
                 page.into_iter().flat_map(|page| &page.issued).filter_map(|id| end.book.tasks.get(id));

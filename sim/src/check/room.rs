@@ -2,7 +2,7 @@
 //! whether all could take what is wanted.
 
 use super::page::HostPage;
-use super::record::{DefinitionRecord, RegistrationRecord, ServiceRecord, TaskRecord, Text};
+use super::record::{ClaimRecord, DefinitionRecord, RegistrationRecord, ServiceRecord, TaskRecord, Text};
 use super::rules::Around;
 use super::{Book, policy};
 use callboard_core::machine::Span;
@@ -34,7 +34,8 @@ pub(super) fn could_follow(book: &Book, wanted: &ServiceRecord, leaving: &TaskRe
     is_open(book, definition, page)
         && has_room(book, definition, (&leaving.host, page), &[leaving])
         && page.registration.as_ref().is_some_and(|has| {
-            around.forbids(wanted, (&leaving.host, has), 0).is_none()
+            policy::refused(&has.policy, definition).is_none()
+                && around.forbids(wanted, (&leaving.host, has), 0).is_none()
                 && around.shunned(&wanted.name, &leaving.host).is_none()
         })
 }
@@ -103,21 +104,17 @@ pub(super) fn has_room(
 ) -> bool {
     let Some(has) = &page.registration else { return false };
     let claims = || page.ledger.clusters.values();
-    // What nobody's ledger holds takes room, too.
-    let issued = || book.issued_to(host);
-    let gone = |of: fn(&TaskRecord) -> u64| without.iter().map(|task| of(task)).sum::<u64>();
-    let memory = claims().map(|claim| claim.memory).sum::<u64>().max(issued().map(|it| it.memory).sum());
-    let cpu_units =
-        claims().map(|claim| claim.cpu_units).sum::<u64>().max(issued().map(|it| it.cpu_units).sum());
-    let disk = claims().map(|claim| claim.disk).sum::<u64>();
-    let fits = |needed: u64, held: u64, gone: u64, has: u64| {
-        needed == 0 || held.saturating_sub(gone) + needed <= has
-    };
+    let fits =
+        |needed: u64, of_claim: &dyn Fn(&ClaimRecord) -> u64, of: &dyn Fn(&TaskRecord) -> u64, has: u64| {
+            // What nobody's ledger holds takes room, too.
+            let issued = book.issued_to(host).map(|task| of(task)).sum::<u64>();
+            let held = claims().map(of_claim).sum::<u64>().max(issued);
+            let gone = without.iter().map(|task| of(task)).sum::<u64>();
+            needed == 0 || held.saturating_sub(gone) + needed <= has
+        };
     let counted = definition.resources.iter().all(|(name, needed)| {
         let count = |of: &BTreeMap<Text, u64>| of.get(name).copied().unwrap_or(0);
-        let held = claims().map(|claim| count(&claim.resources)).sum::<u64>();
-        let gone = without.iter().map(|task| count(&task.resources)).sum::<u64>();
-        fits(*needed, held, gone, count(&has.resources))
+        fits(*needed, &|claim| count(&claim.resources), &|task| count(&task.resources), count(&has.resources))
     });
     let reserved = page.config.iter().flat_map(|config| &config.reserved_ports);
     let reserved: BTreeSet<u16> = reserved.copied().collect();
@@ -138,9 +135,9 @@ pub(super) fn has_room(
         fixed => is_free(&fixed),
     };
     port && counted
-        && fits(definition.memory, memory, gone(|task| task.memory), has.memory)
-        && fits(definition.cpu_units, cpu_units, gone(|task| task.cpu_units), has.cpu_units)
-        && fits(definition.disk, disk, gone(|task| task.disk), has.disk)
+        && fits(definition.memory, &|claim| claim.memory, &|task| task.memory, has.memory)
+        && fits(definition.cpu_units, &|claim| claim.cpu_units, &|task| task.cpu_units, has.cpu_units)
+        && fits(definition.disk, &|claim| claim.disk, &|task| task.disk, has.disk)
 }
 
 /// Tells whether all that users want needs more than these hosts have.

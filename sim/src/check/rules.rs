@@ -67,11 +67,10 @@ impl Around<'_> {
     /// Tells whether a task of a service is for certain where a host is.
     fn is_surely(&self, service: &Text, same: &str, host: &Text) -> bool {
         let is_known = |other: &TaskRecord| {
-            let issued = self.book.first_issued.get(&(other.id.clone(), other.generation));
-            let is_old = issued.is_some_and(|at| self.book.now.since(*at) > self.book.ignorance());
+            let is_by_same = self.by.is_none_or(|by| *by == other.cluster);
             // What has no home any more where it is is about to go.
             let stays = !self.found.contains(&other.id) && self.book.is_at_home(other);
-            stays && (is_old || self.by.is_none_or(|by| *by == other.cluster))
+            stays && self.book.is_known_to(is_by_same, other)
         };
         let mut there = self.book.tasks_of(service).filter(|other| is_known(other));
         there.any(|other| is_together(self.book, same, host, &other.host))

@@ -300,11 +300,13 @@ impl Stage {
 
     /// Lets a question arrive that was late.
     pub(super) fn inquired(&mut self, agent: Process, request: registry::Request) {
-        let now = self.now();
+        let (now, changes) = (self.now(), changes(&request));
         let manners = &self.scenario.registry.clone().unwrap_or_default();
         let outward = self.hosts[agent.at()].inquired(now, agent, request, manners);
         self.outward(agent.index, outward);
-        self.registry_changed(agent.index);
+        if changes {
+            self.registry_changed(agent.index);
+        }
     }
 
     /// Lets the checkers know what a registry holds.

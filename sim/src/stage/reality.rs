@@ -25,6 +25,7 @@ impl Stage {
                         attempt: proc.run.attempt,
                         port: proc.spec.task.port,
                         since: now,
+                        ordered: proc.ordered.0,
                         limit: proc.spec.task.once.as_ref().and_then(|once| once.time_limit),
                         healthy: false,
                         healthy_since: now,
