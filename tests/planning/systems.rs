@@ -157,3 +157,26 @@ fn an_update_goes_from_host_to_host_and_a_bad_one_stops() {
         stage.notes.clear();
     }
 }
+
+#[test]
+fn what_is_too_many_on_a_host_is_told_to_stop_once() {
+    let mut stage = Stage::new(4);
+    (1..=2).for_each(|version| stage.definition("app", version, 256));
+    let require = json!([{"label": "host", "in": ["h0000", "h0001"]}]);
+    let placement = json!({"require": require});
+    stage.of_kind("ship", 1, &json!({"desired": 4, "max": 5, "placement": placement}));
+    stage.cluster("default", &["ship"]);
+    stage.run(Span::secs(30));
+    stage.acts.insert(2, Act::Unhealthy);
+    stage.act_of.extend(stage.running("ship").into_iter().map(|task| (task.id.to_string(), Act::Stuck)));
+    stage.of_kind("ship", 2, &json!({"kind": "system"}));
+    let before = stage.commits;
+    stage.run(Span::secs(10));
+    assert!(stage.commits - before < 10, "{} transactions", stage.commits - before);
+    assert_eq!(
+        stage.running("ship").iter().filter(|task| task.version == 1).count(),
+        2,
+        "{:#?}",
+        stage.notes
+    );
+}

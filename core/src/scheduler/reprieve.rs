@@ -16,20 +16,24 @@ use alloc::vec::Vec;
 const WHY: &str = "told to go on: fewer than min others are available, and nothing takes its place";
 
 impl Round<'_> {
-    /// Tells tasks to go on that do their work although they were told to stop, as many as are needed; only on these hosts
-    /// where some are given.
-    pub(crate) fn take_back(&mut self, only: Option<&BTreeSet<u32>>) {
+    /// Tells tasks to go on that do their work although they were told to stop, as many as are needed; one on each of
+    /// these hosts where some are given.
+    pub(crate) fn take_back(&mut self, mut only: Option<BTreeSet<u32>>) {
         let is_short = |round: &Round<'_>| round.missing() > 0 && round.available() < round.floor();
         if !is_short(self) {
             return;
         }
         let stopping = self.group().of_class(Class::Stopping).map(|(_, id)| id.clone());
-        let at_work: Vec<Name> = stopping.filter(|id| self.works_on(id, only)).collect();
+        let at_work: Vec<Name> = stopping.filter(|id| self.works_on(id)).collect();
         for id in at_work {
             if !is_short(self) || self.issued() >= self.service.max || !self.has_room() {
                 return;
             }
             let Some(task) = self.task(&id) else { continue };
+            let row = self.world.fleet.find(&task.host);
+            if only.as_mut().is_some_and(|only| row.is_none_or(|row| !only.remove(&row))) {
+                continue;
+            }
             let (service, host) = (self.key.1.clone(), task.host.clone());
             self.batch.rely_on(self.world, &Key::Alive(host.clone()));
             self.batch.rely_on(self.world, &Key::Status(host.clone(), id.clone()));
@@ -42,15 +46,13 @@ impl Round<'_> {
     }
 
     /// Tells whether a task that was told to stop does its work, where it may stay.
-    fn works_on(&self, id: &Name, only: Option<&BTreeSet<u32>>) -> bool {
+    fn works_on(&self, id: &Name) -> bool {
         let Some(view) = self.world.tasks.get(id) else { return false };
         let Some(host) = self.world.hosts.get(&view.task.host) else { return false };
         let status = self.world.status(&view.task);
         // What makes room for others has been promised to them.
         let is_promised = view.task.makes_room_for.is_some();
-        let row = self.world.fleet.find(&view.task.host);
         !is_promised
-            && only.is_none_or(|only| row.is_some_and(|row| only.contains(&row)))
             && status.is_some_and(|status| (status.phase, status.health) == (Phase::Running, Health::Healthy))
             && host.presence == Presence::Ready
             && !host.config.as_ref().is_some_and(|config| config.draining)

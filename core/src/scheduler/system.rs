@@ -134,7 +134,9 @@ impl Round<'_> {
         let is_rolling = self.state.rollout == Rollout::Running;
         let min = if is_rolling { floor } else { floor.min(at_work) };
         Arc::make_mut(&mut self.service).min = min.saturating_sub(forgotten);
-        self.take_back(Some(&survey.shall));
+        // Where there is one that is the host's, no other goes on beside it.
+        let vacant = survey.shall.iter().filter(|row| !holders.contains_key(row)).copied();
+        self.take_back(Some(vacant.collect()));
         if holders.len() == can_have && small(can_have) == self.issued() {
             self.finish_cover(&holders);
         }
