@@ -91,7 +91,8 @@ impl Brake {
         while self.changes.front().is_some_and(|at| now.since(*at) > OF_LATE) {
             self.changes.pop_front();
         }
-        let calm = now.since(self.configured).0 > FLAPPING.0 + book.lag.0 && book.amnesia.is_none();
+        let calm = now.since(self.configured).0 > FLAPPING.0 + book.lag.0;
+        let calm = calm && book.amnesia.is_none_or(|at| now.since(at) > OF_LATE);
         let grace = book.clusters.values().map(|cluster| cluster.grace()).max().filter(|_| calm);
         let Some(grace) = grace.map(|grace| Span(grace.0 * 9 / 10)) else { return };
         let steady = |host: &Text, since: Time| {

@@ -4,6 +4,7 @@
 use super::record::{Place, Text};
 use super::{Check, End, Findings, Seen};
 use callboard_core::machine::{Span, Time};
+use callboard_core::work::Run;
 use std::collections::BTreeMap;
 
 /// Remembers when records were taken away, and looks at the end for what nobody needs any more.
@@ -36,7 +37,11 @@ impl Check for Garbage {
         let is_fit = |host| end.fit_hosts.binary_search(host).is_ok();
         for (service, page) in book.services.iter().filter(|(service, _)| !book.is_wanted(service)) {
             // Who configured a service is not known to a store that lost it: what runs of it is left alone.
-            if book.amnesia.is_some() || page.rubbish {
+            let deleted = page.before.as_ref().filter(|_| page.record.is_none()).map(|(_, at)| *at);
+            // Nor can whoever finds it missing, once it has noticed that, tell why.
+            let noticed = |then: Time| then + Span(BOUND.0 + book.lag.0);
+            let is_lost = book.amnesia.is_some_and(|then| deleted.is_none_or(|at| at <= noticed(then)));
+            if is_lost || page.rubbish {
                 continue;
             }
             let left = || book.tasks_of(service);
@@ -68,11 +73,12 @@ impl Garbage {
     fn judge_remains(&self, end: &End<'_>, found: &mut Findings) {
         let book = end.book;
         // Of what a store forgot an agent never learns that nobody needs it any more.
-        if book.amnesia.is_some() {
-            return;
-        }
+        let is_known = |run: &Run| {
+            let issued = book.first_issued.get(&(run.id.clone(), run.generation));
+            book.amnesia.is_none_or(|then| issued.is_some_and(|at| *at > then))
+        };
         let mut count: BTreeMap<(&Text, &Text), usize> = BTreeMap::new();
-        for (host, run) in &end.remains {
+        for (host, run) in end.remains.iter().filter(|(_, run)| is_known(run)) {
             *count.entry((host, &run.id)).or_default() += 1;
         }
         for ((host, id), count) in count {

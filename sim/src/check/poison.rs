@@ -2,7 +2,7 @@
 //! itself need not be blamed for what went down together with what has not. The store is told of each start before it is
 //! ordered, or could not be told.
 
-use super::record::{Place, RolloutRecord, Step, Text};
+use super::record::{Place, RolloutRecord, ServiceStateRecord, Step, Text};
 use super::{Book, By, Check, End, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 use callboard_core::work::Order;
@@ -80,7 +80,9 @@ impl Check for Poison {
             (status.generation, status.attempt, status.phase) >= (run.generation, run.attempt, Step::Starting)
         });
         let blamed = status.filter(|status| status.generation == run.generation);
-        if blamed.is_some_and(|status| status.blamed >= MOST) && book.amnesia.is_none() {
+        let issued = book.first_issued.get(&(run.id.clone(), run.generation));
+        let is_known = book.amnesia.is_none_or(|then| issued.is_some_and(|at| *at > then));
+        if blamed.is_some_and(|status| status.blamed >= MOST) && is_known {
             let what = format!("{} is started on {host}, where its starts took down the agent", run.id);
             found.blame("S24", what);
         }
@@ -198,7 +200,13 @@ impl Poison {
         let accused = |((service, version), victims): (&(Text, u32), &Victims)| {
             victims.hosts.contains_key(host) && unproven(service, *version)
         };
-        here || self.blamed.iter().any(accused)
+        // That is forgiven here with anything that users say of it, and remembered until they want another version.
+        let remembered = |state: &ServiceStateRecord| {
+            let mut blamed = state.blamed.iter().filter(|blame| blame.host == *host);
+            blamed.any(|blame| blame.version == state.version && state.stable != Some(blame.version))
+        };
+        let mut states = book.services.values().filter_map(|page| page.state.as_ref());
+        here || self.blamed.iter().any(accused) || states.any(remembered)
     }
 }
 

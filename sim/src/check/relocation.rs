@@ -1,7 +1,7 @@
 //! S43: what does its work is stopped to lie better elsewhere only when users asked for that placement to move, and only
 //! once as many others do their work as are wanted.
 
-use super::record::{Place, TaskRecord, Text};
+use super::record::{Place, ServiceRecord, TaskRecord, Text};
 use super::{Book, By, Check, Findings, Seen};
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ fn judge(book: &Book, service: &Text, moved: &[&TaskRecord], found: &mut Finding
             found.blame("S43", format!("{} was moved, and nobody asked for that", task.id));
         }
     }
-    let Some(wanted) = records().map(|record| record.desired).min() else { return };
+    let Some(wanted) = records().map(ServiceRecord::target).min() else { return };
     // One that does no work takes nothing away.
     let Some(first) = moved.iter().find(|task| book.surely_confirmed(task)) else { return };
     let left = book.tasks_of(service).filter(|task| task.runs() && book.confirmed(task)).count();
