@@ -37,6 +37,8 @@ pub(crate) struct Book {
     pub(crate) agent_ends: BTreeMap<Text, Vec<Time>>,
     /// The service that each id that was ever issued is of.
     pub(crate) meant: BTreeMap<Text, Text>,
+    /// The cluster that issued each id last.
+    pub(crate) cluster_of: BTreeMap<Text, Text>,
     /// Placements that ran to their end, in truth.
     pub(crate) completed: BTreeSet<(Text, u64)>,
     /// When the store last lost something: it was put back or emptied.
@@ -275,6 +277,7 @@ impl Book {
         }
         if let Some(new) = &after {
             self.meant.insert(id.clone(), new.service.clone());
+            self.cluster_of.insert(id.clone(), new.cluster.clone());
             self.first_issued.entry((id.clone(), new.generation)).or_insert(self.now);
             self.by_service.entry(new.service.clone()).or_default().insert(id.clone());
             if !new.runs() {
@@ -439,6 +442,26 @@ impl Book {
     /// Tells whether the cluster of a task lists its service.
     pub(crate) fn is_at_home(&self, task: &TaskRecord) -> bool {
         self.clusters.get(&task.cluster).is_some_and(|cluster| cluster.services.contains(&task.service))
+    }
+
+    /// Tells whether what runs under an id is left alone: the store has forgotten it, and its cluster, which may be configured
+    /// yet, does not list the service here.
+    pub(crate) fn is_homeless(&self, id: &Text, alive: &Alive) -> bool {
+        let (service, cluster) =
+            (self.meant.get(id), self.cluster_of.get(id).and_then(|it| self.clusters.get(it)));
+        let lists = service.zip(cluster).is_some_and(|(service, cluster)| cluster.services.contains(service));
+        !lists && self.is_forgotten(id, alive)
+    }
+
+    /// Counts what does its work for a service and is left alone.
+    pub(crate) fn homeless_of(&self, service: &Text) -> u32 {
+        if self.amnesia.is_none() {
+            return 0;
+        }
+        let of_service = self.live.iter().filter(|((_, id), _)| self.meant.get(id) == Some(service));
+        let lives = of_service.flat_map(|((_, id), list)| list.iter().map(move |alive| (id, alive)));
+        let left = lives.filter(|(id, alive)| alive.healthy && self.is_homeless(id, alive));
+        u32::try_from(left.count()).unwrap_or(u32::MAX)
     }
 
     /// Tells whether a record is one that is written again, of a placement that runs already, or of which its agent says so.

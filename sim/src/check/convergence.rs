@@ -49,8 +49,9 @@ impl Check for Convergence {
                 }
                 Some(_) | None => 0,
             };
+            let healthy = page.healthy.saturating_sub(end.book.homeless_of(name));
             // What a store forgot of a service that nobody configured since lives on.
-            let extra = page.healthy > target && end.book.amnesia.is_some() && !end.book.is_wanted(name);
+            let extra = healthy > target && end.book.amnesia.is_some() && !end.book.is_wanted(name);
             // The store also forgot that the version had ever worked: where some of it then failed, the rest is tried
             // slowly.
             let is_hopeful = page.state.as_ref().is_some_and(|state| {
@@ -59,32 +60,32 @@ impl Check for Convergence {
             // What takes hosts down is not tried again before users say so; until enough others work, agents keep what was
             // told to stop.
             let is_kept = page.state.as_ref().is_some_and(ServiceStateRecord::is_quarantined)
-                && (page.healthy < target || end.book.is_kept(name, A_TASK));
+                && (healthy < target || end.book.is_kept(name, A_TASK));
             let floor = page.record.as_ref().map_or(0, |record| record.floor());
             let is_rolling = page.record.as_ref().is_some_and(|record| is_rolling(end.book, page, record));
-            let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&page.healthy);
+            let is_slow = end.book.amnesia.is_some() && is_hopeful && (floor..target).contains(&healthy);
             // Users may want more than there is, or than there is between others' tasks and on hosts they allow.
             let is_cut_up = |record: &ServiceRecord| room::is_cut_up(end.book, &end.fit_hosts, record);
             let has_none = is_overbooked || page.record.as_ref().is_some_and(is_cut_up);
-            let is_short = page.healthy < target && has_none;
+            let is_short = healthy < target && has_none;
             if is_short
                 && page.record.as_ref().is_none_or(|record| room::host_for(end.book, record).is_none())
             {
                 continue;
             }
             // Where there is no room for those that shall run, agents keep as many as are to work of what was told to stop.
-            let is_held = page.healthy > target && has_none && end.book.is_kept(name, A_TASK);
+            let is_held = healthy > target && has_none && end.book.is_kept(name, A_TASK);
             let is_replacing = page.record.as_ref().is_some_and(|record| {
-                (target..=record.max).contains(&page.healthy) && is_moving(end.book, record)
+                (target..=record.max).contains(&healthy) && is_moving(end.book, record)
             });
             // What makes way goes before its successor comes where there is no room for both.
-            let is_making_way = (floor..target).contains(&page.healthy)
+            let is_making_way = (floor..target).contains(&healthy)
                 && self.moved.get(name).is_some_and(|at| end.book.now.since(*at) <= A_TASK);
             let is_on_its_way = is_rolling || is_replacing || is_making_way || is_held;
-            if page.healthy != target && !extra && !is_slow && !is_kept && !is_on_its_way {
+            if healthy != target && !extra && !is_slow && !is_kept && !is_on_its_way {
                 found.blame(
                     "L1",
-                    format!("{name} has {} healthy tasks at the end, shall have {target}", page.healthy),
+                    format!("{name} has {} healthy tasks at the end, shall have {target}", healthy),
                 );
             }
         }

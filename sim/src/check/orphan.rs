@@ -49,7 +49,7 @@ impl Check for Orphans {
                     };
                     page.is_some_and(is_given_up)
                 };
-                let is_spared = is_of_nothing || is_kept() || is_last();
+                let is_spared = is_of_nothing || end.book.is_homeless(id, alive) || is_kept() || is_last();
                 let forgotten = end.book.is_forgotten(id, alive) && !is_ordered && is_spared;
                 if old && !lately && !forgotten && twin.is_none_or(|twin| twin.generation != alive.generation)
                 {

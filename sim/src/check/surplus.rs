@@ -23,7 +23,8 @@ impl Surplus {
         for (service, page) in &book.services {
             let is_other = page.record.as_ref().is_some_and(|record| record.kind != KindRecord::Service);
             let max = page.record.as_ref().map_or(0, |record| record.max);
-            if is_other || page.healthy <= max || !book.is_wanted(service) {
+            let healthy = || page.healthy.saturating_sub(book.homeless_of(service));
+            if is_other || page.healthy <= max || healthy() <= max || !book.is_wanted(service) {
                 self.since.remove(service);
                 continue;
             }
