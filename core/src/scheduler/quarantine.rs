@@ -6,7 +6,7 @@
 //! **Invariant:** what is not told to have been under way when its host went down is not blamed.
 
 use super::round::Round;
-use crate::model::{Blame, Generation, Health, Name, Phase, Rollout, ServiceState, Status, Version};
+use crate::model::{Blame, Generation, Health, Name, Phase, Rollout, ServiceState, Status, Task, Version};
 use crate::why::{Note, StopReason};
 use crate::world::{Class, Presence, TaskView};
 use alloc::format;
@@ -64,7 +64,7 @@ impl Round<'_> {
             let Some(status) = self.world.status(&view.task) else { continue };
             let lost = view.class == Class::Lost && self.may_have_taken_down(view, status);
             let times = status.blamed.saturating_add(u32::from(lost));
-            if times > 0 && !self.stands_beside(version, &view.task.host) {
+            if times > 0 && !self.stands_beside(version, &view.task) {
                 let (host, placement) = (view.task.host.clone(), view.task.generation);
                 found.push(Blame { host, version, times, lost, newest: self.world.newest, placement });
             }
@@ -73,8 +73,8 @@ impl Round<'_> {
     }
 
     /// Tells whether a version that has proven itself went down together with one that has not.
-    fn stands_beside(&self, version: Version, host: &Name) -> bool {
-        let world = &*self.world;
+    fn stands_beside(&self, version: Version, task: &Task) -> bool {
+        let (world, host) = (&*self.world, &task.host);
         let is_on_trial = |service: &Name, version: Version| {
             let state = world.service_states.get(service);
             state.is_some_and(|state| state.version == version && state.stable != Some(version))
@@ -85,8 +85,10 @@ impl Round<'_> {
             status.is_some_and(|status| status.blamed > 0 || view.class == Class::Lost && is_new(status))
         });
         let is_accused = |state: &Arc<ServiceState>| {
+            // What was placed when that was known went down without it.
             let of_host = state.blamed.iter().filter(|blame| blame.host == *host);
-            of_host.into_iter().any(|blame| is_on_trial(&state.service, blame.version))
+            let mut of_then = of_host.filter(|blame| blame.newest >= task.generation);
+            of_then.any(|blame| is_on_trial(&state.service, blame.version))
         };
         self.state.stable == Some(version)
             && (suspects.any(|view| is_on_trial(&view.task.service, view.task.version))

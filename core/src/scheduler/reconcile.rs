@@ -193,6 +193,9 @@ impl Round<'_> {
             };
             break;
         }
+        if self.missing() > 0 && self.quarantine(self.version()).is_some() {
+            outcome = Created::Quarantined;
+        }
         self.tell_blocked(outcome);
         outcome
     }
@@ -231,7 +234,7 @@ impl Round<'_> {
                  time until one works; apply another version, or try all at once with `callboard start {}`",
                 self.state.version, self.key.1
             )),
-            (Created::Enough | Created::Offered, None) => None,
+            (Created::Enough | Created::Offered | Created::Quarantined, None) => None,
             (Created::Recalling, None) => Some(adopt::RECALLING.to_string()),
             (Created::Overlapping, None) => Some(self.why_alone()),
             (Created::AtMax, None) if self.available() > self.floor() => None,

@@ -44,6 +44,7 @@ impl Round<'_> {
         let room = match created {
             Created::Enough | Created::Recalling | Created::Overlapping | Created::Offered => 0,
             Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
+            Created::Quarantined => self.missing(),
         };
         // What was told to stop makes room already.
         let leaving = self.group().count_class(Class::Stopping) + self.group().count_class(Class::Over);
@@ -57,7 +58,12 @@ impl Round<'_> {
             if index >= must && why == StopReason::Rebalanced {
                 continue;
             }
-            if index >= must && created == Created::Unplaceable && !self.makes_room(&id) {
+            let is_of_use = match created {
+                Created::Unplaceable => self.is_drained(&id) || self.makes_room(&id),
+                Created::Quarantined => self.is_drained(&id),
+                _ => true,
+            };
+            if index >= must && !is_of_use {
                 continue;
             }
             if !self.stop_healthy(&id, why) {
@@ -66,13 +72,14 @@ impl Round<'_> {
         }
     }
 
-    /// Tells whether stopping a task gives the next one a place. A drained host is to be emptied even when it does not.
+    /// Tells whether a task is on a drained host, which is to be emptied even when nothing can take its place.
+    fn is_drained(&self, id: &Name) -> bool {
+        self.task(id).is_some_and(|task| self.world.is_draining(&task.host))
+    }
+
+    /// Tells whether stopping a task gives the next one a place.
     fn makes_room(&self, id: &Name) -> bool {
         let (Some(task), Some(definition)) = (self.task(id), self.definition()) else { return false };
-        let config = self.world.host_configs.get(&task.host);
-        if config.is_some_and(|config| config.draining) {
-            return true;
-        }
         let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
         next.could_follow(&task)
     }

@@ -42,6 +42,8 @@ pub(crate) enum Created {
     Overlapping,
     /// Hosts are asked to bid.
     Offered,
+    /// Nothing of the version is started any more.
+    Quarantined,
 }
 
 impl<'a> Round<'a> {
