@@ -1,6 +1,6 @@
 //! L6: what is drained becomes empty.
 
-use super::record::{ServiceRecord, Text};
+use super::record::{ServiceRecord, ServiceStateRecord, Text};
 use super::{Book, Check, End, Findings, Seen, room};
 use callboard_core::machine::{Span, Time};
 use std::collections::BTreeMap;
@@ -51,7 +51,9 @@ impl Drained {
         // Those that were told to stop are not available: none of them goes while too few others are.
         let is_kept = page.state.as_ref().is_some_and(|state| state.available < state.min);
         let is_avoided = self.failed.get(service).is_some_and(|at| book.now.since(*at) < AVOIDED);
-        (page.healthy <= record.floor() || is_kept) && (is_avoided || room::host_for(book, record).is_none())
+        // Nothing comes in its place of a version that takes down hosts.
+        let is_last = is_avoided || page.state.as_ref().is_some_and(ServiceStateRecord::is_quarantined);
+        (page.healthy <= record.floor() || is_kept) && (is_last || room::host_for(book, record).is_none())
     }
 }
 
