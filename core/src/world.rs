@@ -6,6 +6,7 @@
 mod auction;
 mod buried;
 mod group;
+mod home;
 mod host;
 mod intake;
 mod orphan;
@@ -65,6 +66,9 @@ pub struct World {
     pub(crate) shunned: BTreeMap<Name, BTreeSet<Name>>,
     /// The cluster that lists a service.
     pub homes: BTreeMap<Name, Name>,
+    /// Services that several clusters list.
+    #[serde(default)]
+    pub(crate) contested: BTreeSet<Name>,
     /// What is offered to hosts, and what they bid, by service.
     pub auctions: BTreeMap<Name, Auction>,
     /// Services of which something cannot be placed.

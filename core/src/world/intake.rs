@@ -460,43 +460,6 @@ impl World {
         }
     }
 
-    fn put_cluster(&mut self, name: &Name, cluster: Option<Arc<crate::model::Cluster>>) {
-        let before = self.clusters.get(name).map(|old| old.services.clone()).unwrap_or_default();
-        let after = cluster.as_ref().map(|new| new.services.clone()).unwrap_or_default();
-        for service in before.iter().filter(|service| !after.contains(service)) {
-            if self.homes.get(service).is_some_and(|home| home == name) {
-                self.homes.remove(service);
-            }
-            self.touch(name, service);
-        }
-        for service in &after {
-            // A service that two clusters list stays with the first, until that one lets go, or is no more than remembered.
-            if self.homes.get(service).is_none_or(|home| self.is_remembered(home)) {
-                self.homes.insert(service.clone(), name.clone());
-            }
-            self.touch(name, service);
-        }
-        match cluster {
-            Some(cluster) => {
-                self.fleet.serve(cluster.policy);
-                self.clusters.insert(name.clone(), cluster)
-            }
-            None => self.clusters.remove(name),
-        };
-        let claimed: Vec<(Name, Name)> = self
-            .clusters
-            .iter()
-            .flat_map(|(cluster, of)| {
-                of.services.iter().map(move |service| (service.clone(), cluster.clone()))
-            })
-            .filter(|(service, _)| before.contains(service))
-            .collect();
-        for (service, cluster) in claimed {
-            self.homes.entry(service.clone()).or_insert_with(|| cluster.clone());
-            self.touch(&cluster, &service);
-        }
-    }
-
     fn put_host_config(&mut self, now: Time, name: &Name, config: Option<Arc<crate::model::HostConfig>>) {
         match &config {
             Some(config) => self.host_configs.insert(name.clone(), config.clone()),

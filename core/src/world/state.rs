@@ -19,6 +19,7 @@ impl World {
             Some(state) => self.service_states.insert(service.clone(), state),
             None => self.service_states.remove(service),
         };
+        self.settle_contested(service);
     }
 
     /// Looks again at the services that blame a host for being lost: it is back.
