@@ -2,7 +2,7 @@
 //! while the registry still sends others to it, unless the registry had its chance.
 
 use super::record::Text;
-use super::{Book, Check, End, Fault, Findings};
+use super::{Alive, Book, Check, End, Fault, Findings};
 use callboard_core::machine::{Span, Time};
 use callboard_core::registry::Request;
 use callboard_core::work::{Order, Run};
@@ -14,6 +14,8 @@ pub(crate) struct Registrations {
     held: BTreeMap<Text, BTreeSet<Run>>,
     /// When each run was first asked to be taken out.
     parting: BTreeMap<(Text, Run), Time>,
+    /// When each run ended.
+    ended: BTreeMap<(Text, Run), Time>,
     /// When the clock of each host last jumped ahead, past what its registry was still being given.
     jumped: BTreeMap<Text, Time>,
 }
@@ -47,6 +49,11 @@ impl Check for Registrations {
         }
     }
 
+    fn gone(&mut self, book: &Book, host: &Text, id: &Text, alive: &Alive, _: bool, _: &mut Findings) {
+        let run = Run { id: id.clone(), generation: alive.generation, attempt: alive.attempt };
+        self.ended.insert((host.clone(), run), book.now);
+    }
+
     fn fault(&mut self, book: &Book, fault: &Fault) {
         if let Fault::ClockJumped { host, .. } = fault {
             self.jumped.insert(host.clone(), book.now);
@@ -60,8 +67,9 @@ impl Check for Registrations {
         let book = end.book;
         for (host, held) in self.held.iter().filter(|(host, _)| end.fit_hosts.binary_search(host).is_ok()) {
             for run in held {
-                let parts = self.parting.get(&(host.clone(), run.clone()));
-                if !lives(book, host, run) && parts.is_none_or(|at| book.now.since(*at) > BEHIND) {
+                let at = (host.clone(), run.clone());
+                let mut said = [self.parting.get(&at), self.ended.get(&at)].into_iter().flatten();
+                if !lives(book, host, run) && said.all(|at| book.now.since(*at) > BEHIND) {
                     found.blame("S28", format!("{run:?} is registered on {host}, where it does not live"));
                 }
             }

@@ -28,11 +28,12 @@ struct Placement {
 const WINDOW: Span = Span::secs(60);
 
 impl Placement {
-    /// Forgets the ends that nobody knows of any more since the agent ended after some of them.
+    /// Forgets the starts and ends that nobody knows of any more since the agent ended after some of them.
     fn forget_untold(&mut self, lives: &[Time]) {
         let last = lives.last().copied().unwrap_or_default();
         let told = self.told;
         self.ends.retain(|(at, attempt)| *at > last || *attempt < told);
+        self.starts.retain(|(at, attempt)| *at > last || *attempt <= told);
     }
 
     /// Gives the shortest time that it must wait before an attempt: the delay doubles with each end, and is jittered by a
@@ -57,6 +58,8 @@ impl Check for Intensity {
             *placement = Placement { generation: spec.task.generation, told, ..Placement::default() };
         }
         placement.policy.clone_from(&spec.definition.restart);
+        let lives = book.agent_ends.get(host).map_or(&[][..], Vec::as_slice);
+        placement.forget_untold(lives);
         let Placement { policy, starts, .. } = placement;
         if starts.back().is_some_and(|(_, attempt)| *attempt == spec.attempt) {
             // The same start, told twice.
@@ -67,14 +70,12 @@ impl Check for Intensity {
             starts.pop_front();
         }
         // With each life of its agent one may be forgotten that the store was not told of.
-        let lives = book.agent_ends.get(host).map_or(&[][..], Vec::as_slice);
         let of_late = lives.iter().filter(|at| book.now.since(**at) <= WINDOW).count();
         let most = policy.attempts as usize + 2 + of_late;
         if starts.len() > most {
             let what = format!("{} was started {} times within a minute", spec.task.id, starts.len());
             found.blame("S25", what);
         }
-        placement.forget_untold(lives);
         let Some((end, _)) = placement.ends.last().filter(|_| spec.attempt > 0) else { return };
         // Who begins anew does not know how long it has waited.
         let is_anew = lives.last().is_some_and(|life| life >= end);
