@@ -46,3 +46,18 @@ fn what_is_remembered_of_a_service_goes_with_its_cluster() {
     stage.run(Span::secs(30));
     assert!(stage.store.get("state/services/web").is_none(), "{:#?}", stage.notes);
 }
+
+#[test]
+fn what_several_clusters_list_belongs_to_the_one_it_runs_for_whoever_reads_that_in_which_order() {
+    let mut stage = clusters([&["web"], &["web"]]);
+    assert_eq!(homes(&stage), ["a", "a"], "it is the first by name: {:#?}", stage.notes);
+    stage.cluster("a", &[]);
+    stage.run(Span::secs(30));
+    assert_eq!(homes(&stage), ["b", "b"], "{:#?}", stage.notes);
+    stage.cluster("a", &["web"]);
+    stage.run(Span::secs(30));
+    assert_eq!(homes(&stage), ["b", "b"], "{:#?}", stage.notes);
+    stage.replace_scheduler();
+    stage.run(Span::secs(60));
+    assert_eq!(homes(&stage), ["b", "b"], "{:#?}", stage.notes);
+}

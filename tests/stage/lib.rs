@@ -71,19 +71,22 @@ pub struct Stage {
     pub answer: fn(usize, Outcome) -> Outcome,
 }
 
+fn scheduler(instance: &str) -> Scheduler {
+    Scheduler::new(Settings {
+        name: "default".into(),
+        instance: instance.into(),
+        ttl: Span::secs(15),
+        plan_delay: Span(20),
+    })
+}
+
 impl Stage {
     /// Makes a stage with so many hosts.
     #[must_use]
     pub fn new(hosts: u32) -> Stage {
-        let scheduler = Scheduler::new(Settings {
-            name: "default".into(),
-            instance: "one".into(),
-            ttl: Span::secs(15),
-            plan_delay: Span(20),
-        });
         let mut stage = Stage {
             store: Memory::new(1_000_000),
-            scheduler,
+            scheduler: scheduler("one"),
             now: Time(0),
             notes: Vec::new(),
             acts: BTreeMap::new(),
@@ -293,6 +296,14 @@ impl Stage {
                     .is_some_and(|status| status.health == Health::Healthy && !status.phase.is_over())
         })
         .count()
+    }
+
+    /// Ends the scheduler; another one begins, which reads all there is.
+    pub fn replace_scheduler(&mut self) {
+        self.step(Input::Shutdown);
+        self.watchers.clear();
+        self.replies.clear();
+        self.scheduler = scheduler("two");
     }
 
     /// Lets time pass, everybody doing their work.
