@@ -444,8 +444,8 @@ impl Book {
         self.clusters.get(&task.cluster).is_some_and(|cluster| cluster.services.contains(&task.service))
     }
 
-    /// Tells whether what runs under an id is left alone: the store has forgotten it, and its cluster, which may be configured
-    /// yet, does not list the service here.
+    /// Tells whether what runs under an id is left alone: the store has forgotten it, and its cluster, which may be
+    /// configured yet, does not list the service here.
     pub(crate) fn is_homeless(&self, id: &Text, alive: &Alive) -> bool {
         let (service, cluster) =
             (self.meant.get(id), self.cluster_of.get(id).and_then(|it| self.clusters.get(it)));
