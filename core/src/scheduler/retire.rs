@@ -61,7 +61,11 @@ impl Round<'_> {
             let is_of_use = match created {
                 Created::Unplaceable => self.is_drained(&id) || self.makes_room(&id),
                 Created::Quarantined => self.is_drained(&id),
-                _ => true,
+                Created::Enough
+                | Created::AtMax
+                | Created::Recalling
+                | Created::Overlapping
+                | Created::Offered => true,
             };
             if index >= must && !is_of_use {
                 continue;
