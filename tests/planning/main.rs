@@ -1,6 +1,7 @@
 //! What the scheduler decides, told as stories: the real machine and the real store semantics, puppets for agents.
 
 mod batches;
+mod grace;
 mod homes;
 mod kept;
 mod lateness;

@@ -13,6 +13,7 @@ impl World {
     pub(super) fn put_cluster(&mut self, name: &Name, cluster: Option<Arc<Cluster>>) {
         let services = |of: Option<&Arc<Cluster>>| of.map(|of| of.services.clone()).unwrap_or_default();
         let (before, after) = (services(self.clusters.get(name)), services(cluster.as_ref()));
+        let grace = self.host_grace();
         match cluster {
             Some(cluster) => {
                 self.fleet.serve(cluster.policy);
@@ -20,6 +21,9 @@ impl World {
             }
             None => self.clusters.remove(name),
         };
+        if self.host_grace() != grace {
+            self.watch_silent();
+        }
         let concerned: BTreeSet<&Name> = before.iter().chain(&after).collect();
         let mut listing: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
         for (cluster, of) in &self.clusters {

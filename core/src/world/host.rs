@@ -310,6 +310,16 @@ impl World {
         }
     }
 
+    /// Makes sure that silent hosts are looked at in time: they are given another time than before.
+    pub(super) fn watch_silent(&mut self) {
+        let grace = self.host_grace();
+        for (name, host) in &self.hosts {
+            if let Presence::Suspect { since } = host.presence {
+                self.timers.insert((since + grace, Timer::Host(name.clone())));
+            }
+        }
+    }
+
     /// Tells whether any host is heard of.
     pub(crate) fn hears_anybody(&self) -> bool {
         self.hosts.values().any(HostView::is_ready)
