@@ -248,6 +248,11 @@ fn groundless(
     match &after.rollout {
         RolloutRecord::Running => None,
         RolloutRecord::Done => {
+            // Whoever finished it may not have heard yet that it became one that runs to its end.
+            let before = page.before.as_ref().filter(|(_, at)| book.now.since(*at) <= book.ignorance());
+            if before.is_some_and(|(record, _)| !record.is_batch()) {
+                return None;
+            }
             let wanted = of_late(book, page, |record| record.completions).min().unwrap_or(1);
             let is_done = after.completed >= wanted;
             (!is_done).then(|| format!("is done with {} of {wanted} tasks completed", after.completed))

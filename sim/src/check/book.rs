@@ -199,7 +199,8 @@ impl Book {
                 let page = self.services.entry(name).or_default();
                 let after: Option<ServiceRecord> = text.and_then(parse);
                 page.rubbish = text.is_some() && after.is_none();
-                if !page.rubbish {
+                // What is written as it was has been in force all the time.
+                if !page.rubbish && page.record != after {
                     let before = std::mem::replace(&mut page.record, after);
                     page.before = before.map(|record| (record, now));
                 }

@@ -1,6 +1,6 @@
 //! L6: what is drained becomes empty.
 
-use super::record::{ServiceRecord, ServiceStateRecord, Text};
+use super::record::{RolloutRecord, ServiceRecord, ServiceStateRecord, Text};
 use super::{Book, Check, End, Findings, Seen, room};
 use callboard_core::machine::{Span, Time};
 use std::collections::BTreeMap;
@@ -53,7 +53,14 @@ impl Drained {
         let is_avoided = self.failed.get(service).is_some_and(|at| book.now.since(*at) < AVOIDED);
         // Nothing comes in its place of a version that takes down hosts.
         let is_last = is_avoided || page.state.as_ref().is_some_and(ServiceStateRecord::is_quarantined);
-        (page.healthy <= record.floor() || is_kept) && (is_last || room::host_for(book, record).is_none())
+        // What comes is of the version that worked, where the one that is wanted failed.
+        let stable = page
+            .state
+            .as_ref()
+            .filter(|state| matches!(state.rollout, RolloutRecord::Failed { .. }))
+            .and_then(|state| state.stable);
+        let next = ServiceRecord { task_version: stable.unwrap_or(record.task_version), ..record.clone() };
+        (page.healthy <= record.floor() || is_kept) && (is_last || room::host_for(book, &next).is_none())
     }
 }
 
