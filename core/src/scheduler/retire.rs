@@ -58,7 +58,7 @@ impl Round<'_> {
             if index >= must && why == StopReason::Rebalanced {
                 continue;
             }
-            let is_of_use = match created {
+            let is_of_use = || match created {
                 Created::Unplaceable => self.is_drained(&id) || self.makes_room(&id),
                 Created::Quarantined => self.is_drained(&id),
                 Created::Enough
@@ -67,7 +67,7 @@ impl Round<'_> {
                 | Created::Overlapping
                 | Created::Offered => true,
             };
-            if index >= must && !is_of_use {
+            if index >= must && !is_of_use() {
                 continue;
             }
             if !self.stop_healthy(&id, why) {

@@ -442,16 +442,18 @@ impl Book {
 
     /// Tells whether the cluster of a task lists its service.
     pub(crate) fn is_at_home(&self, task: &TaskRecord) -> bool {
-        self.clusters.get(&task.cluster).is_some_and(|cluster| cluster.services.contains(&task.service))
+        self.lists(&task.cluster, &task.service)
+    }
+
+    fn lists(&self, cluster: &Text, service: &Text) -> bool {
+        self.clusters.get(cluster).is_some_and(|cluster| cluster.services.contains(service))
     }
 
     /// Tells whether what runs under an id is left alone: the store has forgotten it, and its cluster, which may be
     /// configured yet, does not list the service here.
     pub(crate) fn is_homeless(&self, id: &Text, alive: &Alive) -> bool {
-        let (service, cluster) =
-            (self.meant.get(id), self.cluster_of.get(id).and_then(|it| self.clusters.get(it)));
-        let lists = service.zip(cluster).is_some_and(|(service, cluster)| cluster.services.contains(service));
-        !lists && self.is_forgotten(id, alive)
+        let home = self.cluster_of.get(id).zip(self.meant.get(id));
+        home.is_none_or(|(cluster, service)| !self.lists(cluster, service)) && self.is_forgotten(id, alive)
     }
 
     /// Counts what does its work for a service and is left alone.

@@ -63,10 +63,7 @@ fn system<'a>(book: &'a Book, service: &Text) -> Option<(&'a ServicePage, &'a Se
 
 /// A host may have got a second task.
 fn second(book: &Book, task: &TaskRecord, found: &mut Findings) {
-    let is_known = |other: &TaskRecord| {
-        let issued = book.first_issued.get(&(other.id.clone(), other.generation));
-        issued.is_some_and(|at| book.now.since(*at) > book.ignorance()) || other.tenure == task.tenure
-    };
+    let is_known = |other: &TaskRecord| book.is_known_to(other.tenure == task.tenure, other);
     let mut others =
         book.tasks_of(&task.service).filter(|other| other.host == task.host && other.id != task.id);
     if let Some(other) = others.find(|other| is_known(other)) {
@@ -80,9 +77,9 @@ fn second(book: &Book, task: &TaskRecord, found: &mut Findings) {
 fn too_early(book: &Book, task: &TaskRecord, found: &mut Findings) {
     let told = book.tasks.get(&task.id).is_some_and(|told| told.reason.starts_with(DRAINED));
     let mut others = book.issued_to(&task.host).filter(|other| {
-        let issued = book.first_issued.get(&(other.id.clone(), other.generation));
-        let is_known = issued.is_some_and(|at| book.now.since(*at) > book.ignorance());
-        is_known && system(book, &other.service).is_none() && book.is_wanted(&other.service)
+        book.is_known_to(false, other)
+            && system(book, &other.service).is_none()
+            && book.is_wanted(&other.service)
     });
     if let Some(other) = others.next().filter(|_| told) {
         let what = format!("{} left {} before {}, which may need it", task.id, task.host, other.id);

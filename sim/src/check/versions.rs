@@ -115,10 +115,7 @@ fn unproven<'a>(book: &'a Book, service: &Text, state: &ServiceStateRecord) -> O
         status.healthy_until.is_none() && since.is_none_or(is_new)
     };
     // Of what came to be only just nobody need know.
-    let is_known = |task: &TaskRecord| {
-        let issued = book.first_issued.get(&(task.id.clone(), task.generation));
-        issued.is_some_and(|at| book.now.since(*at) > book.ignorance())
-    };
+    let is_known = |task: &TaskRecord| book.is_known_to(false, task);
     let issued = page.issued.iter().filter_map(|id| book.tasks.get(id));
     issued.map(|task| &**task).find(|task| is_known(task) && is_unproven(task))
 }
