@@ -22,14 +22,26 @@ pub struct Wanted<'a> {
 pub struct Root<'a> {
     /// As it is configured.
     pub volume: &'a Volume,
-    /// What its path leads to on the host.
-    pub real: Cow<'a, str>,
+    /// What its path leads to on the host, or in a word why it leads nowhere.
+    pub real: Result<Cow<'a, str>, &'static str>,
 }
 
 impl<'a> From<&'a Volume> for Root<'a> {
     /// Makes one whose path leads nowhere else.
     fn from(volume: &'a Volume) -> Root<'a> {
-        Root { volume, real: Cow::Borrowed(&volume.path) }
+        Root { volume, real: Ok(Cow::Borrowed(&volume.path)) }
+    }
+}
+
+impl Root<'_> {
+    /// Tells whether what is at a path is the directory or lies in it.
+    fn holds(&self, real: &str) -> bool {
+        self.real.as_ref().is_ok_and(|root| holds(root, real))
+    }
+
+    fn shown(&self) -> String {
+        let path = &self.volume.path;
+        self.real.as_ref().map_or_else(|why| format!("{path} ({why})"), |real| with_real(path, real))
     }
 }
 
@@ -60,10 +72,9 @@ impl Wanted<'_> {
     pub fn refusal(&self, real: &str, allowed: &[Root<'_>]) -> Option<String> {
         let Wanted { source, target, read_only } = self;
         let shown = with_real(source, real);
-        let mut holding = allowed.iter().filter(|root| holds(&root.real, real)).peekable();
+        let mut holding = allowed.iter().filter(|root| root.holds(real)).peekable();
         if holding.peek().is_none() {
-            let roots: Vec<String> =
-                allowed.iter().map(|root| with_real(&root.volume.path, &root.real)).collect();
+            let roots: Vec<String> = allowed.iter().map(Root::shown).collect();
             let list = listed("what may, with all below it", &roots);
             return Some(format!("this host's policy refuses it: {shown} may not be mounted ({list})"));
         }
@@ -127,9 +138,12 @@ mod tests {
     #[test]
     fn paths_are_named_as_they_are_configured_and_what_they_lead_to() {
         let volume = |path: &str, read_only| Volume { path: path.into(), read_only };
-        let (srv, web) = (volume("/srv", false), volume("/etc/web/", true));
-        let roots =
-            [Root { volume: &srv, real: "/mnt/a".into() }, Root { volume: &web, real: "/etc/web".into() }];
+        let (srv, web, lost) = (volume("/srv", false), volume("/etc/web/", true), volume("/lost", false));
+        let roots = [
+            Root { volume: &srv, real: Ok("/mnt/a".into()) },
+            Root { volume: &web, real: Ok("/etc/web".into()) },
+            Root { volume: &lost, real: Err("missing") },
+        ];
         let check = |wanted: &str, real: &str, expect: &str| {
             let refusal = Wanted::read(wanted).unwrap().refusal(real, &roots);
             assert_eq!(
@@ -137,9 +151,10 @@ mod tests {
                 Some(expect)
             );
         };
-        let may = "may not be mounted (what may, with all below it: /srv (really /mnt/a), /etc/web/)";
+        let may = "may not be mounted (what may, with all below it: /srv (really /mnt/a), /etc/web/, /lost (missing))";
         check("/srv/out:/x", "/etc", &format!("/srv/out (really /etc) {may}"));
         check("/home/:/x", "/home", &format!("/home/ {may}"));
+        check("/lost:/x", "/lost", &format!("/lost {may}"));
         check("/w:/x", "/etc/web", "/w (really /etc/web) may only be read; write it as /w:/x:ro");
         assert_eq!(Wanted::read("/data:/x").unwrap().refusal("/mnt/a/b", &roots), None);
     }

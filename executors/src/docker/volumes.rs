@@ -7,6 +7,7 @@ use crate::Failure;
 use bollard::models::{Mount, MountType};
 use callboard_core::policy::Volume;
 use callboard_core::policy::volume::{Root, Wanted};
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Sockets that give their user the whole host.
@@ -39,7 +40,7 @@ fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
     let wanted = Wanted::read(volume).map_err(wrong)?;
     let Wanted { source, target, read_only } = wanted;
     let real = Path::new(source).canonicalize().map_err(|error| {
-        if error.kind() == std::io::ErrorKind::NotFound {
+        if is_missing(&error) {
             return wrong(format!(
                 "there is no {source} on this host; make it first, with the owner it shall have"
             ));
@@ -61,8 +62,8 @@ fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
     let Some(shown) = real.to_str() else {
         return Err(wrong(format!("{} is not UTF-8; give it another name", real.display())));
     };
-    let led = |volume| Some(Root { volume, real: real_of(volume)?.into() });
-    let roots: Vec<Root<'_>> = allowed.below.iter().filter_map(led).collect();
+    let led = |volume| Root { volume, real: real_of(volume).map(Into::into) };
+    let roots: Vec<Root<'_>> = allowed.below.iter().map(led).collect();
     if let Some(why) = wanted.refusal(shown, &roots) {
         return Err(wrong(why));
     }
@@ -75,9 +76,15 @@ fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
     })
 }
 
-/// Gives what the path of a volume leads to; `None` when that is not there, or not UTF-8.
-fn real_of(volume: &Volume) -> Option<String> {
-    Path::new(&volume.path).canonicalize().ok()?.into_os_string().into_string().ok()
+/// Gives what the path of a volume leads to, or in a word why nothing can be mounted there.
+fn real_of(volume: &Volume) -> Result<String, &'static str> {
+    let why = |error| if is_missing(&error) { "missing" } else { "unreadable" };
+    let real = Path::new(&volume.path).canonicalize().map_err(why)?;
+    real.into_os_string().into_string().map_err(|_| "not UTF-8")
+}
+
+fn is_missing(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound
 }
 
 /// Tells whether a path is another, by name or by what it is, or a directory above it.
@@ -112,9 +119,11 @@ mod tests {
         link("ok/run", &path("run"));
         link("ok/docker", "/var/run/docker.sock");
         link("allowed", &path("ok"));
+        link("loop", &path("loop"));
         let never = vec![root.join("run/engine.sock"), root.join("own")];
         let volume = |name: &str| Volume { path: path(name), read_only: name == "read" };
-        let allowed = Allowed { below: ["ok", "own", "run", "read"].map(volume).into(), never };
+        let allowed =
+            Allowed { below: ["ok", "own", "run", "read", "lost", "loop"].map(volume).into(), never };
         let check = |volume: String, expect: &str| match mount(&volume, &allowed) {
             Ok(mount) => assert_eq!(mount.source.as_deref(), Some(expect), "{volume}"),
             Err(failure) => assert!(failure.0.contains(expect) && !expect.is_empty(), "{volume}: {failure}"),
@@ -124,6 +133,9 @@ mod tests {
         check(format!("{}:/x", path("allowed/below")), &path("ok/below"));
         check(format!("{}:/x", path("okay")), "may not be mounted (what may, with all below it: ");
         check(format!("{}:/x:ro", path("read/below")), &path("read/below"));
+        let unusable = format!("{} (missing), {} (unreadable))", path("lost"), path("loop"));
+        check(format!("{}:/x", path("okay")), &unusable);
+        check(format!("{}:/x", path("lost/below")), "make it first");
         for writes in ["", ":rw"] {
             check(format!("{}:/x{writes}", path("read/below")), "may only be read");
         }
