@@ -24,6 +24,8 @@ pub(super) struct Lane {
     stream: Option<Stream>,
     /// Hosts that have tasks of the service are yet to be looked at, after all others.
     owes_crowd: bool,
+    /// What was found best, in whose turn, since anything was last looked at.
+    found: Option<(Turn, Option<(Merit, u32)>)>,
 }
 
 impl Lane {
@@ -42,6 +44,7 @@ impl Lane {
             looked_at: BTreeSet::new(),
             stream: None,
             owes_crowd: scope.only.is_none() && skips_crowd(need, scope),
+            found: None,
         };
         if scope.only.is_none() {
             lane.stream = Stream::new(view.fleet, &view.fleet.classes[class], need, turn);
@@ -52,12 +55,14 @@ impl Lane {
     /// Looks at a row, unless that was done.
     pub(super) fn look(&mut self, need: &Need, view: View<'_>, scope: &Scope, row: u32, seen: &mut Seen) {
         if seen.insert(row) {
+            self.found = None;
             self.looked_at.extend(self.weigh(need, view, scope, row).map(|merit| (merit, row)));
         }
     }
 
     /// Takes in that a host got fuller.
     pub(super) fn weigh_anew(&mut self, need: &Need, view: View<'_>, scope: &Scope, was: (Merit, u32)) {
+        self.found = None;
         self.looked_at.remove(&was);
         self.looked_at.extend(self.weigh(need, view, scope, was.1).map(|merit| (merit, was.1)));
     }
@@ -71,6 +76,27 @@ impl Lane {
         turn: Turn,
         seen: &mut Seen,
     ) -> Option<(Merit, u32)> {
+        let best = match self.found {
+            Some((since, found)) if stands(need, (since, found), turn) => found,
+            Some(_) | None => self.find(need, view, scope, turn, seen),
+        };
+        let is_as_it_was = |(merit, row)| self.weigh(need, view, scope, row) == Some(merit);
+        debug_assert!(best.is_none_or(is_as_it_was), "nothing changes but what was picked");
+        best
+    }
+
+    /// Looks at hosts until none that follows can be better than the best of them.
+    fn find(
+        &mut self,
+        need: &Need,
+        view: View<'_>,
+        scope: &Scope,
+        turn: Turn,
+        seen: &mut Seen,
+    ) -> Option<(Merit, u32)> {
+        let class = &view.fleet.classes[self.class];
+        let in_turn = |stream: Stream| stream.in_turn(view.fleet, class, need, seen, turn);
+        self.stream = self.stream.take().and_then(in_turn);
         loop {
             let top = self.top(need, turn);
             if let Some(stream) = &self.stream {
@@ -89,8 +115,7 @@ impl Lane {
                 }
                 continue;
             }
-            let is_as_it_was = |(merit, row)| self.weigh(need, view, scope, row) == Some(merit);
-            debug_assert!(top.is_none_or(is_as_it_was), "nothing changes but what was picked");
+            self.found = Some((turn, top));
             return top;
         }
     }
@@ -126,7 +151,7 @@ impl Lane {
     /// Goes one step on in the stream, and looks at the host to which that leads.
     fn advance(&mut self, need: &Need, view: View<'_>, scope: &Scope, seen: &mut Seen) {
         let Some(stream) = self.stream.take() else { return };
-        let (row, rest) = stream.step(view.fleet, &view.fleet.classes[self.class], need);
+        let (row, rest) = stream.step(view.fleet, &view.fleet.classes[self.class], need, seen);
         self.stream = rest;
         if let Some(row) = row.filter(|row| !self.owes_crowd || !view.own.contains_key(row)) {
             self.look(need, view, scope, row, seen);
@@ -141,7 +166,17 @@ impl Lane {
 
 /// Tells whether a host without tasks of the service is better than any that has some, so that these are looked at last.
 fn skips_crowd(need: &Need, scope: &Scope) -> bool {
-    need.policy == Policy::Spread || scope.hosts_first
+    match need.policy {
+        Policy::Spread => true,
+        Policy::Binpack | Policy::EPvm => scope.hosts_first,
+        // What is passed by would be next again.
+        Policy::RoundRobin => false,
+    }
+}
+
+/// Tells whether what was found best in one turn is the best in another one, too.
+fn stands(need: &Need, (since, found): (Turn, Option<(Merit, u32)>), turn: Turn) -> bool {
+    need.policy != Policy::RoundRobin || found.is_none_or(|(merit, _)| turn.is_within(since, merit.rank))
 }
 
 /// Rows that were looked at, in whatever lane: each is in one.
@@ -158,6 +193,11 @@ impl Seen {
         let is_new = self.0[word] & bit == 0;
         self.0[word] |= bit;
         is_new
+    }
+
+    pub(super) fn contains(&self, row: u32) -> bool {
+        let word = self.0.get(index(row / 64)).copied().unwrap_or(0);
+        word & 1u64 << (row % 64) != 0
     }
 
     pub(super) fn count(&self) -> usize {

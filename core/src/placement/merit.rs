@@ -34,6 +34,12 @@ impl Turn {
     pub(super) fn is_past(self, rank: u64) -> bool {
         self.0.is_some_and(|last| rank <= last)
     }
+
+    /// Tells whether the round did not come by a rank yet since an earlier turn, which may be that of the rank itself.
+    pub(super) fn is_within(self, since: Turn, rank: u64) -> bool {
+        let (since, last) = (since.0.unwrap_or(0), self.0.unwrap_or(0));
+        if since < rank { since <= last && last < rank } else { since <= last || last < rank }
+    }
 }
 
 impl Merit {

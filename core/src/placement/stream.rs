@@ -4,6 +4,7 @@
 use super::cheapest::Cheapest;
 use super::class::Class;
 use super::fleet::Fleet;
+use super::lane::Seen;
 use super::merit::{Figures, Turn, bound};
 use super::need::Need;
 use super::order::{From, Spot};
@@ -18,10 +19,10 @@ pub(super) enum Stream {
         from: From,
         next: Spot,
     },
+    /// Hosts take turns: which is next, and since whose turn.
     ByName {
-        row: u32,
-        start: u64,
-        has_turned: bool,
+        next: u32,
+        since: Turn,
     },
     ByCost(Cheapest),
 }
@@ -33,7 +34,26 @@ impl Stream {
             Policy::EPvm if fleet.served.costs => Some(Stream::Unordered),
             Policy::Spread | Policy::EPvm => by_load(of, need, From::First, None),
             Policy::Binpack => by_load(of, need, From::Last, None),
-            Policy::RoundRobin => by_name(of, need, turn.0.unwrap_or(0), None),
+            Policy::RoundRobin => in_round(of, need, &Seen::default(), turn),
+        }
+    }
+
+    /// Gives what is left where the turn has passed by hosts meanwhile: those come later.
+    pub(super) fn in_turn(
+        self,
+        fleet: &Fleet,
+        of: &Class,
+        need: &Need,
+        seen: &Seen,
+        turn: Turn,
+    ) -> Option<Stream> {
+        match self {
+            Stream::ByName { next, since } if !turn.is_within(since, fleet.row(next).rank) => {
+                in_round(of, need, seen, turn)
+            }
+            Stream::Unordered | Stream::ByLoad { .. } | Stream::ByName { .. } | Stream::ByCost(_) => {
+                Some(self)
+            }
         }
     }
 
@@ -42,23 +62,28 @@ impl Stream {
         match self {
             Stream::Unordered => Figures::default(),
             Stream::ByLoad { next, .. } => bound(need, *next),
-            Stream::ByName { row, start, has_turned } => {
-                let rank = fleet.row(*row).rank;
-                // Where hosts of other classes were picked meanwhile, one that comes later may be next.
-                let is_next = !turn.is_past(rank) && (*has_turned || turn.0.unwrap_or(0) >= *start);
-                ([0, 0, 0], if is_next { rank } else { 0 })
+            Stream::ByName { next, .. } => {
+                let rank = fleet.row(*next).rank;
+                ([u64::from(turn.is_past(rank)), 0, 0], rank)
             }
             Stream::ByCost(cheapest) => cheapest.least().unwrap_or_default(),
         }
     }
 
     /// Goes one step on: gives the next host, where the step leads to one, and what is left.
-    pub(super) fn step(self, fleet: &Fleet, of: &Class, need: &Need) -> (Option<u32>, Option<Stream>) {
+    pub(super) fn step(
+        self,
+        fleet: &Fleet,
+        of: &Class,
+        need: &Need,
+        seen: &Seen,
+    ) -> (Option<u32>, Option<Stream>) {
         match self {
             Stream::Unordered => (None, by_cost(Cheapest::new(&of.costs, need.free))),
             Stream::ByLoad { from, next } => (Some(next.row), by_load(of, need, from, Some(next))),
-            Stream::ByName { row, start, has_turned } => {
-                (Some(row), by_name(of, need, start, Some((fleet.row(row).rank, has_turned))))
+            Stream::ByName { next, since } => {
+                let rest = by_name(of, need, seen, Turn(Some(fleet.row(next).rank)));
+                (Some(next), rest.map(|next| Stream::ByName { next, since }))
             }
             Stream::ByCost(mut cheapest) => (cheapest.step(&of.costs, need.free), by_cost(cheapest)),
         }
@@ -81,15 +106,17 @@ fn by_load(class: &Class, need: &Need, from: From, beyond: Option<Spot>) -> Opti
     class.order.next(from, beyond, need.free).map(|next| Stream::ByLoad { from, next })
 }
 
-/// Finds the host that follows one by name and has room; after the last the first follows, and the round ends where it
-/// began.
-fn by_name(class: &Class, need: &Need, start: u64, after: Option<(u64, bool)>) -> Option<Stream> {
-    let (rank, has_turned) = after.unwrap_or((start, false));
-    let beyond =
-        |rank: Option<u64>| class.names.next(From::First, rank.map(|rank| (rank, u32::MAX)), need.free);
-    if !has_turned && let Some((_, row)) = beyond(Some(rank)) {
-        return Some(Stream::ByName { row, start, has_turned: false });
-    }
-    let turned = beyond(has_turned.then_some(rank)).filter(|(rank, _)| *rank <= start);
-    turned.map(|(_, row)| Stream::ByName { row, start, has_turned: true })
+fn in_round(class: &Class, need: &Need, seen: &Seen, turn: Turn) -> Option<Stream> {
+    by_name(class, need, seen, turn).map(|next| Stream::ByName { next, since: turn })
+}
+
+/// Finds the host that is next by name of those that have room and were not looked at; after the last the first follows.
+fn by_name(class: &Class, need: &Need, seen: &Seen, turn: Turn) -> Option<u32> {
+    let beyond = |key| class.names.next(From::First, key, need.free);
+    let first_of = |key| {
+        let all = core::iter::successors(beyond(key), |key| beyond(Some(*key)));
+        all.map(|(_, row)| row).find(|row| !seen.contains(*row))
+    };
+    let next = turn.0.and_then(|last| first_of(Some((last, u32::MAX))));
+    next.or_else(|| first_of(None))
 }
