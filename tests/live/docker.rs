@@ -102,6 +102,16 @@ fn a_docker_task_is_reached_killed_and_adopted() {
 }
 
 #[test]
+fn programs_run_inside_a_docker_task() {
+    let yard = Dockyard::start(&[]);
+    crate::exec::programs_run(&yard.show, |start| {
+        format!(
+            "type: docker, executor: {{image: 'busybox:1', flags: [--net=none], cmd: [sh, -c, '{start}']}}"
+        )
+    });
+}
+
+#[test]
 fn what_ails_a_docker_task_is_told() {
     let yard = Dockyard::start(&[]);
     let version = std::cell::Cell::new(0);

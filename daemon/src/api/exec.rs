@@ -71,7 +71,8 @@ pub(super) async fn exec(
     let mut running = tokio::spawn(async move { executor.exec(&run, exec).await });
     let mut first = Vec::new();
     let ended = tokio::select! {
-        said = says.recv() => { first.extend(said.map(frame)); None }
+        // It says no more as soon as it has ended: how, is still to be told.
+        Some(said) = says.recv() => { first.push(frame(said)); None }
         ended = &mut running => Some(ended),
         () = tokio::time::sleep(REFUSAL) => None,
     };
