@@ -38,6 +38,10 @@ mod docker_bench;
 mod docker_images;
 #[cfg(test)]
 #[cfg(feature = "docker")]
+#[path = "contract/docker_late.rs"]
+mod docker_late;
+#[cfg(test)]
+#[cfg(feature = "docker")]
 #[path = "contract/docker_outage.rs"]
 mod docker_outage;
 #[cfg(test)]

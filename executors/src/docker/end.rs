@@ -138,8 +138,8 @@ impl Docker {
         }
     }
 
-    /// Ends what is left of a start that was cut off, by force: it never came to be. `None` when it is being started now, or
-    /// has come to be after all.
+    /// Ends what is left of a start that was cut off, by force: it never came to be, also where what has ended cannot be
+    /// removed yet. `None` when it is being started now, or has come to be after all.
     pub(super) async fn end_half(&self, run: &Run) -> Result<Option<Exit>, Failure> {
         let entry = self.runs.entry(run);
         let Ok(_gate) = entry.gate.try_lock() else { return Ok(None) };
@@ -147,8 +147,21 @@ impl Docker {
         if group.standing() != Standing::Half {
             return Ok(None);
         }
+        let lives = group.live().next().is_some();
+        if let Some(ending) = entry.ending().filter(|_| !lives) {
+            return Ok(Some(ending.exit));
+        }
         tracing::warn!(task = %run.id, generation = run.generation, "removing what a start left that was cut off");
-        self.clear(&group, true).await?;
+        for kept in &group.containers {
+            match self.remove_container(&kept.id, true).await {
+                Ok(()) => {}
+                // It is at it already, or has tried: it does not start that any more.
+                Err(trouble @ Trouble::Refused(..)) if kept.phase != Phase::Live => {
+                    tracing::warn!(task = %run.id, id = kept.id, ?trouble, "what has ended cannot be removed yet");
+                }
+                Err(trouble) => return Err(trouble.doing(removing(&kept.id))),
+            }
+        }
         let failure = Failure(CUT_OFF.to_string());
         entry.end(&group.spec, Ending { exit: EXIT_UNSEEN, failure, output: Vec::new() });
         Ok(Some(EXIT_UNSEEN))
@@ -157,12 +170,13 @@ impl Docker {
     /// Removes all containers of a run, and with `force` kills those that live.
     pub(super) async fn clear(&self, group: &Group, force: bool) -> Result<(), Failure> {
         for kept in &group.containers {
-            self.remove_container(&kept.id, force).await?;
+            let removed = self.remove_container(&kept.id, force).await;
+            removed.map_err(|trouble| trouble.doing(removing(&kept.id)))?;
         }
         Ok(())
     }
 
-    pub(super) async fn remove_container(&self, id: &str, force: bool) -> Result<(), Failure> {
+    pub(super) async fn remove_container(&self, id: &str, force: bool) -> Result<(), Trouble> {
         let options = RemoveContainerOptionsBuilder::new().v(true).force(force).build();
         let removed = self
             .engine
@@ -173,7 +187,7 @@ impl Docker {
             Err(trouble) if trouble.is_absent() => Ok(()),
             // Whoever asked before may have been cut off: the engine goes on, and refuses to be asked again.
             Err(trouble) if force && trouble.is_conflict() && self.until_removed(id).await => Ok(()),
-            Err(trouble) => Err(trouble.doing(format_args!("cannot remove container {id}"))),
+            Err(trouble) => Err(trouble),
         }
     }
 
@@ -250,6 +264,10 @@ impl Docker {
 fn finished(state: &ContainerState) -> String {
     // As in 2026-01-31T12:00:00.123Z; trailing zeros are left out, and so a Z would sort behind digits.
     state.finished_at.clone().unwrap_or_default().trim_end_matches('Z').to_string()
+}
+
+fn removing(id: &str) -> String {
+    format!("cannot remove container {id}")
 }
 
 /// Makes an end of what docker tells. A signal is told apart from an exit code by its number alone.

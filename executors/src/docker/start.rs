@@ -121,7 +121,8 @@ impl Docker {
             let failure = Failure(format!("{what} {how}{}", crate::quote(&output)));
             return Err(Halt { failure, output });
         }
-        self.remove_container(&id, true).await?;
+        let removed = self.remove_container(&id, true).await;
+        removed.map_err(|trouble| trouble.doing(format_args!("{what} has ended and cannot be removed")))?;
         Ok(())
     }
 
