@@ -301,15 +301,11 @@ mod tests {
         let found = Roots::at(None, dir.path());
         assert_eq!(found.is_some(), has_freezer);
         let Some(roots) = found else { return };
-        let limits = Limits { memory: Some(64), processes: Some(100), ..Limits::default() };
+        let limits = Limits { memory: Some(256), processes: Some(1000), ..Limits::default() };
         let groups = roots.groups("run", &limits);
         groups.create(&limits).unwrap();
         let enters = groups.all().map(|group| format!("echo 0 >{}/cgroup.procs", group.display()));
         let enters: Vec<String> = enters.collect();
-        // Its children leave its session, and would go on without it.
-        let script =
-            format!("{}; setsid sleep 1013 & setsid sleep 1014 & exec sleep 1015", enters.join("; "));
-        let mut child = Command::new("/bin/sh").args(["-c", &script]).spawn().unwrap();
         let soon = |what: &dyn Fn() -> bool| {
             let begun = Instant::now();
             while !what() && begun.elapsed() < Duration::from_secs(10) {
@@ -317,10 +313,17 @@ mod tests {
             }
             what()
         };
-        assert!(soon(&|| groups.pids().len() == 3), "{:?}", groups.pids());
-        groups.kill();
-        child.wait().unwrap();
-        assert!(soon(&|| groups.pids().is_empty()), "{:?}", groups.pids());
+        // Children leave its session, and would go on without it; of those that fork none may be missed that is born now.
+        let sleeps = "setsid sleep 13 & setsid sleep 14 &";
+        let forks = "for n in 1 2 3 4; do (for m in $(seq 200); do setsid sleep 15 & done) & done";
+        for (hides, least) in [(sleeps, 3), (forks, 20), (forks, 20), (forks, 20)] {
+            let script = format!("{}; {hides}\n exec sleep 15", enters.join("; "));
+            let mut child = Command::new("/bin/sh").args(["-c", &script]).spawn().unwrap();
+            assert!(soon(&|| groups.pids().len() >= least), "{:?}", groups.pids());
+            groups.kill();
+            child.wait().unwrap();
+            assert!(soon(&|| groups.pids().is_empty()), "{:?}", groups.pids());
+        }
         assert!(!groups.out_of_memory());
         groups.remove();
         assert!(groups.all().all(|group| !group.exists()));

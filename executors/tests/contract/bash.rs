@@ -10,6 +10,7 @@ use callboard_core::work::{Exit, Spec};
 use callboard_executors::Executor;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn both() -> impl Iterator<Item = BashBench> {
     [BashBench::plain(), BashBench::grouped()].into_iter().flatten()
@@ -170,6 +171,22 @@ async fn all_descendants_end_however_they_hide() {
         executor.stop(&spec.run(), Span(200)).await.unwrap();
         assert_eq!(pids.map(lives), [false; 3]);
     }
+}
+
+#[tokio::test]
+async fn what_forks_without_end_ends_with_a_stop() {
+    let Some(bench) = BashBench::grouped() else { return };
+    // Much later it would end by itself.
+    let forks = "for n in $(seq 16); do setsid sh ./run 9000 & done; touch going; exec sleep 1017";
+    let spec =
+        bash_spec(&["echo 'trap \"\" TERM; [ $1 = 0 ] || setsid sh ./run $(($1 - 1)) &' >run"], &[forks]);
+    let executor = bench.executor();
+    executor.start(&spec).await.unwrap();
+    let going = bench.place(&spec.run()).join("work/going");
+    until("it forks", || going.exists() && bench.processes().len() > 8).await;
+    within(10, "a stop", executor.stop(&spec.run(), Span(200))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(bench.processes(), Vec::<i32>::new());
 }
 
 #[tokio::test]

@@ -228,7 +228,7 @@ impl Drop for BashBench {
         let hash = Sha256::digest(tasks.as_os_str().as_encoded_bytes());
         let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let version1 = ["memory", "cpu", "pids"].map(|name| {
+        let version1 = ["freezer", "memory", "cpu", "pids"].map(|name| {
             let group = own.lines().find_map(|line| line.split_once(&format!(":{name}:/")));
             format!("/sys/fs/cgroup/{name}/{}", group.map_or("", |(_, group)| group))
         });
