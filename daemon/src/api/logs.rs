@@ -94,16 +94,20 @@ fn untold(id: &str, silent: &BTreeMap<String, String>) -> Problem {
         .hint("see to what is silent; what runs there goes on")
 }
 
-/// Tells who has the logs of a task that no agent of this process runs.
+/// Tells who reaches a task that no agent of this process runs.
 fn elsewhere(board: &Board, id: &str, task: Option<&Task>) -> Problem {
     let Some(task) = task else {
-        return Problem::new(Kind::NotFound, "no agent lives in the daemon that answers, so it has no logs")
-            .hint("ask the daemon of the task's host, by --api");
+        return Problem::new(
+            Kind::NotFound,
+            "no agent lives in the daemon that answers, so it reaches no task",
+        )
+        .hint("ask the daemon of the task's host, by --api");
     };
     let host = &task.host;
-    let problem = Problem::new(Kind::NotFound, format!("{id} runs on {host}, its logs are there"));
+    let problem =
+        Problem::new(Kind::NotFound, format!("{id} runs on {host}, and only the daemon there reaches it"));
     match board.registrations.get(host).and_then(|host| host.api.as_ref()) {
-        Some(address) => problem.hint(format!("callboard --api {address} logs {id}")),
+        Some(address) => problem.hint(format!("ask that daemon, by --api {address}")),
         None => problem.hint(format!("ask the daemon of {host}, by --api")),
     }
 }

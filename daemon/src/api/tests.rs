@@ -75,6 +75,11 @@ async fn what_is_refused_says_why_where_and_what_next() {
     check("GET /v1/tasks?colour=red", "", 400, "colour").await;
     check("GET /v1/tasks/web-1/logs?tail=many", "", 400, "tail").await;
     check("GET /v1/tasks/web-1/logs", "", 404, "agent").await;
+    check("GET /v1/tasks/web-1/exec", "", 405, "method").await;
+    check("POST /v1/tasks/web-1/exec", "", 400, "command").await;
+    check("POST /v1/tasks/web-1/exec?command=ls", "", 400, "no JSON list of strings").await;
+    check("POST /v1/tasks/web-1/exec?command=%5B%22a%5Cu0000%22%5D", "", 400, "must have no NUL").await;
+    check("POST /v1/tasks/web-1/exec?command=%5B%22ls%22%5D", "", 404, "agent").await;
     check("GET /v1/events?after=-1", "", 400, "after").await;
     check("GET /v1/explain/nope", "", 404, "nope").await;
     check("POST /v1/apply", "", 400, "empty").await;
