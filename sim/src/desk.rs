@@ -73,8 +73,8 @@ struct Other {
 }
 
 /// How often a core looks for what comes next before it sleeps: to fall asleep and to be woken takes longer than most
-/// decisions.
-const LOOKS: u32 = 20_000;
+/// decisions. Much longer, and it would hold up the other one where the two share a core with others' work.
+const LOOKS: u32 = 1_000;
 
 /// Locks a machine. One that broke down while it decided is read as it is.
 pub(crate) fn read<M>(machine: &Shared<M>) -> MutexGuard<'_, Taped<M>> {
