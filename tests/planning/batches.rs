@@ -105,3 +105,26 @@ fn what_was_told_to_stop_on_a_host_that_is_lost_then_is_not_waited_for() {
     stage.run(Span::secs(60));
     assert_ne!(stage.running("sum").remove(0).host, first.host);
 }
+
+#[test]
+fn what_had_just_completed_counts_where_the_service_moves() {
+    let mut stage = sum(2, &json!({"kind": "batch", "completions": 3, "parallelism": 2}));
+    for task in stage.running("sum") {
+        stage.act_at.insert(task.generation, Act::Completed);
+    }
+    stage.cluster("default", &[]);
+    stage.cluster("other", &["sum"]);
+    stage.run(Span::secs(10));
+    assert_eq!(
+        (stage.running("sum").len(), counted(&stage)),
+        (1, (2, Rollout::Running)),
+        "{:#?}",
+        stage.notes
+    );
+    stage.cluster("other", &[]);
+    stage.run(Span::secs(10));
+    assert!(stage.tasks().is_empty(), "{:#?}", stage.notes);
+    stage.cluster("default", &["sum"]);
+    stage.run(Span::secs(10));
+    assert_eq!((stage.running("sum").len(), counted(&stage)), (2, (0, Rollout::Running)), "it was deleted");
+}

@@ -61,3 +61,18 @@ fn what_several_clusters_list_belongs_to_the_one_it_runs_for_whoever_reads_that_
     stage.run(Span::secs(60));
     assert_eq!(homes(&stage), ["b", "b"], "{:#?}", stage.notes);
 }
+
+#[test]
+fn what_worked_before_a_service_moved_is_known_where_it_moves() {
+    let mut stage = clusters([&["web"], &[]]);
+    stage.run(Span::secs(120));
+    let stable = |stage: &Stage| {
+        let state = &stage.scheduler.world().service_states["web"];
+        (state.cluster.to_string(), state.stable)
+    };
+    assert_eq!(stable(&stage), ("a".into(), Some(1)));
+    stage.cluster("a", &[]);
+    stage.cluster("b", &["web"]);
+    stage.run(Span::secs(5));
+    assert_eq!(stable(&stage), ("b".into(), Some(1)));
+}

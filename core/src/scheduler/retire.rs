@@ -8,7 +8,7 @@ use super::batch::Batch;
 use super::place::Candidate;
 use super::round::{Created, Round, small};
 use crate::machine::Time;
-use crate::model::{Name, Service, ServiceState};
+use crate::model::{Name, Service, ServiceState, Task};
 use crate::why::StopReason;
 use crate::world::{Blocked, Class, GroupKey, World};
 use alloc::format;
@@ -127,7 +127,10 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
     let none_left = !is_known || adopt::dismiss(world, batch, key);
     let is_empty = !world.groups.contains_key(key);
     if is_empty && none_left {
-        if state.is_some() && batch.has_room(1) {
+        if world.lives_elsewhere(key) {
+            // What is remembered goes on there: what has completed, and what works.
+            world.touch_service(&key.1);
+        } else if state.is_some() && batch.has_room(1) {
             batch.put_state(world, &key.1, None);
         }
         return true;
@@ -150,8 +153,11 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
         if !batch.has_room(1) {
             return false;
         }
-        if let Some(task) = world.tasks.get(&id).map(|view| view.task.clone()) {
+        if let Some((task, class)) = world.tasks.get(&id).map(|view| (view.task.clone(), view.class)) {
             batch.remove_task(world, &task);
+            if class == Class::Completed && !world.tasks.contains_key(&id) {
+                count_completed(world, batch, key, &task);
+            }
         }
     }
     for id in ids(world, Class::is_issued) {
@@ -171,4 +177,14 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
         }
     }
     true
+}
+
+/// Counts a task that ran to its end and was removed where its service is not any more: it counts where that moved to.
+fn count_completed(world: &mut World, batch: &mut Batch, key: &GroupKey, task: &Task) {
+    let state = world.service_states.get(&key.1).map(|state| ServiceState::clone(state));
+    let state = state.filter(|state| state.cluster == key.0 && state.version == task.version);
+    if let Some((state, completed)) = state.and_then(|state| Some((state.clone(), state.completed?))) {
+        let completed = Some(completed.saturating_add(1));
+        batch.put_state(world, &key.1, Some(ServiceState { completed, ..state }));
+    }
 }
