@@ -2,7 +2,7 @@
 
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
-use callboard_core::model::HostConfig;
+use callboard_core::model::{HostConfig, Task};
 use callboard_core::policy;
 use serde_json::json;
 use stage::{Act, Stage};
@@ -66,6 +66,29 @@ fn a_drained_host_keeps_its_own_until_nothing_else_is_left() {
     );
     stage.run(Span::secs(10));
     assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0001"], 1));
+}
+
+#[test]
+fn what_a_drained_host_runs_for_the_others_there_gets_its_record_back() {
+    let mut stage = Stage::new(2);
+    stage.definition("app", 1, 256);
+    stage.service("web", 1, (2, 2, 2));
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(30));
+    stage.drain("h0001", true);
+    stage.of_kind("ship", 1, &json!({"kind": "system"}));
+    stage.cluster("default", &["ship", "web"]);
+    stage.run(Span::secs(30));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000"], 1));
+    let known = stage.running("ship").remove(0);
+    let orphan =
+        Task { id: "default-ship-1-7".into(), host: "h0001".into(), instance: 7, generation: 1, ..known };
+    stage.write(&Key::Orphan(orphan.host.clone(), orphan.id.clone()), &orphan);
+    stage.run(Span::secs(30));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0001"], 1), "{:#?}", stage.notes);
+    stage.service("web", 1, (2, 1, 3));
+    stage.run(Span::secs(60));
+    assert_eq!(on_hosts(&stage), hosts(&["h0000"], 1), "{:#?}", stage.notes);
 }
 
 #[test]

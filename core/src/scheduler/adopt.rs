@@ -90,8 +90,10 @@ impl Round<'_> {
     }
 
     fn is_wanted(&self, orphan: &Task) -> bool {
+        // A drained host is not counted, and keeps its task of a system service for the others there.
+        let is_one_more = self.service.kind == Kind::System || self.issued() < self.service.max;
         orphan.desired == Desired::Run
-            && self.issued() < self.service.max
+            && is_one_more
             && self.may_try(orphan.version)
             && orphan.task_name == self.service.task_name
             && self.world.definition(&orphan.task_name, orphan.version).is_some()

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Default)]
 pub(crate) struct Registrations {
     held: BTreeMap<Text, BTreeSet<Run>>,
+    /// What each registry was asked to take out, until it was; and what was, until it is asked to enter it again.
+    leaving: BTreeMap<Text, BTreeSet<Run>>,
+    out: BTreeSet<(Text, Run)>,
     /// When each run was first asked to be taken out.
     parting: BTreeMap<(Text, Run), Time>,
     /// When each run ended.
@@ -27,24 +30,37 @@ const BEHIND: Span = Span::secs(120);
 
 impl Check for Registrations {
     fn inquired(&mut self, book: &Book, host: &Text, request: &Request) {
-        if let Request::Deregister(run) = request {
-            self.parting.entry((host.clone(), run.clone())).or_insert(book.now);
+        match request {
+            Request::Register(spec) => {
+                self.out.remove(&(host.clone(), spec.run()));
+            }
+            Request::Deregister(run) => {
+                self.parting.entry((host.clone(), run.clone())).or_insert(book.now);
+                self.leaving.entry(host.clone()).or_default().insert(run.clone());
+            }
+            Request::List | Request::Ask { .. } | Request::Tell { .. } => {}
         }
     }
 
     fn registry(&mut self, host: &Text, held: &BTreeSet<Run>) {
         self.held.insert(host.clone(), held.clone());
+        let leaving = self.leaving.get_mut(host).into_iter();
+        let left = leaving.flat_map(|runs| runs.extract_if(.., |run| !held.contains(run)));
+        self.out.extend(left.map(|run| (host.clone(), run)));
     }
 
     fn ordered(&mut self, book: &Book, host: &Text, order: &Order, found: &mut Findings) {
         let Order::Stop { run, .. } = order else { return };
         let is_held = self.held.get(host).is_some_and(|held| held.contains(run));
-        let asked = self.parting.get(&(host.clone(), run.clone()));
+        let at = (host.clone(), run.clone());
+        let asked = self.parting.get(&at);
         let had_its_chance = asked.is_some_and(|asked| {
             book.now.since(*asked) >= CHANCE || self.jumped.get(host).is_some_and(|jumped| jumped >= asked)
         });
+        // An old question may have reached it after it had let go.
+        let had_let_go = self.out.contains(&at);
         // To stop what is not there is no more than tidying.
-        if is_held && !had_its_chance && lives(book, host, run) {
+        if is_held && !had_its_chance && !had_let_go && lives(book, host, run) {
             found.blame("S28", format!("{run:?} is told to stop on {host} while it is registered"));
         }
     }
