@@ -24,6 +24,7 @@ mod emptied;
 mod ending;
 mod evidence;
 mod exclusive;
+mod failures;
 mod foreign;
 mod freshness;
 mod garbage;

@@ -6,8 +6,8 @@ use super::record::Text;
 use super::{
     By, Check, End, Fault, Findings, Seen, Violation, Write, again, attribution, batch, bids, bound, brake,
     budget, capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence,
-    exclusive, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation, ledger,
-    lifecycle, limits, lock, name, orphan, outage, overtime, ownership, pair, poison, policy, ports,
+    exclusive, failures, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation,
+    ledger, lifecycle, limits, lock, name, orphan, outage, overtime, ownership, pair, poison, policy, ports,
     precedence, preemption, prefix, prompt, quiet, registration, relocation, removal, replacement, reread,
     rest, restart, reunion, rollout, rubbish, rules, sending, starts, stopping, succession, surplus, system,
     traffic, unfit, upgrade, vacancy, versions, views, waiting,
@@ -71,6 +71,7 @@ impl Court {
             Box::new(unfit::Unfit::default()),
             Box::new(policy::Policies),
             Box::new(starts::Starts::default()),
+            Box::new(failures::Failures),
             Box::new(limits::Limits),
             Box::new(overtime::Overtime::default()),
         ];

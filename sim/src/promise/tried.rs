@@ -57,6 +57,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ("S44", ALWAYS),
     ("S45", ALWAYS),
     ("S46", ALWAYS),
+    ("S47", &["rollout: failed"]),
     ("L1", ALWAYS),
     ("L2", ALWAYS),
     ("L3", &["lock: lost", "kill_schedulers", "pause_schedulers"]),
