@@ -38,7 +38,9 @@ impl Check for Batches {
             return;
         }
         for task in seen.created().filter(|task| !book.goes_on(task)) {
-            if let Some((page, record)) = batch(book, &task.service) {
+            // Whoever placed it may not have heard yet that it is one.
+            let is_known = |(page, _): &(&ServicePage, _)| was_batch(book, page);
+            if let Some((page, record)) = batch(book, &task.service).filter(is_known) {
                 together(book, record, task, found);
                 finished(book, page, record, task, found);
             }
@@ -70,14 +72,18 @@ fn batch<'a>(book: &'a Book, service: &Text) -> Option<(&'a ServicePage, &'a Ser
     page.record.as_ref().filter(|record| record.is_batch()).map(|record| (page, record))
 }
 
+/// Tells whether a service was no other kind a moment ago.
+fn was_batch(book: &Book, page: &ServicePage) -> bool {
+    book.of_late(page).is_none_or(ServiceRecord::is_batch)
+}
+
 /// Gives what a service says of a number now, and what it said a moment ago.
 fn of_late<'a>(
     book: &Book,
     page: &'a ServicePage,
     number: impl Fn(&ServiceRecord) -> Option<u32> + 'a,
 ) -> impl Iterator<Item = u32> + 'a {
-    let before = page.before.as_ref().filter(|(_, at)| book.now.since(*at) <= book.ignorance());
-    let records = page.record.iter().chain(before.map(|(record, _)| record));
+    let records = page.record.iter().chain(book.of_late(page));
     records.map(move |record| number(record).unwrap_or(1))
 }
 
@@ -249,8 +255,7 @@ fn groundless(
         RolloutRecord::Running => None,
         RolloutRecord::Done => {
             // Whoever finished it may not have heard yet that it became one that runs to its end.
-            let before = page.before.as_ref().filter(|(_, at)| book.now.since(*at) <= book.ignorance());
-            if before.is_some_and(|(record, _)| !record.is_batch()) {
+            if !was_batch(book, page) {
                 return None;
             }
             let wanted = of_late(book, page, |record| record.completions).min().unwrap_or(1);

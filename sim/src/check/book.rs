@@ -349,6 +349,12 @@ impl Book {
         Span(self.lag.0 + self.blindness.0)
     }
 
+    /// Gives what a service said until so short a time ago that whoever writes now may go by it in good faith.
+    pub(crate) fn of_late<'a>(&self, page: &'a ServicePage) -> Option<&'a ServiceRecord> {
+        let before = page.before.as_ref().filter(|(_, at)| self.now.since(*at) <= self.ignorance());
+        before.map(|(record, _)| record)
+    }
+
     /// Tells whether whoever creates a task knows of another one: it has stood there for long enough, or the same has
     /// created it.
     pub(crate) fn is_known_to(&self, is_by_same: bool, other: &TaskRecord) -> bool {

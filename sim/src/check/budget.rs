@@ -21,10 +21,8 @@ impl Check for Budget {
         }
         for (service, tasks) in stopped {
             let Some(page) = seen.book.services.get(service) else { continue };
-            let fresh =
-                page.before.as_ref().filter(|(_, at)| seen.book.now.since(*at) <= seen.book.ignorance());
             let now = page.record.as_ref().map_or(0, super::record::ServiceRecord::floor);
-            let floor = fresh.map_or(now, |(record, _)| record.floor().min(now)) as usize;
+            let floor = seen.book.of_late(page).map_or(now, |record| record.floor().min(now)) as usize;
             let listed = page.record.as_ref().is_some_and(|record| {
                 seen.book.clusters.values().any(|cluster| cluster.services.contains(&record.name))
             });

@@ -35,8 +35,7 @@ impl Check for Relocation {
 
 fn judge(book: &Book, service: &Text, moved: &[&TaskRecord], found: &mut Findings) {
     let Some(page) = book.services.get(service) else { return };
-    let before = page.before.as_ref().filter(|(_, at)| book.now.since(*at) <= book.ignorance());
-    let records = || page.record.iter().chain(before.map(|(record, _)| record));
+    let records = || page.record.iter().chain(book.of_late(page));
     for task in moved {
         let is_asked = |placed: &&super::record::PlacedRecord| {
             (&placed.id, placed.generation) == (&task.id, task.generation)

@@ -24,18 +24,18 @@ impl Check for System {
             return;
         }
         for task in seen.created().filter(|task| !seen.book.goes_on(task)) {
-            if system(seen.book, &task.service).is_some() {
+            if known(seen.book, &task.service).is_some() {
                 second(seen.book, task, found);
             }
         }
-        for task in seen.ended().filter(|task| system(seen.book, &task.service).is_some()) {
+        for task in seen.ended().filter(|task| known(seen.book, &task.service).is_some()) {
             too_early(seen.book, task, found);
         }
         let replaced =
             seen.ended().filter(|task| seen.book.surely_confirmed(task) && is_replaced(seen.book, task));
         let services: BTreeSet<&Text> = replaced.map(|task| &task.service).collect();
         for service in services {
-            if let Some((page, record)) = system(seen.book, service) {
+            if let Some((page, record)) = known(seen.book, service) {
                 without(seen.book, page, record, found);
             }
         }
@@ -59,6 +59,11 @@ impl Check for System {
 fn system<'a>(book: &'a Book, service: &Text) -> Option<(&'a ServicePage, &'a ServiceRecord)> {
     let page = book.services.get(service)?;
     page.record.as_ref().filter(|record| record.is_system()).map(|record| (page, record))
+}
+
+/// Gives a service that was no other kind a moment ago, when whoever acts now may have looked.
+fn known<'a>(book: &'a Book, service: &Text) -> Option<(&'a ServicePage, &'a ServiceRecord)> {
+    system(book, service).filter(|(page, _)| book.of_late(page).is_none_or(ServiceRecord::is_system))
 }
 
 /// A host may have got a second task.

@@ -71,7 +71,9 @@ impl Check for Versions {
                 let heard = seen.book.hosts.get(&task.host).is_some_and(|page| page.alive);
                 task.version == version && heard && !seen.book.confirmed(task)
             });
-            let (count, parallel) = (on_the_way.count(), seen.book.parallel(record) as usize);
+            let records = [record].into_iter().chain(seen.book.of_late(page));
+            let parallel = records.map(|record| seen.book.parallel(record)).max().unwrap_or(1) as usize;
+            let count = on_the_way.count();
             if count > parallel {
                 let what = format!(
                     "{count} tasks of {service} version {version} are on their way, of {parallel} at most"
