@@ -93,7 +93,7 @@ impl Check for Convergence {
 }
 
 /// Tells whether a service is still being rolled, one task after the other, which takes as long as it has many.
-fn is_rolling(book: &Book, page: &ServicePage, record: &ServiceRecord) -> bool {
+pub(super) fn is_rolling(book: &Book, page: &ServicePage, record: &ServiceRecord) -> bool {
     let runs = page.state.as_ref().is_some_and(|state| state.rollout == RolloutRecord::Running);
     let tasks = || book.tasks_of(&record.name).filter(|task| task.runs());
     let is_half_way = tasks().any(|task| task.version != record.task_version);
