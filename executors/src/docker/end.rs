@@ -28,11 +28,15 @@ pub(super) const CUT_OFF: &str = "its start was cut off by the end of the agent 
 const DEATH: Duration = Duration::from_secs(15);
 /// How long what has ended may still be listed as running.
 const SHOWN: Duration = Duration::from_secs(5);
+/// How long after an end the engine may still learn that memory had run out.
+const MEMORY_TOLD: Duration = Duration::from_millis(500);
 /// Bounds what an end that is not told can cost.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A program that was killed by a signal ends for docker with the signal's number above this.
 const SIGNALLED: i64 = 128;
 const SIGNAL_MAX: i64 = 64;
+/// What was killed, by whomever.
+const SIGNALLED_KILL: i64 = SIGNALLED + 9;
 
 impl Docker {
     /// Asks all containers that live to end, and kills after the grace what has not.
@@ -92,13 +96,18 @@ impl Docker {
         let wait = |client: bollard::Docker| async move {
             match client.wait_container(id, Some(options)).next().await {
                 // An exit code other than 0 comes as an error.
-                Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })) => Ok(()),
+                Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
+                Some(Ok(ended)) => Ok(ended.status_code),
                 Some(Err(error)) => Err(error),
                 None => Err(Error::IOError { err: std::io::Error::other("the answer broke off") }),
             }
         };
         let ended = match self.engine.within(LOOK_AGAIN * 100, wait).await {
-            Ok(()) => self.until_shown(id).await,
+            Ok(SIGNALLED_KILL) => match self.until_shown(id).await {
+                Ok(()) => self.until_memory_is_told(id).await,
+                Err(trouble) => Err(trouble),
+            },
+            Ok(_) => self.until_shown(id).await,
             Err(trouble) => Err(trouble),
         };
         match ended {
@@ -124,6 +133,21 @@ impl Docker {
             }
         };
         tokio::time::timeout(SHOWN, shown).await.unwrap_or(Ok(()))
+    }
+
+    /// Waits, but not for long, until the engine says of a container that was killed that its memory had run out: it hears
+    /// of the end and of the reason apart.
+    async fn until_memory_is_told(&self, id: &str) -> Result<(), Trouble> {
+        let told = async {
+            loop {
+                let seen = self.engine.look(|client| async move { client.inspect_container(id, None).await });
+                if seen.await?.state.is_some_and(|state| state.oom_killed == Some(true)) {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(MEMORY_TOLD, told).await.unwrap_or(Ok(()))
     }
 
     /// Waits until one of these ends, or it is time to look again.

@@ -24,6 +24,10 @@ struct Late {
     ended: Option<Instant>,
     /// It has been asked to remove the container, and refuses to be asked again.
     removed: Option<Instant>,
+    /// With what the container ends.
+    code: i64,
+    /// How long after that it learns that memory had run out.
+    memory_told: Duration,
 }
 
 impl Late {
@@ -38,12 +42,16 @@ impl Late {
             }
             ("GET", "containers/json") => (200, json!([{"Id": "c1", "Labels": self.labels, "State": state}])),
             _ if is_gone => (404, json!({"message": "no such container"})),
-            ("GET", _) => (200, json!({"State": {"Status": state, "ExitCode": 143}, "Config": {}})),
+            ("GET", _) => {
+                let out_of_memory = self.ended.is_some_and(|since| since.elapsed() >= self.memory_told);
+                let state = json!({"Status": state, "ExitCode": self.code, "OOMKilled": out_of_memory});
+                (200, json!({"State": state, "Config": {}}))
+            }
             ("POST", "containers/c1/kill") => {
                 self.ended.get_or_insert_with(Instant::now);
                 (204, Value::Null)
             }
-            ("POST", "containers/c1/wait") if self.ended.is_some() => (200, json!({"StatusCode": 143})),
+            ("POST", "containers/c1/wait") if self.ended.is_some() => (200, json!({"StatusCode": self.code})),
             ("DELETE", _) => {
                 self.removed.get_or_insert_with(Instant::now);
                 (409, json!({"message": "removal of container c1 is already in progress"}))
@@ -72,15 +80,19 @@ fn serve(mut stream: TcpStream, engine: &Mutex<Late>) -> std::io::Result<()> {
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// Gives an executor over such an engine, and the task that it holds a container of.
+/// Gives an executor over an engine that lists what it does so much later, and the task that it holds a container of.
 fn late(dir: &tempfile::TempDir, state: &'static str, lag: Duration) -> (Docker, Arc<Spec>) {
+    over(dir, |labels| Late { labels, state, lag, ended: None, removed: None, code: 143, memory_told: NEVER })
+}
+
+fn over(dir: &tempfile::TempDir, engine: impl FnOnce(Value) -> Late) -> (Docker, Arc<Spec>) {
     let spec = docker_spec(&[], "sleep 1000");
     let labels = json!({
         "callboard.agent": dir.path().canonicalize().unwrap(),
         "callboard.container": "main",
         "callboard.spec": serde_json::to_string(&*spec).unwrap(),
     });
-    let engine = Arc::new(Mutex::new(Late { labels, state, lag, ended: None, removed: None }));
+    let engine = Arc::new(Mutex::new(engine(labels)));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = format!("tcp://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -96,9 +108,12 @@ async fn exits(docker: &Docker) -> Vec<Option<Exit>> {
     docker.inspect().await.unwrap().into_iter().map(|found| found.exit).collect()
 }
 
-async fn timed<T>(doing: impl Future<Output = T>) -> (T, u64) {
+/// Does something that takes so many seconds at least.
+async fn after<T>(least: u64, doing: impl Future<Output = T>) -> T {
     let begun = Instant::now();
-    (doing.await, begun.elapsed().as_secs())
+    let done = doing.await;
+    assert!(begun.elapsed() >= Duration::from_secs(least), "done after {:?}", begun.elapsed());
+    done
 }
 
 #[tokio::test]
@@ -106,13 +121,13 @@ async fn what_an_engine_says_too_early_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let (docker, spec) = late(&dir, "running", Duration::from_secs(1));
     assert_eq!(exits(&docker).await, [None]);
-    assert_eq!(timed(docker.stop(&spec.run(), GRACE)).await, (Ok(()), 1));
+    assert_eq!(after(1, docker.stop(&spec.run(), GRACE)).await, Ok(()));
     let exit = Exit { signal: Some(15), ..EXIT };
     assert_eq!(exits(&docker).await, [Some(exit.clone())], "whoever was told of the end sees it");
     assert_eq!(docker.exited(&spec.run()).await, exit);
 
     let (docker, spec) = late(&dir, "created", Duration::from_secs(1));
-    assert_eq!(timed(exits(&docker)).await, (vec![Some(EXIT)], 1), "its start was cut off");
+    assert_eq!(after(1, exits(&docker)).await, [Some(EXIT)], "its start was cut off");
     docker.remove(&spec.run()).await.unwrap();
     assert_eq!(exits(&docker).await, []);
 }
@@ -122,7 +137,7 @@ async fn what_an_engine_never_shows_is_waited_for_no_longer_than_that() {
     let dir = tempfile::tempdir().unwrap();
     let ends = async {
         let (docker, spec) = late(&dir, "running", NEVER);
-        assert_eq!(timed(docker.stop(&spec.run(), Span::secs(10))).await, (Ok(()), 5));
+        assert_eq!(after(5, docker.stop(&spec.run(), Span::secs(10))).await, Ok(()));
         assert_eq!(exits(&docker).await, [None], "it is told as the engine lists it");
         let run = spec.run();
         let waiting = tokio::time::timeout(Duration::from_secs(7), docker.exited(&run));
@@ -131,8 +146,8 @@ async fn what_an_engine_never_shows_is_waited_for_no_longer_than_that() {
     let other = tempfile::tempdir().unwrap();
     let goes = async {
         let (docker, spec) = late(&other, "created", NEVER);
-        assert_eq!(timed(exits(&docker)).await, (vec![Some(EXIT)], 15), "nothing of it lives");
-        assert_eq!(timed(exits(&docker)).await, (vec![Some(EXIT)], 0), "what is known is told at once");
+        assert_eq!(after(15, exits(&docker)).await, [Some(EXIT)], "nothing of it lives");
+        assert_eq!(exits(&docker).await, [Some(EXIT)], "it is known now");
         let Err(Failure(why)) = docker.remove(&spec.run()).await else { panic!("it is not gone") };
         assert_eq!(
             why,
@@ -140,4 +155,23 @@ async fn what_an_engine_never_shows_is_waited_for_no_longer_than_that() {
         );
     };
     within(30, "both", async { tokio::join!(ends, goes) }).await;
+}
+
+#[tokio::test]
+async fn that_memory_had_run_out_is_waited_for_when_something_was_killed() {
+    for (memory_told, out_of_memory) in [(Duration::from_millis(200), true), (NEVER, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (docker, spec) = over(&dir, |labels| Late {
+            labels,
+            state: "running",
+            lag: Duration::ZERO,
+            ended: None,
+            removed: None,
+            code: 137,
+            memory_told,
+        });
+        docker.stop(&spec.run(), GRACE).await.unwrap();
+        let exit = docker.exited(&spec.run()).await;
+        assert_eq!(exit, Exit { signal: Some(9), out_of_memory, ..EXIT });
+    }
 }
