@@ -491,7 +491,7 @@ pub(super) fn does_unasked(mutant: &mut Mutant, now: Time) -> Vec<Effect> {
         mutant.rested = now;
         if let (Some(held), Some((key, mut value, revision))) = (mutant.held.clone(), mutant.state.clone()) {
             if mutant.bug == Bug::NeverRests {
-                value = other_failures(&value);
+                value = other_hosts(&value);
             }
             let guards = vec![held, Guard::At { key: key.clone(), revision }];
             txns.push(Txn { guards, ops: vec![Op::Put { key, value, session: None }] });
@@ -505,10 +505,10 @@ pub(super) fn does_unasked(mutant: &mut Mutant, now: Time) -> Vec<Effect> {
     txns.into_iter().map(commit).chain(asks).collect()
 }
 
-/// Counts one failed task more or less in what is remembered of a service.
-fn other_failures(state: &str) -> String {
+/// Counts one host more or less in what is remembered of a service.
+fn other_hosts(state: &str) -> String {
     let mut state: Value = serde_json::from_str(state).unwrap_or_default();
-    state["failures"] = (1 - state["failures"].as_u64().unwrap_or(0).min(1)).into();
+    state["hosts"] = (1 - state["hosts"].as_u64().unwrap_or(0).min(1)).into();
     state.to_string()
 }
 
