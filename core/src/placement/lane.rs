@@ -76,24 +76,12 @@ impl Lane {
         turn: Turn,
         seen: &mut Seen,
     ) -> Option<(Merit, u32)> {
-        let best = match self.found {
-            Some((since, found)) if stands(need, (since, found), turn) => found,
-            Some(_) | None => self.find(need, view, scope, turn, seen),
-        };
-        let is_as_it_was = |(merit, row)| self.weigh(need, view, scope, row) == Some(merit);
-        debug_assert!(best.is_none_or(is_as_it_was), "nothing changes but what was picked");
-        best
-    }
-
-    /// Looks at hosts until none that follows can be better than the best of them.
-    fn find(
-        &mut self,
-        need: &Need,
-        view: View<'_>,
-        scope: &Scope,
-        turn: Turn,
-        seen: &mut Seen,
-    ) -> Option<(Merit, u32)> {
+        if let Some((since, found)) = self.found
+            && stands(need, (since, found), turn)
+        {
+            debug_assert!(self.is_as_it_was(need, view, scope, found), "nothing changes but what was picked");
+            return found;
+        }
         let class = &view.fleet.classes[self.class];
         let in_turn = |stream: Stream| stream.in_turn(view.fleet, class, need, seen, turn);
         self.stream = self.stream.take().and_then(in_turn);
@@ -115,9 +103,14 @@ impl Lane {
                 }
                 continue;
             }
+            debug_assert!(self.is_as_it_was(need, view, scope, top), "nothing changes but what was picked");
             self.found = Some((turn, top));
             return top;
         }
+    }
+
+    fn is_as_it_was(&self, need: &Need, view: View<'_>, scope: &Scope, was: Option<(Merit, u32)>) -> bool {
+        was.is_none_or(|(merit, row)| self.weigh(need, view, scope, row) == Some(merit))
     }
 
     /// Gives the best of the hosts that were looked at: where they take turns, the next of those that are as good.

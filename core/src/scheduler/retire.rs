@@ -12,6 +12,7 @@ use crate::model::{Name, Service, ServiceState, Task};
 use crate::why::StopReason;
 use crate::world::{Blocked, Class, GroupKey, World};
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 impl Round<'_> {
@@ -181,10 +182,10 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
 
 /// Counts a task that ran to its end and was removed where its service is not any more: it counts where that moved to.
 fn count_completed(world: &mut World, batch: &mut Batch, key: &GroupKey, task: &Task) {
-    let state = world.service_states.get(&key.1).map(|state| ServiceState::clone(state));
-    let state = state.filter(|state| state.cluster == key.0 && state.version == task.version);
-    if let Some((state, completed)) = state.and_then(|state| Some((state.clone(), state.completed?))) {
+    let is_of = |state: &&Arc<ServiceState>| state.cluster == key.0 && state.version == task.version;
+    let state = world.service_states.get(&key.1).filter(is_of).cloned();
+    if let Some((state, completed)) = state.and_then(|state| state.completed.map(|it| (state, it))) {
         let completed = Some(completed.saturating_add(1));
-        batch.put_state(world, &key.1, Some(ServiceState { completed, ..state }));
+        batch.put_state(world, &key.1, Some(ServiceState { completed, ..(*state).clone() }));
     }
 }
