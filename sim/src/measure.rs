@@ -42,12 +42,14 @@ struct Service {
 }
 
 /// What came of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Placed {
     /// The records.
     pub records: Vec<Task>,
     /// How many tasks have no place.
     pub unplaced: u32,
+    /// The fleet that has them. Taking it down is no part of what placing costs.
+    pub fleet: Fleet,
 }
 
 /// Racks in each zone.
@@ -146,15 +148,22 @@ fn constraints(number: u32) -> Placement {
 impl Prepared {
     /// Places all tasks, service by service.
     #[must_use]
-    pub fn place(mut self) -> Placed {
-        let mut placed = Placed::default();
+    pub fn place(self) -> Placed {
+        let tasks = self.services.iter().map(|service| service.tasks as usize).sum();
+        let mut placed = Placed { records: Vec::with_capacity(tasks), unplaced: 0, fleet: self.fleet };
         let (closed, cluster) = (BTreeSet::new(), Name::from("default"));
         let mut generation = 0;
         for mut service in self.services {
             let need = Need::of(&service.definition, &service.placement, service.policy);
             macro_rules! view {
                 () => {
-                    View { fleet: &self.fleet, own: &service.crowd, others: &[], closed: &closed, last: None }
+                    View {
+                        fleet: &placed.fleet,
+                        own: &service.crowd,
+                        others: &[],
+                        closed: &closed,
+                        last: None,
+                    }
                 };
             }
             let key = (cluster.clone(), service.name.clone());
@@ -166,7 +175,7 @@ impl Prepared {
                     placed.unplaced += service.tasks - instance;
                     break;
                 };
-                self.fleet.take(row, &Claim::of(&task));
+                placed.fleet.take(row, &Claim::of(&task));
                 *service.crowd.entry(row).or_insert(0) += 1;
                 placed.records.push(task);
             }

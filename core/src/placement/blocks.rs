@@ -55,13 +55,21 @@ impl<E: Entry> Default for Blocks<E> {
 
 impl<E: Entry> Block<E> {
     fn of(entries: Vec<E>) -> Option<Block<E>> {
-        let (first, bounds) = (entries.first()?.key(), bounds_of(&entries)?);
+        let (first, bounds) = (entries.first()?.key(), bounds_of(&entries, None)?);
         Some(Block { first, bounds, entries })
     }
 }
 
-fn bounds_of<E: Entry>(entries: &[E]) -> Option<E::Bounds> {
-    entries.iter().map(E::bounds).reduce(E::join)
+/// Gives what holds of all entries; they need not all be looked at where it is known how wide that is at most.
+fn bounds_of<E: Entry>(entries: &[E], widest: Option<E::Bounds>) -> Option<E::Bounds> {
+    let mut bounds = entries.first()?.bounds();
+    for entry in &entries[1..] {
+        if Some(bounds) == widest {
+            break;
+        }
+        bounds = E::join(bounds, entry.bounds());
+    }
+    Some(bounds)
 }
 
 impl<E: Entry> Blocks<E> {
@@ -95,7 +103,7 @@ impl<E: Entry> Blocks<E> {
         };
         block.first = first.key();
         if gone.is_at(&block.bounds) {
-            block.bounds = bounds_of(&block.entries).unwrap_or(block.bounds);
+            block.bounds = bounds_of(&block.entries, Some(block.bounds)).unwrap_or(block.bounds);
         }
     }
 

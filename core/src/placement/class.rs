@@ -17,7 +17,7 @@ pub(super) struct Class {
     pub(super) policy: Policy,
     /// The labels in use; those that the hosts lack are not there.
     pub(super) labels: BTreeMap<String, String>,
-    /// Open hosts in the order of load.
+    /// Open hosts in the order of load, where loads are served.
     pub(super) order: Order<Spot>,
     /// Open hosts by rank and row. Where names are not served they pass for hosts that have room for anything.
     pub(super) names: Order<(u64, u32)>,
@@ -27,9 +27,11 @@ pub(super) struct Class {
     pub(super) members: u32,
 }
 
-/// What is kept for searches by some policies beside what the others need, too.
+/// What is kept for searches, as each policy goes by something else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Served {
+    /// Hosts by how full they are.
+    pub(super) loads: bool,
     /// What is free on hosts in the order of their names.
     pub(super) names: bool,
     /// Hosts by what they are and how full.
@@ -42,7 +44,7 @@ impl Served {
         match policy {
             Choosing::EPvm => Served { costs: true, ..self },
             Choosing::RoundRobin => Served { names: true, ..self },
-            Choosing::Spread | Choosing::Binpack => self,
+            Choosing::Spread | Choosing::Binpack => Served { loads: true, ..self },
         }
     }
 }
@@ -71,7 +73,9 @@ impl Class {
     pub(super) fn refile(&mut self, from: Option<Stand>, to: Option<Stand>, served: Served) {
         let in_names = served.names || from.is_some() != to.is_some();
         if let Some(from) = from {
-            self.order.remove(from.spot);
+            if served.loads {
+                self.order.remove(from.spot);
+            }
             if in_names {
                 self.names.remove(from.name());
             }
@@ -80,7 +84,9 @@ impl Class {
             }
         }
         if let Some(to) = to {
-            self.order.insert(to.spot, to.free);
+            if served.loads {
+                self.order.insert(to.spot, to.free);
+            }
             if in_names {
                 self.names.insert(to.name(), if served.names { to.free } else { Free::ANY });
             }
@@ -92,7 +98,7 @@ impl Class {
 
     /// Tells whether a host stands there.
     pub(super) fn contains(&self, stand: Stand, served: Served) -> bool {
-        self.order.contains(stand.spot)
+        (!served.loads || self.order.contains(stand.spot))
             && self.names.contains(stand.name())
             && (!served.costs || self.costs.contains(stand.standing()))
     }

@@ -12,17 +12,18 @@ const DOUBLING: u64 = 125_000;
 
 /// Gives the cost that a task adds to a host.
 pub(super) fn cost(need: &Need, row: &Row) -> u64 {
-    let has = &row.facts.has;
-    added(need.free, row.taken(), (has.memory, has.cpu_units))
+    let (taken, has) = (row.taken(), (row.facts.has.memory, row.facts.has.cpu_units));
+    added(need.free, taken, (share(taken.0, has.0), share(taken.1, has.1)), has)
 }
 
-/// Gives the cost that so much more adds to a host that has so much, and of which so much is taken: memory and processor
-/// share, MiB and 1024 a core.
-pub(super) fn added(more: Free, taken: (u64, u64), has: (u64, u64)) -> u64 {
-    let added = |held: u64, more: u64, of: u64| {
-        weigh(share(held.saturating_add(more), of)).saturating_sub(weigh(share(held, of)))
+/// Gives the cost that so much more adds to a host that has so much, and of which so much is taken, which are such shares:
+/// memory and processor share, MiB and 1024 a core.
+pub(super) fn added(more: Free, taken: (u64, u64), shares: (u64, u64), has: (u64, u64)) -> u64 {
+    let added = |from: u64, held: u64, more: u64, of: u64| {
+        weigh(share(held.saturating_add(more), of)).saturating_sub(weigh(from))
     };
-    added(taken.0, more.memory, has.0).saturating_add(added(taken.1, more.cpu_units, has.1))
+    let memory = added(shares.0, taken.0, more.memory, has.0);
+    memory.saturating_add(added(shares.1, taken.1, more.cpu_units, has.1))
 }
 
 /// Gives a cost below which so much more adds to no host of which at least such shares are taken, and that has no more than

@@ -22,6 +22,8 @@ pub(super) struct Place {
 pub(super) struct Standing {
     place: Place,
     free: Free,
+    /// What is taken of its memory and of its processor; follows from the others.
+    shares: (u32, u32),
 }
 
 /// What holds of several hosts.
@@ -46,21 +48,16 @@ const LEVEL_BITS: u32 = 10;
 
 impl Standing {
     pub(super) fn of(has: (u64, u64), free: Free, spot: Spot) -> Standing {
-        let mut standing = Standing { place: Place { has, fill: 0, spot }, free };
-        let shares = standing.shares();
-        standing.place.fill = interleave(level(shares.0), level(shares.1));
-        standing
-    }
-
-    /// Gives what is taken; of a host of which more is taken than it has, no more than that matters.
-    fn taken(&self) -> (u64, u64) {
-        let ((memory, cpu_units), free) = (self.place.has, self.free);
-        (memory.saturating_sub(free.memory), cpu_units.saturating_sub(free.cpu_units))
+        // Of a host of which more is taken than it has, no more than that matters.
+        let taken =
+            |of: u64, free: u64| u32::try_from(share(of.saturating_sub(free), of)).unwrap_or(u32::MAX);
+        let shares = (taken(has.0, free.memory), taken(has.1, free.cpu_units));
+        let fill = interleave(level(shares.0), level(shares.1));
+        Standing { place: Place { has, fill, spot }, free, shares }
     }
 
     fn shares(&self) -> (u64, u64) {
-        let (taken, has) = (self.taken(), self.place.has);
-        (share(taken.0, has.0), share(taken.1, has.1))
+        (self.shares.0.into(), self.shares.1.into())
     }
 
     pub(super) fn row(&self) -> u32 {
@@ -69,7 +66,9 @@ impl Standing {
 
     /// Gives e_pvm's figures for a task on the host.
     pub(super) fn figures(&self, needed: Free) -> Figures {
-        figures(added(needed, self.taken(), self.place.has), self.place.spot)
+        let ((memory, cpu_units), free) = (self.place.has, self.free);
+        let taken = (memory.saturating_sub(free.memory), cpu_units.saturating_sub(free.cpu_units));
+        figures(added(needed, taken, self.shares(), self.place.has), self.place.spot)
     }
 
     pub(super) fn covers(&self, needed: Free) -> bool {
@@ -147,8 +146,8 @@ fn figures(cost: u64, spot: Spot) -> Figures {
     ([cost, u64::from(spot.load), u64::from(spot.tasks)], spot.rank)
 }
 
-fn level(share: u64) -> u32 {
-    u32::try_from((share.saturating_mul(LEVELS) / WHOLE).min(LEVELS - 1)).unwrap_or(0)
+fn level(share: u32) -> u32 {
+    u32::try_from((u64::from(share) * LEVELS / WHOLE).min(LEVELS - 1)).unwrap_or(0)
 }
 
 /// Makes one number of two, bit by bit in turn, so that what is near in one order is mostly near in both.

@@ -1,7 +1,7 @@
 //! The hosts as placement sees them: rows of figures, sorted into classes that no rule in use tells apart, each class in
-//! the order of load. Taking in a change costs what it touches.
+//! the orders by which the policies in use go. Taking in a change costs what it touches.
 //!
-//! **Invariant:** a row stands in its class's order exactly while its host is open.
+//! **Invariant:** a row stands in its class's orders exactly while its host is open.
 
 use super::class::{Class, Served, Stand};
 use super::order::{Free, Spot};

@@ -148,9 +148,9 @@ impl Ground {
     pub(super) fn why(&self, need: &Need, view: View<'_>, row: u32) -> String {
         let mut words = String::with_capacity(WORDS);
         self.tell(need, view, row, |name, value| {
-            let gap = if words.is_empty() { "" } else { ", " };
-            let written = words.write_fmt(format_args!("{gap}{name} {value}"));
-            assert!(written.is_ok(), "text takes any words");
+            words.push_str(if words.is_empty() { "" } else { ", " });
+            let written = words.write_fmt(name).and_then(|()| words.write_str(" "));
+            assert!(written.and_then(|()| words.write_fmt(value)).is_ok(), "text takes any words");
         });
         words
     }

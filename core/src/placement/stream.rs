@@ -13,6 +13,10 @@ use crate::model::Policy;
 /// Hosts that were not looked at yet, the next one first.
 #[derive(Debug)]
 pub(super) enum Stream {
+    /// All hosts by name, of which nothing is kept that the policy goes by.
+    Unserved {
+        next: (u64, u32),
+    },
     /// All hosts of the class, which are yet to be ordered by cost.
     Unordered,
     ByLoad {
@@ -32,9 +36,10 @@ impl Stream {
     pub(super) fn new(fleet: &Fleet, of: &Class, need: &Need, turn: Turn) -> Option<Stream> {
         match need.policy {
             Policy::EPvm if fleet.served.costs => Some(Stream::Unordered),
-            Policy::Spread | Policy::EPvm => by_load(of, need, From::First, None),
-            Policy::Binpack => by_load(of, need, From::Last, None),
+            Policy::Spread if fleet.served.loads => by_load(of, need, From::First, None),
+            Policy::Binpack if fleet.served.loads => by_load(of, need, From::Last, None),
             Policy::RoundRobin => in_round(of, need, &Seen::default(), turn),
+            Policy::Spread | Policy::Binpack | Policy::EPvm => unserved(of, need, None),
         }
     }
 
@@ -51,16 +56,18 @@ impl Stream {
             Stream::ByName { next, since } if !turn.is_within(since, fleet.row(next).rank) => {
                 in_round(of, need, seen, turn)
             }
-            Stream::Unordered | Stream::ByLoad { .. } | Stream::ByName { .. } | Stream::ByCost(_) => {
-                Some(self)
-            }
+            Stream::Unserved { .. }
+            | Stream::Unordered
+            | Stream::ByLoad { .. }
+            | Stream::ByName { .. }
+            | Stream::ByCost(_) => Some(self),
         }
     }
 
     /// Gives figures that no host of the stream falls below.
     pub(super) fn least(&self, fleet: &Fleet, need: &Need, turn: Turn) -> Figures {
         match self {
-            Stream::Unordered => Figures::default(),
+            Stream::Unserved { .. } | Stream::Unordered => Figures::default(),
             Stream::ByLoad { next, .. } => bound(need, *next),
             Stream::ByName { next, .. } => {
                 let rank = fleet.row(*next).rank;
@@ -79,6 +86,7 @@ impl Stream {
         seen: &Seen,
     ) -> (Option<u32>, Option<Stream>) {
         match self {
+            Stream::Unserved { next } => (Some(next.1), unserved(of, need, Some(next))),
             Stream::Unordered => (None, by_cost(Cheapest::new(&of.costs, need.free))),
             Stream::ByLoad { from, next } => (Some(next.row), by_load(of, need, from, Some(next))),
             Stream::ByName { next, since } => {
@@ -92,10 +100,14 @@ impl Stream {
     /// Counts hosts whose figures were found, and that did not come yet.
     pub(super) fn waiting(&self) -> usize {
         match self {
-            Stream::Unordered | Stream::ByLoad { .. } | Stream::ByName { .. } => 0,
+            Stream::Unserved { .. } | Stream::Unordered | Stream::ByLoad { .. } | Stream::ByName { .. } => 0,
             Stream::ByCost(cheapest) => cheapest.waiting(),
         }
     }
+}
+
+fn unserved(class: &Class, need: &Need, beyond: Option<(u64, u32)>) -> Option<Stream> {
+    class.names.next(From::First, beyond, need.free).map(|next| Stream::Unserved { next })
 }
 
 fn by_cost(cheapest: Cheapest) -> Option<Stream> {
