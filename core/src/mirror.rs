@@ -441,4 +441,19 @@ mod tests {
         mirror.reply(now, sign, &mut Vec::new());
         assert!(end(&mut mirror, now) <= Span(250));
     }
+
+    #[test]
+    fn a_watch_that_speaks_of_the_past_counts_as_silent() {
+        let mut mirror = Mirror::new([String::from("a/")], "m");
+        let mut out = Vec::new();
+        mirror.wake(Time(0), &mut out);
+        let listing = Listing { revision: Revision(7), entries: Vec::new() };
+        mirror.reply(Time(0), Reply::Listed { prefix: "a/".into(), result: Ok(listing) }, &mut out);
+        for (revision, until) in [(5, Time(60_000)), (7, Time(90_000))] {
+            let sign =
+                Reply::Changed { prefix: "a/".into(), revision: Revision(revision), changes: Vec::new() };
+            mirror.reply(Time(30_000), sign, &mut out);
+            assert_eq!(mirror.wake_at(), Some(until), "{revision}");
+        }
+    }
 }

@@ -278,7 +278,9 @@ mod tests {
         for good in ["--net=host", "--network=own", "--net=none", "--net=default"] {
             check(&rules, "redis", &[user, good], "");
         }
-        check(&rules, "redis", &[user, "--net=other"], "(networks that may be: own)");
+        for bad in ["--net=other", "--net=container:web"] {
+            check(&rules, "redis", &[user, bad], "(networks that may be: own)");
+        }
         check(&rules, "redis", &[user, "--net=own", "--net=other"], "--net=other");
         for good in ["NET_BIND_SERVICE", "cap_net_bind_service"] {
             check(&rules, "redis", &["--user=1000:1000", &format!("--cap-add={good}")], "");

@@ -174,3 +174,21 @@ pub(crate) fn shorten(text: &str, max: usize) -> &str {
     }
     &text[..end]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ServiceState;
+
+    #[test]
+    fn what_another_version_wrote_survives_also_inside_of_what_is_known() {
+        let text = r#"{"service": "web", "cluster": "c", "available": 2, "min": 1, "version": 1,
+            "rollout": {"state": "failed", "reason": "x", "since": 7}, "mood": "fine"}"#;
+        let state: ServiceState = read(text).expect("a record");
+        let unknown = Unknown::of(text, &state).expect("some of it is not known");
+        let written = unknown.write(&ServiceState { available: 3, ..state });
+        let value: Value = serde_json::from_str(&written).expect("JSON");
+        let expect = (&Value::from(7), &Value::from("fine"), &Value::from(3));
+        assert_eq!((&value["rollout"]["since"], &value["mood"], &value["available"]), expect, "{written}");
+    }
+}

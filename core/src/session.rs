@@ -202,4 +202,25 @@ mod tests {
         check(5000, Span::secs(150));
         check(u64::MAX, Span(u64::MAX / RENEWALS_PER_SECOND_MAX));
     }
+
+    #[test]
+    fn a_renewal_that_is_answered_at_the_second_try_counts_from_the_first() {
+        let (ttl, id) = (Span::secs(12), SessionId("s".into()));
+        let mut session = Session::new("host", ttl);
+        session.wake(Time(0), &mut Vec::new());
+        session.reply(Time(0), &Reply::SessionOpened(Ok(id.clone())));
+        let mut sent = Vec::new();
+        while let Some(at) = session.wake_at().filter(|_| sent.len() < 2) {
+            session.wake(at, &mut Vec::new());
+            sent.push(at);
+        }
+        session.reply(sent[1], &Reply::SessionRenewed(id.clone(), Ok(true)));
+        let lost = loop {
+            let at = session.wake_at().expect("it renews itself");
+            if let Some(news) = session.wake(at, &mut Vec::new()) {
+                break (at, news);
+            }
+        };
+        assert_eq!(lost, (sent[0] + ttl, SessionNews::Lost(id)));
+    }
 }

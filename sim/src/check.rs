@@ -52,6 +52,7 @@ mod precedence;
 mod preemption;
 mod prefix;
 mod prompt;
+mod proof;
 mod quiet;
 mod record;
 mod registration;

@@ -36,6 +36,8 @@ pub(crate) enum Stream {
     Users,
     /// Draws what few worlds suffer: the loss of many machines at once.
     Losses,
+    /// Draws whether a service begins with what never works.
+    Firsts,
 }
 
 impl Stream {
@@ -54,6 +56,7 @@ impl Stream {
             Stream::Scarcity => (10, 0),
             Stream::Users => (11, 0),
             Stream::Losses => (12, 0),
+            Stream::Firsts => (13, 0),
         };
         (kind << 32) | u64::from(index)
     }

@@ -5,10 +5,16 @@ mod grace;
 mod homes;
 mod kept;
 mod lateness;
+mod neighbors;
 mod offers;
 mod packing;
+mod preemption;
 mod remedies;
+mod restored;
+mod rollouts;
+mod stale;
 mod systems;
+mod turns;
 
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
@@ -330,6 +336,17 @@ fn a_half_record_is_mended() {
     let copy = stage.store.get(&Key::HostTask(task.host.clone(), task.id.clone()).path());
     let own = stage.store.get(&Key::Task(task.id.clone()).path());
     assert_eq!(copy.map(|entry| &entry.value), own.map(|entry| &entry.value));
+}
+
+#[test]
+fn a_copy_of_which_its_agent_says_nothing_is_cleared_away() {
+    let mut stage = web(2, (1, 0, 1));
+    let known = stage.running("web").remove(0);
+    let copy = Task { id: "default-web-1-7".into(), instance: 7, generation: 1, ..known };
+    let key = Key::HostTask(copy.host.clone(), copy.id.clone());
+    stage.write(&key, &copy);
+    stage.run(Span::secs(10));
+    assert!(stage.store.get(&key.path()).is_none(), "{:#?}", stage.notes);
 }
 
 #[test]

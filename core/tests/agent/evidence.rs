@@ -2,13 +2,14 @@
 
 use crate::stage::{Stage, code, definition, settings, task};
 use crate::store::Store;
-use callboard_core::agent::Settings;
+use callboard_core::agent::{Input, Settings};
 use callboard_core::model::{
     Claim, Container, Desired, Docker, Executor, Health, Ledger, Phase, Registration, RestartPolicy, Task,
     TaskDefinition,
 };
 use callboard_core::policy::{self, Policy};
-use callboard_core::store::Revision;
+use callboard_core::store::{Listing, Reply, Revision};
+use callboard_core::work::{Order, Report};
 use std::collections::BTreeMap;
 
 fn stopping(id: &str, reason: &str) -> Task {
@@ -78,6 +79,35 @@ fn a_task_that_does_no_work_is_stopped_at_once() {
     late.issue(&stopping("web-1", "not healthy within 1m"));
     late.run(2);
     assert_eq!(late.status("web-1").map(|status| status.phase), Some(Phase::Running));
+}
+
+#[test]
+fn what_was_said_to_be_healthy_is_stopped_after_a_restart_only_while_enough_others_are_available() {
+    let mut stage = Stage::with_task("web-1");
+    stage.serve(2, 3);
+    stage.issue(&stopping("web-1", "scaled down"));
+    stage.restart();
+    stage.run(60);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+    stage.serve(3, 3);
+    stage.run(10);
+    assert_eq!((stage.stops(), stage.live().len()), (1, 0));
+}
+
+#[test]
+fn what_was_read_before_an_order_to_stop_says_nothing_of_it() {
+    let mut stage = Stage::with_task("web-1");
+    let key = "state/services/web";
+    let before = Listing {
+        revision: Revision(stage.store.revision),
+        entries: vec![stage.store.entries[key].clone().into()],
+    };
+    stage.serve(2, 3);
+    stage.issue(&stopping("web-1", "scaled down"));
+    // It is asked for as soon as the order is heard of, and another answer was on its way for long.
+    stage.later(2, Input::Store(Reply::Listed { prefix: key.into(), result: Ok(before) }));
+    stage.run(60);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
 }
 
 #[test]
@@ -428,11 +458,32 @@ fn an_end_that_is_told_before_the_inspection_is_not_missed() {
     let mut stage = Stage::with_task("web-1");
     let run = stage.live()[0].clone();
     stage.restart();
-    let early = callboard_core::work::Report::Exited(run, code(3));
-    stage.step(callboard_core::agent::Input::Work(early));
+    stage.step(Input::Work(Report::Exited(run, code(3))));
     stage.run(0);
     stage.exit("web-1", code(3));
     stage.run(30);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
+}
+
+#[test]
+fn an_answer_from_before_the_end_of_a_run_does_not_bring_it_back() {
+    let mut stage = Stage::with_task("web-1");
+    let run = stage.live()[0].clone();
+    // Each measurement shows more than is known, for which the executors are asked what runs.
+    stage.usage.tasks = [("web-9".into(), 1)].into();
+    stage.run(8);
+    let asked = |stage: &Stage| {
+        let asked = stage.orders.iter().rfind(|(_, order)| *order == Order::Inspect);
+        asked.map_or(0, |(at, _)| *at)
+    };
+    let next = asked(&stage) + 5000;
+    stage.now = next - 500;
+    stage.later(501, Input::Work(Report::Exited(run.clone(), code(1))));
+    stage.run(1);
+    assert_eq!(asked(&stage), next);
+    stage.processes.get_mut(&run).unwrap().exit = Some(code(1));
+    stage.run(10);
+    assert_eq!(stage.stops(), 0);
     assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 1)));
 }
 
@@ -467,4 +518,20 @@ fn another_store_with_later_revisions_is_no_order_to_stop() {
     stage.run(600);
     assert_eq!((stage.stops(), stage.live().len()), (0, 1));
     assert!(stage.notes.iter().any(|note| note.to_string().contains("another store")), "{:?}", stage.notes);
+}
+
+#[test]
+fn a_store_that_was_told_nothing_yet_is_another_one_still_after_a_restart() {
+    let mut stage = Stage::with_task("web-1");
+    // Neither takes a sign of life, nor therefore anything else.
+    stage.store.no_sessions = true;
+    stage.end_session();
+    stage.run(10);
+    stage.restore(Store { revision: 100_000, no_sessions: true, ..Store::default() });
+    stage.put("meta/store_id", r#"{"id":"there"}"#);
+    stage.put("state/ledger/h1", &ledger(vec![]));
+    stage.run(20);
+    stage.restart();
+    stage.run(600);
+    assert_eq!((stage.stops(), stage.live().len()), (0, 1));
 }

@@ -217,6 +217,28 @@ fn a_ttl_check_fails_in_silence() {
 }
 
 #[test]
+fn successes_count_only_in_a_row() {
+    let mut stage = Stage::new();
+    let mut strict = definition();
+    (strict.checks[0].success_threshold, strict.checks[0].failure_threshold) = (2, 9);
+    stage.define(&strict);
+    stage.ill.insert("web-1".into());
+    stage.issue(&task("web-1", 20));
+    stage.run(3);
+    // One check in each interval.
+    for _ in 0..3 {
+        stage.ill.clear();
+        stage.run(2);
+        stage.ill.insert("web-1".into());
+        stage.run(2);
+        assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Unknown, 0)));
+    }
+    stage.ill.clear();
+    stage.run(4);
+    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 0)));
+}
+
+#[test]
 fn an_ordered_stop_ends_in_dead_and_then_in_nothing() {
     let mut stage = Stage::with_task("web-1");
     stage.issue(&callboard_core::model::Task { desired: Desired::Stop, ..task("web-1", 20) });

@@ -2,7 +2,7 @@
 
 use super::stage::{Stage, code, task};
 use callboard_core::machine::Span;
-use callboard_core::model::{Health, Phase, Task, Try};
+use callboard_core::model::{Desired, Health, Phase, Task, Try};
 use callboard_core::work::Exit;
 
 fn once(time_limit: Option<Span>) -> Task {
@@ -68,4 +68,18 @@ fn its_time_goes_on_while_its_agent_is_started_again() {
     stage.run(15);
     assert_eq!(stage.said("web-1").map(|(phase, ..)| phase), Some(Phase::Failed));
     assert_eq!(stage.starts().len(), 1);
+}
+
+#[test]
+fn one_that_completes_before_an_order_to_stop_reaches_it_has_completed() {
+    let mut stage = Stage::new();
+    stage.issue(&once(None));
+    stage.run(10);
+    stage.deaf = true;
+    stage.issue(&Task { desired: Desired::Stop, ..once(None) });
+    stage.run(5);
+    assert_eq!(stage.said("web-1").map(|(phase, ..)| phase), Some(Phase::Stopping));
+    stage.exit("web-1", code(0));
+    stage.run(5);
+    assert_eq!(stage.said("web-1").map(|(phase, ..)| phase), Some(Phase::Completed));
 }

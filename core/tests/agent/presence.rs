@@ -186,6 +186,18 @@ fn usage_is_said_when_it_matters() {
 }
 
 #[test]
+fn what_a_store_would_not_take_is_said_when_it_takes_writes_again() {
+    let mut stage = Stage::with_task("web-1");
+    stage.store.is_full = true;
+    stage.usage.unfit_for = [("docker".into(), "it is away".into())].into();
+    stage.run(10);
+    stage.store.is_full = false;
+    stage.run(30);
+    let usage = &stage.store.entries["hosts/h1/usage"].value;
+    assert!(usage.contains("it is away"), "{usage}");
+}
+
+#[test]
 fn an_agent_that_leaves_its_tasks_ends_at_once() {
     let mut stage = Stage::with_task("web-1");
     stage.step(Input::Shutdown { keep: true });
@@ -224,6 +236,26 @@ fn an_agent_that_takes_its_tasks_along_stops_them_first() {
     assert_eq!(stage.live().len(), 1);
     // The start that was told of may have been tried: another one has another number.
     assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 2)));
+}
+
+#[test]
+fn an_agent_that_takes_its_tasks_along_waits_also_for_what_is_left_of_earlier_runs() {
+    let mut stage = Stage::with_task("web-1");
+    let earlier = stage.live()[0].clone();
+    stage.exit("web-1", crate::stage::code(1));
+    stage.run(10);
+    // It was started after its end was reported, and the order to stop it is lost.
+    stage.processes.get_mut(&earlier).unwrap().exit = None;
+    stage.deaf = true;
+    stage.step(Input::Work(Report::Started(earlier.clone(), Ok(()))));
+    stage.run(1);
+    stage.deaf = false;
+    stage.step(Input::Shutdown { keep: false });
+    stage.run(8);
+    assert_eq!((stage.live(), stage.exited), (vec![earlier], false));
+    stage.exit("web-1", crate::stage::code(1));
+    stage.run(4);
+    assert!(stage.exited);
 }
 
 #[test]

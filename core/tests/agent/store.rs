@@ -14,6 +14,8 @@ pub(crate) struct Store {
     pub(crate) opened: u64,
     pub(crate) down: bool,
     pub(crate) no_sessions: bool,
+    /// Takes no writes of the agent, and says so.
+    pub(crate) is_full: bool,
     pub(crate) commits: u64,
 }
 
@@ -50,6 +52,9 @@ impl Store {
 
     pub(crate) fn commit(&mut self, txn: &Txn) -> (Outcome, Vec<Reply>) {
         assert_eq!(txn.fault(), None, "{txn:?}");
+        if self.is_full {
+            return (Outcome::Refused(Refusal::Unavailable("full".into())), vec![]);
+        }
         let mut conflicts = Vec::new();
         for guard in &txn.guards {
             let found = self.entries.get(guard.key());

@@ -1,6 +1,8 @@
 //! Numbers and durations: inputs 21 to 40 of the list of bad inputs, and 51.
 
 use super::{DEFINITION, HOST, SERVICE, changed, check};
+use callboard_core::config::read;
+use callboard_core::machine::Span;
 
 #[test]
 fn counts_are_whole_numbers_in_range() {
@@ -465,6 +467,15 @@ fn restart_policy() {
     ];
     for (input, expect) in table {
         check(&changed(DEFINITION, input), expect);
+    }
+}
+
+#[test]
+fn a_delay_beyond_the_usual_cap_is_its_own() {
+    for (input, expect) in [("delay: 30s", Span::secs(60)), ("delay: 30m", Span::secs(1800))] {
+        let file = changed(DEFINITION, &format!("restart: {{{input}}}"));
+        let read = read("web.yml", file.as_bytes()).expect("it is fine").value;
+        assert_eq!(read.task_definitions[0].restart.max_delay, expect, "{input}");
     }
 }
 

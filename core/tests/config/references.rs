@@ -265,3 +265,12 @@ fn what_is_in_use_cannot_be_deleted() {
     check(Delete::HostConfig("h1".into()), "fine, and write []");
     check(Delete::HostConfig("h2".into()), "there is no configuration of host \"h2\", expected h1");
 }
+
+#[test]
+fn what_a_stopped_service_will_run_cannot_be_deleted() {
+    let mut store = Store::new("definition web: 1 a\nservice web: web 1\ncluster shop: web");
+    store.services.values_mut().for_each(|service| Arc::make_mut(service).stopped = true);
+    let result = config::check_delete(&store.view(), &Delete::Definition("web".into(), 1));
+    let why = result.expect_err("it is in use").to_string();
+    assert!(why.starts_with("version 1 of task definition \"web\" is run by web"), "{why}");
+}

@@ -6,7 +6,7 @@
 use super::record::{
     Place, RolloutRecord, ServiceRecord, ServiceStateRecord, StatusRecord, Step, TaskRecord, Text,
 };
-use super::{Book, By, Check, End, Findings, Seen, ServicePage, Write, room};
+use super::{Alive, Book, By, Check, End, Fault, Findings, Seen, ServicePage, Write, room};
 use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(crate) struct Batches {
     said: BTreeMap<(Text, u64), Time>,
     moved: BTreeMap<Text, Time>,
+    /// Starts that ran to their end on machines that are up since, so that somebody there knows.
+    ended: BTreeMap<Text, BTreeSet<(Text, u64, u32)>>,
 }
 
 /// How long a host on which a try failed may be left alone, and what comes before and after.
@@ -55,6 +57,27 @@ impl Check for Batches {
         }
     }
 
+    fn gone(
+        &mut self,
+        book: &Book,
+        host: &Text,
+        id: &Text,
+        alive: &Alive,
+        _ordered: bool,
+        _found: &mut Findings,
+    ) {
+        if book.completed.get(&(id.clone(), alive.generation)) == Some(&alive.attempt) {
+            let start = (id.clone(), alive.generation, alive.attempt);
+            self.ended.entry(host.clone()).or_default().insert(start);
+        }
+    }
+
+    fn fault(&mut self, _book: &Book, fault: &Fault) {
+        if let Fault::HostDown(host) = fault {
+            self.ended.remove(host);
+        }
+    }
+
     fn end(&mut self, end: &End<'_>, found: &mut Findings) {
         if end.calm < end.settle {
             return;
@@ -88,7 +111,7 @@ fn of_late<'a>(
 }
 
 impl Batches {
-    /// An agent may say that a task ran to its end.
+    /// An agent may say that a task ran to its end, and only of one that did.
     fn hear(
         &mut self,
         book: &Book,
@@ -98,10 +121,23 @@ impl Batches {
         found: &mut Findings,
     ) {
         let status = book.hosts.get(host).and_then(|page| page.statuses.get(id)).map(|status| &status.record);
-        let Some(status) = status.filter(|status| status.phase == Step::Completed) else { return };
+        let Some(status) = status.filter(|status| status.is_over()) else { return };
         let placement = (id.clone(), status.generation);
-        if !book.completed.contains(&placement) {
+        let is_said = status.phase == Step::Completed;
+        let start = (id.clone(), status.generation, status.attempt);
+        let is_so = self.ended.get(host).is_some_and(|ended| ended.contains(&start));
+        let twin = book.hosts.get(host).and_then(|page| page.twins.get(id));
+        let runs_once = twin.is_some_and(|twin| twin.once.is_some() && twin.generation == status.generation);
+        if is_said && !book.completed.contains_key(&placement) {
             found.blame("batch", format!("{id} on {host} is said to have run to its end, and did not"));
+        } else if is_so && !is_said && runs_once && book.amnesia.is_none() {
+            found.blame(
+                "batch",
+                format!("{id} on {host} ran to its end, and is said to be {:?}", status.phase),
+            );
+        }
+        if !is_said {
+            return;
         }
         if before != Some(status) {
             self.said.insert(placement, book.now);

@@ -39,8 +39,8 @@ pub(crate) struct Book {
     pub(crate) meant: BTreeMap<Text, Text>,
     /// The cluster that issued each id last.
     pub(crate) cluster_of: BTreeMap<Text, Text>,
-    /// Placements that ran to their end, in truth.
-    pub(crate) completed: BTreeSet<(Text, u64)>,
+    /// Placements that ran to their end, in truth, by which start of theirs.
+    pub(crate) completed: BTreeMap<(Text, u64), u32>,
     /// When the store last lost something: it was put back or emptied.
     pub(crate) amnesia: Option<Time>,
     /// Since when the placements were healthy of which the store said so when it forgot.

@@ -8,9 +8,9 @@ use super::{
     budget, capacity, convergence, copies, cure, doubt, drain, eligibility, emptied, ending, evidence,
     exclusive, failures, foreign, freshness, garbage, generation, growth, herd, honesty, identity, isolation,
     ledger, lifecycle, limits, lock, name, orphan, outage, overtime, ownership, pair, poison, policy, ports,
-    precedence, preemption, prefix, prompt, quiet, registration, relocation, removal, replacement, reread,
-    rest, restart, reunion, rollout, rubbish, rules, sending, starts, stopping, succession, surplus, system,
-    traffic, unfit, upgrade, vacancy, versions, views, waiting,
+    precedence, preemption, prefix, prompt, proof, quiet, registration, relocation, removal, replacement,
+    reread, rest, restart, reunion, rollout, rubbish, rules, sending, starts, stopping, succession, surplus,
+    system, traffic, unfit, upgrade, vacancy, versions, views, waiting,
 };
 use crate::event::Process;
 use callboard_core::machine::{Span, Time};
@@ -72,6 +72,7 @@ impl Court {
             Box::new(policy::Policies),
             Box::new(starts::Starts::default()),
             Box::new(failures::Failures),
+            Box::new(proof::Proof),
             Box::new(limits::Limits),
             Box::new(overtime::Overtime::default()),
         ];
@@ -204,9 +205,9 @@ impl Court {
         }
     }
 
-    /// Takes in that a placement ran to its end.
-    pub(crate) fn completed(&mut self, id: &Text, generation: u64) {
-        self.book.completed.insert((id.clone(), generation));
+    /// Takes in that a start of a placement ran to its end.
+    pub(crate) fn completed(&mut self, run: &Run) {
+        self.book.completed.insert((run.id.clone(), run.generation), run.attempt);
     }
 
     /// Takes in that a process which is about to go did its work until now.

@@ -1,8 +1,8 @@
-//! L11: nothing is left of what was deleted: no record of its tasks, no word of its agents, nothing remembered of it, and
-//! nothing of its runs on any machine.
+//! L11: nothing is left of what was deleted: no record of its tasks, no copy of one, no word of its agents, nothing
+//! remembered of it, and nothing of its runs on any machine.
 
 use super::record::{Place, Text};
-use super::{Check, End, Findings, Seen};
+use super::{Book, Check, End, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 use callboard_core::work::Run;
 use std::collections::BTreeMap;
@@ -64,7 +64,22 @@ impl Check for Garbage {
                 }
             }
         }
+        judge_copies(book, found);
         self.judge_remains(end, found);
+    }
+}
+
+/// Of each copy under a host there is the record, or somebody may yet say what is left of it there.
+fn judge_copies(book: &Book, found: &mut Findings) {
+    for (host, page) in &book.hosts {
+        for (id, twin) in &page.twins {
+            let stands = book.tasks.contains_key(id) || book.junk.contains(&format!("state/tasks/_/{id}"));
+            let lives = book.live.contains_key(&(host.clone(), id.clone()));
+            let is_spoken_of = !page.alive && page.statuses.contains_key(id);
+            if !stands && !lives && !is_spoken_of && book.clusters.contains_key(&twin.cluster) {
+                found.blame("L11", format!("{host} has a copy of {id}, which is in no record"));
+            }
+        }
     }
 }
 

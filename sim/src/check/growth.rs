@@ -1,7 +1,7 @@
 //! S39: what the store holds, and what a machine keeps in mind, stays within bounds that follow from the configuration and
 //! the number of hosts.
 
-use super::record::{Place, Text};
+use super::record::{Place, ServiceRecord, Text};
 use super::{Book, Check, End, Fault, Findings, Seen};
 use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -82,7 +82,8 @@ fn is_left(book: &Book, host: &Text, id: &Text) -> bool {
 /// got before it was lost, and what it got when it was back and was lost again before it could say so.
 fn judge_service(book: &Book, service: &Text, found: &mut Findings) {
     let Some(page) = book.services.get(service) else { return };
-    let max = |record: &super::record::ServiceRecord| record.max.max(record.parallelism()) as usize;
+    let each = |record: &ServiceRecord| if record.is_system() { book.hosts.len() } else { 0 };
+    let max = |record: &ServiceRecord| each(record).max(record.max.max(record.parallelism()) as usize);
     let now = page.record.as_ref().map_or(0, max);
     let most = now.max(page.before.as_ref().map_or(0, |(record, _)| max(record)));
     let records = book.by_service.get(service).map_or(0, BTreeSet::len);

@@ -89,6 +89,12 @@ impl Check for Intensity {
     }
 
     fn committed(&mut self, seen: &Seen<'_>, _found: &mut Findings) {
+        // Of what has no record any more nobody knows how often it ended, should a store that is put back have it again.
+        for write in seen.writes.iter().filter(|write| write.deleted && seen.by == By::Scheduler) {
+            if let Place::Twin { host, id } = &write.place {
+                self.placements.remove(&(host.clone(), id.clone()));
+            }
+        }
         for write in seen.writes.iter().filter(|_| matches!(seen.by, By::Agent(_))) {
             let Place::Status { host, id } = &write.place else { continue };
             let Some(placement) = self.placements.get_mut(&(host.clone(), id.clone())) else { continue };

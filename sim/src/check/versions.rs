@@ -1,8 +1,9 @@
 //! S18: only versions that exist are run, of a version that has not proven itself no more than `max_parallel` are on their
-//! way at once, and it has proven itself only when all of its tasks did their work for long enough.
+//! way at once, and it has proven itself only when all of its tasks did their work for long enough. Which one was the last
+//! to do so is not forgotten.
 
-use super::record::{Place, RolloutRecord, ServiceStateRecord, TaskRecord, Text};
-use super::{Book, By, Check, Findings, Seen};
+use super::record::{Place, RolloutRecord, ServiceRecord, ServiceStateRecord, TaskRecord, Text};
+use super::{Book, By, Check, Findings, Seen, Write};
 use crate::event::Process;
 use callboard_core::machine::Span;
 use callboard_core::store::{Op, Txn};
@@ -50,6 +51,7 @@ impl Check for Versions {
                 if !was_done {
                     self.judge_end(seen.book, service, found);
                 }
+                judge_memory(seen.book, service, write, found);
             }
         }
         for (service, version) in rolled {
@@ -96,6 +98,17 @@ impl Versions {
             let what = format!("version {} of {service} counts as proven, {} is not", state.version, task.id);
             found.blame("S18", what);
         }
+    }
+}
+
+/// The last version that worked is known until there is another one, or until the service runs to its end instead.
+fn judge_memory(book: &Book, service: &Text, write: &Write, found: &mut Findings) {
+    let Some(page) = book.services.get(service).filter(|_| !write.mends) else { return };
+    let stable = write.state_before.as_ref().and_then(|state| state.stable);
+    let is_forgotten = page.state.as_ref().is_some_and(|state| state.stable.is_none());
+    let mut records = page.record.iter().chain(book.of_late(page));
+    if let Some(stable) = stable.filter(|_| is_forgotten && !records.any(ServiceRecord::is_batch)) {
+        found.blame("S18", format!("that version {stable} of {service} worked is forgotten"));
     }
 }
 

@@ -58,6 +58,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ("S45", ALWAYS),
     ("S46", ALWAYS),
     ("S47", &["rollout: failed"]),
+    ("S48", &["stop: rollout"]),
     ("L1", ALWAYS),
     ("L2", ALWAYS),
     ("L3", &["lock: lost", "kill_schedulers", "pause_schedulers"]),

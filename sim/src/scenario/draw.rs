@@ -5,6 +5,7 @@
 
 mod executors;
 mod faults;
+mod firsts;
 mod fleet;
 mod losses;
 mod rules;
@@ -108,6 +109,7 @@ pub fn draw(profile: Profile, seed: u64) -> Scenario {
     scarcity::draw(&mut Chance::new(seed, Stream::Scarcity), &mut scenario);
     users::draw(&mut Chance::new(seed, Stream::Users), &mut scenario);
     losses::draw(&mut Chance::new(seed, Stream::Losses), &mut scenario);
+    firsts::draw(&mut Chance::new(seed, Stream::Firsts), &mut scenario);
     scenario
 }
 

@@ -50,7 +50,7 @@ impl Stage {
                         self.court.was_healthy(&name, &proc.run.id, proc.pid);
                     }
                     if proc.exit.as_ref().is_some_and(|exit| exit.code == Some(0)) {
-                        self.court.completed(&proc.run.id, proc.run.generation);
+                        self.court.completed(&proc.run);
                     }
                     self.stats.gone(proc.stops > 0);
                     self.witness.gone(proc.stops > 0);

@@ -1,0 +1,58 @@
+//! Rollouts of builds that waver, fail, or are overtaken.
+
+use super::{versions, web};
+use callboard_core::machine::Span;
+use stage::{Act, Stage};
+
+fn roll(stage: &mut Stage, version: u32) {
+    stage.definition("app", version, 256);
+    stage.service("web", version, (4, 2, 5));
+}
+
+#[test]
+fn an_old_task_goes_when_a_new_one_has_been_healthy_for_long_enough() {
+    let mut stage = web(4, (4, 2, 5));
+    roll(&mut stage, 2);
+    stage.run(Span::secs(8));
+    assert_eq!(versions(&stage), [(1, 4), (2, 1)].into(), "{:#?}", stage.notes);
+    stage.run(Span::secs(60));
+    assert_eq!(versions(&stage), [(2, 4)].into(), "{:#?}", stage.notes);
+}
+
+#[test]
+fn a_build_that_wavers_has_no_more_time_than_others() {
+    let mut stage = web(4, (4, 2, 5));
+    roll(&mut stage, 2);
+    for _ in 0..20 {
+        for act in [Act::Healthy, Act::Unhealthy] {
+            stage.acts.insert(2, act);
+            stage.run(Span::secs(3));
+        }
+    }
+    assert!(stage.notes.iter().any(|note| note.contains("not healthy within")), "{:#?}", stage.notes);
+}
+
+#[test]
+fn what_worked_is_not_forgotten_when_one_rollout_overtakes_another() {
+    let mut stage = web(4, (4, 2, 5));
+    stage.acts.extend([(2, Act::Unhealthy), (3, Act::Failed)]);
+    roll(&mut stage, 2);
+    stage.run(Span::secs(5));
+    roll(&mut stage, 3);
+    stage.run(Span::secs(600));
+    assert_eq!(versions(&stage), [(1, 4)].into(), "{:#?}", stage.notes);
+    assert!(stage.notes.iter().any(|note| note.starts_with("web: version 3 is not rolled out")));
+}
+
+#[test]
+fn a_hopeless_build_is_not_tried_on_host_after_host() {
+    let mut stage = Stage::new(10);
+    stage.acts.insert(1, Act::Failed);
+    roll(&mut stage, 1);
+    stage.cluster("default", &["web"]);
+    stage.run(Span::secs(1200));
+    stage.notes.clear();
+    stage.run(Span::secs(3600));
+    let tries = stage.notes.iter().filter(|note| note.contains(" placed on ")).count();
+    assert!((6..=24).contains(&tries), "{tries} in an hour");
+}
