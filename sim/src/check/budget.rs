@@ -1,8 +1,7 @@
-//! S14: nobody stops a healthy task by choice unless more than `min` others are confirmed healthy; and where agents read how
-//! many there are before they stop one, it is not counted any more.
+//! S14: nobody stops a healthy task by choice unless more than `min` others are confirmed healthy.
 
 use super::record::{TaskRecord, Text};
-use super::{Book, By, Check, Findings, Seen, ServicePage};
+use super::{By, Check, Findings, Seen};
 use std::collections::BTreeMap;
 
 /// Counts who is left whenever a healthy task is told to stop.
@@ -22,7 +21,6 @@ impl Check for Budget {
         }
         for (service, tasks) in stopped {
             let Some(page) = seen.book.services.get(service) else { continue };
-            judge_word(seen.book, page, tasks[0], found);
             let now = page.record.as_ref().map_or(0, super::record::ServiceRecord::floor);
             let floor = seen.book.of_late(page).map_or(now, |record| record.floor().min(now)) as usize;
             let listed = page.record.as_ref().is_some_and(|record| {
@@ -43,20 +41,5 @@ impl Check for Budget {
                 found.blame("S14", what);
             }
         }
-    }
-}
-
-/// What the store says of how many do their work is no more than do so and shall go on.
-fn judge_word(book: &Book, page: &ServicePage, stopped: &TaskRecord, found: &mut Findings) {
-    let Some(state) = page.state.as_ref().filter(|_| book.amnesia.is_none() && !book.meddled) else { return };
-    let service = &stopped.service;
-    let go_on = book.tasks_of(service).filter(|task| task.runs() && book.confirmed(task)).count()
-        + book.unreadable_of(service);
-    if state.available as usize > go_on {
-        let (id, available) = (&stopped.id, state.available);
-        found.blame(
-            "S14",
-            format!("{id} is told to stop, and {available} of {service} count as available, of {go_on}"),
-        );
     }
 }

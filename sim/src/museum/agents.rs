@@ -167,27 +167,7 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
             if mutant.bug == Bug::WrongKey {
                 rename(&mut txn, &format!("hosts/{host}/usage"), "hosts/elsewhere/usage");
             }
-            if mutant.bug == Bug::GoesBackwards {
-                rewrite(&mut txn, "status/", |_, status| {
-                    if status["health"] == "healthy" {
-                        status["phase"] = "pending".into();
-                    }
-                });
-            }
-            if mutant.bug == Bug::TrustsStarts {
-                rewrite(&mut txn, "status/", |_, status| {
-                    if status["phase"] == "running" {
-                        status["health"] = "healthy".into();
-                    }
-                });
-            }
-            if mutant.bug == Bug::StartsUntold {
-                rewrite(&mut txn, "status/", |_, status| {
-                    if status["phase"] == "starting" {
-                        status["phase"] = "pending".into();
-                    }
-                });
-            }
+            rewrite(&mut txn, "status/", |_, status| says(mutant.bug, status));
             if mutant.bug == Bug::HidesIlls {
                 rewrite(&mut txn, "hosts/", |key, usage| {
                     if key.ends_with("/usage") {
@@ -207,9 +187,6 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
                     }
                 });
             }
-            if mutant.bug == Bug::Mute {
-                rewrite(&mut txn, "status/", |_, status| status["reason"] = Value::Null);
-            }
             if mutant.bug == Bug::Hoards {
                 txn.ops.retain(|op| !matches!(op, Op::Delete { key } if key.starts_with("status/")));
             }
@@ -219,6 +196,18 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
             inquires(mutant, host, request).into_iter().map(Effect::Registry).collect()
         }
         Effect::Store(_) | Effect::Note(_) | Effect::Exit => vec![effect],
+    }
+}
+
+/// Alters what an agent says of a task.
+fn says(bug: Bug, status: &mut Value) {
+    match (bug, status["phase"].as_str()) {
+        (Bug::GoesBackwards, _) if status["health"] == "healthy" => status["phase"] = "pending".into(),
+        (Bug::TrustsStarts, Some("running")) => status["health"] = "healthy".into(),
+        (Bug::StartsUntold, Some("starting")) => status["phase"] = "pending".into(),
+        (Bug::BuriesCompleted, Some("completed")) => status["phase"] = "dead".into(),
+        (Bug::Mute, _) => status["reason"] = Value::Null,
+        _ => {}
     }
 }
 

@@ -206,6 +206,12 @@ pub enum Bug {
     TrustsOrders,
     /// An agent that begins forgets how often a task has ended.
     ForgetsFailures,
+    /// The scheduler takes tasks of a new version for proven as soon as they work.
+    TrustsNewcomers,
+    /// The scheduler forgets which version worked when another one comes.
+    ForgetsStable,
+    /// The agent says of what ran to its end that it is dead.
+    BuriesCompleted,
 }
 
 /// A bug on show.
@@ -372,12 +378,14 @@ const ALL: &[Exhibit] = &[
     show(Bug::LeavesOffers, "bids", ASK_NO_MORE),
     show(Bug::DeafToEnds, "batch", BATCH),
     show(Bug::TrustsEnds, "batch", BATCH),
+    show(Bug::BuriesCompleted, "batch", BATCH),
     show(Bug::StopsOnError, "S16", CUT_SOME),
     show(Bug::TakesSilenceForNothing, "S16", ENGINE_AND_AGENT),
     show(Bug::StopsInOutage, "L15", OUTAGE),
     show(Bug::ChangesInPlace, "S17", ROLL),
     show(Bug::GhostVersion, "S18", QUIET),
     show(Bug::ProvesAtOnce, "S18", ROLL),
+    show(Bug::ForgetsStable, "S18", ROLL),
     show(Bug::RubbishIsZero, "S19", RUBBISH),
     show(Bug::StartsTwice, "S20", QUIET),
     show(Bug::TakesNames, "S22", TWIN),
@@ -452,6 +460,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::HeedsNoPolicy, "S45", FETCHES),
     show(Bug::HeedsNoPolicy, "S45", MOUNTS),
     show(Bug::TrustsOrders, "S46", QUIET),
+    show(Bug::TrustsNewcomers, "S48", ROLL),
 ];
 
 const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {

@@ -177,6 +177,11 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
         (Bug::ProvesAtOnce, _) => {
             rewrite_entry(entry, service, |web| web["min_healthy_time"] = "0s".into());
         }
+        (Bug::TrustsNewcomers, _) => rewrite_entry(entry, service, |web| {
+            if web["task_version"] != 1 {
+                web["min_healthy_time"] = "0s".into();
+            }
+        }),
         (bug @ (Bug::CountsSystem | Bug::HurriesSystem), _) => mistake_system(bug, entry),
         (Bug::MovesAll, _) => moves_all(&mut mutant.good, entry),
         (Bug::ForgetsBlame, _) => rewrite_entry(entry, "status/", |status| status["blamed"] = 0.into()),
@@ -428,6 +433,11 @@ fn spoil(bug: Bug, creates: bool, txn: &mut Txn) {
         }),
         (Bug::GivesNoReason, _) => rewrite(txn, "state/tasks/", |_, task| task["reason"] = "".into()),
         (Bug::GhostVersion, _) => rewrite(txn, "state/tasks/", |_, task| task["version"] = 9.into()),
+        (Bug::ForgetsStable, _) => rewrite(txn, "state/services/", |_, state| {
+            if state["version"] != state["stable"] {
+                state["stable"] = Value::Null;
+            }
+        }),
         (Bug::NeverForgets, _) => {
             let forgets = |op: &Op| matches!(op, Op::Delete { key } if key.starts_with("state/services/"));
             txn.ops.retain(|op| !forgets(op));
