@@ -55,10 +55,14 @@ impl Waiting {
             if exclusive && book.tasks_of(service).next().is_some() {
                 continue;
             }
-            // What is rolled out comes step by step.
-            let done = state.is_some_and(|state| state.rollout == RolloutRecord::Done);
+            // What is rolled out in the place of what works comes step by step, and what failed is tried anew now and then.
+            let at_once = state.is_none_or(|state| match state.rollout {
+                RolloutRecord::Done => true,
+                RolloutRecord::Running => state.stable.is_none() && !state.is_quarantined(),
+                RolloutRecord::Failed { .. } => false,
+            });
             let failed = self.failed.get(service).is_some_and(|at| book.now.since(*at) < AVOIDED);
-            if !done || failed || self.foreign.contains(service) || !book.is_locked(service) {
+            if !at_once || failed || self.foreign.contains(service) || !book.is_locked(service) {
                 continue;
             }
             if let Some(host) = place(service) {

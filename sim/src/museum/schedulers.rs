@@ -145,6 +145,15 @@ fn overhear(mutant: &mut Mutant, changes: &mut Vec<Change>) {
     }
 }
 
+/// Takes away the time for which a task of a version, or only of a new one, must have worked.
+fn hastens(bug: Bug, entry: &mut Entry) {
+    rewrite_entry(entry, "config/services/web", |web| {
+        if bug == Bug::ProvesAtOnce || web["task_version"] != 1 {
+            web["min_healthy_time"] = "0s".into();
+        }
+    });
+}
+
 /// Lets a scheduler see one key.
 fn notices(mutant: &mut Mutant, entry: &mut Entry) {
     if mutant.bug == Bug::MovesFirst {
@@ -174,14 +183,7 @@ fn sees(mutant: &mut Mutant, entry: &mut Entry) {
         (Bug::NeverSatisfied, _) => {
             rewrite_entry(entry, service, |web| web["min_healthy_time"] = "1h".into());
         }
-        (Bug::ProvesAtOnce, _) => {
-            rewrite_entry(entry, service, |web| web["min_healthy_time"] = "0s".into());
-        }
-        (Bug::TrustsNewcomers, _) => rewrite_entry(entry, service, |web| {
-            if web["task_version"] != 1 {
-                web["min_healthy_time"] = "0s".into();
-            }
-        }),
+        (bug @ (Bug::ProvesAtOnce | Bug::TrustsNewcomers), _) => hastens(bug, entry),
         (bug @ (Bug::CountsSystem | Bug::HurriesSystem), _) => mistake_system(bug, entry),
         (Bug::MovesAll, _) => moves_all(&mut mutant.good, entry),
         (Bug::ForgetsBlame, _) => rewrite_entry(entry, "status/", |status| status["blamed"] = 0.into()),
