@@ -27,6 +27,7 @@ mod need;
 mod obstacle;
 mod order;
 mod placer;
+mod ranked;
 mod reasons;
 mod remedy;
 mod rule;

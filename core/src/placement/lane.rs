@@ -4,13 +4,12 @@
 use super::fleet::index;
 use super::merit::{Merit, Turn, figures};
 use super::need::Need;
+use super::ranked::Ranked;
 use super::scope::Scope;
 use super::search::View;
 use super::stream::Stream;
 use crate::model::Policy;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use core::ops::Bound::{Excluded, Unbounded};
 
 /// The hosts of one class in the order in which a search picks them.
 #[derive(Debug)]
@@ -18,8 +17,8 @@ pub(super) struct Lane {
     pub(super) class: usize,
     /// What speaks for all its hosts.
     points: i64,
-    /// Hosts that were looked at, best first, turns aside.
-    looked_at: BTreeSet<(Merit, u32)>,
+    /// Hosts that were looked at and have room.
+    looked_at: Ranked,
     /// The hosts that were not looked at yet; nothing comes of them any more when there is none.
     stream: Option<Stream>,
     /// Hosts that have tasks of the service are yet to be looked at, after all others.
@@ -41,7 +40,7 @@ impl Lane {
         let mut lane = Lane {
             class,
             points,
-            looked_at: BTreeSet::new(),
+            looked_at: Ranked::new(need.policy),
             stream: None,
             owes_crowd: scope.only.is_none() && skips_crowd(need, scope),
             found: None,
@@ -56,15 +55,21 @@ impl Lane {
     pub(super) fn look(&mut self, need: &Need, view: View<'_>, scope: &Scope, row: u32, seen: &mut Seen) {
         if seen.insert(row) {
             self.found = None;
-            self.looked_at.extend(self.weigh(need, view, scope, row).map(|merit| (merit, row)));
+            self.enter(need, view, scope, row);
         }
     }
 
     /// Takes in that a host got fuller.
     pub(super) fn weigh_anew(&mut self, need: &Need, view: View<'_>, scope: &Scope, was: (Merit, u32)) {
         self.found = None;
-        self.looked_at.remove(&was);
-        self.looked_at.extend(self.weigh(need, view, scope, was.1).map(|merit| (merit, was.1)));
+        self.looked_at.take(was);
+        self.enter(need, view, scope, was.1);
+    }
+
+    fn enter(&mut self, need: &Need, view: View<'_>, scope: &Scope, row: u32) {
+        if let Some(merit) = self.weigh(need, view, scope, row) {
+            self.looked_at.insert((merit, row));
+        }
     }
 
     /// Gives the best host of the class, and what speaks for it, turns aside.
@@ -86,7 +91,7 @@ impl Lane {
         let in_turn = |stream: Stream| stream.in_turn(view.fleet, class, need, seen, turn);
         self.stream = self.stream.take().and_then(in_turn);
         loop {
-            let top = self.top(need, turn);
+            let top = self.looked_at.next(turn);
             if let Some(stream) = &self.stream {
                 let (figures, rank) = stream.least(view.fleet, need, turn);
                 let least = Merit { crowd_first: 0, against: -self.points, figures, rank };
@@ -111,19 +116,6 @@ impl Lane {
 
     fn is_as_it_was(&self, need: &Need, view: View<'_>, scope: &Scope, was: Option<(Merit, u32)>) -> bool {
         was.is_none_or(|(merit, row)| self.weigh(need, view, scope, row) == Some(merit))
-    }
-
-    /// Gives the best of the hosts that were looked at: where they take turns, the next of those that are as good.
-    fn top(&self, need: &Need, turn: Turn) -> Option<(Merit, u32)> {
-        let first = *self.looked_at.first()?;
-        match (need.policy, turn.0) {
-            (Policy::RoundRobin, Some(last)) => {
-                let after = (Merit { rank: last, ..first.0 }, u32::MAX);
-                let next = self.looked_at.range((Excluded(after), Unbounded)).next();
-                Some(next.filter(|(merit, _)| merit.is_level_with(&first.0)).copied().unwrap_or(first))
-            }
-            (Policy::RoundRobin | Policy::Spread | Policy::Binpack | Policy::EPvm, _) => Some(first),
-        }
     }
 
     /// Gives what speaks for a host, if a task may be placed on it.
