@@ -56,3 +56,14 @@ fn a_hopeless_build_is_not_tried_on_host_after_host() {
     let tries = stage.notes.iter().filter(|note| note.contains(" placed on ")).count();
     assert!((6..=24).contains(&tries), "{tries} in an hour");
 }
+
+#[test]
+fn of_what_is_lost_none_is_replaced_that_is_too_many() {
+    let mut stage = web(6, (7, 0, 8));
+    ["h0000", "h0001"].iter().for_each(|host| stage.silence_if_alive(host));
+    stage.run(Span::secs(30));
+    stage.definition("app", 2, 256);
+    stage.service("web", 2, (1, 0, 2));
+    stage.run(Span::secs(600));
+    assert_eq!(versions(&stage), [(2, 1)].into(), "{:#?}", stage.notes);
+}

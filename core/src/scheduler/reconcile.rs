@@ -99,7 +99,8 @@ impl Round<'_> {
     }
 
     /// Puts other tasks in the place of those whose hosts are lost. A lost task is left alone until its replacement has
-    /// a place: its host may yet come back. One that must be alone is replaced only when its end is certain.
+    /// a place: its host may yet come back. One that must be alone is replaced only when its end is certain, and one that is
+    /// too many not at all.
     pub(crate) fn replace_lost(&mut self) {
         if self.world.recalling.is_some() || !self.world.hears_anybody() {
             return;
@@ -118,7 +119,11 @@ impl Round<'_> {
                 if self.task(&id).is_none_or(|task| !self.world.is_removed(&task.host)) {
                     continue;
                 }
-            } else if self.missing() > 0 && self.may_start() > 0 && self.create_one() != Made::Issued {
+            } else if self.issued() <= self.service.max
+                && self.missing() > 0
+                && self.may_start() > 0
+                && self.create_one() != Made::Issued
+            {
                 return;
             }
             if let Some(task) = self.task(&id) {
