@@ -51,9 +51,9 @@ fn too_much_is_asked_for() {
     let more = "fits with 4 more hosts like h1 with disk=ssd";
     check("", &large, &json!({"require": [{"label": "disk", "equals": "ssd"}]}), &[less, rule, more]);
     // Three are missing, and two fit on one host.
-    let (drained, less) =
-        ("fits on h2 once it is drained no longer", "fits on h1 when it asks for at most 384 MiB of memory");
-    check("h2", &json!({"memory": 8000}), &plain, &[drained, less, "fits with 2 more hosts like h1"]);
+    let (less, drained) =
+        ("fits on h1 when it asks for at most 384 MiB of memory", "fits on h2 once it is drained no longer");
+    check("h2", &json!({"memory": 8000}), &plain, &[less, drained, "fits with 2 more hosts like h2"]);
     let less = "fits on h1 when it asks for at most 16384 MiB of memory";
     let most =
         "fits on no host however empty: it needs 20000 MiB of memory, and the most that one has is 16384";
