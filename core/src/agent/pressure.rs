@@ -240,14 +240,15 @@ fn is_stalled(usage: &Usage) -> bool {
     usage.stalled >= STALLED && is_full(usage, STALLED_AT)
 }
 
-/// Tells whether the difference matters to whoever places tasks.
+/// Tells whether the difference matters to whoever places tasks, or shows a task of which nothing was said so far.
 fn is_notable(said: &Usage, usage: &Usage) -> bool {
     let differs = said.memory_total != usage.memory_total;
     let host = said.memory_used.abs_diff(usage.memory_used).saturating_mul(50) >= usage.memory_total.max(1);
     let task = |(id, used): (&Name, &u64)| {
-        let before = said.tasks.get(id).copied().unwrap_or(0);
-        let by = before.abs_diff(*used);
-        by >= 16 && by.saturating_mul(10) >= before
+        said.tasks.get(id).is_none_or(|before| {
+            let by = before.abs_diff(*used);
+            by >= 16 && by.saturating_mul(10) >= *before
+        })
     };
     differs || host || (said.tasks != usage.tasks && usage.tasks.iter().any(task))
 }

@@ -183,6 +183,9 @@ fn usage_is_said_when_it_matters() {
     assert_eq!(stage.store.commits, commits + 1);
     stage.run(120);
     assert_eq!(stage.store.commits, commits + 2);
+    used(&mut stage, 165, &[("web-1", 3)]);
+    stage.run(10);
+    assert_eq!(stage.store.commits, commits + 3, "what a task uses is said as soon as it is known");
 }
 
 #[test]
