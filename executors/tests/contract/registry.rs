@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,6 +24,9 @@ pub(crate) struct Registry {
     /// What it was told of who asks.
     pub(crate) asked_by: Mutex<Vec<String>>,
 }
+
+/// What a connection in TLS begins with.
+const TLS_HANDSHAKE: u8 = 22;
 
 fn digest(bytes: &[u8]) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -103,8 +106,15 @@ impl Registry {
     }
 
     fn answer(&self, mut stream: TcpStream) -> Option<()> {
+        // Who greets in TLS is told that this is HTTP, as servers do.
+        let mut first = [0];
+        stream.peek(&mut first).ok()?;
+        if first == [TLS_HANDSHAKE] {
+            // What is left unread would have the answer thrown away.
+            let _greeting = stream.read(&mut [0; 4096]).ok()?;
+            return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").ok();
+        }
         let mut lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
-        // A greeting in TLS is none of these.
         let request = lines.next()?;
         let (method, rest) = request.split_once(' ')?;
         let path = rest.split(' ').next()?;
