@@ -103,11 +103,13 @@ fn has_failed(book: &Book, task: &TaskRecord, write: &Write) -> bool {
     }
 }
 
-/// Tells whether a task is of a version that was given up before any of it, or of one before it, had worked.
+/// Tells whether a task is of a version that was given up before any of it, or of one before it, had worked, and none does
+/// or did a moment ago.
 fn is_hopeless(book: &Book, task: &TaskRecord) -> bool {
     let Some(page) = book.services.get(&task.service) else { return false };
     let is_plain = page.record.as_ref().is_some_and(|record| !record.is_batch() && !record.is_system());
     let state = page.state.as_ref().filter(|state| matches!(state.rollout, RolloutRecord::Failed { .. }));
     let failed = state.is_some_and(|state| state.stable.is_none() && state.version == task.version);
-    is_plain && failed && page.confirmed.is_empty() && page.healthy == 0
+    let works = || book.tasks_of(&task.service).any(|other| other.runs() && book.confirmed(other));
+    is_plain && failed && page.healthy == 0 && !works()
 }
