@@ -44,6 +44,7 @@ pub fn check(world: &World) -> Vec<Violation> {
         if ids != host.tasks {
             found.push(misfiled(format!("{name} is filed with {:?}, has {ids:?}", host.tasks)));
         }
+        found.extend(world.miscounted(name).map(misfiled));
         for (id, status) in &host.statuses {
             if world.blamed.contains(&(name.clone(), id.clone())) != (status.blamed > 0) {
                 found.push(misfiled(format!("{id} is blamed {} times for {name}", status.blamed)));

@@ -9,6 +9,7 @@ mod group;
 mod home;
 mod host;
 mod intake;
+mod issued;
 mod orphan;
 mod state;
 mod task;
@@ -48,6 +49,8 @@ pub struct World {
     pub host_configs: BTreeMap<Name, Arc<HostConfig>>,
     /// What schedulers remember of services.
     pub service_states: BTreeMap<Name, Arc<ServiceState>>,
+    /// How many services each cluster is remembered for.
+    pub(crate) remembering: BTreeMap<Name, u32>,
     /// What tells the store from others.
     pub store_id: Option<Name>,
     /// What told the store from others that was seen last.
@@ -58,6 +61,8 @@ pub struct World {
     pub tasks: BTreeMap<Name, TaskView>,
     /// Hosts, by name.
     pub hosts: BTreeMap<Name, HostView>,
+    /// Those of them that are not registered.
+    pub(crate) unregistered: BTreeSet<Name>,
     /// Tasks by cluster and service.
     pub groups: BTreeMap<GroupKey, Group>,
     /// Services that have a task on each host that qualifies.

@@ -14,6 +14,7 @@ use callboard_core::scheduler::{Effect, Input, Scheduler, Settings};
 use callboard_core::store::{Guard, Op, Outcome, Reply, Request, Txn};
 use callboard_core::why::Note;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 /// What a puppet makes of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Stage {
     pub outcome_first: bool,
     watchers: BTreeMap<WatcherId, String>,
     replies: VecDeque<Reply>,
+    /// How long the scheduler took to decide, by the clock, store and puppets apart.
+    pub spent: Duration,
     /// Transactions the scheduler sent.
     pub commits: usize,
     /// What it is told of the outcome of the n-th of them.
@@ -101,6 +104,7 @@ impl Stage {
             outcome_first: false,
             watchers: BTreeMap::new(),
             replies: VecDeque::new(),
+            spent: Duration::ZERO,
             commits: 0,
             answer: |_, outcome| outcome,
         };
@@ -350,8 +354,16 @@ impl Stage {
         reply
     }
 
+    /// Wakes the scheduler, whether it asked for that or not.
+    pub fn wake(&mut self) {
+        self.step(Input::Wake);
+    }
+
     fn step(&mut self, input: Input) {
-        for effect in self.scheduler.step(self.now, input) {
+        let begun = Instant::now();
+        let effects = self.scheduler.step(self.now, input);
+        self.spent += begun.elapsed();
+        for effect in effects {
             match effect {
                 Effect::Note(note) => self.note(note),
                 Effect::Store(request) => self.request(request),

@@ -91,6 +91,13 @@ const RANK_GAP: u64 = 1 << 32;
 impl Room {
     /// Adds what a claim holds.
     pub(crate) fn add(&mut self, claim: &Claim) {
+        self.add_counted(claim);
+        self.ports.extend(claim.ports.iter().copied());
+        self.udp_ports.extend(claim.udp_ports.iter().copied());
+    }
+
+    /// Adds what a claim holds beside ports.
+    pub(crate) fn add_counted(&mut self, claim: &Claim) {
         self.memory = self.memory.saturating_add(claim.memory);
         self.cpu_units = self.cpu_units.saturating_add(claim.cpu_units);
         self.disk = self.disk.saturating_add(claim.disk);
@@ -98,19 +105,6 @@ impl Room {
             let sum = self.resources.entry(name.clone()).or_insert(0);
             *sum = sum.saturating_add(*count);
         }
-        self.ports.extend(claim.ports.iter().copied());
-        self.udp_ports.extend(claim.udp_ports.iter().copied());
-    }
-
-    /// Makes sure that no port, no disk and nothing that is counted is less than what is issued has of it.
-    pub(crate) fn cover(&mut self, issued: Room) {
-        self.disk = self.disk.max(issued.disk);
-        for (name, count) in issued.resources {
-            let held = self.resources.entry(name).or_insert(0);
-            *held = count.max(*held);
-        }
-        self.ports.extend(issued.ports);
-        self.udp_ports.extend(issued.udp_ports);
     }
 
     /// Takes what a claim holds away.

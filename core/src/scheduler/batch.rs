@@ -47,6 +47,8 @@ const WEIGHT_OF_A_HOST: usize = 3;
 const WEIGHT_A_STOP: usize = 3;
 /// More than the records of an order to stop weigh, bytes.
 const BYTES_A_STOP: usize = 28 * 1024;
+/// More than the keys of all offers of a service weigh, bytes.
+const BYTES_OF_OFFERS: usize = 4 * 1024;
 /// The reason for an adopted task to be where it is.
 const ADOPTED: &str = "it ran there when the store had lost its record";
 /// What the lock guard weighs.
@@ -78,6 +80,13 @@ impl Batch {
     pub(crate) fn has_room(&self, steps: usize) -> bool {
         self.weight() + WEIGHT_A_STEP * steps <= self.most
             && self.bytes + BYTES_A_STEP * steps <= TXN_BYTES_MAX
+    }
+
+    /// Tells whether a task surely fits that takes the place of another: a step to create it, one to stop the other, and one
+    /// to take back offers.
+    pub(crate) fn has_room_to_replace(&self) -> bool {
+        self.weight() + WEIGHT_A_STEP * 3 <= self.most
+            && self.bytes + BYTES_A_STEP + BYTES_A_STOP + BYTES_OF_OFFERS <= TXN_BYTES_MAX
     }
 
     /// Tells whether orders to stop so many tasks of one host surely fit, which are given together or not at all.

@@ -71,16 +71,11 @@ impl Scheduler {
             named.map(|(name, _)| name.clone()).filter(|name| !self.world.is_remembered(name)).collect();
         if &*self.settings.name == DEFAULT_SCHEDULER {
             let offers = self.world.auctions.values().flat_map(|auction| auction.offers.values());
-            let left = self.world.groups.keys().map(|(cluster, _)| cluster);
-            let mut left: Vec<&Name> = left.chain(offers.map(|offer| &offer.cluster)).collect();
-            left.extend(self.world.service_states.values().map(|state| &state.cluster));
-            left.extend(
-                self.world.orphans.keys().filter(|key| self.world.lives_elsewhere(key)).map(|key| &key.0),
-            );
-            // All that a cluster has comes together.
-            left.dedup();
-            left.retain(|cluster| !self.world.clusters.contains_key(*cluster));
-            let gone: BTreeSet<&Name> = left.into_iter().collect();
+            let left = self.world.clusters_with_tasks().chain(offers.map(|offer| &offer.cluster));
+            let orphans = self.world.orphans.keys().filter(|key| self.world.lives_elsewhere(key));
+            let left = left.chain(self.world.remembering.keys()).chain(orphans.map(|key| &key.0));
+            let gone: BTreeSet<&Name> =
+                left.filter(|cluster| !self.world.clusters.contains_key(*cluster)).collect();
             wanted.extend(gone.into_iter().cloned());
         }
         wanted

@@ -44,6 +44,9 @@ impl Round<'_> {
     /// end. With the record goes the host's word on it, which tells the host, should it come back after all, that the
     /// task was given up.
     fn forget_removed_hosts(&mut self) {
+        if !self.world.has_removed_hosts() {
+            return;
+        }
         let stopping: Vec<Name> = self.group().of_class(Class::Stopping).map(|(_, id)| id.clone()).collect();
         for id in stopping {
             let Some(task) = self.task(&id) else { continue };
@@ -110,8 +113,8 @@ impl Round<'_> {
             if self.missing() > 0 && self.world.owes_more_important(&self.key) {
                 return self.world.touch_group(&self.key);
             }
-            // One step to stop it, one to create the other, and one to take back offers: all or none.
-            self.full = self.full || !(self.batch.has_room(3) || self.batch.is_empty());
+            // All of it, or nothing.
+            self.full = self.full || !(self.batch.has_room_to_replace() || self.batch.is_empty());
             if self.full {
                 return;
             }

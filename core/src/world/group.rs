@@ -1,10 +1,11 @@
 //! The tasks of one service in one cluster, counted and sorted by version and class.
 
-use super::Class;
+use super::{Class, World};
 use crate::model::{Generation, Name, Task, Version};
 use crate::placement::Crowd;
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use serde::{Deserialize, Serialize};
 
 /// Cluster and service.
@@ -108,7 +109,22 @@ impl Group {
     }
 }
 
-fn take_one<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) {
+impl World {
+    /// Gives the clusters that have tasks, whether they are there or not. What it costs grows with the clusters, and not with
+    /// their services.
+    pub(crate) fn clusters_with_tasks(&self) -> impl Iterator<Item = &Name> {
+        let first = self.groups.keys().next();
+        core::iter::successors(first, |(cluster, _)| {
+            // The least that any name after this one can be.
+            let next = (Name::from(format!("{cluster}\0")), Name::from(""));
+            self.groups.range(next..).next().map(|(key, _)| key)
+        })
+        .map(|(cluster, _)| cluster)
+    }
+}
+
+/// Counts one less of something, and forgets what there is none of.
+pub(super) fn take_one<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) {
     if let Entry::Occupied(mut count) = counts.entry(key) {
         *count.get_mut() -= 1;
         if *count.get() == 0 {

@@ -1,13 +1,16 @@
 //! A host as the scheduler sees it: what it has, what is held of it, and whether its agent is alive.
 
 use super::intake::LEDGER_BYTES_MAX;
+use super::issued::Issued;
 use super::{Timer, World};
 use crate::keys::Key;
 use crate::machine::{Span, Time};
 use crate::model::{Alive, Claim, HostConfig, Ledger, MoveRequest, Name, Registration, Status, Task, Usage};
 use crate::placement::{Facts, Obstacle, Room, Row};
 use crate::why::Note;
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -38,9 +41,8 @@ pub struct HostView {
     pub presence: Presence,
     /// It was heard of or expected, and given up since.
     pub given_up: bool,
-    /// The memory and processor share of all tasks issued to it, modulo 2^64, so that adding and taking away is exact. What
-    /// others than schedulers issued is in no ledger.
-    pub(crate) issued: (u64, u64),
+    /// What all tasks issued to it need.
+    pub(crate) issued: Issued,
     /// Copies of task records here without the record itself: fingerprints and values.
     pub(crate) strays: BTreeMap<Name, (u64, String)>,
     /// What its ledger weighs, nearly.
@@ -66,15 +68,40 @@ impl HostView {
     /// Counts a task that is issued to it.
     pub(crate) fn engage(&mut self, task: &Task) {
         self.tasks.insert(task.id.clone());
-        let (memory, cpu_units) = self.issued;
-        self.issued = (memory.wrapping_add(task.memory), cpu_units.wrapping_add(task.cpu_units));
+        self.issued.add(&Claim::of(task));
     }
 
     /// Counts a task no longer.
     pub(crate) fn release(&mut self, task: &Task) {
         self.tasks.remove(&task.id);
-        let (memory, cpu_units) = self.issued;
-        self.issued = (memory.wrapping_sub(task.memory), cpu_units.wrapping_sub(task.cpu_units));
+        self.issued.take(&Claim::of(task));
+    }
+
+    /// Brings up to date what is held of it: what its ledger says, and the ports of all that is issued to it, whoever issued
+    /// it and whatever became of the ledger; of what is counted no less than that has. Only these ports may be held that
+    /// were not, or the other way round. Tells whether one became free.
+    fn count_held(&self, held: &mut Room, changed: &Claim) -> bool {
+        let claims = || self.ledger.iter().flat_map(|ledger| ledger.clusters.values());
+        let mut counted = Room::default();
+        claims().for_each(|claim| counted.add_counted(claim));
+        counted.disk = counted.disk.max(self.issued.disk());
+        for (name, issued) in self.issued.resources() {
+            let count = counted.resources.entry(name.clone()).or_insert(0);
+            *count = issued.max(*count);
+        }
+        let mut freed = false;
+        for port in &changed.ports {
+            let is_held = self.issued.has_port(*port) || claims().any(|claim| claim.ports.contains(port));
+            freed |= !hold(&mut held.ports, *port, is_held);
+        }
+        for port in &changed.udp_ports {
+            let is_held =
+                self.issued.has_udp_port(*port) || claims().any(|claim| claim.udp_ports.contains(port));
+            freed |= !hold(&mut held.udp_ports, *port, is_held);
+        }
+        let (ports, udp_ports) = (core::mem::take(&mut held.ports), core::mem::take(&mut held.udp_ports));
+        *held = Room { ports, udp_ports, ..counted };
+        freed
     }
 
     /// Tells whether its memory is so nearly used up that nothing new shall come.
@@ -155,7 +182,24 @@ pub const PRESSED_PERCENT: u64 = 90;
 impl World {
     /// Gives the host, known or not.
     pub(crate) fn host_entry(&mut self, host: &Name) -> &mut HostView {
-        self.hosts.entry(host.clone()).or_default()
+        match self.hosts.entry(host.clone()) {
+            Entry::Occupied(at) => at.into_mut(),
+            Entry::Vacant(at) => {
+                self.unregistered.insert(host.clone());
+                at.insert(HostView::default())
+            }
+        }
+    }
+
+    /// Takes in what a host says that it has, or that it is registered no more.
+    pub(crate) fn put_registration(&mut self, name: &Name, registration: Option<Arc<Registration>>) {
+        let is_there = registration.is_some();
+        self.host_entry(name).registration = registration;
+        if is_there {
+            self.unregistered.remove(name);
+        } else {
+            self.unregistered.insert(name.clone());
+        }
     }
 
     /// Keeps the fleet in step with what a host says of itself, and users of it.
@@ -187,7 +231,7 @@ impl World {
     pub(crate) fn refresh_host(&mut self, name: &Name) {
         let Some(host) = self.hosts.get(name) else { return };
         let (is_open, tasks) = (host.is_open(), u32::try_from(host.tasks.len()).unwrap_or(u32::MAX));
-        let issued = host.issued;
+        let issued = host.issued.memory_and_cpu();
         let row = self.fleet.enter(name);
         let helps = self.fleet.change(row, |row| {
             (row.is_open, row.tasks, row.issued) = (is_open, tasks, issued);
@@ -204,30 +248,43 @@ impl World {
             lines.map(|(cluster, claim)| cluster.len() + CLAIM_BYTES + claim.ports.len() * PORT_BYTES).sum();
         let host = self.host_entry(name);
         host.ledger_bytes = ledger_bytes;
-        host.ledger = ledger;
-        self.count_held(name);
+        let before = core::mem::replace(&mut host.ledger, ledger);
+        let changed = difference(before.as_deref(), host.ledger.as_deref());
+        self.count_held(name, &changed);
     }
 
-    /// Counts anew what is held of a host: what its ledger says, and the ports of all that is issued to it, whoever issued
-    /// it and whatever became of the ledger; of what is counted no less than that has.
-    pub(crate) fn count_held(&mut self, name: &Name) {
+    /// Counts anew what is held of a host, of whose ports only these may have become free or taken.
+    pub(crate) fn count_held(&mut self, name: &Name, changed: &Claim) {
         let Some(host) = self.hosts.get(name) else { return };
-        let mut held = Room::default();
-        host.ledger.iter().flat_map(|ledger| ledger.clusters.values()).for_each(|claim| held.add(claim));
-        let mut issued = Room::default();
-        for view in host.tasks.iter().filter_map(|id| self.tasks.get(id)) {
-            issued.add(&Claim::of(&view.task));
-        }
-        held.cover(issued);
         let row = self.fleet.enter(name);
-        let freed_port = self.fleet.row(row).held.ports.difference(&held.ports).next().is_some();
-        let freed_room = self.fleet.change(row, |row| row.held = held);
+        let mut freed_port = false;
+        let freed_room = self.fleet.change(row, |row| freed_port = host.count_held(&mut row.held, changed));
         if freed_port || freed_room {
             self.retry_blocked();
         }
         if freed_port {
             self.touch_orphans(name);
         }
+    }
+
+    /// Finds where what is counted bit by bit of a host is not what all of it sums up to.
+    pub(crate) fn miscounted(&self, name: &Name) -> Option<String> {
+        let (host, row) = (self.hosts.get(name)?, self.row(name)?);
+        let (mut issued, mut held) = (Issued::default(), Room::default());
+        let claims = host.ledger.iter().flat_map(|ledger| ledger.clusters.values());
+        claims.for_each(|claim| held.add(claim));
+        for view in host.tasks.iter().filter_map(|id| self.tasks.get(id)) {
+            let claim = Claim::of(&view.task);
+            issued.add(&claim);
+            held.ports.extend(claim.ports);
+            held.udp_ports.extend(claim.udp_ports);
+        }
+        let is_same = issued == host.issued
+            && (&held.ports, &held.udp_ports) == (&row.held.ports, &row.held.udp_ports)
+            && row.held.disk == held.disk.max(issued.disk());
+        (!is_same).then(|| {
+            format!("{name}: {issued:?} and {held:?} are counted as {:?} and {:?}", host.issued, row.held)
+        })
     }
 
     /// Gives a host as placement sees it.
@@ -345,6 +402,11 @@ impl World {
         self.hosts.get(host).is_none_or(|host| host.registration.is_none() && host.presence == Presence::Lost)
     }
 
+    /// Tells whether there is such a host at all.
+    pub(crate) fn has_removed_hosts(&self) -> bool {
+        self.unregistered.iter().any(|host| self.is_removed(host))
+    }
+
     /// Computes the classes of a host's tasks anew.
     pub(crate) fn reclassify_host(&mut self, now: Time, name: &Name) {
         let ids: Vec<Name> =
@@ -384,6 +446,29 @@ impl World {
             held.add(&Claim::of(other));
         }
         held
+    }
+}
+
+/// Holds a port, or no longer. Tells whether it did not become free.
+fn hold(ports: &mut BTreeSet<u16>, port: u16, is_held: bool) -> bool {
+    if is_held {
+        ports.insert(port);
+    }
+    is_held || !ports.remove(&port)
+}
+
+/// Gives the ports that one of two ledgers has and the other has not.
+fn difference(one: Option<&Ledger>, other: Option<&Ledger>) -> Claim {
+    let ports = |of: fn(&Claim) -> &Vec<u16>| {
+        let set = |ledger: Option<&Ledger>| -> BTreeSet<u16> {
+            ledger.into_iter().flat_map(|it| it.clusters.values()).flat_map(of).copied().collect()
+        };
+        set(one).symmetric_difference(&set(other)).copied().collect()
+    };
+    Claim {
+        ports: ports(|claim| &claim.ports),
+        udp_ports: ports(|claim| &claim.udp_ports),
+        ..Claim::default()
     }
 }
 

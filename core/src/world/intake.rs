@@ -328,7 +328,7 @@ impl World {
     fn take_word(&mut self, now: Time, key: Key, entry: &Entry) -> Result<(), Unreadable> {
         match key {
             Key::Registration(host) => {
-                self.host_entry(&host).registration = Some(Arc::new(read(entry)?));
+                self.put_registration(&host, Some(Arc::new(read(entry)?)));
                 self.expect_host(now, &host);
                 self.describe_host(&host);
             }
@@ -436,7 +436,7 @@ impl World {
                 self.locks.remove(&cluster);
             }
             Key::Registration(host) => {
-                self.host_entry(&host).registration = None;
+                self.put_registration(&host, None);
                 self.describe_host(&host);
                 self.reclassify_host(now, &host);
                 self.touch_host(&host);

@@ -2,6 +2,7 @@
 //! forgotten once they are back, whatever else happens to the service.
 
 use super::World;
+use super::group::take_one;
 use crate::model::{Name, ServiceState};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,10 +16,16 @@ impl World {
         } else {
             self.accusing.remove(service);
         }
-        match state {
+        if let Some(state) = &state {
+            *self.remembering.entry(state.cluster.clone()).or_default() += 1;
+        }
+        let before = match state {
             Some(state) => self.service_states.insert(service.clone(), state),
             None => self.service_states.remove(service),
         };
+        if let Some(before) = before {
+            take_one(&mut self.remembering, before.cluster.clone());
+        }
         self.settle_contested(service);
     }
 

@@ -3,7 +3,7 @@
 use super::{Timer, World};
 use crate::keys::Key;
 use crate::machine::Time;
-use crate::model::{Desired, Health, Name, Phase, Status, Task};
+use crate::model::{Claim, Desired, Health, Name, Phase, Status, Task};
 use crate::record;
 use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
@@ -82,8 +82,10 @@ impl World {
         }
         if let Some(old) = before.as_ref().filter(|old| old.task.host != task.host) {
             let host = old.task.host.clone();
-            self.count_held(&host);
+            self.count_held(&host, &Claim::of(&old.task));
         }
+        let mut ports = Claim::of(&task);
+        before.iter().for_each(|old| ports.add(&Claim::of(&old.task)));
         let mut twin = None;
         if let Some(old) = &before
             && (old.task.generation != task.generation || old.task.host != task.host)
@@ -128,7 +130,7 @@ impl World {
         self.check_pair(&id);
         self.watch_clock(now, &id);
         self.rewelcome(&id);
-        self.count_held(&task.host);
+        self.count_held(&task.host, &ports);
         self.refresh_host(&task.host);
         self.touch(&task.cluster, &task.service);
     }
@@ -145,7 +147,7 @@ impl World {
                 self.host_entry(&task.host).strays.insert(id.clone(), (twin, value));
                 self.strays.insert((task.host.clone(), id.clone()));
             }
-            self.count_held(&task.host);
+            self.count_held(&task.host, &Claim::of(&task));
             self.refresh_host(&task.host);
             self.touch(&task.cluster, &task.service);
             let key = (task.cluster.clone(), task.service.clone());
