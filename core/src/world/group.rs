@@ -110,8 +110,8 @@ impl Group {
 }
 
 impl World {
-    /// Gives the clusters that have tasks, whether they are there or not. What it costs grows with the clusters, and not with
-    /// their services.
+    /// Gives the clusters that have tasks, whether they are there or not. What it costs grows with the clusters, and not
+    /// with their services.
     pub(crate) fn clusters_with_tasks(&self) -> impl Iterator<Item = &Name> {
         let first = self.groups.keys().next();
         core::iter::successors(first, |(cluster, _)| {

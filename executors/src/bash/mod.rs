@@ -13,6 +13,7 @@
 //! enter     the way into a task    account  its user                      group   control groups
 //! identity  which process is its   kin      all processes of a run    child   one of ours
 //! artifact  downloads              script   one command inside a task    exec    a person's program there
+//! lost      runs whose directory is gone
 //! unpack    what was downloaded    untar, unzip   its entries
 //! ```
 //!
@@ -27,6 +28,7 @@ mod exec;
 mod group;
 mod identity;
 mod kin;
+mod lost;
 mod marks;
 mod output;
 mod place;
@@ -52,6 +54,7 @@ use callboard_core::policy;
 use callboard_core::work::{Exit, Found, Run, Spec};
 use group::Roots;
 use kin::Kin;
+use lost::Lost;
 use place::Place;
 use plan::Plan;
 use std::collections::BTreeMap;
@@ -300,15 +303,17 @@ impl Executor for Bash {
         // First, so that a start on its way sees either this or the file.
         self.switch(run).send_replace(true);
         let place = Place::of(&self.tasks, run)?;
-        match place.exists() {
-            true => self.stop_place(&place, grace).await,
-            false => Ok(()),
+        match self.lost(&place) {
+            Some(lost) => self.stop_lost(&lost, grace).await,
+            None if place.exists() => self.stop_place(&place, grace).await,
+            None => Ok(()),
         }
     }
 
     async fn exited(&self, run: &Run) -> Exit {
         let Ok(place) = Place::of(&self.tasks, run) else { return EXIT_UNSEEN };
-        while place.exists() {
+        let mut told = None;
+        loop {
             let settled = match self.until_free(&place).await {
                 Ok(()) => self.settle(&place).await,
                 Err(failure) => Err(failure),
@@ -316,15 +321,21 @@ impl Executor for Bash {
             match settled {
                 Ok(ending) => return ending.exit,
                 Err(failure) => {
-                    tracing::warn!(task = %run.id, %failure, "cannot tell yet whether it has ended");
+                    if told.as_ref() != Some(&failure) {
+                        tracing::warn!(task = %run.id, %failure, "cannot tell yet whether it has ended");
+                    }
+                    told = Some(failure);
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         }
-        EXIT_UNSEEN
     }
 
     async fn inspect(&self) -> Result<Vec<Found>, Failure> {
+        // What is not told of counts as ended, and these have not.
+        if let Some(lost) = Lost::all(&self.tasks).first() {
+            return Err(lost.failure());
+        }
         let mut all = Vec::new();
         for place in self.places()? {
             all.extend(self.found(&place).await?);

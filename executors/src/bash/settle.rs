@@ -21,8 +21,9 @@ impl Bash {
     /// # Errors
     /// It lives, or something of it does not end.
     pub(super) async fn settle(&self, place: &Place) -> Result<Ending, Failure> {
+        let is_left = || self.lost(place).map_or(Ok(()), |lost| Err(lost.failure()));
         if !place.exists() {
-            return Ok(unseen("there is no such run"));
+            return is_left().map(|()| unseen("there is no such run"));
         }
         let Some(_lock) = self.lock_soon(place).await? else {
             return Err(Failure(format!("{} still runs; stop it first", place.path.display())));
@@ -30,6 +31,7 @@ impl Bash {
         if let Some(ending) = place.ending()? {
             return Ok(ending);
         }
+        is_left()?;
         let ending = match place.shim()? {
             None => unseen("it never came to be: the agent was stopped while starting it"),
             Some(shim) if shim.boot != boot() => unseen("the machine was restarted"),

@@ -24,6 +24,7 @@ impl Bash {
         let place = Place::of(&self.tasks, &spec.run())?;
         let mut stop = self.switch(&spec.run()).subscribe();
         let plan = self.plan(spec, &place)?;
+        self.refuse_beside_lost(&place)?;
         place.create(self.account.is_some())?;
         loop {
             if let Some(lock) = place.lock()? {

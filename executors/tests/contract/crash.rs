@@ -1,6 +1,7 @@
 //! Crashes: of the agent between any two steps, of the shim, of the machine; and strangers that look like ours.
 
 use super::bench::{BashBench, Behaves, Bench, EXIT, GRACE, bash_spec, kill, lives, until, within};
+use super::cases::attempt_of;
 use callboard_core::machine::Span;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -187,4 +188,34 @@ async fn an_agent_killed_while_starting_is_followed_by_one_that_adopts() {
     within(10, "the start", next.start(&spec)).await.unwrap();
     next.stop(&spec.run(), GRACE).await.unwrap();
     assert_eq!(bench.processes(), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn a_run_that_loses_its_directory_goes_on_and_is_not_started_again() {
+    for bench in both() {
+        let spec = bash_spec(&[], &["touch ready; sleep 1005"]);
+        let (executor, run) = (bench.executor(), spec.run());
+        executor.start(&spec).await.unwrap();
+        let ready = bench.place(&run).join("work/ready");
+        until("it runs", || ready.exists()).await;
+        let shim = bench.shim(&run);
+        let waits = tokio::spawn({
+            let (executor, run) = (executor.clone(), run.clone());
+            async move { executor.exited(&run).await }
+        });
+        let tasks = bench.dir.path().join("tasks");
+        until("the directory is gone", || std::fs::remove_dir_all(&tasks).is_ok() || !tasks.exists()).await;
+        for executor in [executor.clone(), bench.restarted()] {
+            let failure = executor.inspect().await.unwrap_err();
+            assert!(failure.0.contains(&format!("is gone, but process {shim}")), "{failure}");
+            let failure = executor.start(&attempt_of(&spec, 1)).await.unwrap_err();
+            assert!(failure.0.contains("is gone, but process"), "{failure}");
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        assert!(!waits.is_finished() && lives(shim), "it goes on, and counts as running");
+        executor.stop(&run, GRACE).await.unwrap();
+        assert_eq!(within(5, "its end", waits).await.unwrap(), EXIT);
+        assert_eq!(bench.processes(), Vec::<i32>::new());
+        assert_eq!(bench.restarted().inspect().await.unwrap(), vec![]);
+    }
 }
