@@ -402,7 +402,7 @@ impl World {
         self.hosts.get(host).is_none_or(|host| host.registration.is_none() && host.presence == Presence::Lost)
     }
 
-    /// Tells whether there is such a host at all.
+    /// Tells whether any host is lost and not expected back.
     pub(crate) fn has_removed_hosts(&self) -> bool {
         self.unregistered.iter().any(|host| self.is_removed(host))
     }

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** it is what the host's tasks need together, whatever came and went.
 
+use super::group::take_one;
 use crate::model::{Claim, Name};
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
@@ -56,8 +57,8 @@ impl Issued {
                 }
             }
         }
-        claim.ports.iter().for_each(|port| take_port(&mut self.ports, *port));
-        claim.udp_ports.iter().for_each(|port| take_port(&mut self.udp_ports, *port));
+        claim.ports.iter().for_each(|port| take_one(&mut self.ports, *port));
+        claim.udp_ports.iter().for_each(|port| take_one(&mut self.udp_ports, *port));
     }
 
     /// Gives the memory and the processor share.
@@ -79,15 +80,6 @@ impl Issued {
 
     pub(super) fn has_udp_port(&self, port: u16) -> bool {
         self.udp_ports.contains_key(&port)
-    }
-}
-
-fn take_port(ports: &mut BTreeMap<u16, u32>, port: u16) {
-    if let Entry::Occupied(mut at) = ports.entry(port) {
-        *at.get_mut() = at.get().saturating_sub(1);
-        if *at.get() == 0 {
-            at.remove();
-        }
     }
 }
 
