@@ -58,8 +58,9 @@ pub enum Order {
     Stop {
         /// What.
         run: Run,
-        /// From asking to killing.
-        grace: Span,
+        /// From asking to killing; `None`: what the run was started with says how long.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace: Option<Span>,
         /// What it is made of; `None` where that is not known, and then any executor may have a part of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         definition: Option<Arc<TaskDefinition>>,

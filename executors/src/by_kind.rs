@@ -154,7 +154,7 @@ impl ByKind {
     }
 }
 
-async fn stop_all(parts: &[&Arc<dyn Executor>], run: &Run, grace: Span) -> Result<(), Failure> {
+async fn stop_all(parts: &[&Arc<dyn Executor>], run: &Run, grace: Option<Span>) -> Result<(), Failure> {
     let stops = parts.iter().map(|executor| executor.stop(run, grace));
     join_all(stops).await.into_iter().collect()
 }
@@ -166,7 +166,7 @@ impl Executor for ByKind {
         self.known.learn(&spec.run(), &spec.definition);
         for part in &parts {
             if let Err(failure) = part.start(spec).await {
-                stop_all(&parts, &spec.run(), spec.definition.kill_timeout).await?;
+                stop_all(&parts, &spec.run(), Some(spec.definition.kill_timeout)).await?;
                 return Err(failure);
             }
         }
@@ -175,7 +175,7 @@ impl Executor for ByKind {
         Ok(())
     }
 
-    async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
+    async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {
         stop_all(&self.holders(run), run, grace).await
     }
 
@@ -187,7 +187,7 @@ impl Executor for ByKind {
         }
         let single = parts.len() == 1;
         let (exit, ..) = select_all(parts.into_iter().map(|part| part.exited(run))).await;
-        while !single && let Err(failure) = self.stop(run, definition.kill_timeout).await {
+        while !single && let Err(failure) = self.stop(run, Some(definition.kill_timeout)).await {
             tracing::warn!(task = %run.id, %failure, "one part has ended, another cannot be stopped; trying again");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -265,7 +265,7 @@ mod tests {
         async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
             Fake::default().start(spec).await
         }
-        async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
+        async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {
             match self.0.unfit_for.values().next() {
                 Some(why) => Err(Failure(why.clone())),
                 None => Fake::default().stop(run, grace).await,
@@ -354,14 +354,14 @@ mod tests {
         let both = ByKind::new(BTreeMap::from([("bash", bash), ("docker", docker)]));
         let run = Run { id: "web-1".into(), generation: 1, attempt: 0 };
         let is_away = Err(Failure("it is away".into()));
-        assert_eq!(both.stop(&run, Span(1)).await, is_away, "nobody knows what it is made of");
+        assert_eq!(both.stop(&run, Some(Span(1))).await, is_away, "nobody knows what it is made of");
         both.learn(&run, &made_of(&["bash", "docker"]));
-        assert_eq!(both.stop(&run, Span(1)).await, is_away);
+        assert_eq!(both.stop(&run, Some(Span(1))).await, is_away);
         both.learn(&run, &made_of(&["bash"]));
-        assert_eq!(both.stop(&run, Span(1)).await, is_away, "what was known of it first holds");
+        assert_eq!(both.stop(&run, Some(Span(1))).await, is_away, "what was known of it first holds");
         let other = Run { attempt: run.attempt + 1, ..run };
         both.learn(&other, &made_of(&["bash"]));
-        assert_eq!(both.stop(&other, Span(1)).await, Ok(()));
+        assert_eq!(both.stop(&other, Some(Span(1))).await, Ok(()));
         assert_eq!(both.remove(&other).await, Ok(()));
     }
 
@@ -397,7 +397,7 @@ mod tests {
                         "start" => both.start(&spec).await,
                         "stop" => {
                             both.learn(&run, &spec.definition);
-                            both.stop(&run, Span(1)).await
+                            both.stop(&run, Some(Span(1))).await
                         }
                         _ => both.remove(&run).await,
                     };

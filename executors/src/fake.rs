@@ -177,7 +177,7 @@ impl Executor for Fake {
         result
     }
 
-    async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
+    async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {
         let (spec, state) = {
             let mut runs = lock(&self.host.runs);
             let (since, state) = (Instant::now(), watch::Sender::new(State::Stopped));
@@ -198,7 +198,8 @@ impl Executor for Fake {
             starting
         });
         if behaviour.ignores_term && *state.borrow() == State::Live {
-            tokio::time::sleep(duration(grace)).await;
+            let own = || spec.as_ref().map_or(Span(0), |spec| spec.definition.kill_timeout);
+            tokio::time::sleep(duration(grace.unwrap_or_else(own))).await;
             end(&state, killed(9));
         }
         end(&state, killed(15));

@@ -73,15 +73,15 @@ pub trait Executor: Send + Sync {
     /// What failed, with the last lines of output where there were any. Nothing of the run is left then.
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure>;
 
-    /// Runs the stop commands, asks everything of the run to end, and kills after `grace` what has not. The stop
-    /// commands get as much time again, so the whole may take twice `grace`. A run that has been stopped cannot be
+    /// Runs the stop commands, asks everything of the run to end, and kills after `grace` what has not; without one, after
+    /// the time in the definition that the run was started with. The stop commands get as much time again, so the whole may take twice `grace`. A run that has been stopped cannot be
     /// started any more, even when the stop came first.
     ///
     /// `Ok` also for a run that has ended or never was.
     ///
     /// # Errors
     /// Something of the run may be left; it is safe and useful to ask again.
-    async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure>;
+    async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure>;
 
     /// Waits until the run has ended and nothing of it is left. A run that never was has ended, unseen.
     async fn exited(&self, run: &Run) -> Exit;

@@ -13,7 +13,7 @@ mod table;
 
 pub use exhibits::{Bug, Exhibit, FoundBy, exhibits};
 pub(crate) use mutant::Mutant;
-pub use table::{Catches, Row, row};
+pub use table::{Catches, Row, at_crash_points, row};
 
 use crate::run::{Options, Outcome, run, run_with};
 

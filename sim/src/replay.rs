@@ -10,7 +10,7 @@ pub use crate::trace::{Line, LineKind, Step};
 pub use differences::Snapshot;
 pub use state::{HostState, Overview, Process, ServiceState, TaskState};
 
-use crate::run::Options;
+use crate::run::{Options, Outcome, end_of, outcome};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 use callboard_core::machine::{Span, Time};
@@ -23,6 +23,7 @@ use std::sync::Arc;
 pub struct Replay {
     stage: Stage,
     steps: VecDeque<Step>,
+    seed: u64,
     end: Time,
 }
 
@@ -37,7 +38,7 @@ impl Replay {
         };
         let end = options.until.map_or(scenario.duration, |until: Span| until.min(scenario.duration));
         let stage = Stage::new(Arc::new(scenario), seed, None);
-        Replay { stage, steps: VecDeque::new(), end: Time(end.0) }
+        Replay { stage, steps: VecDeque::new(), seed, end: Time(end.0) }
     }
 
     /// Lets everything happen up to and including a time, without telling of it.
@@ -57,6 +58,17 @@ impl Replay {
             self.steps.extend(self.stage.witness.trace.iter_mut().flat_map(|trace| trace.take()));
         }
         self.steps.pop_front()
+    }
+
+    /// Gives the verdict so far, and at the end of the scenario that on the whole of it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let mut stage = self.stage.clone();
+        let complete = self.end == end_of(&stage.scenario) && self.now() >= self.end;
+        if complete {
+            stage.end();
+        }
+        outcome(stage, self.seed, self.now(), complete)
     }
 
     /// Gives the present moment.

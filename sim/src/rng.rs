@@ -38,6 +38,8 @@ pub(crate) enum Stream {
     Losses,
     /// Draws whether a service begins with what never works.
     Firsts,
+    /// Draws what few worlds suffer: a slow store, records that somebody spoils.
+    Rarities,
 }
 
 impl Stream {
@@ -57,6 +59,7 @@ impl Stream {
             Stream::Users => (11, 0),
             Stream::Losses => (12, 0),
             Stream::Firsts => (13, 0),
+            Stream::Rarities => (14, 0),
         };
         (kind << 32) | u64::from(index)
     }

@@ -81,8 +81,21 @@ pub fn run(scenario: &Scenario, options: &Options) -> Outcome {
     run_with(scenario, options, None)
 }
 
+/// Runs a scenario and tells `watch` now and then how much time has passed in it.
+#[must_use]
+pub fn run_watched(scenario: &Scenario, options: &Options, mut watch: impl FnMut(Time)) -> Outcome {
+    let (stage, seed, end) = begin(scenario, options, None);
+    play_out(stage, seed, end, &mut watch)
+}
+
 /// Runs a scenario, perhaps with a planted bug.
 pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mutant>) -> Outcome {
+    let (stage, seed, end) = begin(scenario, options, mutant);
+    finish(stage, seed, end)
+}
+
+/// Sets the stage, and gives it with the seed and when the run is over.
+fn begin(scenario: &Scenario, options: &Options, mutant: Option<Mutant>) -> (Stage, u64, Time) {
     let seed = options.seed.unwrap_or(scenario.seed);
     let scenario = Arc::new(match options.hosts {
         Some(hosts) if hosts != scenario.hosts() => scenario.clone().scaled_to(hosts),
@@ -95,7 +108,7 @@ pub(crate) fn run_with(scenario: &Scenario, options: &Options, mutant: Option<Mu
     if options.second_core && stage.scenario.reaction != Span(0) {
         stage.desk.share();
     }
-    finish(stage, seed, Time(end.0))
+    (stage, seed, Time(end.0))
 }
 
 /// Gives when a run is over.
@@ -104,10 +117,22 @@ pub(crate) fn end_of(scenario: &Scenario) -> Time {
 }
 
 /// Lets a run go on to its end, and gives its verdict.
-pub(crate) fn finish(mut stage: Stage, seed: u64, end: Time) -> Outcome {
+pub(crate) fn finish(stage: Stage, seed: u64, end: Time) -> Outcome {
+    play_out(stage, seed, end, &mut |_| {})
+}
+
+/// How many things happen between two words on how far it is.
+const TOLD_EACH: u64 = 10_000;
+
+fn play_out(mut stage: Stage, seed: u64, end: Time, watch: &mut dyn FnMut(Time)) -> Outcome {
     let scenario = Arc::clone(&stage.scenario);
     // A machine that finds one of its own rules broken stops at once, and with it the run: that is a verdict, too.
     let played = panic::catch_unwind(AssertUnwindSafe(|| {
+        while stage.step_until(end) {
+            if stage.queue.popped().is_multiple_of(TOLD_EACH) {
+                watch(stage.now());
+            }
+        }
         stage.run_until(end);
         if end == end_of(&scenario) {
             stage.end();

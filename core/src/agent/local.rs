@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-/// How long a task of an unknown definition may take to end.
+/// How long one waits for a task of an unknown definition to end before asking again.
 const GRACE_UNKNOWN: Span = Span::secs(10);
 
 /// The signal that asks a process to end.
@@ -132,14 +132,15 @@ impl Relic {
     }
 }
 
-/// Gives how long what is made of this may take to end.
+/// Gives how long to wait for the end of what is made of this.
 fn grace(definition: Option<&Arc<TaskDefinition>>) -> Span {
     definition.map_or(GRACE_UNKNOWN, |definition| definition.kill_timeout)
 }
 
 /// Gives the order that stops a run, which only those that may have a part of it are to carry out.
 pub(super) fn stop_of(run: Run, definition: Option<Arc<TaskDefinition>>) -> Order {
-    Order::Stop { run, grace: grace(definition.as_ref()), definition }
+    let grace = definition.as_ref().map(|definition| definition.kill_timeout);
+    Order::Stop { run, grace, definition }
 }
 
 impl Local {

@@ -22,6 +22,9 @@ pub(super) struct Lost {
     shim: Process,
 }
 
+/// How long a run may take to end of which nobody knows any more how long it may.
+const PATIENCE_UNKNOWN: Span = Span::secs(300);
+
 /// What the kernel adds to the name of a file that is gone.
 const LOCK_GONE: &str = "/lock (deleted)";
 
@@ -65,9 +68,10 @@ impl Bash {
     }
 
     /// Stops a run through its shim, which knows its own grace; when that does not end in time, without it.
-    pub(super) async fn stop_lost(&self, lost: &Lost, grace: Span) -> Result<(), Failure> {
+    pub(super) async fn stop_lost(&self, lost: &Lost, grace: Option<Span>) -> Result<(), Failure> {
         lost.shim.signal(Signal::TERM);
-        let deadline = Instant::now() + Duration::from_millis(grace.times(2).0) + STOP_SLACK;
+        let patience = grace.unwrap_or(PATIENCE_UNKNOWN).times(2);
+        let deadline = Instant::now() + Duration::from_millis(patience.0) + STOP_SLACK;
         while lost.shim.lives() {
             if Instant::now() >= deadline + STOP_SLACK {
                 return Err(Failure(format!("{}; not even killed they end", lost.failure())));

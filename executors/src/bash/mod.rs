@@ -118,6 +118,9 @@ pub struct Bash {
 
 /// How long a stop is remembered that came before its start.
 const STOP_MEMORY: Duration = Duration::from_secs(600);
+/// How long what cannot be known may take to end.
+const GRACE_UNKNOWN: Span = Span::secs(10);
+
 /// How much longer than its grace a stop may take before the shim itself is killed.
 const STOP_SLACK: Duration = Duration::from_secs(5);
 
@@ -171,7 +174,10 @@ impl Bash {
     }
 
     /// Stops through the shim; when it does not answer in time, without it.
-    async fn stop_place(&self, place: &Place, grace: Span) -> Result<(), Failure> {
+    async fn stop_place(&self, place: &Place, grace: Option<Span>) -> Result<(), Failure> {
+        let own =
+            || place.read::<Plan>("spec.json").ok().flatten().map(|plan| plan.spec.definition.kill_timeout);
+        let grace = grace.or_else(own).unwrap_or(GRACE_UNKNOWN);
         if place.is_locked()?
             && let Err(failure) = place.ask_stop(grace)
         {
@@ -299,7 +305,7 @@ impl Executor for Bash {
         self.start_run(spec).await
     }
 
-    async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
+    async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {
         // First, so that a start on its way sees either this or the file.
         self.switch(run).send_replace(true);
         let place = Place::of(&self.tasks, run)?;

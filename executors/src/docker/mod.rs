@@ -158,15 +158,17 @@ impl Executor for Docker {
         self.start_run(spec).await
     }
 
-    async fn stop(&self, run: &Run, grace: Span) -> Result<(), Failure> {
+    async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {
         let entry = self.runs.entry(run);
         // First, so that a start on its way sees it.
-        entry.stop.send_modify(|stop| *stop = Some(stop.map_or(grace, |earlier| earlier.min(grace))));
+        let told = grace.unwrap_or(Span(u64::MAX));
+        entry.stop.send_modify(|stop| *stop = Some(stop.map_or(told, |earlier| earlier.min(told))));
         let _gate = entry.gate.lock().await;
         match self.group(run).await? {
             Some(group) if group.live().next().is_some() => {
                 self.mark_stopped(run);
-                self.end(&group, grace).await
+                let own = group.spec.definition.kill_timeout;
+                self.end(&group, grace.unwrap_or(own)).await
             }
             Some(_) | None => Ok(()),
         }

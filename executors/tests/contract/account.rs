@@ -70,7 +70,7 @@ async fn everything_that_is_run_for_it_is_run_as_its_user() {
         let (said, _, ended) =
             program(&*executor, &spec.run(), &["sh", "-c", "id -un; cat /dev/stdin"], "in").await;
         assert_eq!((said.as_str(), ended), ("nobody\nin", Ok(0)));
-        executor.stop(&spec.run(), GRACE).await.unwrap();
+        executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
         for name in ["setup", "started", "stopped"] {
             let file = bench.place(&spec.run()).join("work").join(name);
             assert_eq!(std::fs::read_to_string(&file).unwrap(), "nobody\n", "{name}");

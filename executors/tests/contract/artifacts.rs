@@ -176,6 +176,6 @@ async fn a_stop_ends_a_download() {
     let place = bench.place(&spec.run());
     let part = place.join("work/bin/.artifact.part");
     until("it downloads", || part.exists()).await;
-    within(2, "a stop", bench.executor().stop(&spec.run(), GRACE)).await.unwrap();
+    within(2, "a stop", bench.executor().stop(&spec.run(), Some(GRACE))).await.unwrap();
     assert!(starting.await.unwrap().unwrap_err().0.contains("stopped"));
 }

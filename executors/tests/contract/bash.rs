@@ -63,7 +63,7 @@ async fn the_shim_gets_nothing_of_the_agent_either() {
     bench.executor().start(&spec).await.unwrap();
     let environ = std::fs::read(format!("/proc/{}/environ", bench.shim(&spec.run()))).unwrap();
     assert_eq!(environ, b"");
-    bench.executor().stop(&spec.run(), GRACE).await.unwrap();
+    bench.executor().stop(&spec.run(), Some(GRACE)).await.unwrap();
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn no_step_runs_on_after_a_stop() {
         let place = bench.place(&spec.run());
         until("the shim is there", || place.join("shim.json").exists()).await;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        executor.stop(&spec.run(), Span(200)).await.unwrap();
+        executor.stop(&spec.run(), Some(Span(200))).await.unwrap();
         assert_eq!(bench.processes(), Vec::<i32>::new());
         assert!(starting.await.unwrap().is_err());
         assert!(!place.join("work/later").exists());
@@ -134,7 +134,7 @@ async fn stop_commands_come_before_signals() {
         executor.start(&spec).await.unwrap();
         let ready = bench.place(&spec.run()).join("work/ready");
         until("it is ready", || ready.exists()).await;
-        executor.stop(&spec.run(), GRACE).await.unwrap();
+        executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
         let output = String::from_utf8(executor.tail(&spec.run(), 1000, None).await.unwrap()).unwrap();
         assert_eq!(output, "stopping shop-web-7-3\nended\n");
         // What it ended with when it was told to says nothing of what it had done.
@@ -149,7 +149,7 @@ async fn a_stop_command_that_hangs_is_ended_with_all_else() {
         Settled { start: vec!["sleep 1000".into()], stop: vec!["sleep 1000".into()], ..Settled::default() };
     let spec = spec_of(definition("app", vec![container("main", &[], bash)]));
     bench.executor().start(&spec).await.unwrap();
-    within(5, "a stop", bench.executor().stop(&spec.run(), Span(300))).await.unwrap();
+    within(5, "a stop", bench.executor().stop(&spec.run(), Some(Span(300)))).await.unwrap();
     assert_eq!(bench.processes(), Vec::<i32>::new());
 }
 
@@ -168,7 +168,7 @@ async fn all_descendants_end_however_they_hide() {
             read_pid(&work.join("bare")).await,
         ];
         assert!(pids.iter().all(|pid| lives(*pid)));
-        executor.stop(&spec.run(), Span(200)).await.unwrap();
+        executor.stop(&spec.run(), Some(Span(200))).await.unwrap();
         assert_eq!(pids.map(lives), [false; 3]);
     }
 }
@@ -184,7 +184,7 @@ async fn what_forks_without_end_ends_with_a_stop() {
     executor.start(&spec).await.unwrap();
     let going = bench.place(&spec.run()).join("work/going");
     until("it forks", || going.exists() && bench.processes().len() > 8).await;
-    within(10, "a stop", executor.stop(&spec.run(), Span(200))).await.unwrap();
+    within(10, "a stop", executor.stop(&spec.run(), Some(Span(200)))).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(bench.processes(), Vec::<i32>::new());
 }
@@ -324,7 +324,7 @@ async fn a_bad_disk_is_an_error_and_the_host_unfit() {
     std::fs::remove_file(&tasks).unwrap();
     std::fs::rename(&away, &tasks).unwrap();
     assert_eq!(executor.inspect().await.unwrap()[0].exit, None);
-    executor.stop(&runs.run(), GRACE).await.unwrap();
+    executor.stop(&runs.run(), Some(GRACE)).await.unwrap();
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn starts_and_runs_until_stopped(bench: &dyn Bench) {
     let found = executor.inspect().await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].spec, &found[0].exit), (&spec, &None));
-    within(5, "a graceful stop", executor.stop(&spec.run(), GRACE)).await.unwrap();
+    within(5, "a graceful stop", executor.stop(&spec.run(), Some(GRACE))).await.unwrap();
     let exit = within(5, "exited", exited).await.unwrap();
     assert_eq!(exit, Exit { signal: Some(15), ..EXIT });
     assert_eq!(executor.inspect().await.unwrap()[0].exit, Some(exit));
@@ -42,7 +42,7 @@ pub(crate) async fn tells_what_was_written_since(bench: &dyn Bench, spec: Arc<Sp
     })
     .await;
     assert_eq!(executor.tail(&spec.run(), 100, Some(between)).await.unwrap(), b"second\n");
-    executor.stop(&spec.run(), Span(100)).await.unwrap();
+    executor.stop(&spec.run(), Some(Span(100))).await.unwrap();
 }
 
 async fn reports_exit_codes(bench: &dyn Bench) {
@@ -60,8 +60,22 @@ async fn kills_after_the_grace(bench: &dyn Bench) {
     executor.start(&spec).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let start = Instant::now();
-    within(10, "a stop by force", executor.stop(&spec.run(), Span(400))).await.unwrap();
+    within(10, "a stop by force", executor.stop(&spec.run(), Some(Span(400)))).await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(400), "killed after {:?}", start.elapsed());
+    assert_eq!(executor.exited(&spec.run()).await, Exit { signal: Some(9), ..EXIT });
+}
+
+/// Whoever tells it to stop may not know what it is made of.
+async fn kills_after_its_own_grace(bench: &dyn Bench) {
+    let (executor, spec) = (bench.executor(), bench.spec(Behaves::IgnoresTerm));
+    let mut definition = (*spec.definition).clone();
+    definition.kill_timeout = Span(700);
+    let spec = Arc::new(Spec { definition: Arc::new(definition), ..(*spec).clone() });
+    executor.start(&spec).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let start = Instant::now();
+    within(5, "a stop by force", executor.stop(&spec.run(), None)).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(700), "killed after {:?}", start.elapsed());
     assert_eq!(executor.exited(&spec.run()).await, Exit { signal: Some(9), ..EXIT });
 }
 
@@ -69,9 +83,9 @@ async fn stops_twice_at_once_and_again(bench: &dyn Bench) {
     let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
     executor.start(&spec).await.unwrap();
     let run = spec.run();
-    let (one, two) = tokio::join!(executor.stop(&run, GRACE), executor.stop(&run, GRACE));
+    let (one, two) = tokio::join!(executor.stop(&run, Some(GRACE)), executor.stop(&run, Some(GRACE)));
     assert_eq!((one, two), (Ok(()), Ok(())));
-    assert_eq!(executor.stop(&run, GRACE).await, Ok(()));
+    assert_eq!(executor.stop(&run, Some(GRACE)).await, Ok(()));
 }
 
 async fn knows_nothing_of_strangers(bench: &dyn Bench) {
@@ -79,7 +93,7 @@ async fn knows_nothing_of_strangers(bench: &dyn Bench) {
     let run = Run { id: "never-was-1-1".into(), generation: 1, attempt: 0 };
     assert_eq!(executor.inspect().await.unwrap(), vec![]);
     assert_eq!(executor.exited(&run).await, EXIT);
-    assert_eq!(executor.stop(&run, GRACE).await, Ok(()));
+    assert_eq!(executor.stop(&run, Some(GRACE)).await, Ok(()));
     assert_eq!(executor.remove(&run).await, Ok(()));
     assert_eq!(executor.inspect().await.unwrap(), vec![]);
     assert!(executor.tail(&run, 10, None).await.is_err());
@@ -91,7 +105,7 @@ async fn starts_twice_as_one(bench: &dyn Bench) {
     assert_eq!((one, two), (Ok(()), Ok(())));
     assert_eq!(bench.restarted().start(&spec).await, Ok(()));
     assert_eq!(executor.inspect().await.unwrap().len(), 1);
-    executor.stop(&spec.run(), GRACE).await.unwrap();
+    executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
     assert!(executor.inspect().await.unwrap()[0].exit.is_some());
     let _ = executor.start(&spec).await;
     assert!(executor.inspect().await.unwrap()[0].exit.is_some(), "it must not come back");
@@ -99,13 +113,13 @@ async fn starts_twice_as_one(bench: &dyn Bench) {
 
 async fn a_stop_that_comes_first_holds(bench: &dyn Bench) {
     let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
-    executor.stop(&spec.run(), GRACE).await.unwrap();
+    executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
     let failure = executor.start(&spec).await.unwrap_err();
     assert!(failure.0.contains("stopped"), "{failure}");
     assert!(executor.inspect().await.unwrap().iter().all(|found| found.exit.is_some()));
     let next = attempt_of(&spec, 1);
     executor.start(&next).await.unwrap();
-    executor.stop(&next.run(), GRACE).await.unwrap();
+    executor.stop(&next.run(), Some(GRACE)).await.unwrap();
 }
 
 async fn says_why_a_start_failed(bench: &dyn Bench) {
@@ -125,7 +139,7 @@ async fn stops_while_starting(bench: &dyn Bench) {
     };
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!starting.is_finished());
-    within(5, "a stop", executor.stop(&spec.run(), GRACE)).await.unwrap();
+    within(5, "a stop", executor.stop(&spec.run(), Some(GRACE))).await.unwrap();
     let failure = within(5, "the start", starting).await.unwrap().unwrap_err();
     assert!(failure.0.contains("stopped"), "{failure}");
     assert!(executor.inspect().await.unwrap()[0].exit.is_some());
@@ -140,7 +154,7 @@ async fn is_adopted_by_the_next_agent(bench: &dyn Bench) {
     let run = spec.run();
     let (exit, stopped) = tokio::join!(next.exited(&run), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        next.stop(&run, GRACE).await
+        next.stop(&run, Some(GRACE)).await
     });
     assert_eq!((exit.signal, stopped), (Some(15), Ok(())));
 }
@@ -156,7 +170,7 @@ async fn tells_the_next_agent_how_long_a_limited_task_has_run(bench: &dyn Bench)
         let age = found.iter().find(|found| found.spec.run() == spec.run()).unwrap().age;
         let is_told = age.is_some_and(|age| age >= Span(1000) && age < Span::secs(30));
         assert_eq!(is_told, limit.is_some(), "{age:?}");
-        bench.executor().stop(&spec.run(), GRACE).await.unwrap();
+        bench.executor().stop(&spec.run(), Some(GRACE)).await.unwrap();
     }
 }
 
@@ -174,7 +188,7 @@ async fn forgets_only_what_has_ended(bench: &dyn Bench) {
     let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
     executor.start(&spec).await.unwrap();
     assert!(executor.remove(&spec.run()).await.unwrap_err().0.contains("stop it first"));
-    executor.stop(&spec.run(), GRACE).await.unwrap();
+    executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
     executor.remove(&spec.run()).await.unwrap();
     assert_eq!(executor.inspect().await.unwrap(), vec![]);
     executor.remove(&spec.run()).await.unwrap();
@@ -208,7 +222,7 @@ async fn measures_memory(bench: &dyn Bench) {
     .await;
     let usage = executor.usage().await;
     assert!(usage.memory_total > 0 && usage.memory_used <= usage.memory_total, "{usage:?}");
-    executor.stop(&spec.run(), GRACE).await.unwrap();
+    executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
     assert!(executor.usage().await.tasks.is_empty());
 }
 
@@ -222,7 +236,7 @@ async fn runs_programs_inside_what_lives(bench: &dyn Bench) {
     assert_eq!((&*out, &*err, ended), ("said", "", Ok(0)));
     let other = attempt_of(&spec, 1).run();
     assert_eq!(program(&*executor, &other, &["cat"], "").await.2, idle);
-    executor.stop(&run, GRACE).await.unwrap();
+    executor.stop(&run, Some(GRACE)).await.unwrap();
     assert_eq!(program(&*executor, &run, &["cat"], "").await.2, idle);
 }
 
@@ -252,6 +266,7 @@ macro_rules! contracts {
             starts_and_runs_until_stopped
             reports_exit_codes
             kills_after_the_grace
+            kills_after_its_own_grace
             stops_twice_at_once_and_again
             knows_nothing_of_strangers
             starts_twice_as_one

@@ -108,6 +108,6 @@ async fn scripts_run_inside_the_task() {
         let slow = within(5, "a timeout", probe(&slow, &spec, &*executor)).await.unwrap_err();
         assert_eq!(slow, "the script did not end within 500 ms (its output ended: \"waiting\")");
         until("its group is gone", || bench.processes().len() == before).await;
-        executor.stop(&spec.run(), GRACE).await.unwrap();
+        executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
     }
 }

@@ -46,7 +46,7 @@ async fn the_same_shim_is_adopted() {
         next.start(&spec).await.unwrap();
         assert_eq!(bench.shim(&spec.run()), shim);
         until("the same run", || settled().is_some_and(|now| now == before)).await;
-        next.stop(&spec.run(), GRACE).await.unwrap();
+        next.stop(&spec.run(), Some(GRACE)).await.unwrap();
         assert_eq!(bench.processes(), Vec::<i32>::new());
     }
 }
@@ -68,7 +68,7 @@ async fn a_killed_shim_takes_everything_with_it() {
         assert_eq!(within(10, "exited", exited).await.unwrap(), EXIT);
         assert_eq!(bench.processes(), Vec::<i32>::new());
         assert_eq!(executor.inspect().await.unwrap()[0].exit, Some(EXIT));
-        assert_eq!(executor.stop(&spec.run(), GRACE).await, Ok(()));
+        assert_eq!(executor.stop(&spec.run(), Some(GRACE)).await, Ok(()));
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_shim_that_hangs_is_killed_by_the_stop() {
     bench.executor().start(&spec).await.unwrap();
     let shim = rustix::process::Pid::from_raw(bench.shim(&spec.run())).unwrap();
     rustix::process::kill_process(shim, rustix::process::Signal::STOP).unwrap();
-    within(15, "a stop", bench.executor().stop(&spec.run(), Span(10))).await.unwrap();
+    within(15, "a stop", bench.executor().stop(&spec.run(), Some(Span(10)))).await.unwrap();
     assert_eq!(bench.processes(), Vec::<i32>::new());
 }
 
@@ -117,13 +117,14 @@ async fn a_stranger_with_the_pid_of_a_shim_is_left_alone() {
             json["start"] = start.into();
         });
         let run = spec.run();
-        let hurried = tokio::time::timeout(std::time::Duration::from_secs(1), executor.stop(&run, Span(1)));
+        let hurried =
+            tokio::time::timeout(std::time::Duration::from_secs(1), executor.stop(&run, Some(Span(1))));
         assert!(hurried.await.is_err(), "there is no proof, so there is no signal");
         assert!(lives(pid) && lives(shim));
         // And when the shim is gone.
         kill(shim);
         assert_eq!(within(10, "exited", executor.exited(&spec.run())).await, EXIT);
-        assert_eq!(executor.stop(&spec.run(), Span(1)).await, Ok(()));
+        assert_eq!(executor.stop(&spec.run(), Some(Span(1))).await, Ok(()));
         assert!(lives(pid));
         assert_eq!(bench.processes(), Vec::<i32>::new());
     }
@@ -186,7 +187,7 @@ async fn an_agent_killed_while_starting_is_followed_by_one_that_adopts() {
     assert_eq!(next.inspect().await.unwrap()[0].exit, None);
     std::fs::write(place.join("work/go"), "").unwrap();
     within(10, "the start", next.start(&spec)).await.unwrap();
-    next.stop(&spec.run(), GRACE).await.unwrap();
+    next.stop(&spec.run(), Some(GRACE)).await.unwrap();
     assert_eq!(bench.processes(), Vec::<i32>::new());
 }
 
@@ -213,7 +214,7 @@ async fn a_run_that_loses_its_directory_goes_on_and_is_not_started_again() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
         assert!(!waits.is_finished() && lives(shim), "it goes on, and counts as running");
-        executor.stop(&run, GRACE).await.unwrap();
+        executor.stop(&run, Some(GRACE)).await.unwrap();
         assert_eq!(within(5, "its end", waits).await.unwrap(), EXIT);
         assert_eq!(bench.processes(), Vec::<i32>::new());
         assert_eq!(bench.restarted().inspect().await.unwrap(), vec![]);

@@ -85,7 +85,7 @@ async fn the_provided_port_leads_into_the_container() {
         (at["HostIp"].as_str(), at["HostPort"].as_str()),
         (Some("127.0.0.1"), Some(&*ports.first.to_string()))
     );
-    executor.stop(&spec.run(), Span(1)).await.unwrap();
+    executor.stop(&spec.run(), Some(Span(1))).await.unwrap();
     assert_eq!(get(ports.first).await, "");
 }
 
@@ -134,7 +134,7 @@ async fn a_container_is_made_with_limits_labels_and_walls() {
     }
     assert!(seen["Name"].as_str().unwrap().starts_with("/shop-web-7-3.42-0.main."), "{}", seen["Name"]);
     // Its own signal to stop is the one that is sent.
-    within(5, "a stop", executor.stop(&spec.run(), Span::secs(30))).await.unwrap();
+    within(5, "a stop", executor.stop(&spec.run(), Some(Span::secs(30)))).await.unwrap();
     assert_eq!(executor.tail(&spec.run(), 100, None).await.unwrap(), b"/tmp\nh\n");
 }
 
@@ -144,11 +144,11 @@ async fn what_was_told_to_stop_has_no_exit_code() {
     let (told, alone) = (docker_spec(&[], WAITS), attempt_of(&docker_spec(&[], "exit 0"), 1));
     let executor = bench.executor();
     executor.start(&told).await.unwrap();
-    executor.stop(&told.run(), GRACE).await.unwrap();
+    executor.stop(&told.run(), Some(GRACE)).await.unwrap();
     assert_eq!(executor.exited(&told.run()).await, EXIT);
     // One that had ended before it was told keeps its code.
     assert_eq!(run(&*executor, &alone).await.0.code, Some(0));
-    executor.stop(&alone.run(), GRACE).await.unwrap();
+    executor.stop(&alone.run(), Some(GRACE)).await.unwrap();
     let found = bench.restarted().inspect().await.unwrap();
     let codes: Vec<_> = found.iter().map(|found| found.exit.as_ref().unwrap().code).collect();
     assert_eq!(codes, [None, Some(0)]);
@@ -342,7 +342,7 @@ async fn what_is_of_others_is_not_touched() {
     let executor = ours.executor();
     assert_eq!(executor.inspect().await.unwrap().len(), 1);
     assert_eq!(executor.usage().await.tasks.len(), 1);
-    executor.stop(&spec.run(), GRACE).await.unwrap();
+    executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
     executor.remove(&spec.run()).await.unwrap();
     assert_eq!(ours.containers().len(), 0);
     assert_eq!(theirs.executor().inspect().await.unwrap()[0].exit, None);
@@ -360,7 +360,7 @@ async fn what_is_done_past_the_agent_is_seen() {
     let of = |what: &str| format!("/containers/{}{what}", id(&bench.only()));
     let _ = ask_docker(&bench.host, "POST", &of("/pause"), "");
     assert_eq!(executor.inspect().await.unwrap()[0].exit, None);
-    within(10, "a stop", executor.stop(&paused.run(), GRACE)).await.unwrap();
+    within(10, "a stop", executor.stop(&paused.run(), Some(GRACE))).await.unwrap();
     assert_eq!(executor.exited(&paused.run()).await, EXIT);
     executor.remove(&paused.run()).await.unwrap();
     executor.start(&removed).await.unwrap();
@@ -407,7 +407,7 @@ async fn scripts_run_inside_the_task() {
         top.contains("1011") || top.contains("1012")
     };
     until("the script and its group are gone", || !left()).await;
-    executor.stop(&spec.run(), GRACE).await.unwrap();
+    executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
 }
 
 #[tokio::test]

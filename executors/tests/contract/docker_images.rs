@@ -63,7 +63,7 @@ async fn an_image_that_nobody_wants_any_more_goes() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(is_here(&registry.by_tag()), "a container has it");
-    executor.stop(&attempt_of(&theirs, 1).run(), GRACE).await.unwrap();
+    executor.stop(&attempt_of(&theirs, 1).run(), Some(GRACE)).await.unwrap();
     for run in [spec.run(), attempt_of(&theirs, 1).run()] {
         executor.remove(&run).await.unwrap();
     }
@@ -178,7 +178,7 @@ async fn a_pull_that_hangs_holds_nobody_up_and_has_an_end() {
         "they start"
     );
     // One is told to stop, the other waits until it has been long enough.
-    within(2, "a stop", executor.stop(&of_image(&registry.by_tag(), 0).run(), GRACE)).await.unwrap();
+    within(2, "a stop", executor.stop(&of_image(&registry.by_tag(), 0).run(), Some(GRACE))).await.unwrap();
     let [stopped, waited] = waiting;
     let (stopped, _) = stopped.await.unwrap();
     assert!(stopped.unwrap_err().0.contains("stopped"));

@@ -121,7 +121,7 @@ async fn what_an_engine_says_too_early_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let (docker, spec) = late(&dir, "running", Duration::from_secs(1));
     assert_eq!(exits(&docker).await, [None]);
-    assert_eq!(after(1, docker.stop(&spec.run(), GRACE)).await, Ok(()));
+    assert_eq!(after(1, docker.stop(&spec.run(), Some(GRACE))).await, Ok(()));
     let exit = Exit { signal: Some(15), ..EXIT };
     assert_eq!(exits(&docker).await, [Some(exit.clone())], "whoever was told of the end sees it");
     assert_eq!(docker.exited(&spec.run()).await, exit);
@@ -137,7 +137,7 @@ async fn what_an_engine_never_shows_is_waited_for_no_longer_than_that() {
     let dir = tempfile::tempdir().unwrap();
     let ends = async {
         let (docker, spec) = late(&dir, "running", NEVER);
-        assert_eq!(after(5, docker.stop(&spec.run(), Span::secs(10))).await, Ok(()));
+        assert_eq!(after(5, docker.stop(&spec.run(), Some(Span::secs(10)))).await, Ok(()));
         assert_eq!(exits(&docker).await, [None], "it is told as the engine lists it");
         let run = spec.run();
         let waiting = tokio::time::timeout(Duration::from_secs(7), docker.exited(&run));
@@ -170,7 +170,7 @@ async fn that_memory_had_run_out_is_waited_for_when_something_was_killed() {
             code: 137,
             memory_told,
         });
-        docker.stop(&spec.run(), GRACE).await.unwrap();
+        docker.stop(&spec.run(), Some(GRACE)).await.unwrap();
         let exit = docker.exited(&spec.run()).await;
         assert_eq!(exit, Exit { signal: Some(9), out_of_memory, ..EXIT });
     }

@@ -21,7 +21,7 @@ async fn an_agent_killed_at_any_moment_of_a_start_leaves_what_the_next_one_knows
     let (first, begun) = (bench.executor(), Instant::now());
     first.start(&spec).await.unwrap();
     let whole = begun.elapsed();
-    first.stop(&spec.run(), GRACE).await.unwrap();
+    first.stop(&spec.run(), Some(GRACE)).await.unwrap();
     first.remove(&spec.run()).await.unwrap();
     let mut seen = [0, 0, 0];
     for attempt in 1..=12_u32 {
@@ -39,7 +39,7 @@ async fn an_agent_killed_at_any_moment_of_a_start_leaves_what_the_next_one_knows
             Some(None) => {
                 seen[0] += 1;
                 assert_eq!(next.start(&spec).await, Ok(()), "it was started");
-                within(10, "a stop", next.stop(&spec.run(), GRACE)).await.unwrap();
+                within(10, "a stop", next.stop(&spec.run(), Some(GRACE))).await.unwrap();
             }
             Some(Some(exit)) => {
                 seen[1] += 1;
@@ -53,7 +53,7 @@ async fn an_agent_killed_at_any_moment_of_a_start_leaves_what_the_next_one_knows
             while !bench.containers().is_empty() {
                 let _ = next.usage().await;
                 for found in next.inspect().await.unwrap() {
-                    let _ = next.stop(&found.spec.run(), GRACE).await;
+                    let _ = next.stop(&found.spec.run(), Some(GRACE)).await;
                     let _ = next.remove(&found.spec.run()).await;
                 }
             }
@@ -104,7 +104,7 @@ async fn an_engine_that_hangs_or_is_away_ends_nothing() {
     let usage = executor.usage().await;
     assert!(usage.unfit_for["docker"].contains("did not answer"), "{usage:?}");
     assert_eq!(usage.unfit, None, "the machine is fit for others");
-    assert!(executor.stop(&spec.run(), GRACE).await.is_err());
+    assert!(executor.stop(&spec.run(), Some(GRACE)).await.is_err());
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     engine.member.signal(Signal::CONT);
     until("it answers", || ask_docker(&engine.host(), "GET", "/_ping", "").0 == 200).await;

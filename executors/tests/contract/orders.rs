@@ -30,7 +30,7 @@ async fn each_order_is_answered_by_its_report() {
     assert_eq!(next(&mut reports).await, Report::Checked { run: spec.run(), check: 0, result });
     order(Order::Measure).await;
     assert!(matches!(next(&mut reports).await, Report::Measured(_)));
-    order(Order::Stop { run: spec.run(), grace: GRACE, definition: None }).await;
+    order(Order::Stop { run: spec.run(), grace: Some(GRACE), definition: None }).await;
     let mut last = [next(&mut reports).await, next(&mut reports).await];
     last.sort_by_key(|report| matches!(report, Report::Exited(..)));
     let [stopped, exited] = last;
@@ -54,7 +54,7 @@ async fn what_is_found_alive_is_waited_for_once() {
         assert!(matches!(next(&mut reports).await, Report::Inspected(Ok(_))));
     }
     drop(performer);
-    bench.executor().stop(&spec.run(), GRACE).await.unwrap();
+    bench.executor().stop(&spec.run(), Some(GRACE)).await.unwrap();
     let exit = Exit { signal: Some(15), ..EXIT };
     assert_eq!(next(&mut reports).await, Report::Exited(spec.run(), exit));
     assert_eq!(within(10, "the end of reports", reports.recv()).await, None, "it was waited for by one");
@@ -112,5 +112,5 @@ async fn a_type_that_is_not_offered_is_refused() {
     let failure = only.start(&mixed()).await.unwrap_err();
     assert!(failure.0.contains("no executor of type docker (it offers: bash)"), "{failure}");
     assert_eq!(only.inspect().await.unwrap(), vec![]);
-    assert_eq!(only.stop(&mixed().run(), Span(1)).await, Ok(()));
+    assert_eq!(only.stop(&mixed().run(), Some(Span(1))).await, Ok(()));
 }

@@ -57,7 +57,7 @@ async fn speak_and_end(bench: &dyn Bench) {
         within(20, "much", program(&*executor, &run, &sh("head -c 3000000 /dev/zero | tr '\\0' x"), ""))
             .await;
     assert_eq!((big.0.len(), big.2), (3_000_000, Ok(0)));
-    executor.stop(&run, GRACE).await.unwrap();
+    executor.stop(&run, Some(GRACE)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,7 +95,7 @@ async fn nothing_is_left_of_one_that_nobody_listens_to() {
         drop((says, feeder));
         within(10, "its end", running).await.unwrap().unwrap();
         until("its group is gone", || left() == 0).await;
-        executor.stop(&spec.run(), GRACE).await.unwrap();
+        executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
     }
 }
 
@@ -108,5 +108,5 @@ async fn a_container_that_is_none_is_refused() {
     let exec = Exec { container: Some("no".into()), words: vec!["true".into()], input: reads, output };
     let refused = executor.exec(&spec.run(), exec).await.unwrap_err();
     assert_eq!(refused.to_string(), "the task has no container \"no\" (it has: main)");
-    executor.stop(&spec.run(), GRACE).await.unwrap();
+    executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
 }

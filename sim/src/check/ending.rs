@@ -30,7 +30,8 @@ impl Check for Ending {
                 let key = (host.clone(), spec.task.id.clone());
                 self.grace.insert(key, (spec.task.generation, spec.definition.kill_timeout));
             }
-            Order::Stop { run, grace, .. } => {
+            // Who does not know what it is made of leaves its time to what it was started with.
+            Order::Stop { run, grace: Some(grace), .. } => {
                 let known = self.grace.get(&(host.clone(), run.id.clone()));
                 let due = known.filter(|(generation, _)| *generation == run.generation);
                 if let Some((_, due)) = due.filter(|(_, due)| due != grace) {
@@ -38,7 +39,11 @@ impl Check for Ending {
                     found.blame("S26", what);
                 }
             }
-            Order::Inspect | Order::Remove(_) | Order::Check { .. } | Order::Measure => {}
+            Order::Stop { grace: None, .. }
+            | Order::Inspect
+            | Order::Remove(_)
+            | Order::Check { .. }
+            | Order::Measure => {}
         }
     }
 

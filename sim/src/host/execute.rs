@@ -234,12 +234,13 @@ impl Host {
         }
     }
 
-    fn stop(&mut self, now: Time, agent: Process, run: Run, grace: Span, out: &mut Vec<Outward>) {
+    fn stop(&mut self, now: Time, agent: Process, run: Run, grace: Option<Span>, out: &mut Vec<Outward>) {
         let found = self.procs.iter_mut().find(|proc| proc.run == run);
         let Some(proc) = found.filter(|proc| proc.state != ProcState::Dead) else {
             self.report(now, Span(1), Span(20), agent, Report::Stopped(run, Ok(())), out);
             return;
         };
+        let grace = grace.unwrap_or(proc.spec.definition.kill_timeout);
         proc.stops += 1;
         if proc.stops > 1 {
             return;

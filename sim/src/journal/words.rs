@@ -93,7 +93,8 @@ fn ordered(order: &Order) -> String {
     match order {
         Order::Inspect => "inspect what runs".into(),
         Order::Start(spec) => format!("start {}", run(&spec.run())),
-        Order::Stop { run: what, grace, .. } => format!("stop {} within {grace}", run(what)),
+        Order::Stop { run: what, grace: Some(grace), .. } => format!("stop {} within {grace}", run(what)),
+        Order::Stop { run: what, grace: None, .. } => format!("stop {} within its own time", run(what)),
         Order::Remove(what) => format!("remove {}", run(what)),
         Order::Check { spec, check } => format!("check {} of {}", check, run(&spec.run())),
         Order::Measure => "measure what is used".into(),

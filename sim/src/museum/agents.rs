@@ -33,11 +33,10 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
             entry.value = entry.value.replace(FORBIDDEN, ALLOWED);
         });
     }
-    if let (Bug::ForgetsFailures, Input::Store(Reply::Listed { result: Ok(listing), .. })) =
-        (mutant.bug, &mut *input)
+    if let (Some(recalls), Input::Store(Reply::Listed { result: Ok(listing), .. })) =
+        (recalls(mutant.bug), &mut *input)
     {
-        let forget = |status: &mut Value| status["failures"] = 0.into();
-        listing.entries.iter_mut().for_each(|entry| rewrite_entry(Arc::make_mut(entry), "status/", forget));
+        listing.entries.iter_mut().for_each(|entry| rewrite_entry(Arc::make_mut(entry), "status/", recalls));
     }
     match (mutant.bug, &*input) {
         (Bug::StopsOnError | Bug::StopsInOutage, Input::Store(reply)) if is_error(reply) => {
@@ -89,13 +88,26 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
     }
 }
 
+/// Gives how an agent misreads what was said of a task before it began.
+fn recalls(bug: Bug) -> Option<fn(&mut Value)> {
+    match bug {
+        Bug::ForgetsFailures => Some(|status| status["failures"] = 0.into()),
+        Bug::OverlooksHalfStarted => Some(|status| {
+            if status["phase"] == "starting" {
+                status["attempt"] = (status["attempt"].as_u64().unwrap_or(0) + 1).into();
+            }
+        }),
+        _ => None,
+    }
+}
+
 /// Alters what the executors tell.
 fn misreads(bug: Bug, host: &Text, book: &Book, inventory: &mut Inventory) {
     let found = &mut inventory.found;
     if bug == Bug::OverlooksHalfStarted {
         let statuses = book.hosts.get(host).map(|page| &page.statuses);
         let step = |id: &Name| statuses.and_then(|all| all.get(id)).map(|page| page.record.phase);
-        found.retain(|found| step(&found.spec.task.id).is_some_and(|step| step != Step::Starting));
+        found.retain(|found| step(&found.spec.task.id).is_none_or(|step| step != Step::Starting));
     }
     if bug == Bug::ForgetsAges {
         found.iter_mut().for_each(|found| found.age = None);
@@ -134,7 +146,7 @@ fn stop_all(host: &Text, book: &Book) -> Vec<Effect> {
     let runs = here.flat_map(|((_, id), list)| {
         list.iter().map(|alive| Run { id: id.clone(), generation: alive.generation, attempt: alive.attempt })
     });
-    runs.map(|run| Effect::Work(Order::Stop { run, grace: Span::secs(10), definition: None })).collect()
+    runs.map(|run| Effect::Work(Order::Stop { run, grace: None, definition: None })).collect()
 }
 
 fn is_empty(host: &Text, reply: &Reply) -> bool {
@@ -234,7 +246,7 @@ fn orders(mutant: &mut Mutant, host: &Text, order: Order) -> Vec<Order> {
             vec![Order::Start(spec), Order::Start(Arc::new(twin))]
         }
         (Bug::Impatient, Order::Stop { run, definition, .. }) => {
-            vec![Order::Stop { run, grace: Span(0), definition }]
+            vec![Order::Stop { run, grace: Some(Span(0)), definition }]
         }
         (Bug::InheritsAttempts, Order::Start(spec)) => {
             let first = *mutant.generations.entry(spec.task.id.to_string()).or_insert(spec.task.generation);

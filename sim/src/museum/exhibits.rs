@@ -106,7 +106,7 @@ pub enum Bug {
     NeverReturns,
     /// Agents open sessions only on the stroke of every tenth second.
     ReturnsTogether,
-    /// An agent that begins overlooks what was being started.
+    /// An agent that begins overlooks what was being started, and tries it again.
     OverlooksHalfStarted,
     /// A scheduler that begins leaves alone what is issued in part.
     LeavesHalfIssued,

@@ -84,17 +84,18 @@ pub fn row(exhibit: &Exhibit, seeds: u64) -> Row {
         let outcome = run_with(&draw(Profile::Tiny, seed), &Options::default(), mutant);
         outcome.violations.into_iter().map(|violation| violation.promise).next()
     });
-    let crash_points = (own.caught() == 0).then(|| at_crash_points(exhibit));
+    let crash_points = (own.caught() == 0).then(|| at_crash_points(exhibit, u64::MAX));
     Row { exhibit: *exhibit, own, drawn, crash_points }
 }
 
-/// Counts the crash points of the exhibit's scenario at which the promise is broken.
-fn at_crash_points(exhibit: &Exhibit) -> u64 {
+/// Counts the crash points of the exhibit's scenario at which the promise is broken, until there are enough.
+#[must_use]
+pub fn at_crash_points(exhibit: &Exhibit, enough: u64) -> u64 {
     let scenario = Arc::new(exhibit.scenario());
     let (one, mut count) = (NonZero::<usize>::MIN, 0);
     crash_points_with(&scenario, scenario.seed, one, Some(exhibit.bug), |_, outcome| {
         count += u64::from(outcome.violations.iter().any(|broken| broken.promise == exhibit.promise));
-        ControlFlow::Continue(())
+        if count >= enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     count
 }

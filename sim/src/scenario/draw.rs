@@ -8,6 +8,7 @@ mod faults;
 mod firsts;
 mod fleet;
 mod losses;
+mod rarities;
 mod rules;
 mod scarcity;
 mod users;
@@ -110,6 +111,7 @@ pub fn draw(profile: Profile, seed: u64) -> Scenario {
     users::draw(&mut Chance::new(seed, Stream::Users), &mut scenario);
     losses::draw(&mut Chance::new(seed, Stream::Losses), &mut scenario);
     firsts::draw(&mut Chance::new(seed, Stream::Firsts), &mut scenario);
+    rarities::draw(&mut Chance::new(seed, Stream::Rarities), &mut scenario);
     scenario
 }
 

@@ -20,7 +20,8 @@ use std::sync::Arc;
 ///
 /// A and B are scenarios, or both are files that `sim run -o json` wrote. A difference is marked if it is more than chance:
 /// when the seeds that have more and those that have less are further apart than coins would fall. With one seed the first
-/// decision that differs is shown. Exit code 3 when B breaks something with a seed with which A does not.
+/// decision that differs is shown. The last line counts the seeds; failed are those with which B breaks something and A does
+/// not, and then the exit code is 3.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     callboard sim compare bad-build bad-build --b-set services.web.max_parallel=1 --seeds 20\n  \
@@ -161,6 +162,7 @@ fn tell(pairs: &[(Measures, Measures)], single: Option<Option<[String; 2]>>, for
                 Some(None) => out::line("\nboth decided the same, to the last"),
                 None => {}
             }
+            out::line(&format!("{} passed, {worse} failed", pairs.len() - worse));
         }
     }
     if worse == 0 {

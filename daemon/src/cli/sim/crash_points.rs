@@ -1,7 +1,7 @@
 //! `callboard sim crash-points`: a process dies right after each single thing that it does.
 
 use super::source::scenario;
-use super::takes::progress;
+use super::takes::progress_of_unknown;
 use crate::cli::out::{self, Format};
 use crate::problem::{Kind, Problem};
 use anyhow::Result;
@@ -53,8 +53,7 @@ pub(super) fn run(args: &CrashArgs, format: Format) -> Result<()> {
             let point = CrashPoint { deed, lost: args.lost };
             take(point, &crash_at(&scenario, seed, point));
         } else {
-            let bar = progress(0);
-            bar.set_message(scenario.name.clone());
+            let bar = progress_of_unknown(&scenario.name);
             crash_points(&scenario, seed, cores(), |point, outcome| {
                 bar.inc(1);
                 bar.suspend(|| take(point, &outcome));

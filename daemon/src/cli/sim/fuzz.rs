@@ -16,7 +16,6 @@ use callboard_sim::{Options, Outcome, Scenario};
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,7 +91,7 @@ pub(super) fn run(args: &FuzzArgs, format: Format) -> Result<()> {
             bar.set_message(tally.speed(begun.elapsed()));
             if !found.played.outcome.passed || !found.branches.is_empty() {
                 tally.failed += 1;
-                bar.suspend(|| tell(args, format, &found));
+                bar.suspend(|| tell(format, &found));
                 failures.push(found);
             }
         }
@@ -122,8 +121,14 @@ fn play(args: &FuzzArgs, around: Option<&Configuration>, seed: u64) -> Option<Fo
     if args.store.is_some_and(|store| store != scenario.store.kind) {
         return None;
     }
-    let played =
-        Take { scenario: Arc::clone(&scenario), options: Options::default() }.play(NonZero::<usize>::MIN);
+    let take = Take { scenario: Arc::clone(&scenario), options: Options::default() };
+    let mut played = take.play();
+    if let Some(path) = &args.config {
+        // Its name alone would draw another world.
+        let (profile, path) = (args.profile, path.display());
+        let fuzz = "callboard sim fuzz --profile";
+        played.outcome.again = format!("{fuzz} {profile} --config {path} --seeds {seed}..{}", seed + 1);
+    }
     let mut failed = Vec::new();
     if args.branch > 0 {
         for moment in moments(&scenario, seed) {
@@ -135,18 +140,12 @@ fn play(args: &FuzzArgs, around: Option<&Configuration>, seed: u64) -> Option<Fo
 }
 
 /// Says what broke, as soon as it is known.
-fn tell(args: &FuzzArgs, format: Format, found: &Found) {
+fn tell(format: Format, found: &Found) {
     if format == Format::Json {
         return;
     }
     if !found.played.outcome.passed {
         out::line(found.played.outcome.summary().to_string().trim_end());
-        if let Some(path) = &args.config {
-            let (profile, path, seed) = (args.profile, path.display(), found.scenario.seed);
-            out::line(&format!(
-                "  again: callboard sim fuzz --profile {profile} --config {path} --seed {seed} --seeds 1"
-            ));
-        }
     }
     found.branches.iter().for_each(|outcome| out::line(outcome.summary().to_string().trim_end()));
 }

@@ -41,7 +41,7 @@ pub(super) fn segments(path: &Path) -> Vec<PathBuf> {
 /// One cannot be read, or a machine does something else than it did.
 pub(super) fn replay(paths: &[PathBuf], shown: &Shown, format: Format) -> Result<()> {
     let (mut steps, mut told) = (0, Vec::new());
-    for path in paths {
+    for (index, path) in paths.iter().enumerate() {
         let name = path.display().to_string();
         let invalid = |why: String| Problem::new(Kind::Invalid, why).at(&name);
         let bytes = fs::read(path).map_err(|error| invalid(format!("cannot be read: {error}")))?;
@@ -55,8 +55,9 @@ pub(super) fn replay(paths: &[PathBuf], shown: &Shown, format: Format) -> Result
             Format::Json => told.push(json!({ "file": file, "replay": played })),
         }
         if let Some(difference) = &played.difference {
-            if format == Format::Json {
-                out::json(&told)?;
+            match format {
+                Format::Json => out::json(&told)?,
+                Format::Table => out::line(&format!("{index} passed, 1 failed")),
             }
             return Err(differs(&name, difference).into());
         }
@@ -65,6 +66,7 @@ pub(super) fn replay(paths: &[PathBuf], shown: &Shown, format: Format) -> Result
         Format::Json => out::json(&told)?,
         Format::Table => {
             out::line(&format!("{steps} steps of {} segments played: every effect as it was", paths.len()));
+            out::line(&format!("{} passed, 0 failed", paths.len()));
         }
     }
     Ok(())

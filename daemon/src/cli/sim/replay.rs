@@ -5,11 +5,11 @@ use super::journal;
 use super::look;
 use super::source::{Sets, scenario_with};
 use crate::cli::out::{self, Format};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use anyhow::Result;
 use callboard_core::machine::{Span, Time};
-use callboard_sim::Options;
 use callboard_sim::replay::{LineKind, Replay, Step};
+use callboard_sim::{Options, Outcome};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -19,7 +19,8 @@ use std::path::PathBuf;
 /// Shown are decisions with their reasons, what went wrong and what users did. --events shows every event, --diff every
 /// change of the store and of what really runs. With a name (--host, --service, --task) what concerns it is shown, with what
 /// happened to the hosts it was on, and how it is when the replay stops. The same seed gives the same run, so what was seen
-/// once can be looked at again.
+/// once can be looked at again. Exit code 3 when a promise was broken until then; who asks for one thing by name, or how
+/// everything is, gets no verdict.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  callboard sim replay examples/scenarios/bad-build.yml\n  \
     callboard sim replay tiny-7 --from 2m --until 2m30s --events\n  \
@@ -86,7 +87,26 @@ pub(super) fn replay(args: &ReplayArgs, format: Format) -> Result<()> {
     } else {
         follow(args, format, &mut replay)?;
     }
-    look::look(&replay, &named(args), args.explain.as_deref(), looks, format)
+    look::look(&replay, &named(args), args.explain.as_deref(), looks, format)?;
+    let looked = looks || args.host.is_some() || args.service.is_some() || args.task.is_some();
+    if looked { Ok(()) } else { judge(&replay.outcome(), format) }
+}
+
+/// Says at the end of a whole run what it came to.
+fn judge(outcome: &Outcome, format: Format) -> Result<()> {
+    let broken: Vec<String> = outcome.violations.iter().map(ToString::to_string).collect();
+    let failed = u64::from(!outcome.passed);
+    match format {
+        Format::Json => out::line(&json!({ "passed": outcome.passed, "violations": broken }).to_string()),
+        Format::Table => {
+            broken.iter().for_each(|broken| out::line(&format!("  {broken}")));
+            out::line(&format!("{} passed, {failed} failed", 1 - failed));
+        }
+    }
+    if outcome.passed {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::No, format!("{} with seed {} failed", outcome.scenario, outcome.seed)).into())
 }
 
 fn named(args: &ReplayArgs) -> look::Named<'_> {

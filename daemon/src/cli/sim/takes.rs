@@ -1,9 +1,9 @@
 //! Many runs at once: all cores play, and the results come in the order in which the runs were asked for.
 
+use callboard_core::machine::Span;
 use callboard_sim::search::{cores, in_order};
-use callboard_sim::{Options, Outcome, Scenario, run};
+use callboard_sim::{Options, Outcome, Scenario, run, run_watched};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,12 +25,22 @@ pub(super) struct Played {
 const LARGE: usize = 2_000;
 
 impl Take {
-    /// Makes the run, which may have so many cores.
-    pub(super) fn play(&self, cores: NonZero<usize>) -> Played {
+    /// Makes the run on one core.
+    pub(super) fn play(&self) -> Played {
+        let begun = Instant::now();
+        let outcome = run(&self.scenario, &self.options);
+        Played { outcome, took: begun.elapsed() }
+    }
+
+    /// Makes the run when it is the only one, on all cores, and shows how far it is.
+    fn play_alone(&self) -> Played {
         let begun = Instant::now();
         let hosts = self.options.hosts.unwrap_or_else(|| self.scenario.hosts());
-        let second_core = cores.get() > 1 && hosts >= LARGE;
-        let outcome = run(&self.scenario, &Options { second_core, ..self.options.clone() });
+        let options = Options { second_core: cores().get() > 1 && hosts >= LARGE, ..self.options.clone() };
+        let until = options.until.map_or(self.scenario.duration, |until| until.min(self.scenario.duration));
+        let bar = of_time(until);
+        let outcome = run_watched(&self.scenario, &options, |now| bar.set_position(now.0 / 1_000));
+        bar.finish_and_clear();
         Played { outcome, took: begun.elapsed() }
     }
 }
@@ -48,8 +58,7 @@ pub(super) fn play(takes: &[Take], mut take: impl FnMut(Played) -> ControlFlow<(
     let bar = progress(takes.len() as u64);
     let made = |index: u64| {
         let take = usize::try_from(index).ok().and_then(|index| takes.get(index));
-        let own = if takes.len() == 1 { cores() } else { NonZero::<usize>::MIN };
-        take.map(|take| take.play(own))
+        take.map(|take| if takes.len() == 1 { take.play_alone() } else { take.play() })
     };
     in_order(cores(), takes.len() as u64, made, |played| {
         bar.inc(1);
@@ -64,5 +73,22 @@ pub(super) fn progress(count: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(count), target);
     let style = ProgressStyle::with_template("{bar:30} {pos} of {len}, {per_sec}, {eta} to go {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Shows how far one run is, in pretended seconds.
+fn of_time(until: Span) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(until.0 / 1_000), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} s of its time, {eta} to go");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Shows how many of a number that nobody knows yet are done.
+pub(super) fn progress_of_unknown(what: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{msg}: {pos}, {per_sec}, after {elapsed}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(what.to_owned());
     bar
 }

@@ -61,7 +61,8 @@ impl Verdicts {
             return Ok(());
         }
         let all = self.passed + self.failed;
-        Err(Problem::new(Kind::No, format!("{} of {all} runs failed", self.failed)).into())
+        let problem = Problem::new(Kind::No, format!("{} of {all} runs failed", self.failed));
+        Err(problem.hint("`callboard sim shrink` makes what failed as small as it can be").into())
     }
 }
 
