@@ -119,6 +119,8 @@ pub(crate) enum Undo {
     Steady(Role, u32),
     /// Junk is mended.
     Mend,
+    /// What a later version wrote is written in the shape of this one.
+    Downgrade,
     /// The way to the store is no worse than it always is.
     Clear,
     /// A scheduler is started again.

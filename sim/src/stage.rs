@@ -75,6 +75,8 @@ pub(crate) struct Stage {
     worse: Vec<(Time, WayFault, u64)>,
     /// What somebody wrote by hand and will mend.
     junk: Vec<stranger::Junk>,
+    /// Until when there are records of a later version.
+    newer_until: Option<Time>,
     mutant: Option<Mutant>,
     /// When journals of the machines are played, where any are kept.
     pub(crate) tapes: Option<Chance>,
@@ -278,6 +280,7 @@ impl Stage {
             Undo::Heal(role, index) => self.heal(role, index),
             Undo::Steady(role, index) => self.set_clock(role, index as usize, 0),
             Undo::Mend => self.mend_junk(),
+            Undo::Downgrade => self.downgrade(),
             Undo::Clear => self.way_changed(),
             Undo::StartScheduler(index) => self.start_scheduler(index),
             Undo::Undrain(host) => self.drain(host, false),

@@ -111,7 +111,9 @@ pub fn draw(profile: Profile, seed: u64) -> Scenario {
     users::draw(&mut Chance::new(seed, Stream::Users), &mut scenario);
     losses::draw(&mut Chance::new(seed, Stream::Losses), &mut scenario);
     firsts::draw(&mut Chance::new(seed, Stream::Firsts), &mut scenario);
-    rarities::draw(&mut Chance::new(seed, Stream::Rarities), &mut scenario);
+    let mut rare = Chance::new(seed, Stream::Rarities);
+    rarities::happenings(&mut rare, &mut scenario);
+    rarities::patience(&mut rare, &mut scenario);
     scenario
 }
 
@@ -122,7 +124,9 @@ pub fn draw_around(profile: Profile, desired: &Configuration, seed: u64) -> Scen
     let mut chance = Chance::new(seed, Stream::World);
     let size = profile.size();
     let hosts = number(chance.between(size.hosts.0, size.hosts.1)).max(fleet::least_hosts(desired));
-    world(chance, profile, (hosts, desired), seed)
+    let mut scenario = world(chance, profile, (hosts, desired), seed);
+    rarities::happenings(&mut Chance::new(seed, Stream::Rarities), &mut scenario);
+    scenario
 }
 
 fn world(

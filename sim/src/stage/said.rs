@@ -158,6 +158,7 @@ impl Stage {
                 format!("the clock of scheduler {index} goes right again")
             }
             Undo::Mend => "the junk in the store is mended".into(),
+            Undo::Downgrade => "the records of a later version are written in the old shape".into(),
             Undo::Clear => "the way to the store is as it always is again".into(),
             Undo::StartScheduler(index) => format!("scheduler {index} is started"),
             Undo::Retire(host) => format!("the other machine named {} is gone", self.host_name(host)),

@@ -110,6 +110,7 @@ impl Stage {
             wishes: Vec::new(),
             worse: Vec::new(),
             junk: Vec::new(),
+            newer_until: None,
             mutant,
             tapes: None,
             expiry: None,

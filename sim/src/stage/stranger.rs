@@ -21,6 +21,9 @@ pub(super) struct Junk {
 /// How long it takes until somebody sees that junk is back.
 const NOTICED: Span = Span::secs(60);
 
+/// The shape in which a later version writes.
+const NEWER: u64 = 2;
+
 impl Stage {
     /// Adds a field that nobody here knows to all that was issued.
     pub(super) fn annotate(&mut self) {
@@ -29,11 +32,32 @@ impl Stage {
         });
     }
 
-    /// Makes what was issued of a service, and what is remembered of it, records of a newer major version.
-    pub(super) fn renew(&mut self, service: &str) {
+    /// Makes what was issued of a service, and what is remembered of it, records of a newer major version, until somebody
+    /// goes back to this version in order, if anybody does.
+    pub(super) fn renew(&mut self, service: &str, lasting: Option<Span>) {
         self.alter("state/", |record| {
             if record["service"] == *service {
-                record["schema"] = 2.into();
+                record["schema"] = NEWER.into();
+            }
+        });
+        if let Some(lasting) = lasting {
+            self.newer_until = Some(self.now() + lasting);
+            self.queue.push(self.now() + lasting, Event::Undo(Undo::Downgrade));
+        }
+    }
+
+    /// Writes the records of a newer major version as this one does.
+    pub(super) fn downgrade(&mut self) {
+        let now = self.now();
+        if self.newer_until.is_none_or(|until| until > now) {
+            return;
+        }
+        if !self.store.takes_puts(now) {
+            return self.queue.push(now + Span::secs(1), Event::Undo(Undo::Downgrade));
+        }
+        self.alter("state/", |record| {
+            if record["schema"] == NEWER {
+                record["schema"] = 1.into();
             }
         });
     }
@@ -82,6 +106,10 @@ impl Stage {
     /// Has mended again what stands again: the store was put back.
     pub(super) fn notice_junk(&mut self) {
         let at = self.now() + NOTICED;
+        if self.newer_until.is_some_and(|until| until <= at) {
+            self.calm_from = self.calm_from.max(at);
+            self.queue.push(at, Event::Undo(Undo::Downgrade));
+        }
         if self.junk.iter().any(|junk| junk.until <= at && self.stands(junk)) {
             self.calm_from = self.calm_from.max(at);
             self.queue.push(at, Event::Undo(Undo::Mend));

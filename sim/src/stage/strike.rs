@@ -111,7 +111,7 @@ impl Stage {
             ServiceFault::Convert => self.convert_service(service),
             ServiceFault::DeleteCluster => self.delete_cluster(service, lasting),
             ServiceFault::Corrupt => self.wish(key, Wish::Put("{\"desired\": ".into())),
-            ServiceFault::Renew => self.renew(service),
+            ServiceFault::Renew => self.renew(service, lasting),
             ServiceFault::Roll | ServiceFault::Scale => self.change_a_service(kind, service),
         }
         self.count(FaultKind::Service(kind), true);

@@ -1,7 +1,8 @@
 //! What few worlds suffer: a slow store, watches that tell out of order, records that somebody overwrites or that a later
-//! version writes, and users who drain many machines and take it back. It is drawn apart from all else, so that a world
-//! without any of it is what it was.
+//! version writes, users who drain many machines and take it back, and tasks that may take long to end. It is drawn apart
+//! from all else, so that a world without any of it is what it was.
 
+use super::number;
 use crate::rng::Chance;
 use crate::scenario::{
     Action, Fault, FaultKind, Happening, HostFault, Hosts, On, Scenario, ServiceFault, StoreFault, StoreKind,
@@ -9,11 +10,29 @@ use crate::scenario::{
 };
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
+use std::collections::BTreeMap;
 
-/// Draws all of it.
-pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
+/// Draws how patient task definitions are: how long what is told to stop may take, and how many checks in a row must pass.
+pub(super) fn patience(chance: &mut Chance, scenario: &mut Scenario) {
+    if !chance.happens(200_000) {
+        return;
+    }
+    let mut drawn = BTreeMap::new();
+    for definition in &mut scenario.desired.task_definitions {
+        let most = if chance.coin() { 3 } else { 60 };
+        // All versions alike, so that a rollout is not hurried by a new one.
+        let (timeout, passes) = *drawn
+            .entry(definition.name.clone())
+            .or_insert_with(|| (Span::secs(chance.between(1, most)), number(chance.between(1, 3))));
+        definition.kill_timeout = timeout;
+        definition.checks.iter_mut().for_each(|check| check.success_threshold = passes);
+    }
+}
+
+/// Draws what happens.
+pub(super) fn happenings(chance: &mut Chance, scenario: &mut Scenario) {
     let latest = Span(scenario.duration.0.saturating_sub(scenario.settle.0 + 180_000));
-    let mut at = |chance: &mut Chance, ppm: u32| {
+    let at = |chance: &mut Chance, ppm: u32| {
         let happens = chance.happens(ppm);
         happens.then(|| chance.span(Span::secs(60), latest))
     };
@@ -38,7 +57,9 @@ pub(super) fn draw(chance: &mut Chance, scenario: &mut Scenario) {
     if let Some(at) = at(chance, 40_000)
         && let Some(service) = one(chance, scenario)
     {
-        happens(scenario, at, Fault::new(FaultKind::Service(ServiceFault::Renew), On::Service(service)));
+        let renew = Fault::new(FaultKind::Service(ServiceFault::Renew), On::Service(service));
+        let lasting = Some(chance.span(Span::secs(1), Span::secs(120)));
+        happens(scenario, at, Fault { lasting, ..renew });
     }
     if let Some(at) = at(chance, 40_000) {
         let drain = Fault::new(FaultKind::Host(HostFault::Drain), On::Hosts(Hosts::Percent(60)));
@@ -58,4 +79,31 @@ fn one(chance: &mut Chance, scenario: &Scenario) -> Option<Name> {
     let services = &scenario.desired.services;
     let at = usize::try_from(chance.below(services.len().max(1) as u64)).unwrap_or(0);
     services.get(at).map(|service| service.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::{Action, FaultKind, Profile, TABLE, draw};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn all_that_can_go_wrong_is_drawn() {
+        let mut drawn = BTreeSet::new();
+        for scenario in (0..3_000).map(|seed| draw(Profile::Tiny, seed)) {
+            drawn.extend(scenario.trickle.iter().map(|trickle| trickle.fault.name()));
+            drawn.extend(scenario.timeline.iter().filter_map(|happening| match &happening.action {
+                Action::Fault(fault) => Some(fault.kind.name()),
+                _ => None,
+            }));
+            drawn.extend(TABLE.iter().filter_map(|row| {
+                let FaultKind::Way(fault) = row.kind else { return None };
+                let mut worse = scenario.store.clone();
+                worse.worsen(fault, 1);
+                (worse == scenario.store).then_some(row.name)
+            }));
+        }
+        let missing: Vec<&str> =
+            TABLE.iter().map(|row| row.name).filter(|name| !drawn.contains(name)).collect();
+        assert!(missing.is_empty(), "never drawn: {missing:?}");
+    }
 }

@@ -119,7 +119,8 @@ pub const TABLE: &[Row] = &[
         .number("ppm", 1, 100_000, 50_000),
     service(Service::Delete, "delete_service", "deleted by a user").or_never("lasting"),
     service(Service::Corrupt, "corrupt_service", "the record is overwritten with rubbish"),
-    service(Service::Renew, "newer_records", "a later version writes the records in a new shape"),
+    service(Service::Renew, "newer_records", "a later version writes the records in a new shape")
+        .or_never("lasting"),
     service(Service::Roll, "roll", "rolled by a user to another version"),
     service(Service::Scale, "scale", "a user changes how many tasks it has"),
     service(Service::Move, "move_service", "moved by a user to another cluster"),
