@@ -25,6 +25,8 @@ pub const SILENCE_MAX: Span = Span::secs(60);
 const RETRY_FIRST: Span = Span(250);
 /// No more listings than this are taken to be on their way at once; some may be lost.
 const OVERTAKEN_MAX: u32 = 3;
+/// For so long after a watch ended what is known is still but a moment old.
+const FRESH: Span = Span::secs(2);
 /// The longest that anything is waited for before it is tried again.
 pub(crate) const RETRY_MAX: Span = Span::secs(15);
 
@@ -51,6 +53,9 @@ struct Feed {
     wanted: Revision,
     /// Listed at least once.
     filled: bool,
+    /// When it was last watched, while it is not.
+    #[serde(default)]
+    lost: Time,
     /// Failures in a row.
     failures: u32,
     /// Every listing asked for so far, so that each has a jitter of its own.
@@ -103,6 +108,7 @@ impl Mirror {
             overtaken: 0,
             wanted: Revision(0),
             filled: false,
+            lost: Time(0),
             failures: 0,
             listings: 0,
         };
@@ -123,10 +129,10 @@ impl Mirror {
         self.feeds.values().all(|feed| feed.filled)
     }
 
-    /// Tells whether this prefix is being watched right now: what is known of it is at most a moment old.
+    /// Tells whether every prefix is watched, or was a moment ago: what is known is not known to be old.
     #[must_use]
-    pub fn is_watching(&self, prefix: &str) -> bool {
-        self.feeds.get(prefix).is_some_and(|feed| matches!(feed.state, FeedState::Watching { .. }))
+    pub fn is_followed(&self, now: Time) -> bool {
+        self.feeds.values().all(|feed| feed.is_followed(now))
     }
 
     /// Tells whether every prefix was listed since it was last to catch up. Revisions alone do not tell: in a store that
@@ -158,6 +164,7 @@ impl Mirror {
             if matches!(feed.state, FeedState::Listing { .. }) {
                 feed.overtaken = (feed.overtaken + 1).min(OVERTAKEN_MAX);
             }
+            feed.lose(now);
             feed.state = FeedState::Waiting { until: now };
         }
     }
@@ -169,6 +176,7 @@ impl Mirror {
                 continue;
             }
             feed.listings += 1;
+            feed.lose(now);
             feed.state = FeedState::Listing { until: now + REPLY_DEADLINE, known: feed.known };
             out.push(Request::List { prefix: prefix.clone() });
         }
@@ -261,6 +269,18 @@ impl Mirror {
 }
 
 impl Feed {
+    fn is_followed(&self, now: Time) -> bool {
+        let is_watched = matches!(self.state, FeedState::Watching { .. });
+        self.filled && (is_watched || now.since(self.lost) <= FRESH)
+    }
+
+    /// Notes that it is not watched from now on.
+    fn lose(&mut self, now: Time) {
+        if matches!(self.state, FeedState::Watching { .. }) {
+            self.lost = now;
+        }
+    }
+
     fn due(&self) -> Time {
         match self.state {
             FeedState::Waiting { until } | FeedState::Listing { until, .. } => until,
@@ -271,6 +291,7 @@ impl Feed {
     fn back_off(&mut self, now: Time, salt: u64) {
         let delay = retry_delay(self.failures, mix(salt, self.listings));
         self.failures = self.failures.saturating_add(1);
+        self.lose(now);
         self.state = FeedState::Waiting { until: now + delay };
     }
 }
@@ -355,6 +376,26 @@ mod tests {
         mirror.settle_for(Revision(0));
         assert!(listed(&mut mirror, now + pause + Span::secs(60), 5));
         assert!(mirror.is_caught_up());
+    }
+
+    #[test]
+    fn what_is_not_watched_is_soon_known_to_be_old_until_it_is_listed() {
+        let listing = || Ok(Listing { revision: Revision(1), entries: Vec::new() });
+        let reply = |prefix: &str| Reply::Listed { prefix: prefix.into(), result: listing() };
+        let mut mirror = Mirror::new(["a/", "b/"].map(String::from), "m");
+        let mut out = Vec::new();
+        mirror.wake(Time(0), &mut out);
+        mirror.reply(Time(0), reply("a/"), &mut out);
+        assert!(!mirror.is_followed(Time(0)), "b/ was never listed");
+        mirror.reply(Time(0), reply("b/"), &mut out);
+        assert!(mirror.is_followed(Time(50_000)));
+        let ended = Reply::WatchEnded { prefix: "a/".into(), why: "cut".into() };
+        mirror.reply(Time(50_000), ended, &mut out);
+        mirror.wake(Time(51_000), &mut out);
+        assert!(mirror.is_followed(Time(51_000)), "it is being listed");
+        assert!(!mirror.is_followed(Time(53_000)), "and the store does not answer");
+        mirror.reply(Time(58_000), reply("a/"), &mut out);
+        assert!(mirror.is_followed(Time(58_000)));
     }
 
     #[test]

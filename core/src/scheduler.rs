@@ -252,6 +252,11 @@ impl Scheduler {
             return;
         }
         self.settle_in();
+        // What happened since nobody told may be the opposite of what would be decided on. A listing comes soon.
+        if !self.mirror.is_followed(now) {
+            self.plan_at = None;
+            return;
+        }
         let mut held = self.tenures.iter().filter(|(_, tenure)| tenure.ready);
         if !held.any(|(cluster, _)| self.world.dirty_after(cluster, None).next().is_some()) {
             (self.plan_at, self.late) = (None, false);

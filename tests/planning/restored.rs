@@ -57,3 +57,19 @@ fn a_service_that_the_store_lost_is_not_deleted() {
     assert_eq!(stage.running("web"), running, "{:#?}", stage.notes);
     assert!(stage.notes.iter().any(|note| note.contains("config/ is behind")), "{:#?}", stage.notes);
 }
+
+#[test]
+fn a_service_is_looked_after_again_when_the_store_has_lost_its_newer_records() {
+    let mut stage = web(4, (4, 3, 8));
+    let before = stage.store.clone();
+    stage.write_text("state/services/web", r#"{"schema":2,"service":"web"}"#.into());
+    (0..20).for_each(|turn| stage.label("h0000", "turn", &turn.to_string()));
+    stage.service("web", 1, (6, 3, 8));
+    stage.run(Span::secs(30));
+    assert_eq!(stage.running("web").len(), 4, "it is left alone");
+    stage.store = before;
+    stage.run(Span::secs(60));
+    stage.service("web", 1, (6, 3, 8));
+    stage.run(Span::secs(120));
+    assert_eq!(stage.running("web").len(), 6, "{:#?}", stage.notes);
+}

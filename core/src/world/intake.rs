@@ -48,7 +48,11 @@ impl World {
         self.buried.listed(prefix, (!went_back).then_some(listing.revision));
         for key in gone {
             match Key::parse(&key) {
-                Some(parsed) if went_back => self.lose(now, parsed),
+                Some(parsed) if went_back => {
+                    self.problems.remove(&key);
+                    self.touch_unfrozen(&key);
+                    self.lose(now, parsed);
+                }
                 Some(_) | None => self.delete(now, &key, listing.revision),
             }
         }

@@ -23,7 +23,9 @@ impl Check for Rubbish {
             // What is more important takes its room by what was last said of both.
             let now = seen.book.tasks.get(&task.id);
             let makes_room = now.is_some_and(|now| now.makes_room_for.is_some());
-            if rubbish && !drained && !makes_room {
+            // Where a service belongs says the cluster that lists it.
+            let moved = !seen.book.is_at_home(task);
+            if rubbish && !drained && !makes_room && !moved {
                 found.blame(
                     "S19",
                     format!("{} was stopped while the record of {} is rubbish", task.id, task.service),

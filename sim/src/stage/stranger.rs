@@ -55,11 +55,13 @@ impl Stage {
         if !self.store.takes_puts(now) {
             return self.queue.push(now + Span::secs(1), Event::Undo(Undo::Downgrade));
         }
-        self.alter("state/", |record| {
-            if record["schema"] == NEWER {
-                record["schema"] = 1.into();
-            }
+        let downgraded = self.store.memory.entries("state/").filter_map(|entry| {
+            let mut record: Value = serde_json::from_str(&entry.value).ok()?;
+            let is_newer = record["schema"] == NEWER;
+            record["schema"] = 1.into();
+            is_newer.then(|| (entry.key.clone(), Some(record.to_string())))
         });
+        self.write_by_hand(downgraded.collect());
     }
 
     /// Writes junk over a record, or beside it, which somebody mends after a while, if anybody does.
