@@ -1,6 +1,6 @@
 //! `callboard sim fuzz`: worlds drawn from seeds, one after the other, until one breaks a promise.
 
-use super::shrink::{save, size, smallest, text};
+use super::shrink::{save, size, smallest, text, text_by};
 use super::source::{Seeds, configuration, profile, store};
 use super::takes::{Played, Take};
 use super::tally::Tally;
@@ -121,14 +121,7 @@ fn play(args: &FuzzArgs, around: Option<&Configuration>, seed: u64) -> Option<Fo
     if args.store.is_some_and(|store| store != scenario.store.kind) {
         return None;
     }
-    let take = Take { scenario: Arc::clone(&scenario), options: Options::default() };
-    let mut played = take.play();
-    if let Some(path) = &args.config {
-        // Its name alone would draw another world.
-        let (profile, path) = (args.profile, path.display());
-        let fuzz = "callboard sim fuzz --profile";
-        played.outcome.again = format!("{fuzz} {profile} --config {path} --seeds {seed}..{}", seed + 1);
-    }
+    let mut played = Take { scenario: Arc::clone(&scenario), options: Options::default() }.play();
     let mut failed = Vec::new();
     if args.branch > 0 {
         for moment in moments(&scenario, seed) {
@@ -136,7 +129,18 @@ fn play(args: &FuzzArgs, around: Option<&Configuration>, seed: u64) -> Option<Fo
             failed.extend(made.into_iter().filter(|outcome| !outcome.passed));
         }
     }
+    // Its name says nothing of the configuration that it was drawn around.
+    if let Some(command) = around.and_then(|_| again(args, seed)) {
+        failed.iter_mut().for_each(|outcome| outcome.again = format!("{command} --branch {}", args.branch));
+        played.outcome.again = command;
+    }
     Some(Found { scenario, played, branches: failed })
+}
+
+/// Gives the command that draws a world around the configuration again.
+fn again(args: &FuzzArgs, seed: u64) -> Option<String> {
+    let path = args.config.as_ref()?.display();
+    Some(format!("callboard sim fuzz --profile {} --config {path} --seed {seed} --seeds 1", args.profile))
 }
 
 /// Says what broke, as soon as it is known.
@@ -160,7 +164,11 @@ fn end(args: &FuzzArgs, format: Format, tally: &Tally, failures: &[Found], took:
             continue;
         }
         if let Some(small) = smallest(&found.scenario, found.scenario.seed) {
-            let path = save(&small, &text(&small, &found.scenario), folder(args))?;
+            let text = match again(args, found.scenario.seed) {
+                Some(command) => text_by(&small, &command),
+                None => text(&small, &found.scenario),
+            };
+            let path = save(&small, &text, folder(args))?;
             if format == Format::Table {
                 out::line(&format!("  small: {}\n         {}", path.display(), size(&small)));
             }

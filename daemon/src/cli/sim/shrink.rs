@@ -71,11 +71,15 @@ pub(super) fn smallest(begun: &Scenario, seed: u64) -> Option<Shrunk> {
 
 /// Writes it as a file that says where it comes from.
 pub(super) fn text(small: &Shrunk, begun: &Scenario) -> String {
-    let broken = &small.broken;
     let from = if begun.file.is_empty() { &begun.name } else { &begun.file };
-    let seed = small.scenario.seed;
+    text_by(small, &format!("callboard sim shrink {from} --seed {}", small.scenario.seed))
+}
+
+/// Writes it as a file that says by which command it was made.
+pub(super) fn text_by(small: &Shrunk, command: &str) -> String {
+    let broken = &small.broken;
     format!(
-        "# Breaks {} at {}: {}\n# Made by `callboard sim shrink {from} --seed {seed}`.\n{}",
+        "# Breaks {} at {}: {}\n# Made by `{command}`.\n{}",
         broken.promise,
         broken.at,
         broken.what.lines().next().unwrap_or_default(),
