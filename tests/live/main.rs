@@ -8,6 +8,7 @@ mod docker;
 mod drain;
 mod exec;
 mod files;
+mod foresight;
 mod hollow;
 mod instances;
 mod kinds;
