@@ -26,7 +26,7 @@ const RETRY_FIRST: Span = Span(250);
 /// No more listings than this are taken to be on their way at once; some may be lost.
 const OVERTAKEN_MAX: u32 = 3;
 /// For so long after a watch ended what is known is still but a moment old.
-const FRESH: Span = Span::secs(2);
+const FRESH: Span = Span::secs(1);
 /// The longest that anything is waited for before it is tried again.
 pub(crate) const RETRY_MAX: Span = Span::secs(15);
 

@@ -337,7 +337,8 @@ impl Scheduler {
 
 /// Plans one service of a cluster, phase by phase. Tells whether all of it fitted into the transaction.
 fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey) -> bool {
-    if world.is_frozen(key) {
+    if let Some(why) = world.why_frozen(key) {
+        reconcile::say_frozen(world, key, why);
         return true;
     }
     let home = world.homes.get(&key.1).filter(|home| **home == key.0);

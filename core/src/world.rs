@@ -30,6 +30,7 @@ use crate::record::Unknown;
 use crate::store::{Revision, SessionId};
 use crate::why::Note;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -235,19 +236,32 @@ impl World {
 
     /// Tells whether nothing is to be decided about a service: some record of it is there and cannot be used, so that what
     /// it would say is not known; or its configuration is only remembered, from before the store went back.
-    pub(crate) fn is_frozen(&self, (cluster, service): &GroupKey) -> bool {
+    pub(crate) fn is_frozen(&self, key: &GroupKey) -> bool {
+        self.why_frozen(key).is_some()
+    }
+
+    /// Says why nothing is to be decided about a service, if that is so.
+    pub(crate) fn why_frozen(&self, (cluster, service): &GroupKey) -> Option<String> {
         let is_remembered = self.services.contains_key(service)
             && !self.known.contains_key(&Key::Service(service.clone()).path());
         if is_remembered || self.is_remembered(cluster) {
-            return true;
+            let whose = if is_remembered { service } else { cluster };
+            return Some(format!(
+                "the store has lost the configuration of {whose}: apply it again, or delete it"
+            ));
         }
         if self.untouchable.is_empty() && self.problems.is_empty() {
-            return false;
+            return None;
         }
-        let unread = |known: bool, key: Key| !known && self.problems.contains_key(&key.path());
-        self.untouchable.values().any(|of| of.as_ref() == Some(service))
-            || unread(self.services.contains_key(service), Key::Service(service.clone()))
-            || unread(self.clusters.contains_key(cluster), Key::Cluster(cluster.clone()))
+        let unread = |known: bool, key: Key| (!known).then(|| key.path());
+        let mut records = self.untouchable.iter().filter(|(_, of)| of.as_ref() == Some(service));
+        let own = records.next().map(|(key, _)| key.clone());
+        let unread = [
+            unread(self.services.contains_key(service), Key::Service(service.clone())),
+            unread(self.clusters.contains_key(cluster), Key::Cluster(cluster.clone())),
+        ];
+        let mut keys = own.into_iter().chain(unread.into_iter().flatten());
+        keys.find_map(|key| self.problems.get(&key).map(|why| format!("{key}: {why}")))
     }
 
     /// Tells whether a cluster is only remembered, from before the store went back.

@@ -205,6 +205,9 @@ fn a_record_of_a_newer_version_is_left_alone_with_all_it_speaks_of() {
     assert_eq!(found, [value]);
     assert_eq!(stage.running("web").len(), 4);
     assert!(stage.notes.iter().any(|note| note.contains("upgrade Callboard")), "{:#?}", stage.notes);
+    let blocked = &stage.scheduler.world().blocked[&("default".into(), "web".into())];
+    assert_eq!(blocked.missing, 2);
+    assert!(blocked.why.starts_with("state/services/web: is of schema 2"), "{}", blocked.why);
 }
 
 #[test]

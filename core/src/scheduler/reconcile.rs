@@ -9,7 +9,7 @@ use crate::keys::Key;
 use crate::machine::Span;
 use crate::model::{Name, Status, Task};
 use crate::why::{Note, StopReason};
-use crate::world::{Blocked, Class, TaskView};
+use crate::world::{Blocked, Class, Group, GroupKey, TaskView, World};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -302,5 +302,16 @@ impl Round<'_> {
         let reason: String = why.into();
         self.world.avoid(self.now, &self.key, &task.host, reason);
         self.note_failure(task.version, &task.host, why);
+    }
+}
+
+/// Says why tasks that a service lacks are not issued, where nothing is decided about it.
+pub(crate) fn say_frozen(world: &mut World, key: &GroupKey, why: String) {
+    let wanted = world.services.get(&key.1).map_or(0, |service| service.target());
+    let missing = wanted.saturating_sub(small(world.groups.get(key).map_or(0, Group::issued)));
+    if missing == 0 {
+        world.blocked.remove(key);
+    } else {
+        world.blocked.insert(key.clone(), Blocked { missing, why });
     }
 }

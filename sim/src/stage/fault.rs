@@ -1,6 +1,6 @@
 //! Making things go wrong, and putting them right again.
 
-use super::Stage;
+use super::{SchedulerProcess, Stage};
 use crate::agent::Clocked;
 use crate::check::{By, Fault};
 use crate::event::{Event, Process, Role, Undo};
@@ -11,6 +11,7 @@ use callboard_core::keys::Key;
 use callboard_core::machine::{Span, Time};
 use callboard_core::scheduler::Settings;
 use callboard_core::store::{Op, Request};
+use std::cmp::Reverse;
 
 impl Stage {
     /// Starts the agent of a machine that is up.
@@ -65,9 +66,7 @@ impl Stage {
         for host in 0..machines {
             self.crash(host, Some(lasting));
         }
-        for _ in 0..self.schedulers.len() {
-            self.kill_scheduler(Some(lasting));
-        }
+        self.leaders().into_iter().for_each(|index| self.end_scheduler(index, Some(lasting)));
     }
 
     /// Switches a machine off.
@@ -156,10 +155,9 @@ impl Stage {
     }
 
     /// Cuts the scheduler that holds the most locks off from the store for a while.
-    pub(super) fn cut_scheduler(&mut self, lasting: Span, direction: Direction) -> bool {
+    pub(super) fn cut_scheduler(&mut self, index: usize, lasting: Span, direction: Direction) -> bool {
         let now = self.now();
         let until = now + lasting;
-        let Some(index) = self.leader() else { return false };
         self.schedulers[index].link.cut(direction, now, until);
         let name = self.schedulers[index].name();
         self.shut_ears(name, until);
@@ -321,13 +319,6 @@ impl Stage {
         }
     }
 
-    /// Kills a scheduler, the one that holds the most locks unless it is dead already.
-    pub(super) fn kill_scheduler(&mut self, restart_after: Option<Span>) -> bool {
-        let leader = self.leader();
-        leader.into_iter().for_each(|index| self.end_scheduler(index, restart_after));
-        leader.is_some()
-    }
-
     /// Kills a scheduler.
     pub(super) fn end_scheduler(&mut self, index: usize, restart_after: Option<Span>) {
         let until = self.now() + restart_after.unwrap_or_default();
@@ -344,9 +335,8 @@ impl Stage {
     }
 
     /// Lets the scheduler that holds the most locks stand still, plans in hand.
-    pub(super) fn pause_scheduler(&mut self, lasting: Span) -> bool {
+    pub(super) fn pause_scheduler(&mut self, index: usize, lasting: Span) -> bool {
         let until = self.now() + lasting;
-        let Some(index) = self.leader() else { return false };
         self.schedulers[index].paused_until = until;
         let name = self.schedulers[index].name();
         self.shut_ears(name, until);
@@ -360,14 +350,13 @@ impl Stage {
         self.trouble(Fault::Trouble { until: settled }, settled);
     }
 
-    /// Finds the scheduler that holds the most locks, of those that live and go on.
-    pub(super) fn leader(&self) -> Option<usize> {
+    /// Lists the schedulers that live and go on, those that hold the most locks first.
+    pub(super) fn leaders(&self) -> Vec<usize> {
         let now = self.now();
-        let living =
-            self.schedulers.iter().filter(|process| process.machine.is_some() && process.paused_until <= now);
-        living
-            .max_by_key(|process| (process.locks, std::cmp::Reverse(process.index)))
-            .map(|process| process.index as usize)
+        let goes_on = |process: &&SchedulerProcess| process.machine.is_some() && process.paused_until <= now;
+        let mut going: Vec<&SchedulerProcess> = self.schedulers.iter().filter(goes_on).collect();
+        going.sort_by_key(|process| (Reverse(process.locks), process.index));
+        going.into_iter().map(|process| process.index as usize).collect()
     }
 
     /// Lets the store answer nobody for a while.

@@ -20,7 +20,9 @@ impl Stage {
                 self.choose(hosts).into_iter().for_each(|host| self.strike_host(kind, host, lasting, size));
             }
             (FaultKind::Scheduler(kind), On::Schedulers(count)) => {
-                (0..*count).for_each(|_| self.strike_scheduler(kind, lasting, size));
+                let count = usize::try_from(*count).unwrap_or(usize::MAX);
+                let struck: Vec<usize> = self.leaders().into_iter().take(count).collect();
+                struck.into_iter().for_each(|index| self.strike_scheduler(kind, index, lasting, size));
             }
             (FaultKind::Service(kind), On::Service(service)) => self.strike_service(kind, service, lasting),
             (FaultKind::Store(kind), On::All) => self.strike_store(kind, lasting, size),
@@ -85,19 +87,19 @@ impl Stage {
         self.count(FaultKind::Host(kind), hit);
     }
 
-    /// Lets something happen to the scheduler that holds the most locks.
-    fn strike_scheduler(&mut self, kind: SchedulerFault, lasting: Option<Span>, size: u64) {
+    /// Lets something happen to a scheduler.
+    fn strike_scheduler(&mut self, kind: SchedulerFault, index: usize, lasting: Option<Span>, size: u64) {
         let span = lasting.unwrap_or_default();
         let hit = match kind {
-            SchedulerFault::Kill => self.kill_scheduler(lasting),
-            SchedulerFault::Pause => self.pause_scheduler(span),
-            SchedulerFault::Cut => self.cut_scheduler(span, Direction::Both),
-            SchedulerFault::Mute => self.cut_scheduler(span, Direction::FromProcess),
-            SchedulerFault::Deafen => self.cut_scheduler(span, Direction::ToProcess),
-            SchedulerFault::Drift => {
-                let leader = self.leader();
-                leader.is_some_and(|index| self.drift(Role::Scheduler, index, span, size))
+            SchedulerFault::Kill => {
+                self.end_scheduler(index, lasting);
+                true
             }
+            SchedulerFault::Pause => self.pause_scheduler(index, span),
+            SchedulerFault::Cut => self.cut_scheduler(index, span, Direction::Both),
+            SchedulerFault::Mute => self.cut_scheduler(index, span, Direction::FromProcess),
+            SchedulerFault::Deafen => self.cut_scheduler(index, span, Direction::ToProcess),
+            SchedulerFault::Drift => self.drift(Role::Scheduler, index, span, size),
         };
         self.count(FaultKind::Scheduler(kind), hit);
     }
