@@ -6,6 +6,7 @@
 mod cluster;
 mod definition;
 mod executor;
+mod flags;
 mod host;
 mod image;
 mod placement;
@@ -13,7 +14,7 @@ mod probe;
 mod service;
 
 pub use definition::CONTAINERS_MAX;
-pub use executor::DOCKER_FLAGS;
+pub use flags::{DOCKER_FLAGS, docker_flag};
 pub use service::DESIRED_MAX;
 
 use super::item::Item;

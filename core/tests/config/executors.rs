@@ -63,56 +63,6 @@ fn images() {
 }
 
 #[test]
-fn flags() {
-    let table = [
-        (
-            "flags: [--privileged]",
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "--privileged", a flag that is not allowed, expected a flag of add-host, cap-add, cap-drop, dns, dns-option, dns-search, domainname, hostname, init, ip, memory-reservation, net, net-alias, network, network-alias, pids-limit, platform, read-only, shm-size, stop-signal, tmpfs or user"#,
-        ),
-        ("flags: [--net=host]", "fine"),
-        (
-            r#"flags: ["--net=host --privileged"]"#,
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "--net=host --privileged", expected one flag in one word, as in --name=value"#,
-        ),
-        (
-            "flags: [--net, host]",
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[1]: found "host", expected one flag in one word, as in --name=value"#,
-        ),
-        (
-            r#"flags: ["-v/:/host"]"#,
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "-v/:/host", expected one flag in one word, as in --name=value"#,
-        ),
-        (
-            r#"flags: ["--volume=/:/host"]"#,
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "--volume=/:/host", a flag that is not allowed, expected a flag of add-host, cap-add, cap-drop, dns, dns-option, dns-search, domainname, hostname, init, ip, memory-reservation, net, net-alias, network, network-alias, pids-limit, platform, read-only, shm-size, stop-signal, tmpfs or user; use volumes"#,
-        ),
-        (
-            r#"flags: ["--mount type=bind,src=/"]"#,
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "--mount type=bind,src=/", expected one flag in one word, as in --name=value"#,
-        ),
-        (
-            "flags: [--cap-add=ALL]",
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "--cap-add=ALL", expected one capability, as in --cap-add=NET_BIND_SERVICE"#,
-        ),
-        (
-            "flags: [--restart=always]",
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "--restart=always", a flag that is not allowed, expected a flag of add-host, cap-add, cap-drop, dns, dns-option, dns-search, domainname, hostname, init, ip, memory-reservation, net, net-alias, network, network-alias, pids-limit, platform, read-only, shm-size, stop-signal, tmpfs or user"#,
-        ),
-        (
-            "flags: [--pid=host]",
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "--pid=host", a flag that is not allowed, expected a flag of add-host, cap-add, cap-drop, dns, dns-option, dns-search, domainname, hostname, init, ip, memory-reservation, net, net-alias, network, network-alias, pids-limit, platform, read-only, shm-size, stop-signal, tmpfs or user"#,
-        ),
-        (
-            "flags: [--read-onyl]",
-            r#"web.yml:12: task_definitions[0].containers[0].executor.flags[0]: found "--read-onyl", a flag that is not allowed, expected a flag of add-host, cap-add, cap-drop, dns, dns-option, dns-search, domainname, hostname, init, ip, memory-reservation, net, net-alias, network, network-alias, pids-limit, platform, read-only, shm-size, stop-signal, tmpfs or user; did you mean "read-only"?"#,
-        ),
-    ];
-    for (input, expect) in table {
-        check(&changed(DOCKER, input), expect);
-    }
-}
-
-#[test]
 fn ports() {
     let table = [
         (

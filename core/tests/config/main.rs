@@ -2,6 +2,7 @@
 
 mod executors;
 mod files;
+mod flags;
 mod kinds;
 mod names;
 mod numbers;

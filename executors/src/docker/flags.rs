@@ -1,5 +1,6 @@
 //! The flags of `docker run` that a configuration may name: what each one sets. They are read, never handed on as words, so
-//! none can bring another one along. Which values a host allows was decided before, by its policy.
+//! none can bring another one along. Which ones may be named the core says; which values a host allows was decided before, by
+//! its policy.
 //!
 //! **Invariant:** a flag that is not read here is refused, whoever wrote the record.
 
@@ -7,6 +8,7 @@ use crate::Failure;
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, NetworkingConfig,
 };
+use callboard_core::config::docker_flag;
 use callboard_core::policy::capability;
 use std::collections::HashMap;
 
@@ -40,12 +42,8 @@ pub(super) fn apply(
     let mut read = Flags::default();
     for flag in flags {
         let wrong = |why: &str| Failure(format!("flag {flag:?} {why}"));
-        let word = flag.strip_prefix("--").filter(|word| !word.contains(char::is_whitespace));
-        let (name, value) =
-            match word.ok_or_else(|| wrong("is not one flag in one word, as in --name=value"))? {
-                word if word.contains('=') => word.split_once('=').unwrap_or_default(),
-                word => (word, if matches!(word, "init" | "read-only") { "true" } else { "" }),
-            };
+        let (name, value) = docker_flag(flag).map_err(|why| Failure(format!("flag {flag:?}, {why}")))?;
+        let value = value.unwrap_or(if matches!(name, "init" | "read-only") { "true" } else { "" });
         if value.is_empty() || value.contains('\0') {
             return Err(wrong("has no value; write --name=value"));
         }
@@ -97,10 +95,8 @@ fn set(
             host.tmpfs.get_or_insert_default().insert(path.to_string(), options.to_string());
         }
         "user" => body.user = text,
-        _ => {
-            return Err("is not allowed: it would loosen the walls around the container, or is Callboard's"
-                .to_string());
-        }
+        // One that is allowed and not read sets nothing, so nothing may run with it.
+        _ => return Err("is not known to this agent".to_string()),
     }
     Ok(())
 }
@@ -200,6 +196,22 @@ mod tests {
         );
         assert_eq!(host.dns.unwrap().len(), 2);
         assert_eq!(read(&["--read-only=false"]).unwrap().2.readonly_rootfs, Some(false));
+    }
+
+    #[test]
+    fn what_is_refused_is_told_as_in_a_configuration() {
+        let check = |flag: &str, expect: &str| assert_eq!(read(&[flag]).unwrap_err(), expect);
+        check(
+            "--restart=always",
+            "flag \"--restart=always\", which would have the engine start it again: a field says that here; use restart \
+             of the task definition",
+        );
+        check(
+            "-v/:/host",
+            "flag \"-v/:/host\", which would mount a directory of the host: a field says that here; use volumes",
+        );
+        check("--net host", "flag \"--net host\", expected one flag in one word, as in --name=value");
+        check("--net", "flag \"--net\" has no value; write --name=value");
     }
 
     #[test]

@@ -1,44 +1,15 @@
 //! Reads what a container runs. Only the form of settings is checked here; what a host lets its tasks do is for the
 //! executors on that host.
 
-use super::{distinct, image};
+use super::{distinct, flags, image};
 use crate::config::address;
 use crate::config::item::Item;
-use crate::config::mistake::{did_you_mean, one_of};
 use crate::config::reader::Fields;
 use crate::model::{Bash, Docker, Executor};
-use crate::policy::capability;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// The flags of `docker run` that a configuration may name, without their dashes. Whether a value is allowed, such as
-/// `--net=host`, is for each host's policy. All else either loosens the walls around a container, or is Callboard's.
-pub const DOCKER_FLAGS: [&str; 22] = [
-    "add-host",
-    "cap-add",
-    "cap-drop",
-    "dns",
-    "dns-option",
-    "dns-search",
-    "domainname",
-    "hostname",
-    "init",
-    "ip",
-    "memory-reservation",
-    "net",
-    "net-alias",
-    "network",
-    "network-alias",
-    "pids-limit",
-    "platform",
-    "read-only",
-    "shm-size",
-    "stop-signal",
-    "tmpfs",
-    "user",
-];
 
 #[derive(Clone, Copy)]
 enum Type {
@@ -239,31 +210,9 @@ fn relative(item: &Item<'_>) -> Option<String> {
 }
 
 fn flag(item: &Item<'_>) -> Option<String> {
-    const WHAT: &str = "one flag in one word, as in --name=value";
-    let text = item.text(WHAT)?;
-    let Some(flag) = text.strip_prefix("--").filter(|flag| !flag.contains(char::is_whitespace)) else {
-        item.wrong("", WHAT, "");
-        return None;
-    };
-    let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
-    if name == "cap-add" && capability(value) == "ALL" {
-        item.wrong("", "one capability, as in --cap-add=NET_BIND_SERVICE", "");
-        return None;
-    }
-    if !DOCKER_FLAGS.contains(&name) {
-        let next = match name {
-            "volume" | "mount" => "use volumes".into(),
-            "publish" => "use ports".into(),
-            "env" => "use env".into(),
-            "workdir" => "use work_dir".into(),
-            "entrypoint" => "use entry".into(),
-            "label" => "use tags of the task definition".into(),
-            "memory" => "use memory_limit of the task definition".into(),
-            "cpu-shares" => "use cpu_units of the task definition".into(),
-            "cpus" | "cpu-quota" | "cpu-period" => "use cpu_limit of the task definition".into(),
-            _ => did_you_mean(name, DOCKER_FLAGS),
-        };
-        item.wrong("a flag that is not allowed", format!("a flag of {}", one_of(DOCKER_FLAGS)), next);
+    let text = item.text(flags::WORD)?;
+    if let Err(mistake) = flags::docker_flag(text) {
+        item.wrong(mistake.problem, mistake.allowed, mistake.next);
         return None;
     }
     Some(text.into())

@@ -1,0 +1,149 @@
+//! The flags of `docker run`: what is told of each one that may not be named.
+
+use super::{DOCKER, changed, check, told};
+use callboard_core::config::{DOCKER_FLAGS, read};
+
+const PLACE: &str = "web.yml:12: task_definitions[0].containers[0].executor.flags";
+
+const ALLOWED: &str = "expected a flag of add-host, cap-add, cap-drop, dns, dns-option, dns-search, domainname, hostname, \
+                       init, ip, memory-reservation, net, net-alias, network, network-alias, pids-limit, platform, \
+                       read-only, shm-size, stop-signal, tmpfs or user";
+
+/// Every flag that `docker run` has or had from 20.10 to 29, also those that its help keeps back.
+const ALL: &str = "
+    add-host annotation attach blkio-weight blkio-weight-device cap-add cap-drop cgroup-parent cgroupns cidfile cpu-count
+    cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach detach-keys
+    device device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops disable-content-trust dns
+    dns-opt dns-option dns-search domainname entrypoint env env-file expose gpus group-add health-cmd health-interval
+    health-retries health-start-interval health-start-period health-timeout help hostname init interactive io-maxbandwidth
+    io-maxiops ip ip6 ipc isolation kernel-memory label label-file link link-local-ip log-driver log-opt mac-address memory
+    memory-reservation memory-swap memory-swappiness mount name net net-alias network network-alias no-healthcheck
+    oom-kill-disable oom-score-adj pid pids-limit platform privileged publish publish-all pull quiet read-only restart rm
+    runtime security-opt shm-size sig-proxy stop-signal stop-timeout storage-opt sysctl tmpfs tty ulimit use-api-socket user
+    userns uts volume volume-driver volumes-from workdir";
+
+/// What is told of one word among the flags.
+fn answer(word: &str) -> String {
+    let told = told(read("web.yml", changed(DOCKER, &format!("flags: [{word:?}]")).as_bytes()).map(drop));
+    let start = format!("{PLACE}[0]: found {word:?}, ");
+    told.strip_prefix(&start).map_or(told.clone(), ToString::to_string)
+}
+
+#[test]
+fn every_flag_of_docker_run_is_allowed_or_told_what_to_write_instead() {
+    let mut allowed = Vec::new();
+    for name in ALL.split_whitespace() {
+        let told = answer(&format!("--{name}=value"));
+        if told == "fine" {
+            allowed.push(name);
+            continue;
+        }
+        let parts = told.split_once("; ").and_then(|(what, next)| Some((what.split_once(": ")?, next)));
+        let ((does, why), next) = parts.unwrap_or_else(|| panic!("{name}: {told}"));
+        assert!(does.starts_with("which would ") && !why.is_empty() && !next.is_empty(), "{name}: {told}");
+        assert!(!told.contains("known") && !told.contains('\n'), "{name}: {told}");
+        // What is to be written instead may be written.
+        let flags = next.split([' ', ',', '=', ':']).filter_map(|word| word.strip_prefix("--"));
+        for flag in flags.filter(|flag| !flag.is_empty()) {
+            assert!(DOCKER_FLAGS.contains(&flag), "{name}: {told}");
+        }
+        for written in [format!("--{name}"), format!("--{name} value"), format!("-{name}=value")] {
+            assert_eq!(answer(&written), told, "{written}");
+        }
+    }
+    assert_eq!(allowed, DOCKER_FLAGS);
+}
+
+#[test]
+fn what_a_flag_would_do_why_it_is_refused_and_what_to_write_instead() {
+    let table = [
+        (
+            "--privileged",
+            "which would give it all that root of the host has: no host's policy can allow that; add each capability that it needs, as in --cap-add=NET_BIND_SERVICE",
+        ),
+        ("-v/:/host", "which would mount a directory of the host: a field says that here; use volumes"),
+        (
+            "--volume=/:/host",
+            "which would mount a directory of the host: a field says that here; use volumes",
+        ),
+        (
+            "--mount type=bind,src=/",
+            "which would mount something into it: a field says that here; use volumes, or --tmpfs",
+        ),
+        (
+            "--restart=always",
+            "which would have the engine start it again: a field says that here; use restart of the task definition",
+        ),
+        (
+            "--memory=64m",
+            "which would limit its memory: a field says that here; use memory_limit of the task definition",
+        ),
+        (
+            "-m 64m",
+            "which would limit its memory: a field says that here; use memory_limit of the task definition",
+        ),
+        (
+            "--pid=host",
+            "which would show it the processes of the host or of others: no host's policy can allow that; run what needs them as a container of type bash",
+        ),
+        (
+            "-it",
+            "which would keep its input open: that is for who types docker run; leave it out, and enter it by callboard exec -i TASK -- COMMAND",
+        ),
+        ("--rm", "which would remove it at its end: Callboard sees to that; leave it out: it is removed"),
+        (
+            "--cpu-count=2",
+            "which would limit its processor time: that is on Windows alone; use cpu_limit of the task definition",
+        ),
+        (
+            "--dns-opt=ndots:1",
+            "which would set an option of its resolver: Callboard does not hand that on; use --dns-option, which is the same",
+        ),
+    ];
+    for (word, expect) in table {
+        assert_eq!(answer(word), expect, "{word}");
+    }
+}
+
+#[test]
+fn a_flag_that_is_not_known_is_guessed() {
+    let unknown = format!("a flag that is not known, {ALLOWED}");
+    for (word, next) in [
+        ("--read-onyl", "; did you mean \"--read-only\"?"),
+        ("--hostnmae=web", "; did you mean \"--hostname\"?"),
+        (
+            "--privilged",
+            "; did you mean \"--privileged\"? That is refused, too: add each capability that it needs, as in --cap-add=NET_BIND_SERVICE",
+        ),
+        ("--replicas=3", ""),
+    ] {
+        assert_eq!(answer(word), format!("{unknown}{next}"), "{word}");
+    }
+}
+
+#[test]
+fn each_flag_is_one_word() {
+    let table = [
+        ("--net=host", "fine"),
+        ("--init", "fine"),
+        ("--net=host --privileged", "expected one flag in one word, as in --name=value"),
+        ("--network host", "expected one flag in one word, as in --name=value"),
+        ("-h web", "expected one flag in one word, as in --hostname=value"),
+        ("-u1000", "expected one flag in one word, as in --user=value"),
+        ("-net=host", "expected one flag in one word, as in --net=value"),
+        ("-init", "expected one flag in one word, as in --init"),
+        ("host", "expected one flag in one word, as in --name=value"),
+        ("-", "expected one flag in one word, as in --name=value"),
+        ("--", "expected one flag in one word, as in --name=value"),
+        ("--=x", "expected one flag in one word, as in --name=value"),
+        ("-8", "expected one flag in one word, as in --name=value"),
+        ("", "expected one flag in one word, as in --name=value"),
+        ("--cap-add=ALL", "expected one capability, as in --cap-add=NET_BIND_SERVICE"),
+        ("--cap-add=cap_all", "expected one capability, as in --cap-add=NET_BIND_SERVICE"),
+    ];
+    for (word, expect) in table {
+        assert_eq!(answer(word), expect, "{word}");
+    }
+    let second = format!("{PLACE}[1]: found \"host\", expected one flag in one word, as in --name=value");
+    check(&changed(DOCKER, "flags: [--net, host]"), &second);
+}
