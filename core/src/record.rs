@@ -175,6 +175,21 @@ pub(crate) fn shorten(text: &str, max: usize) -> &str {
     &text[..end]
 }
 
+/// Cuts a text to at most `max` bytes where it is longer, out of its middle: what failed stands at its beginning, and what
+/// was the cause at its end.
+pub(crate) fn abridge(text: &str, max: usize) -> String {
+    const GAP: &str = " … ";
+    if text.len() <= max {
+        return text.into();
+    }
+    let half = max.saturating_sub(GAP.len()) / 2;
+    let mut from = text.len() - half;
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    format!("{}{GAP}{}", shorten(text, half), &text[from..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,5 +205,14 @@ mod tests {
         let value: Value = serde_json::from_str(&written).expect("JSON");
         let expect = (&Value::from(7), &Value::from("fine"), &Value::from(3));
         assert_eq!((&value["rollout"]["since"], &value["mood"], &value["available"]), expect, "{written}");
+    }
+
+    #[test]
+    fn what_is_abridged_keeps_both_ends() {
+        let check = |text: &str, max: usize, expect: &str| assert_eq!(abridge(text, max), expect);
+        check("a port is taken", 15, "a port is taken");
+        check("cannot start: the engine says: a port is taken", 25, "cannot sta … t is taken");
+        check("äääääääääää", 12, "ä … ä");
+        check("abcdefgh", 5, " … ");
     }
 }

@@ -9,7 +9,7 @@ use super::local::{End, Local, Relic, State, stop_of};
 use crate::machine::{Span, Time};
 use crate::mirror::{hash, mix, retry_delay};
 use crate::model::{Health, Phase, RestartPolicy, Status, TaskDefinition};
-use crate::record::shorten;
+use crate::record::{abridge, shorten};
 use crate::work::{Exit, Order, Run};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -291,12 +291,12 @@ impl Agent {
             (State::Starting { orders: 2.., .. }, Err(why)) => {
                 // That this order failed says nothing of those before it.
                 let mut local = local.clone();
-                self.stop(now, &mut local, format!("not started: {}", shorten(&why, 200)));
+                self.stop(now, &mut local, format!("not started: {}", abridge(&why, 200)));
                 local.fail_try();
                 self.locals.insert(local, None);
             }
             (State::Starting { .. }, Err(why)) => {
-                let why = format!("not started: {}", shorten(&why, 200));
+                let why = format!("not started: {}", abridge(&why, 200));
                 local.state = State::Ended { why, end: End::Failed };
             }
             (
