@@ -10,7 +10,7 @@ use std::process::Child;
 const HELLO: &str = "examples/hello-docker.yml";
 
 /// An agent's part of the engine that tests share. Nothing of it is left when it is dropped.
-struct Berth {
+pub(crate) struct Berth {
     host: String,
     agent: String,
 }
@@ -47,13 +47,13 @@ impl Drop for Berth {
 }
 
 /// A `callboard dev` with an engine. The daemon is gone before its containers are.
-struct Dockyard {
-    show: Show,
+pub(crate) struct Dockyard {
+    pub(crate) show: Show,
     berth: Berth,
 }
 
 impl Dockyard {
-    fn start(files: &[&str]) -> Dockyard {
+    pub(crate) fn start(files: &[&str]) -> Dockyard {
         let show = Show::start(&[&["--docker-host", &shared_docker()], files].concat());
         let berth = Berth::of(&show.data_dir());
         Dockyard { show, berth }

@@ -5,6 +5,7 @@ mod bids;
 mod codes;
 mod commands;
 mod docker;
+mod docker_troubles;
 mod drain;
 mod exec;
 mod files;
