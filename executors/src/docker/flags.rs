@@ -1,6 +1,6 @@
-//! The flags of `docker run` that a configuration may name: what each one sets. They are read, never handed on as words, so
-//! none can bring another one along. Which ones may be named the core says; which values a host allows was decided before, by
-//! its policy.
+//! The flags of `docker run` that a configuration may name: what each one sets. They are read, never handed on as words,
+//! so none can bring another one along. Which ones may be named the core says; which values a host allows was decided
+//! before, by its policy.
 //!
 //! **Invariant:** a flag that is not read here is refused, whoever wrote the record.
 
