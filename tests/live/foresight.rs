@@ -229,6 +229,17 @@ fn a_changed_journal_is_not_as_it_was() {
     let (_, said) = play("input.journal", &altered(&journal, "config/services/web", "config/services/wob"));
     said.ends(3).complains("then: nothing\n  now:  note: config/services/wob: speaks of \"web\"");
 
+    // One bit, and the checksum of its record is wrong, while whole records follow.
+    let mut flipped = journal.clone();
+    let at = journal.windows(12).position(|part| part == b"placed on h1").expect("it was placed");
+    flipped[at] ^= 1;
+    let (file, said) = play("flipped.journal", &flipped);
+    let said = said
+        .ends(2)
+        .complains(&format!("{file}: is damaged: it was changed after it was written"))
+        .complains(" bytes cannot be played");
+    assert!(!said.out.contains("its writer was ended"), "{}", said.out);
+
     // What was cut off at the end is told, and all before it is played.
     let (_, said) = play("torn.journal", &journal[..journal.len() - 7]);
     said.ends(0).tells(" bytes make no whole step: its writer was ended in the middle of it");

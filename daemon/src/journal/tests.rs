@@ -65,7 +65,23 @@ fn an_end_that_was_never_written_is_left_out() {
     let segments = write(dir.path(), 8 << 20, 10, 10);
     let torn = play(&segments[0][..segments[0].len() - 3]);
     assert_eq!((torn.steps.len(), torn.difference), (9, None));
-    assert!(torn.torn_bytes > 0);
+    assert!(torn.torn_bytes > 0 && !torn.damaged);
+    // What a disk may have put there instead.
+    let zeros = play(&[&segments[0][..], &[0; 64]].concat());
+    assert_eq!((zeros.steps.len(), zeros.torn_bytes, zeros.damaged), (10, 64, false));
+}
+
+#[test]
+fn what_was_changed_in_the_middle_is_no_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut segment = write(dir.path(), 8 << 20, 10, 10).remove(0);
+    let last = play(&segment[..segment.len() - 1]).torn_bytes + 1;
+    // The last byte of the last record but one.
+    let at = segment.len() - last - 1;
+    segment[at] ^= 1;
+    let changed = play(&segment);
+    assert!(changed.damaged && changed.torn_bytes > last, "{changed:?}");
+    assert_eq!((changed.steps.len(), changed.difference), (8, None));
 }
 
 #[test]

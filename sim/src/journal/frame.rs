@@ -65,6 +65,19 @@ impl<'a> Frames<'a> {
     pub(super) fn left(&self) -> usize {
         self.rest.len()
     }
+
+    /// Tells whether what is left is no end that was never written: a whole value follows one that is not as it was.
+    pub(super) fn is_damaged(&self) -> bool {
+        let behind = length(self.rest).and_then(|length| self.rest.get(HEAD.checked_add(length)?..));
+        let is_whole = |bytes| Frames { rest: bytes }.next().is_some();
+        !is_whole(self.rest) && behind.is_some_and(is_whole)
+    }
+}
+
+/// Gives how long the value is that begins here.
+fn length(bytes: &[u8]) -> Option<usize> {
+    let length = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
+    usize::try_from(length).ok()
 }
 
 impl<'a> Iterator for Frames<'a> {
@@ -72,9 +85,8 @@ impl<'a> Iterator for Frames<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let (head, rest) = self.rest.split_at_checked(HEAD)?;
-        let length = u32::from_le_bytes(head[..4].try_into().ok()?);
         let sum = u64::from_le_bytes(head[4..].try_into().ok()?);
-        let (content, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        let (content, rest) = rest.split_at_checked(length(head)?)?;
         if hash(content) != sum {
             return None;
         }

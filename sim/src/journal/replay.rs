@@ -22,6 +22,8 @@ pub struct Replay {
     pub difference: Option<Difference>,
     /// Bytes at the end that make no whole record: its writer was ended in the middle of one.
     pub torn_bytes: usize,
+    /// Whole records follow those bytes: they were changed after they were written.
+    pub damaged: bool,
 }
 
 /// A step of a machine, in words.
@@ -108,7 +110,7 @@ fn play<M: Recorded>(bytes: &[u8], header: Header, from: Time, until: Time) -> R
     for frame in frames.by_ref() {
         let record: Record<M::Input> = value(frame).map_err(unlike)?;
         if record.at > until {
-            return Ok(Replay { header, steps, difference, torn_bytes: 0 });
+            return Ok(Replay { header, steps, difference, torn_bytes: 0, damaged: false });
         }
         let shown = record.at >= from;
         let (number, at, input) = (record.number, record.at, M::heard(&record.input));
@@ -128,7 +130,8 @@ fn play<M: Recorded>(bytes: &[u8], header: Header, from: Time, until: Time) -> R
         }
     }
     let torn_bytes = if difference.is_some() { 0 } else { frames.left() };
-    Ok(Replay { header, steps, difference, torn_bytes })
+    let damaged = torn_bytes > 0 && frames.is_damaged();
+    Ok(Replay { header, steps, difference, torn_bytes, damaged })
 }
 
 /// Gives the index of the first effect that is not the same, what it was, and what it is.

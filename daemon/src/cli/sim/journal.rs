@@ -54,12 +54,12 @@ pub(super) fn replay(paths: &[PathBuf], shown: &Shown, format: Format) -> Result
             Format::Table => show(&file, &played, shown.all),
             Format::Json => told.push(json!({ "file": file, "replay": played })),
         }
-        if let Some(difference) = &played.difference {
+        if let Some(problem) = problem(&played) {
             match format {
                 Format::Json => out::json(&told)?,
                 Format::Table => out::line(&format!("{index} passed, 1 failed")),
             }
-            return Err(differs(&name, difference).into());
+            return Err(problem.at(&name).into());
         }
     }
     match format {
@@ -88,7 +88,7 @@ fn show(file: &str, played: &Replay, all: bool) {
         out::line(&format!("  {:>12} ms  {}", step.at_ms, step.input));
         step.effects.iter().for_each(|effect| out::line(&format!("                    > {effect}")));
     }
-    if played.torn_bytes > 0 {
+    if played.torn_bytes > 0 && !played.damaged {
         let bytes = played.torn_bytes;
         out::line(&format!(
             "  the last {bytes} bytes make no whole step: its writer was ended in the middle of it"
@@ -102,7 +102,19 @@ fn is_decision(step: &Step) -> bool {
     step.effects.iter().any(|effect| decides.iter().any(|word| effect.starts_with(word)))
 }
 
-fn differs(name: &str, difference: &Difference) -> Problem {
+/// Says why a segment does not stand for what its machine did.
+fn problem(played: &Replay) -> Option<Problem> {
+    if let Some(difference) = &played.difference {
+        return Some(differs(difference));
+    }
+    let bytes = played.torn_bytes;
+    let what = format!(
+        "is damaged: it was changed after it was written, and its last {bytes} bytes cannot be played"
+    );
+    played.damaged.then(|| Problem::new(Kind::Invalid, what).hint("look for another copy of it"))
+}
+
+fn differs(difference: &Difference) -> Problem {
     let Difference { number, at_ms, input, effect, then, now } = difference;
     let words = |what: &Option<String>| what.clone().unwrap_or_else(|| "nothing".into());
     let what = format!(
@@ -110,7 +122,7 @@ fn differs(name: &str, difference: &Difference) -> Problem {
         words(then),
         words(now)
     );
-    Problem::new(Kind::No, what).at(name).hint(
+    Problem::new(Kind::No, what).hint(
         "another version of Callboard may decide otherwise: compare the daemon's with `callboard version`",
     )
 }
