@@ -12,10 +12,13 @@ fn replay(more: &[&str]) -> Said {
     desk().sim(&[&["replay", "day.yml"], more].concat())
 }
 
-/// Replays it for a program: an event a line.
+/// Replays it for a program: an event a line, and the verdict in the end.
 fn events(more: &[&str]) -> Vec<Value> {
     let said = replay(&[more, &["-o", "json"]].concat()).ends(0);
-    said.out.lines().map(|line| serde_json::from_str(line).expect("JSON a line")).collect()
+    let mut lines: Vec<Value> =
+        said.out.lines().map(|line| serde_json::from_str(line).expect("JSON a line")).collect();
+    assert_eq!(lines.pop(), Some(serde_json::json!({ "passed": true, "violations": [] })));
+    lines
 }
 
 fn at(event: &Value) -> u64 {
@@ -35,6 +38,7 @@ fn decisions_and_what_went_wrong_are_shown() {
     let said = said.tells(" 2:43.071  #").tells("decision: scheduler: host-0001: lost, silent for 30s\n");
     let said = said.tells("happening: a user sets web-001: version 2\n").hides("store: ").hides("order: ");
     assert!(said.out.starts_with(" 0:00."), "{}", said.out);
+    assert!(said.out.ends_with("\n1 passed, 0 failed\n"), "{}", said.out);
     let shown = events(&[]);
     assert_eq!(texts(&shown, "decision").len(), said.after("decision: ").len());
     assert!(shown.iter().all(|event| event["lines"].as_array().is_some_and(|lines| !lines.is_empty())));

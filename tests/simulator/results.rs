@@ -15,7 +15,7 @@ fn desk() -> Desk {
 #[test]
 fn a_seed_is_the_same_run_on_every_machine() {
     let known =
-        [("tiny-7", "0d59645dd58aced2", 7284), ("b04-drain-of-a-known-host", "8894d036326a1e21", 5041)];
+        [("tiny-7", "52695b214e61ae61", 7046), ("b04-drain-of-a-known-host", "8894d036326a1e21", 5041)];
     for (name, hash, events) in known {
         let run = desk().sim(&["run", name, "-o", "json"]).ends(0).json();
         assert_eq!((&run[0]["hash"], &run[0]["events"]), (&hash.into(), &events.into()), "{name}");

@@ -88,8 +88,8 @@ pub(super) fn replay(args: &ReplayArgs, format: Format) -> Result<()> {
         follow(args, format, &mut replay)?;
     }
     look::look(&replay, &named(args), args.explain.as_deref(), looks, format)?;
-    let looked = looks || args.host.is_some() || args.service.is_some() || args.task.is_some();
-    if looked { Ok(()) } else { judge(&replay.outcome(), format) }
+    let is_named = args.host.is_some() || args.service.is_some() || args.task.is_some();
+    if looks || is_named || is_whole(args) { Ok(()) } else { judge(&replay.outcome(), format) }
 }
 
 /// Says at the end of a whole run what it came to.
@@ -109,6 +109,11 @@ fn judge(outcome: &Outcome, format: Format) -> Result<()> {
     Err(Problem::new(Kind::No, format!("{} with seed {} failed", outcome.scenario, outcome.seed)).into())
 }
 
+/// Tells whether the difference between two moments is asked for: the whole of it says more than thousands of steps.
+fn is_whole(args: &ReplayArgs) -> bool {
+    args.diff && args.from.is_some() && !args.events && !args.step
+}
+
 fn named(args: &ReplayArgs) -> look::Named<'_> {
     look::Named { host: args.host.as_deref(), service: args.service.as_deref(), task: args.task.as_deref() }
 }
@@ -121,8 +126,7 @@ fn follow(args: &ReplayArgs, format: Format, replay: &mut Replay) -> Result<(), 
     let mut concern = Concern::new(&named, replay);
     let before = args.diff.then(|| replay.snapshot());
     let waits = args.step && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    // Between two moments the whole difference says more than thousands of steps.
-    let whole = args.diff && args.from.is_some() && !args.events && !args.step;
+    let whole = is_whole(args);
     while let Some(step) = replay.step() {
         if whole {
             continue;
