@@ -90,15 +90,14 @@ pub(super) fn reacts(mutant: &mut Mutant, host: &Text, book: &Book, input: &mut 
 
 /// Gives how an agent misreads what was said of a task before it began.
 fn recalls(bug: Bug) -> Option<fn(&mut Value)> {
-    match bug {
-        Bug::ForgetsFailures => Some(|status| status["failures"] = 0.into()),
-        Bug::OverlooksHalfStarted => Some(|status| {
-            if status["phase"] == "starting" {
-                status["attempt"] = (status["attempt"].as_u64().unwrap_or(0) + 1).into();
-            }
-        }),
-        _ => None,
-    }
+    let forgets: fn(&mut Value) = |status| status["failures"] = 0.into();
+    let overlooks: fn(&mut Value) = |status| {
+        if status["phase"] == "starting" {
+            status["attempt"] = (status["attempt"].as_u64().unwrap_or(0) + 1).into();
+        }
+    };
+    let by = [(Bug::ForgetsFailures, forgets), (Bug::OverlooksHalfStarted, overlooks)];
+    by.into_iter().find(|(own, _)| *own == bug).map(|(_, recalls)| recalls)
 }
 
 /// Alters what the executors tell.

@@ -91,9 +91,9 @@ mod tests {
         let mut drawn = BTreeSet::new();
         for scenario in (0..3_000).map(|seed| draw(Profile::Tiny, seed)) {
             drawn.extend(scenario.trickle.iter().map(|trickle| trickle.fault.name()));
-            drawn.extend(scenario.timeline.iter().filter_map(|happening| match &happening.action {
-                Action::Fault(fault) => Some(fault.kind.name()),
-                _ => None,
+            drawn.extend(scenario.timeline.iter().filter_map(|happening| {
+                let Action::Fault(fault) = &happening.action else { return None };
+                Some(fault.kind.name())
             }));
             drawn.extend(TABLE.iter().filter_map(|row| {
                 let FaultKind::Way(fault) = row.kind else { return None };
