@@ -71,7 +71,7 @@ fn meaning(view: &TaskView) -> &'static str {
         "starting" => "it is being set up",
         "running" => "its processes exist, its checks have not passed yet",
         "healthy" => "it does its work",
-        "unhealthy" => "a check fails",
+        "unhealthy" => "a check fails, or it is not up and waits to be started again",
         "failed" => "its agent has given up on it",
         "completed" => "it has run to its end",
         "dead" => "nothing of it is left",
