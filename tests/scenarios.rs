@@ -49,6 +49,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    agent_restarts: "agent-restarts",
     arrivals: "arrivals",
     b01: "b01-bad-build-is-no-outage",
     b02: "b02-host-failure-is-noticed",
@@ -68,6 +69,7 @@ scenarios! {
     crash_loop: "crash-loop",
     cut_off_scheduler: "cut-off-scheduler",
     dies_after_a_while: "dies-after-a-while",
+    disk_full: "disk-full",
     drain_without_room: "drain-without-room",
     engine_down: "engine-down",
     exclusive: "exclusive",
@@ -77,6 +79,7 @@ scenarios! {
     executor_trouble: "executor-trouble",
     flapping_host: "flapping-host",
     foreign_scheduler: "foreign-scheduler",
+    frozen_hosts: "frozen-hosts",
     heavy_high_memory: "high-memory",
     host_churn: "host-churn",
     heavy_host_failure: "host-failure",

@@ -10,6 +10,7 @@ macro_rules! pack {
 
 /// The files, by name.
 const FILES: &[(&str, &str)] = &pack![
+    "agent-restarts.yml",
     "arrivals.csv",
     "arrivals.yml",
     "b01-bad-build-is-no-outage.yml",
@@ -30,12 +31,14 @@ const FILES: &[(&str, &str)] = &pack![
     "crash-loop.yml",
     "cut-off-scheduler.yml",
     "dies-after-a-while.yml",
+    "disk-full.yml",
     "drain-without-room.yml",
     "engine-down.yml",
     "exclusive.yml",
     "executor-trouble.yml",
     "flapping-host.yml",
     "foreign-scheduler.yml",
+    "frozen-hosts.yml",
     "high-memory.yml",
     "host-churn.csv",
     "host-churn.yml",
