@@ -65,6 +65,7 @@ scenarios! {
     b13: "b13-neighbours-are-not-touched",
     heavy_bad_build: "bad-build",
     batch: "batch",
+    broken_watches: "broken-watches",
     busy_users: "busy-users",
     clocks: "clocks",
     crash_loop: "crash-loop",

@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &pack![
     "b13-neighbours-are-not-touched.yml",
     "bad-build.yml",
     "batch.yml",
+    "broken-watches.yml",
     "busy-users.yml",
     "clocks.yml",
     "crash-loop.yml",
