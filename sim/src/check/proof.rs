@@ -43,7 +43,8 @@ fn judge(book: &Book, service: &Text, stopped: &TaskRecord, found: &mut Findings
     for task in running() {
         match (task.version == state.version, is_proven(book, record, task)) {
             (false, _) => old += usize::from(book.confirmed(task)),
-            (true, false) => on_the_way += 1,
+            // What was on a host that is lost is on its way no more: another is to take its place, and may need its room.
+            (true, false) => on_the_way += usize::from(is_heard_of(book, task)),
             (true, true) => proven += 1,
         }
     }
@@ -56,6 +57,11 @@ fn judge(book: &Book, service: &Text, stopped: &TaskRecord, found: &mut Findings
             format!("{} makes way for version {}: {left}, of {wanted}", stopped.id, state.version),
         );
     }
+}
+
+/// Tells whether the host of a task gives signs of life.
+fn is_heard_of(book: &Book, task: &TaskRecord) -> bool {
+    book.hosts.get(&task.host).is_some_and(|page| page.alive)
 }
 
 fn is_plain(record: &ServiceRecord) -> bool {
