@@ -25,6 +25,8 @@ pub const SILENCE_MAX: Span = Span::secs(60);
 const RETRY_FIRST: Span = Span(250);
 /// No more listings than this are taken to be on their way at once; some may be lost.
 const OVERTAKEN_MAX: u32 = 3;
+/// How often all that waits is listed at once, at most.
+const HASTE: Span = Span::secs(5);
 /// For so long after a watch ended what is known is still but a moment old.
 const FRESH: Span = Span::secs(1);
 /// The longest that anything is waited for before it is tried again.
@@ -36,6 +38,9 @@ pub struct Mirror {
     feeds: BTreeMap<String, Feed>,
     /// Spreads the retries and re-lists of many machines over time.
     salt: u64,
+    /// When all that waited was last listed at once.
+    #[serde(default)]
+    hastened: Time,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,7 +118,21 @@ impl Mirror {
             listings: 0,
         };
         let feeds = prefixes.into_iter().map(|prefix| (prefix, feed.clone())).collect();
-        Mirror { feeds, salt: hash(name) }
+        Mirror { feeds, salt: hash(name), hastened: Time(0) }
+    }
+
+    /// Lists at once what is not watched and waits to be listed, so that all of it is known at one moment, however watches
+    /// end; not more often than each five seconds.
+    pub fn hasten(&mut self, now: Time) {
+        if now.since(self.hastened) < HASTE && self.hastened > Time(0) {
+            return;
+        }
+        self.hastened = now;
+        for feed in self.feeds.values_mut() {
+            if let FeedState::Waiting { until } = &mut feed.state {
+                *until = now.min(*until);
+            }
+        }
     }
 
     /// Takes note that the store is at this revision at least.
@@ -274,10 +293,10 @@ impl Feed {
         self.filled && (is_watched || now.since(self.lost) <= FRESH)
     }
 
-    /// Notes that it is not watched from now on.
+    /// Notes that it is not watched from now on; where it was silent for too long, since it was heard.
     fn lose(&mut self, now: Time) {
-        if matches!(self.state, FeedState::Watching { .. }) {
-            self.lost = now;
+        if let FeedState::Watching { heard, .. } = self.state {
+            self.lost = if now.since(heard) < SILENCE_MAX { now } else { heard };
         }
     }
 
@@ -396,6 +415,29 @@ mod tests {
         assert!(!mirror.is_followed(Time(53_000)), "and the store does not answer");
         mirror.reply(Time(58_000), reply("a/"), &mut out);
         assert!(mirror.is_followed(Time(58_000)));
+    }
+
+    #[test]
+    fn watches_that_always_end_leave_moments_in_which_all_is_known() {
+        let mut mirror = Mirror::new(["a/", "b/", "c/"].map(String::from), "m");
+        let (mut out, mut moments) = (Vec::new(), 0);
+        for now in (0..600_000).step_by(50).map(Time) {
+            out.clear();
+            mirror.wake(now, &mut out);
+            for request in core::mem::take(&mut out) {
+                let Request::List { prefix } = request else { continue };
+                let listing = Listing { revision: Revision(1), entries: Vec::new() };
+                mirror.reply(now, Reply::Listed { prefix: prefix.clone(), result: Ok(listing) }, &mut out);
+                let why = String::from("cut");
+                mirror.reply(now, Reply::WatchEnded { prefix, why }, &mut out);
+            }
+            if mirror.is_followed(now) {
+                moments += 1;
+            } else {
+                mirror.hasten(now);
+            }
+        }
+        assert!(moments >= 100, "{moments} in ten minutes");
     }
 
     #[test]

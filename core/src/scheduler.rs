@@ -252,15 +252,15 @@ impl Scheduler {
             return;
         }
         self.settle_in();
-        // What happened since nobody told may be the opposite of what would be decided on. A listing comes soon.
-        if !self.mirror.is_followed(now) {
-            self.plan_at = None;
-            return;
-        }
         let mut held = self.tenures.iter().filter(|(_, tenure)| tenure.ready);
         if !held.any(|(cluster, _)| self.world.dirty_after(cluster, None).next().is_some()) {
             (self.plan_at, self.late) = (None, false);
             return;
+        }
+        // What happened since nobody told may be the opposite of what would be decided on.
+        if !self.mirror.is_followed(now) {
+            (self.plan_at, self.late) = (None, false);
+            return self.mirror.hasten(now);
         }
         let due = *self.plan_at.get_or_insert(now + self.settings.plan_delay);
         if due <= now {
@@ -338,7 +338,7 @@ impl Scheduler {
 /// Plans one service of a cluster, phase by phase. Tells whether all of it fitted into the transaction.
 fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey) -> bool {
     if let Some(why) = world.why_frozen(key) {
-        reconcile::say_frozen(world, key, why);
+        reconcile::say_frozen(world, batch, key, why);
         return true;
     }
     let home = world.homes.get(&key.1).filter(|home| **home == key.0);

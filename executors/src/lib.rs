@@ -74,8 +74,8 @@ pub trait Executor: Send + Sync {
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure>;
 
     /// Runs the stop commands, asks everything of the run to end, and kills after `grace` what has not; without one, after
-    /// the time in the definition that the run was started with. The stop commands get as much time again, so the whole may take twice `grace`. A run that has been stopped cannot be
-    /// started any more, even when the stop came first.
+    /// the time in the definition that the run was started with. The stop commands get as much time again, so the whole
+    /// may take twice that. A run that has been stopped cannot be started any more, even when the stop came first.
     ///
     /// `Ok` also for a run that has ended or never was.
     ///

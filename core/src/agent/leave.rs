@@ -39,7 +39,7 @@ impl Agent {
         }
         if self.leaving.is_none() {
             let graces =
-                self.locals.values().map(|local| local.grace()).chain(self.relics.values().map(Relic::grace));
+                self.locals.values().map(Local::patience).chain(self.relics.values().map(Relic::patience));
             let until = now + graces.max().unwrap_or_default() + PATIENCE;
             self.leaving = Some(Leaving { until, last_words: None, over: false });
             self.touch_all();

@@ -16,6 +16,9 @@ use smallvec::SmallVec;
 /// How long one waits for a task of an unknown definition to end before asking again.
 const GRACE_UNKNOWN: Span = Span::secs(10);
 
+/// How long an agent that ends waits at most for the end of a task of an unknown definition.
+const PATIENCE_UNKNOWN: Span = Span::secs(300);
+
 /// The signal that asks a process to end.
 const SIGTERM: i32 = 15;
 
@@ -130,6 +133,15 @@ impl Relic {
     pub(super) fn grace(&self) -> Span {
         grace(self.definition.as_ref())
     }
+
+    /// Gives how long its end is waited for when nobody is left to ask again.
+    pub(super) fn patience(&self) -> Span {
+        patience(self.definition.as_ref())
+    }
+}
+
+fn patience(definition: Option<&Arc<TaskDefinition>>) -> Span {
+    definition.map_or(PATIENCE_UNKNOWN, |definition| definition.kill_timeout)
 }
 
 /// Gives how long to wait for the end of what is made of this.
@@ -203,6 +215,11 @@ impl Local {
 
     pub(super) fn grace(&self) -> Span {
         grace(self.definition.as_ref())
+    }
+
+    /// Gives how long its end is waited for when nobody is left to ask again.
+    pub(super) fn patience(&self) -> Span {
+        patience(self.definition.as_ref())
     }
 
     /// Gives how long a start may take, where that is limited.

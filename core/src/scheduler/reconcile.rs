@@ -2,12 +2,13 @@
 //! missing, stopping what is too many.
 
 use super::adopt;
+use super::batch::Batch;
 use super::bids::Made;
 use super::place::Candidate;
 use super::round::{Created, Round, small};
 use crate::keys::Key;
 use crate::machine::Span;
-use crate::model::{Name, Status, Task};
+use crate::model::{Kind, Name, Service, Status, Task};
 use crate::why::{Note, StopReason};
 use crate::world::{Blocked, Class, Group, GroupKey, TaskView, World};
 use alloc::format;
@@ -270,19 +271,7 @@ impl Round<'_> {
 
     /// Remembers, and tells, why tasks are missing.
     pub(crate) fn say_blocked(&mut self, missing: u32, why: Option<String>) {
-        let Some(why) = why else {
-            self.world.blocked.remove(&self.key);
-            return;
-        };
-        let blocked = Blocked { missing, why };
-        if self.world.blocked.get(&self.key) != Some(&blocked) {
-            self.batch.notes.push(Note::Blocked {
-                service: self.key.1.clone(),
-                missing,
-                why: blocked.why.clone(),
-            });
-            self.world.blocked.insert(self.key.clone(), blocked);
-        }
+        say_blocked(self.world, self.batch, &self.key, missing, why);
     }
 
     /// Says why tasks that shall go stay although nothing takes their place.
@@ -306,12 +295,25 @@ impl Round<'_> {
 }
 
 /// Says why tasks that a service lacks are not issued, where nothing is decided about it.
-pub(crate) fn say_frozen(world: &mut World, key: &GroupKey, why: String) {
-    let wanted = world.services.get(&key.1).map_or(0, |service| service.target());
+pub(crate) fn say_frozen(world: &mut World, batch: &mut Batch, key: &GroupKey, why: String) {
+    let is_home = world.homes.get(&key.1) == Some(&key.0);
+    // What has completed of a batch is not known either.
+    let lasts = |service: &&Arc<Service>| !matches!(service.kind, Kind::Batch(_));
+    let service = world.services.get(&key.1).filter(|_| is_home).filter(lasts);
+    let wanted = service.map_or(0, |service| service.target());
     let missing = wanted.saturating_sub(small(world.groups.get(key).map_or(0, Group::issued)));
-    if missing == 0 {
+    say_blocked(world, batch, key, missing, (missing > 0).then_some(why));
+}
+
+/// Remembers, and tells, why tasks are missing.
+fn say_blocked(world: &mut World, batch: &mut Batch, key: &GroupKey, missing: u32, why: Option<String>) {
+    let Some(why) = why else {
         world.blocked.remove(key);
-    } else {
-        world.blocked.insert(key.clone(), Blocked { missing, why });
+        return;
+    };
+    let blocked = Blocked { missing, why };
+    if world.blocked.get(key) != Some(&blocked) {
+        batch.notes.push(Note::Blocked { service: key.1.clone(), missing, why: blocked.why.clone() });
+        world.blocked.insert(key.clone(), blocked);
     }
 }

@@ -49,8 +49,12 @@ impl World {
         for key in gone {
             match Key::parse(&key) {
                 Some(parsed) if went_back => {
-                    self.problems.remove(&key);
-                    self.touch_unfrozen(&key);
+                    // What nobody could read of a service or a cluster may be wanted still, as what was read.
+                    if !matches!(parsed, Key::Cluster(_) | Key::Service(_)) {
+                        self.problems.remove(&key);
+                        self.unknown.remove(&key);
+                        self.touch_unfrozen(&key);
+                    }
                     self.lose(now, parsed);
                 }
                 Some(_) | None => self.delete(now, &key, listing.revision),

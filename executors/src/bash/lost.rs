@@ -6,7 +6,7 @@
 
 use super::kin::Kin;
 use super::place::Place;
-use super::{Bash, STOP_SLACK};
+use super::{Bash, PATIENCE_UNKNOWN, STOP_SLACK};
 use crate::Failure;
 use crate::process::Process;
 use callboard_core::machine::Span;
@@ -21,9 +21,6 @@ pub(super) struct Lost {
     path: PathBuf,
     shim: Process,
 }
-
-/// How long a run may take to end of which nobody knows any more how long it may.
-const PATIENCE_UNKNOWN: Span = Span::secs(300);
 
 /// What the kernel adds to the name of a file that is gone.
 const LOCK_GONE: &str = "/lock (deleted)";

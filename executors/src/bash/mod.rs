@@ -118,8 +118,8 @@ pub struct Bash {
 
 /// How long a stop is remembered that came before its start.
 const STOP_MEMORY: Duration = Duration::from_secs(600);
-/// How long what cannot be known may take to end.
-const GRACE_UNKNOWN: Span = Span::secs(10);
+/// How long a run may take to end of which nobody knows how long it may.
+const PATIENCE_UNKNOWN: Span = Span::secs(300);
 
 /// How much longer than its grace a stop may take before the shim itself is killed.
 const STOP_SLACK: Duration = Duration::from_secs(5);
@@ -177,14 +177,14 @@ impl Bash {
     async fn stop_place(&self, place: &Place, grace: Option<Span>) -> Result<(), Failure> {
         let own =
             || place.read::<Plan>("spec.json").ok().flatten().map(|plan| plan.spec.definition.kill_timeout);
-        let grace = grace.or_else(own).unwrap_or(GRACE_UNKNOWN);
         if place.is_locked()?
             && let Err(failure) = place.ask_stop(grace)
         {
             // A full disk is no reason to let it run on: the shim's own grace applies.
             tracing::warn!(%failure, "stopping with the grace of the task definition");
         }
-        let deadline = Instant::now() + Duration::from_millis(grace.times(2).0) + STOP_SLACK;
+        let patience = grace.or_else(own).unwrap_or(PATIENCE_UNKNOWN).times(2);
+        let deadline = Instant::now() + Duration::from_millis(patience.0) + STOP_SLACK;
         let mut asked = None;
         let mut pause = Duration::from_millis(2);
         while place.is_locked()? {

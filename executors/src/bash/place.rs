@@ -45,7 +45,8 @@ pub(super) struct Ending {
 
 #[derive(Serialize, Deserialize)]
 struct StopFile {
-    grace: Span,
+    /// `None`: as long as it was started with.
+    grace: Option<Span>,
 }
 
 /// What holding a place's lock proves: no other process starts, runs or settles this run.
@@ -164,13 +165,13 @@ impl Place {
         self.read("shim.json")
     }
 
-    /// Gives the grace when it shall stop.
-    pub(super) fn stop_grace(&self) -> Option<Span> {
+    /// Gives the grace when it shall stop, of a run that has so long by itself.
+    pub(super) fn stop_grace(&self, own: Span) -> Option<Span> {
         let stop: Option<StopFile> = self.read("stop.json").ok().flatten();
-        stop.map(|stop| stop.grace)
+        stop.map(|stop| stop.grace.unwrap_or(own))
     }
 
-    pub(super) fn ask_stop(&self, grace: Span) -> Result<(), Failure> {
+    pub(super) fn ask_stop(&self, grace: Option<Span>) -> Result<(), Failure> {
         self.write("stop.json", &StopFile { grace })
     }
 

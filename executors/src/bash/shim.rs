@@ -217,7 +217,8 @@ impl Shim<'_> {
 
     /// Looks for an order to stop.
     fn must_stop(&mut self) -> bool {
-        self.stop = self.stop.or_else(|| self.place.stop_grace());
+        let own = self.plan.spec.definition.kill_timeout;
+        self.stop = self.stop.or_else(|| self.place.stop_grace(own));
         self.stop.is_some()
     }
 

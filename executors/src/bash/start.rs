@@ -48,7 +48,7 @@ impl Bash {
         if let Some(outcome) = earlier(place)? {
             return outcome;
         }
-        if *stop.borrow() || place.stop_grace().is_some() {
+        if *stop.borrow() || place.stop_grace(plan.spec.definition.kill_timeout).is_some() {
             // Nothing was written yet that would have to be remembered.
             let _ = std::fs::remove_dir_all(&place.path);
             return Err(Failure("it was stopped before it was started".to_string()));

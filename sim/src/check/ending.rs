@@ -30,6 +30,9 @@ impl Check for Ending {
                 let key = (host.clone(), spec.task.id.clone());
                 self.grace.insert(key, (spec.task.generation, spec.definition.kill_timeout));
             }
+            Order::Stop { run, grace: None, definition: Some(_) } => {
+                found.blame("S26", format!("{} on {host} is told to stop, and not how long it has", run.id));
+            }
             // Who does not know what it is made of leaves its time to what it was started with.
             Order::Stop { run, grace: Some(grace), .. } => {
                 let known = self.grace.get(&(host.clone(), run.id.clone()));

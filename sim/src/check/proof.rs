@@ -1,8 +1,9 @@
 //! S48: what works makes way for another version only as that has proven itself: while as many of the new one as may be are
 //! on their way, there are as many of the old and the proven as are wanted.
 
-use super::record::{RolloutRecord, ServiceRecord, ServiceStateRecord, TaskRecord, Text};
+use super::record::{ClusterRecord, RolloutRecord, ServiceRecord, ServiceStateRecord, TaskRecord, Text};
 use super::{Book, By, Check, Findings, Seen};
+use callboard_core::machine::{Span, Time};
 use std::collections::BTreeMap;
 
 /// Counts who is left whenever what works is told to stop for another version.
@@ -59,9 +60,11 @@ fn judge(book: &Book, service: &Text, stopped: &TaskRecord, found: &mut Findings
     }
 }
 
-/// Tells whether the host of a task gives signs of life.
+/// Tells whether the host of a task gives signs of life, or has for less than nearly as long as it takes to give it up.
 fn is_heard_of(book: &Book, task: &TaskRecord) -> bool {
-    book.hosts.get(&task.host).is_some_and(|page| page.alive)
+    let grace = book.clusters.get(&task.cluster).map_or(Span(0), ClusterRecord::grace);
+    let is_near = |since: Time| book.now.since(since).0 < grace.0 * 8 / 10;
+    book.hosts.get(&task.host).is_some_and(|page| page.alive || is_near(page.alive_since))
 }
 
 fn is_plain(record: &ServiceRecord) -> bool {

@@ -154,7 +154,7 @@ impl Stage {
         true
     }
 
-    /// Cuts the scheduler that holds the most locks off from the store for a while.
+    /// Cuts a scheduler off from the store for a while.
     pub(super) fn cut_scheduler(&mut self, index: usize, lasting: Span, direction: Direction) -> bool {
         let now = self.now();
         let until = now + lasting;
@@ -334,7 +334,7 @@ impl Stage {
         }
     }
 
-    /// Lets the scheduler that holds the most locks stand still, plans in hand.
+    /// Lets a scheduler stand still, plans in hand.
     pub(super) fn pause_scheduler(&mut self, index: usize, lasting: Span) -> bool {
         let until = self.now() + lasting;
         self.schedulers[index].paused_until = until;

@@ -108,7 +108,10 @@ impl Stage {
     /// Has mended again what stands again: the store was put back.
     pub(super) fn notice_junk(&mut self) {
         let at = self.now() + NOTICED;
-        if self.newer_until.is_some_and(|until| until <= at) {
+        let is_newer =
+            |value: &str| serde_json::from_str::<Value>(value).is_ok_and(|record| record["schema"] == NEWER);
+        let mut issued = self.store.memory.entries("state/");
+        if self.newer_until.is_some_and(|until| until <= at) && issued.any(|entry| is_newer(&entry.value)) {
             self.calm_from = self.calm_from.max(at);
             self.queue.push(at, Event::Undo(Undo::Downgrade));
         }
