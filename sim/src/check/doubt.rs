@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Default)]
 pub(crate) struct Doubt {
     sent: BTreeMap<Process, Vec<(String, Text)>>,
+    /// What was sent last: who hears of an earlier one has long given that up.
+    latest: BTreeMap<Process, WriteId>,
     /// Key and service of each.
     doubtful: BTreeMap<Process, BTreeMap<String, Text>>,
     /// The cluster and the tenure of what was sent and is not answered.
@@ -54,6 +56,7 @@ impl Check for Doubt {
 
     fn asked(&mut self, book: &Book, from: Process, request: &Request, found: &mut Findings) {
         if let Request::Commit { write, txn } = request {
+            self.latest.insert(from, *write);
             self.judge_tenure(book, (from, *write), txn, found);
         }
     }
@@ -84,7 +87,7 @@ impl Check for Doubt {
             self.loose.insert((to, cluster), tenure);
         }
         match reply {
-            Reply::Done { outcome: Outcome::Unknown(_), .. } => {
+            Reply::Done { write, outcome: Outcome::Unknown(_) } if self.latest.get(&to) == Some(write) => {
                 let keys = self.sent.get(&to).cloned().unwrap_or_default();
                 self.doubtful.entry(to).or_default().extend(keys);
             }

@@ -61,7 +61,9 @@ impl Stage {
             record["schema"] = 1.into();
             is_newer.then(|| (entry.key.clone(), Some(record.to_string())))
         });
-        self.write_by_hand(downgraded.collect());
+        // A transaction has room for few.
+        let downgraded: Vec<_> = downgraded.collect();
+        downgraded.into_iter().for_each(|write| self.write_by_hand(vec![write]));
     }
 
     /// Writes junk over a record, or beside it, which somebody mends after a while, if anybody does.
