@@ -3,7 +3,7 @@
 //!
 //! **Invariants:** one transaction is in flight at a time, and nothing is planned meanwhile; after an outcome that is
 //! not known, or a refusal, the keys concerned are read again before anything is planned; nothing is planned for a cluster
-//! before all that was written under earlier tenures has been seen.
+//! before all that was written under earlier tenures has been seen, nor on a copy that was not followed a moment ago.
 
 mod adopt;
 mod batch;

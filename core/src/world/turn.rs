@@ -1,6 +1,7 @@
 //! Which services are looked at again, and in which order: the more important first, so that room goes to them first.
 //!
-//! **Invariant:** what could not be placed is tried again when, and only when, something changed that may help.
+//! **Invariant:** what could not be placed is tried again when, and only when, something changed that may help; what is
+//! left alone counts as that, and costs a look.
 
 use super::{Class, Group, GroupKey, World};
 use crate::model::Name;
