@@ -49,6 +49,8 @@ pub(crate) struct Host {
     pub(crate) ills: Ills,
     /// The agent, while it runs.
     pub(crate) agent: Option<AgentProcess>,
+    /// Its agent was told to end in order: when, and after how long it is started again.
+    pub(crate) leaves: Option<(Time, Span)>,
     /// Counts the lives of its agent.
     life: u32,
     /// The highest revision its agents have heard of; kept on its disk.
@@ -110,6 +112,7 @@ impl Host {
             ppm: 0,
             ills: Ills::default(),
             agent: None,
+            leaves: None,
             life: 0,
             seen: Revision(0),
             registry: Registry::default(),
@@ -176,7 +179,7 @@ impl Host {
     /// Loses everything that runs.
     pub(crate) fn crash(&mut self) -> Vec<Outward> {
         self.up = false;
-        self.agent = None;
+        (self.agent, self.leaves) = (None, None);
         self.frozen_until = Time(0);
         let mut out = Vec::new();
         let power = Exit { code: None, signal: Some(9), out_of_memory: false };

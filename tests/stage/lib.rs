@@ -490,6 +490,7 @@ impl Stage {
                 attempt: 0,
                 failures: 0,
                 blamed: 0,
+                left: false,
                 phase,
                 health,
                 reason: (phase == Phase::Failed).then(|| "exited with code 1".into()),

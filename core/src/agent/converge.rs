@@ -68,7 +68,9 @@ impl Agent {
             self.merge(now, &mut local);
         }
         let kept = if self.leaving.is_some() {
-            self.close_down(now, &mut local);
+            if !self.leaves_all() {
+                self.close_down(now, &mut local);
+            }
             true
         } else {
             !self.is_ready() || self.converge(now, &mut local)
@@ -348,7 +350,9 @@ impl Agent {
     /// the next one finds.
     fn is_told(&self, local: &Local) -> bool {
         let stored = self.stored.get(&local.task.id).and_then(|stored| stored.of(local));
-        stored.is_some_and(|status| (status.attempt, status.phase) == (local.attempt, Phase::Starting))
+        stored.is_some_and(|status| {
+            (status.attempt, status.phase, status.left) == (local.attempt, Phase::Starting, false)
+        })
     }
 
     /// Orders the present start; repeating it is harmless.

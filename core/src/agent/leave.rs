@@ -1,9 +1,11 @@
-//! How the agent ends: at once, leaving everything as it is for its next start, or after everything was stopped.
+//! How the agent ends: leaving everything as it is for its next start, or after everything was stopped.
+//!
+//! **Invariant:** what is being started as the agent ends in order is not blamed for that, if the store can be told.
 
 use super::Agent;
 use super::local::{End, Local, Relic, State};
 use crate::machine::{Span, Time};
-use crate::model::Health;
+use crate::model::{Health, Name, Phase};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,9 @@ const LAST_WORDS: Span = Span::secs(2);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Leaving {
+    /// Everything is left as it is.
+    #[serde(default)]
+    keeps: bool,
     /// Stops that are not answered by then are not waited for.
     until: Time,
     /// Everything is stopped; what became of it is being written until then.
@@ -35,15 +40,42 @@ impl Leaving {
 impl Agent {
     pub(super) fn shut_down(&mut self, now: Time, keep: bool) {
         if keep {
-            return self.depart(now);
+            return self.leave_as_it_is(now);
         }
         if self.leaving.is_none() {
             let graces =
                 self.locals.values().map(Local::patience).chain(self.relics.values().map(Relic::patience));
             let until = now + graces.max().unwrap_or_default() + PATIENCE;
-            self.leaving = Some(Leaving { until, last_words: None, over: false });
+            self.leaving = Some(Leaving { keeps: false, until, last_words: None, over: false });
             self.touch_all();
         }
+    }
+
+    /// Ends as soon as the store was told what is not to blame for that, or is not being started any more. Asked again, it ends at once.
+    fn leave_as_it_is(&mut self, now: Time) {
+        let is_starting = |local: &&Local| {
+            let said = self.stored.get(&local.task.id).and_then(|stored| stored.of(local));
+            let is_said = said.is_some_and(|status| status.phase == Phase::Starting && !status.left);
+            is_said || matches!(local.state, State::Starting { .. })
+        };
+        let starting: Vec<Name> =
+            self.locals.values().filter(is_starting).map(|local| local.task.id.clone()).collect();
+        if self.leaving.is_some() || starting.is_empty() {
+            return self.depart(now);
+        }
+        for id in starting {
+            if let Some(local) = self.locals.get_mut(&id) {
+                local.left = true;
+            }
+            self.touch(&id);
+        }
+        let last_words = Some(now + LAST_WORDS);
+        self.leaving = Some(Leaving { keeps: true, until: now, last_words, over: false });
+    }
+
+    /// Tells whether it ends and leaves everything as it is.
+    pub(super) fn leaves_all(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| leaving.keeps)
     }
 
     /// Stops a task because the agent ends.
@@ -90,7 +122,7 @@ impl Agent {
         let mut requests = Vec::new();
         self.session.close(&mut requests);
         self.request(requests);
-        self.leaving = Some(Leaving { until: now, last_words: None, over: true });
+        self.leaving = Some(Leaving { keeps: self.leaves_all(), until: now, last_words: None, over: true });
         self.out.push(super::Effect::Exit);
     }
 }

@@ -40,6 +40,9 @@ pub(super) struct Local {
     pub(super) failures: u32,
     /// Lives of the agent that ended while this placement was being started.
     pub(super) blamed: u32,
+    /// The agent ends, and leaves it as it is.
+    #[serde(default)]
+    pub(super) left: bool,
     pub(super) state: State,
     pub(super) health: Health,
     pub(super) reason: Option<String>,
@@ -141,7 +144,7 @@ impl Relic {
 }
 
 fn patience(definition: Option<&Arc<TaskDefinition>>) -> Span {
-    definition.map_or(PATIENCE_UNKNOWN, |definition| definition.kill_timeout)
+    definition.map_or(PATIENCE_UNKNOWN, |definition| definition.time_to_end())
 }
 
 /// Gives how long to wait for the end of what is made of this.
@@ -166,6 +169,7 @@ impl Local {
             age: Span(0),
             failures: 0,
             blamed: 0,
+            left: false,
             state: State::Waiting,
             health: Health::Unknown,
             reason: None,
@@ -248,13 +252,16 @@ impl Local {
 
     /// Gives what is to be said of it.
     pub(super) fn status(&self) -> Status {
+        // What becomes of a start that ends while the agent does is for the next one to decide.
+        let left = self.left && matches!(self.state, State::Starting { .. } | State::Ended { .. });
         Status {
             id: self.task.id.clone(),
             generation: self.generation,
             attempt: self.attempt,
             failures: self.failures,
             blamed: self.blamed,
-            phase: self.phase(),
+            left,
+            phase: if left { Phase::Starting } else { self.phase() },
             health: self.health,
             reason: self.reason.clone(),
         }

@@ -34,11 +34,11 @@ impl Stored {
         self.status.as_ref().filter(|status| status.generation == local.task.generation)
     }
 
-    /// Counts the lives of the agent that ended while this was being started, by the last word of the one before. What a
-    /// store that was put back says later is not about its end.
+    /// Counts the lives of the agent that ended while this was being started, and not in order, by the last word of the one
+    /// before. What a store that was put back says later is not about its end.
     pub(super) fn blamed(&self, local: &Local) -> u32 {
         let blamed = |status: &Status| {
-            let ended = self.former && status.phase == Phase::Starting;
+            let ended = self.former && status.phase == Phase::Starting && !status.left;
             status.blamed.saturating_add(u32::from(ended))
         };
         self.of(local).map_or(0, blamed)
@@ -129,7 +129,8 @@ impl Agent {
             });
         };
         let status = local.status();
-        if !self.is_ready() || local.unmerged || matches!(local.state, State::Ended { .. }) {
+        let is_open = matches!(local.state, State::Ended { .. }) && !status.left;
+        if !self.is_ready() || local.unmerged || is_open {
             return true;
         }
         match stored {

@@ -88,6 +88,9 @@ pub struct Status {
     /// How many lives of the agent ended while it was starting this placement.
     #[serde(default, skip_serializing_if = "is_default")]
     pub blamed: u32,
+    /// The agent ended in order while it was starting this, which is not to be blamed for that.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub left: bool,
     /// How far that start got.
     pub phase: Phase,
     /// Whether it does its work.

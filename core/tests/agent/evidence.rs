@@ -372,7 +372,7 @@ fn what_the_policy_of_the_host_refuses_is_not_started_whoever_wrote_it() {
     let mut stage = Stage::of(Settings { registration, ..settings() });
     for (version, image) in [(2, "good:7"), (3, "bad:7")] {
         let executor = Executor::Docker(Docker { image: image.into(), ..Docker::default() });
-        let main = Container { name: "main".into(), setup: vec![], executor };
+        let main = Container { executor, ..crate::stage::definition().containers.remove(0) };
         stage.define(&TaskDefinition { version, containers: vec![main], ..definition() });
         stage.issue(&Task { version, ..task(&format!("web-{version}"), 20 + u64::from(version)) });
     }

@@ -3,6 +3,7 @@
 mod bids;
 mod chaos;
 mod evidence;
+mod leaving;
 mod lifecycle;
 mod once;
 mod presence;

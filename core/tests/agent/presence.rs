@@ -1,8 +1,7 @@
-//! Speaking for a host: the sign of life, the writes under it, memory pressure, and the end.
+//! Speaking for a host: the sign of life, the writes under it, and memory pressure.
 
 use crate::stage::{Stage, settings, task};
 use callboard_core::agent::{Input, Settings};
-use callboard_core::machine::Machine;
 use callboard_core::model::{Alive, Desired, Health, MoveRequest, Name, Phase, Task, Usage};
 use callboard_core::store::{Op, SessionId};
 use callboard_core::work::Report;
@@ -198,76 +197,6 @@ fn what_a_store_would_not_take_is_said_when_it_takes_writes_again() {
     stage.run(30);
     let usage = &stage.store.entries["hosts/h1/usage"].value;
     assert!(usage.contains("it is away"), "{usage}");
-}
-
-#[test]
-fn an_agent_that_leaves_its_tasks_ends_at_once() {
-    let mut stage = Stage::with_task("web-1");
-    stage.step(Input::Shutdown { keep: true });
-    assert!(stage.exited);
-    assert!(!stage.store.entries.contains_key("hosts/h1/alive"));
-    assert_eq!((stage.live().len(), stage.stops()), (1, 0));
-    assert!(stage.agent.wake_at().is_none());
-    stage.restart();
-    stage.run(10);
-    assert_eq!((stage.live().len(), stage.starts().len()), (1, 1));
-}
-
-#[test]
-fn an_agent_that_leaves_its_tasks_leaves_also_those_that_are_due_for_something() {
-    let mut stage = Stage::with_task("web-1");
-    // Checks, renewals and measurements are all overdue.
-    stage.now += 60_000;
-    stage.step(Input::Shutdown { keep: true });
-    assert!(stage.exited);
-    assert_eq!((stage.live().len(), stage.stops()), (1, 0));
-}
-
-#[test]
-fn an_agent_that_takes_its_tasks_along_stops_them_first() {
-    let mut stage = Stage::with_task("web-1");
-    stage.serve(0, 5);
-    stage.step(Input::Shutdown { keep: false });
-    stage.run(10);
-    assert!(stage.exited);
-    assert!(stage.live().is_empty());
-    let status = stage.status("web-1").unwrap();
-    assert_eq!((status.phase, status.attempt), (Phase::Pending, 1));
-    assert_eq!(status.reason.as_deref(), Some("agent was shut down"));
-    stage.restart();
-    stage.run(20);
-    assert_eq!(stage.live().len(), 1);
-    // The start that was told of may have been tried: another one has another number.
-    assert_eq!(stage.said("web-1"), Some((Phase::Running, Health::Healthy, 2)));
-}
-
-#[test]
-fn an_agent_that_takes_its_tasks_along_waits_also_for_what_is_left_of_earlier_runs() {
-    let mut stage = Stage::with_task("web-1");
-    let earlier = stage.live()[0].clone();
-    stage.exit("web-1", crate::stage::code(1));
-    stage.run(10);
-    // It was started after its end was reported, and the order to stop it is lost.
-    stage.processes.get_mut(&earlier).unwrap().exit = None;
-    stage.deaf = true;
-    stage.step(Input::Work(Report::Started(earlier.clone(), Ok(()))));
-    stage.run(1);
-    stage.deaf = false;
-    stage.step(Input::Shutdown { keep: false });
-    stage.run(8);
-    assert_eq!((stage.live(), stage.exited), (vec![earlier], false));
-    stage.exit("web-1", crate::stage::code(1));
-    stage.run(4);
-    assert!(stage.exited);
-}
-
-#[test]
-fn an_agent_whose_tasks_do_not_end_ends_all_the_same() {
-    let mut stage = Stage::with_task("web-1");
-    stage.deaf = true;
-    stage.step(Input::Shutdown { keep: false });
-    stage.run(60);
-    assert!(stage.exited);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn silenced() -> Stage {
 
 fn docked() -> TaskDefinition {
     let docker = Executor::Docker(Docker { image: "ship".into(), ..Docker::default() });
-    let container = Container { name: "main".into(), setup: vec![], executor: docker };
+    let container = Container { executor: docker, ..definition().containers.remove(0) };
     TaskDefinition { name: "ship".into(), containers: vec![container], ..definition() }
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Stage {
     pub(crate) swallow: u32,
     /// Answers no order to stop.
     pub(crate) deaf: bool,
+    /// Neither carries out nor answers an order to start.
+    pub(crate) hung: bool,
     chaos: Option<u64>,
     pub(crate) steps: u64,
 }
@@ -119,6 +121,8 @@ pub(crate) fn definition() -> TaskDefinition {
         containers: vec![Container {
             name: "main".into(),
             setup: vec![],
+            teardown: vec![],
+            essential: true,
             executor: Executor::Bash(Bash { start: vec!["sleep inf".into()], ..Bash::default() }),
         }],
         checks: vec![check],
@@ -175,6 +179,7 @@ impl Stage {
             silent: BTreeSet::new(),
             swallow: 0,
             deaf: false,
+            hung: false,
             chaos: None,
             steps: 0,
         };
@@ -451,6 +456,7 @@ impl Stage {
             Order::Start(spec) if self.is_silent(&spec.definition) => {
                 Report::Started(spec.run(), Err("it is away".into()))
             }
+            Order::Start(_) if self.hung => return,
             Order::Start(spec) => self.begin(&spec),
             Order::Stop { .. } if self.deaf => return,
             Order::Stop { run, definition, .. } if self.asks_silent(&run, definition.as_deref()) => {

@@ -229,6 +229,7 @@ fn world(scene: &Scene, asking: &Service, own: &TaskDefinition) -> World {
                 attempt: 0,
                 failures: 0,
                 blamed: 0,
+                left: false,
                 phase: Phase::Running,
                 health: if said == 0 { Health::Unhealthy } else { Health::Healthy },
                 reason: None,

@@ -35,6 +35,8 @@ pub(crate) struct Book {
     pub(crate) foreign: BTreeSet<(Text, u64)>,
     /// When lives of the agent of each host ended.
     pub(crate) agent_ends: BTreeMap<Text, Vec<Time>>,
+    /// How many of them did not end in order.
+    pub(crate) agent_falls: BTreeMap<Text, u32>,
     /// The service that each id that was ever issued is of.
     pub(crate) meant: BTreeMap<Text, Text>,
     /// The cluster that issued each id last.
@@ -518,8 +520,12 @@ impl Book {
         self.by_service.get(service).into_iter().flatten().filter_map(|id| self.tasks.get(id))
     }
 
-    /// Takes note that a life of the agent of a host is over.
-    pub(crate) fn agent_ended(&mut self, host: Text) {
+    /// Takes note that a life of the agent of a host is over, which ended in order or not.
+    pub(crate) fn agent_ended(&mut self, host: Text, in_order: bool) {
+        // An agent that the store does not take for alive cannot say that it ends.
+        if !in_order || !self.hosts.get(&host).is_some_and(|page| page.alive) {
+            *self.agent_falls.entry(host.clone()).or_default() += 1;
+        }
         self.agent_ends.entry(host).or_default().push(self.now);
     }
 

@@ -1,6 +1,6 @@
 //! S24: what takes down hosts, or their agents, as it is started goes no further than to a second one. What has proven
 //! itself need not be blamed for what went down together with what has not. The store is told of each start before it is
-//! ordered, or could not be told.
+//! ordered, or could not be told. An agent that ends in order, and could say so, blames nobody.
 
 use super::record::{Place, RolloutRecord, ServiceStateRecord, Step, Text};
 use super::{Book, By, Check, End, Fault, Findings, Seen};
@@ -50,7 +50,10 @@ impl Check for Poison {
     fn committed(&mut self, seen: &Seen<'_>, found: &mut Findings) {
         for write in seen.writes {
             match (&write.place, &seen.by) {
-                (Place::Status { host, id }, By::Agent(_)) => self.hear(seen.book, host, id),
+                (Place::Status { host, id }, By::Agent(_)) => {
+                    self.hear(seen.book, host, id);
+                    accuse(seen.book, host, id, found);
+                }
                 // Whatever users say of a service may mean that it is to be tried again.
                 (Place::Service(name), By::User) => self.forgive(name),
                 // In another cluster, or in one that was made anew, it begins anew.
@@ -77,7 +80,8 @@ impl Check for Poison {
         let page = book.hosts.get(host);
         let status = page.and_then(|page| page.statuses.get(&run.id)).map(|status| &status.record);
         let is_told = status.is_some_and(|status| {
-            (status.generation, status.attempt, status.phase) >= (run.generation, run.attempt, Step::Starting)
+            let at = (status.generation, status.attempt, status.phase);
+            !status.left && at >= (run.generation, run.attempt, Step::Starting)
         });
         let blamed = status.filter(|status| status.generation == run.generation);
         let issued = book.first_issued.get(&(run.id.clone(), run.generation));
@@ -147,6 +151,17 @@ fn absolve(book: &Book, service: &Text, found: &mut Findings) {
         && !state.condemns(state.version)
     {
         found.blame("S24", format!("{service} is {reason}, and is not"));
+    }
+}
+
+/// What is being started is not to blame for an agent that ended in order.
+fn accuse(book: &Book, host: &Text, id: &Text, found: &mut Findings) {
+    let status = book.hosts.get(host).and_then(|page| page.statuses.get(id));
+    let times = status.map_or(0, |status| status.record.blamed);
+    let falls = book.agent_falls.get(host).copied().unwrap_or(0);
+    if times > falls {
+        let what = format!("{id} took down the agent of {host} {times} times, which went down {falls} times");
+        found.blame("S24", what);
     }
 }
 

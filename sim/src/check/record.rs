@@ -68,6 +68,8 @@ pub(crate) struct StatusRecord {
     pub(crate) attempt: u32,
     #[serde(default)]
     pub(crate) blamed: u32,
+    #[serde(default)]
+    pub(crate) left: bool,
     pub(crate) phase: Step,
     pub(crate) health: Condition,
     #[serde(default)]

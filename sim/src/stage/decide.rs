@@ -179,7 +179,7 @@ impl Stage {
                 agent::Effect::Work(order) => self.order(process, name, order),
                 agent::Effect::Registry(request) => self.inquire(process, name, request),
                 agent::Effect::Note(note) => self.note(Some(name), note),
-                agent::Effect::Exit => {}
+                agent::Effect::Exit => return self.agent_exits(process.index),
             }
             if fate == Fate::DiesThen {
                 return self.dies(process);

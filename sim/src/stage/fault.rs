@@ -13,6 +13,9 @@ use callboard_core::scheduler::Settings;
 use callboard_core::store::{Op, Request};
 use std::cmp::Reverse;
 
+/// How long an agent that ends in order may take to say what it has to say.
+const LAST_WORDS: Span = Span::secs(2);
+
 impl Stage {
     /// Starts the agent of a machine that is up.
     pub(super) fn start_agent(&mut self, host: u32) {
@@ -26,13 +29,15 @@ impl Stage {
 
     /// Kills an agent; its tasks live on.
     pub(super) fn kill_agent(&mut self, host: u32, restart_after: Span) -> bool {
-        let at = self.now() + restart_after;
+        let (now, at) = (self.now(), self.now() + restart_after);
         let machine = &mut self.hosts[host as usize];
+        let told = machine.leaves.take();
         if machine.agent.take().is_none() {
             return false;
         }
         let (process, name) = (machine.agent_name(), machine.registration.host.clone());
-        self.court.book.agent_ended(name);
+        let in_order = told.is_some_and(|(at, _)| now.since(at) < LAST_WORDS);
+        self.court.book.agent_ended(name, in_order);
         self.store.forget(process);
         self.court.fault(&Fault::Ended(process));
         self.queue.push(at, Event::Undo(Undo::StartAgent(host)));
@@ -42,9 +47,23 @@ impl Stage {
 
     /// Ends an agent in order, so that it leaves its tasks running, and starts it again a while later.
     pub(super) fn restart_agent(&mut self, host: u32, restart_after: Span) -> bool {
-        let process = self.hosts[host as usize].agent_name();
+        let now = self.now();
+        let machine = &mut self.hosts[host as usize];
+        if machine.agent.is_none() {
+            return false;
+        }
+        machine.leaves = Some((now, restart_after));
+        let process = machine.agent_name();
+        self.calm_from = self.calm_from.max(now + LAST_WORDS + restart_after);
         self.tell_to_end(process);
-        self.kill_agent(host, restart_after)
+        true
+    }
+
+    /// Has an agent go that is done, and started again where that is to be.
+    pub(super) fn agent_exits(&mut self, host: u32) {
+        if let Some((_, restart_after)) = self.hosts[host as usize].leaves {
+            self.kill_agent(host, restart_after);
+        }
     }
 
     /// Shuts a machine down in order, and switches it on again.
@@ -80,7 +99,7 @@ impl Stage {
         let had_agent = machine.agent.is_some();
         let outward = machine.crash();
         if had_agent {
-            self.court.book.agent_ended(name.clone());
+            self.court.book.agent_ended(name.clone(), false);
         }
         self.store.forget(process);
         self.court.fault(&Fault::Ended(process));
