@@ -41,6 +41,9 @@ pub struct Mirror {
     /// When all that waited was last listed at once.
     #[serde(default)]
     hastened: Time,
+    /// When the last answer of that round came.
+    #[serde(default)]
+    rounded: Option<Time>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,6 +64,9 @@ struct Feed {
     /// When it was last watched, while it is not.
     #[serde(default)]
     lost: Time,
+    /// When it was last listed.
+    #[serde(default)]
+    listed: Time,
     /// Failures in a row.
     failures: u32,
     /// Every listing asked for so far, so that each has a jitter of its own.
@@ -114,11 +120,12 @@ impl Mirror {
             wanted: Revision(0),
             filled: false,
             lost: Time(0),
+            listed: Time(0),
             failures: 0,
             listings: 0,
         };
         let feeds = prefixes.into_iter().map(|prefix| (prefix, feed.clone())).collect();
-        Mirror { feeds, salt: hash(name), hastened: Time(0) }
+        Mirror { feeds, salt: hash(name), hastened: Time(0), rounded: None }
     }
 
     /// Lists at once what is not watched and waits to be listed, so that all of it is known at one moment, however watches
@@ -127,7 +134,7 @@ impl Mirror {
         if now.since(self.hastened) < HASTE && self.hastened > Time(0) {
             return;
         }
-        self.hastened = now;
+        (self.hastened, self.rounded) = (now, None);
         for feed in self.feeds.values_mut() {
             if let FeedState::Waiting { until } = &mut feed.state {
                 *until = now.min(*until);
@@ -148,10 +155,18 @@ impl Mirror {
         self.feeds.values().all(|feed| feed.filled)
     }
 
-    /// Tells whether every prefix is watched, or was a moment ago: what is known is not known to be old.
+    /// Tells whether every prefix is watched, or was a moment ago, or all were listed at once and the last answer to that has
+    /// just come: what is known is not known to be older than a store as slow as this one makes it.
     #[must_use]
     pub fn is_followed(&self, now: Time) -> bool {
-        self.feeds.values().all(|feed| feed.is_followed(now))
+        self.unfollowed(now).next().is_none()
+    }
+
+    /// Lists the prefixes of which what is known is known to be old.
+    pub fn unfollowed(&self, now: Time) -> impl Iterator<Item = &str> {
+        let rounded = self.rounded.is_some_and(|at| now.since(at) <= FRESH);
+        let is_followed = move |feed: &Feed| feed.is_followed(now) || rounded && feed.listed >= self.hastened;
+        self.feeds.iter().filter(move |(_, feed)| !is_followed(feed)).map(|(prefix, _)| prefix.as_str())
     }
 
     /// Tells whether every prefix was listed since it was last to catch up. Revisions alone do not tell: in a store that
@@ -260,11 +275,16 @@ impl Mirror {
         feed.suspect = false;
         feed.revision = listing.revision;
         feed.known = if went_back { listing.revision } else { feed.known.max(listing.revision) };
-        feed.filled = true;
+        (feed.filled, feed.listed) = (true, now);
         let jitter = Span(mix(salt, feed.listings) % (RELIST_INTERVAL.0 / 4));
         feed.state = FeedState::Watching { until: now + RELIST_INTERVAL + jitter, heard: now };
         out.push(Request::Watch { prefix: prefix.clone(), after: listing.revision });
         self.know(listing.revision);
+        let is_rounded = |feed: &Feed| feed.filled && (feed.listed >= self.hastened || feed.is_followed(now));
+        if self.rounded.is_none() && now.since(self.hastened) <= HASTE && self.feeds.values().all(is_rounded)
+        {
+            self.rounded = Some(now);
+        }
         Some(News::Listed { prefix, listing, went_back })
     }
 
@@ -438,6 +458,46 @@ mod tests {
             }
         }
         assert!(moments >= 100, "{moments} in ten minutes");
+    }
+
+    #[test]
+    fn a_slow_store_whose_watches_always_end_leaves_such_moments_too() {
+        for answers in [[500, 900, 400], [500, 3_000, 900]] {
+            let prefixes = ["a/", "b/", "c/"];
+            let mut mirror = Mirror::new(prefixes.map(String::from), "m");
+            let (mut out, mut moments) = (Vec::new(), 0);
+            let mut due: BTreeMap<(Time, String), Time> = BTreeMap::new();
+            // What is decided on was true this long ago at most.
+            let mut asked: BTreeMap<String, Time> = BTreeMap::new();
+            for now in (0..600_000).step_by(50).map(Time) {
+                mirror.wake(now, &mut out);
+                for request in core::mem::take(&mut out) {
+                    let Request::List { prefix } = request else { continue };
+                    let of = prefixes.iter().position(|of| *of == prefix).unwrap_or_default();
+                    due.insert((now + Span(answers[of]), prefix), now);
+                }
+                while let Some(first) = due.first_entry().filter(|first| first.key().0 <= now) {
+                    let ((_, prefix), since) = first.remove_entry();
+                    let listing = Listing { revision: Revision(1), entries: Vec::new() };
+                    mirror.reply(
+                        now,
+                        Reply::Listed { prefix: prefix.clone(), result: Ok(listing) },
+                        &mut out,
+                    );
+                    let ended = Reply::WatchEnded { prefix: prefix.clone(), why: String::from("cut") };
+                    mirror.reply(now, ended, &mut out);
+                    asked.insert(prefix, since);
+                }
+                if mirror.is_followed(now) {
+                    moments += 1;
+                    let oldest = asked.values().min().copied().unwrap_or_default();
+                    assert!(now <= oldest + HASTE + FRESH + FRESH, "{answers:?}: {oldest:?} at {now:?}");
+                } else {
+                    mirror.hasten(now);
+                }
+            }
+            assert!(moments >= 50, "{answers:?}: {moments} in ten minutes");
+        }
     }
 
     #[test]

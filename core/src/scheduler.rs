@@ -66,6 +66,9 @@ pub struct Settings {
 /// Whoever is woken so long after the time that it asked for has stood still, and news wait to be heard.
 const STANDSTILL: Span = Span::secs(1);
 
+/// So long after there was something to decide it is told that nothing can be.
+const UNDECIDED: Span = Span::secs(15);
+
 /// What happens to a scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
@@ -103,6 +106,9 @@ pub struct Scheduler {
     last: Option<Name>,
     /// What agents say of their tasks could not be followed for a while.
     blind: bool,
+    /// Since when something is to be decided, and what is known is too old for that; and whether that was told.
+    #[serde(default)]
+    undecided: Option<(Time, bool)>,
     /// It stood still, has put off planning for the news that wait, and has not planned since.
     #[serde(default)]
     late: bool,
@@ -134,6 +140,7 @@ impl Scheduler {
             plan_at: None,
             last: None,
             blind: false,
+            undecided: None,
             late: false,
             closed: false,
             settings,
@@ -260,12 +267,27 @@ impl Scheduler {
         // What happened since nobody told may be the opposite of what would be decided on.
         if !self.mirror.is_followed(now) {
             (self.plan_at, self.late) = (None, false);
+            self.say_undecided(now, out);
             return self.mirror.hasten(now);
+        }
+        if let Some((_, true)) = self.undecided.take() {
+            out.push(Effect::Note(Note::Store { what: "services are decided on again".into() }));
         }
         let due = *self.plan_at.get_or_insert(now + self.settings.plan_delay);
         if due <= now {
             (self.plan_at, self.late) = (None, false);
             self.plan(now, out);
+        }
+    }
+
+    /// Tells, once and not at once, that nothing is decided because what is known is old.
+    fn say_undecided(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let (since, told) = self.undecided.get_or_insert((now, false));
+        if !*told && now.since(*since) >= UNDECIDED {
+            *told = true;
+            let of: Vec<&str> = self.mirror.unfollowed(now).collect();
+            let what = format!("nothing was decided for {UNDECIDED}: {} cannot be followed", of.join(", "));
+            out.push(Effect::Note(Note::Store { what }));
         }
     }
 
