@@ -57,6 +57,8 @@ fn spec(port: u16, attempt: u32, checks: Vec<Check>) -> Spec {
         containers: vec![Container {
             name: "main".into(),
             setup: vec![],
+            teardown: vec![],
+            essential: true,
             executor: Executor::Bash(Bash::default()),
         }],
         checks,

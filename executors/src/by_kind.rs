@@ -13,7 +13,7 @@ use callboard_core::machine::Span;
 use callboard_core::model::{TaskDefinition, Usage};
 use callboard_core::work::{Exit, Found, Inventory, Run, Spec};
 use futures_util::future::{join_all, select_all};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -56,8 +56,14 @@ impl ByKind {
         self.kinds.keys().map(ToString::to_string).collect()
     }
 
+    /// Gives who runs a part of it, in the order in which the definition names them first.
     fn parts(&self, definition: &TaskDefinition) -> Result<Vec<&Arc<dyn Executor>>, Failure> {
-        let wanted: BTreeSet<_> = definition.containers.iter().map(|part| part.executor.kind()).collect();
+        let mut wanted: Vec<&str> = Vec::new();
+        for kind in definition.containers.iter().map(|part| part.executor.kind()) {
+            if !wanted.contains(&kind) {
+                wanted.push(kind);
+            }
+        }
         wanted.into_iter().map(|kind| self.part(kind)).collect()
     }
 

@@ -14,6 +14,7 @@
 //! memory       what the machine has and uses
 //! environment  what every task is told of itself
 //! quote        output in messages
+//! failpoint    where tests have an agent killed
 //! ```
 //!
 //! **Invariant:** a run that an executor reports as ended has no process left.
@@ -25,6 +26,10 @@ pub mod check;
 pub mod docker;
 mod environment;
 mod exec;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
+#[cfg(not(feature = "failpoints"))]
+mod failpoint;
 pub mod fake;
 mod known;
 mod memory;

@@ -22,6 +22,9 @@ mod cases;
 #[path = "contract/checks.rs"]
 mod checks;
 #[cfg(test)]
+#[path = "contract/containers.rs"]
+mod containers;
+#[cfg(test)]
 #[path = "contract/crash.rs"]
 mod crash;
 #[cfg(test)]
@@ -44,6 +47,10 @@ mod docker_late;
 #[cfg(feature = "docker")]
 #[path = "contract/docker_outage.rs"]
 mod docker_outage;
+#[cfg(test)]
+#[cfg(all(feature = "docker", feature = "failpoints"))]
+#[path = "contract/failpoints.rs"]
+mod failpoints;
 #[cfg(test)]
 #[path = "contract/orders.rs"]
 mod orders;

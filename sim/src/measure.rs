@@ -106,6 +106,8 @@ impl Load {
             containers: vec![Container {
                 name: name.clone(),
                 setup: Vec::new(),
+                teardown: Vec::new(),
+                essential: true,
                 executor: Executor::Bash(Bash::default()),
             }],
             checks: Vec::new(),

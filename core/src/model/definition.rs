@@ -78,6 +78,14 @@ impl TaskDefinition {
         Some(self.cpu_limit.saturating_mul(CPU_PERIOD) / 1024).filter(|quota| *quota > 0)
     }
 
+    /// Gives how long it may take until nothing is left of a task that is told to stop: the grace, and once more that for its
+    /// teardown.
+    #[must_use]
+    pub fn time_to_end(&self) -> Span {
+        let has_teardown = self.containers.iter().any(|container| !container.teardown.is_empty());
+        self.kill_timeout.times(1 + u64::from(has_teardown))
+    }
+
     /// Goes through the images that its containers need.
     pub fn images(&self) -> impl Iterator<Item = &str> {
         self.containers.iter().filter_map(|container| match &container.executor {
@@ -153,9 +161,23 @@ pub struct Container {
     /// Shell commands run to their end, in order, before the container is started.
     #[serde(default, skip_serializing_if = "is_default")]
     pub setup: Vec<String>,
+    /// Shell commands run to their end, in order, when all containers of the task have ended, however they did.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub teardown: Vec<String>,
+    /// Its end is the task's; one that is not essential may end by itself.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub essential: bool,
     /// What to run.
     #[serde(flatten)]
     pub executor: Executor,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// What a container runs, by type of executor.

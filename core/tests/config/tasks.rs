@@ -47,11 +47,23 @@ fn containers() {
         ),
         (
             "containers: [{name: a, type: docker, image: a, executor: {image: a}}]",
-            "web.yml:5: task_definitions[0].containers[0].image: unknown field, expected name, setup, type or executor",
+            "web.yml:5: task_definitions[0].containers[0].image: unknown field, expected name, setup, teardown, essential, type or executor",
         ),
         (
             r#"containers: [{name: a, type: bash, setup: [""], executor: {start: [a]}}]"#,
             r#"web.yml:5: task_definitions[0].containers[0].setup[0]: found "", expected a command"#,
+        ),
+        (
+            r#"containers: [{name: a, type: bash, teardown: [""], executor: {start: [a]}}]"#,
+            r#"web.yml:5: task_definitions[0].containers[0].teardown[0]: found "", expected a command"#,
+        ),
+        (
+            "containers: [{name: a, type: bash, essential: no, executor: {start: [a]}}]",
+            r#"web.yml:5: task_definitions[0].containers[0].essential: found no, expected true or false; write false"#,
+        ),
+        (
+            "containers: [{name: a, type: bash, essential: false, executor: {start: [a]}}, {name: b, type: docker, executor: {image: a}}]",
+            "web.yml:5: task_definitions[0].containers: found a list, no container of type bash that is essential, expected one of each type at least; leave out essential: false of one whose end is to end the task",
         ),
         (
             "containers: [docker]",

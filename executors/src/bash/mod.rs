@@ -45,7 +45,7 @@ pub use artifact::Policy;
 pub use shim::shim_main;
 
 use crate::process::Process;
-use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
+use crate::{EXIT_UNSEEN, Exec, Executor, Failure, failpoint};
 use account::Account;
 use async_trait::async_trait;
 use callboard_core::machine::Span;
@@ -192,11 +192,13 @@ impl Bash {
             if let Some(shim) = shim
                 && asked != Some(shim.pid)
             {
+                failpoint::step();
                 shim.signal(rustix::process::Signal::TERM);
                 asked = Some(shim.pid);
             }
             if Instant::now() >= deadline {
                 let shim = shim.ok_or_else(|| self.does_not_end(place))?;
+                failpoint::step();
                 shim.signal(rustix::process::Signal::KILL);
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 if place.is_locked()? {
@@ -360,12 +362,16 @@ impl Executor for Bash {
         };
         if let Some(groups) = place.read::<Plan>("spec.json")?.and_then(|plan| plan.groups) {
             // The shim's own attempt comes to nothing when the kernel is not done with the dead.
+            failpoint::step();
             groups.remove();
         }
+        failpoint::step();
         let removed = tokio::fs::remove_dir_all(&place.path).await;
         removed.map_err(|error| Failure::of(format!("cannot remove {}", place.path.display()), error))?;
         // Fails while there are other runs of the task, as it should.
+        failpoint::step();
         let _ = place.path.parent().map(fs::remove_dir);
+        failpoint::step();
         Ok(())
     }
 

@@ -18,7 +18,7 @@
 
 use super::identity::Identity;
 use super::marks;
-use crate::Failure;
+use crate::{Failure, failpoint};
 use callboard_core::machine::Span;
 use callboard_core::work::{Exit, Run};
 use rustix::fs::{FlockOperation, flock};
@@ -78,6 +78,7 @@ impl Place {
 
     /// Makes the directories; with `passable` others may go through them to the task's own, and see nothing on the way.
     pub(super) fn create(&self, passable: bool) -> Result<(), Failure> {
+        failpoint::step();
         let made = DirBuilder::new().recursive(true).mode(0o700).create(self.work());
         let opened = made.and_then(|()| {
             let mut dirs = self.path.parent().into_iter().chain([self.path.as_path()]).filter(|_| passable);
@@ -88,6 +89,7 @@ impl Place {
 
     /// Takes the lock; `None` when the run lives, or is just being started or settled.
     pub(super) fn lock(&self) -> Result<Option<Lock>, Failure> {
+        failpoint::step();
         let path = self.file("lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = file.map_err(|error| self.failure("cannot open", &path, &error))?;
@@ -142,12 +144,14 @@ impl Place {
     fn write_bytes(&self, name: &str, bytes: &[u8], durable: bool) -> Result<(), Failure> {
         let (path, new) = (self.file(name), self.file(&format!(".{name}.new")));
         let write = || -> io::Result<()> {
+            failpoint::step();
             let mut file =
                 OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
             file.write_all(bytes)?;
             if durable {
                 file.sync_all()?;
             }
+            failpoint::step();
             fs::rename(&new, &path)?;
             if durable {
                 File::open(&self.path)?.sync_all()?;

@@ -47,6 +47,15 @@ impl Plan {
         })
     }
 
+    /// Lists the teardown commands, the last container's first, each with the number of its container.
+    pub(super) fn teardown(&self) -> Vec<(usize, &str)> {
+        let containers: Vec<_> = self.containers().map(|(container, _)| container).enumerate().collect();
+        let commands = containers.into_iter().rev();
+        commands
+            .flat_map(|(at, container)| container.teardown.iter().map(move |text| (at, &**text)))
+            .collect()
+    }
+
     /// Makes up an environment from nothing. What the container sets comes last, but cannot take the token away.
     pub(super) fn environment(
         &self,

@@ -148,14 +148,23 @@ impl Shim<'_> {
             Err(halt) => return self.give_up(halt).await,
         };
         self.say_started();
-        let mut grace = self.plan.spec.definition.kill_timeout;
-        if self.wait(&pids).await.is_err() {
+        let plan = self.plan;
+        let essential: Vec<i32> = plan
+            .containers()
+            .zip(&pids)
+            .filter(|((container, _), _)| container.essential)
+            .map(|(_, pid)| *pid)
+            .collect();
+        let mut grace = plan.spec.definition.kill_timeout;
+        if self.wait(&essential).await.is_err() {
             grace = self.stop.unwrap_or(grace);
             self.run_stop_commands(&pids, grace).await;
         }
         self.end(grace).await;
+        let exit = self.exit(&essential);
+        self.tear_down(grace).await;
         self.finish_output().await;
-        Ending { exit: self.exit(&pids), failure: None }
+        Ending { exit, failure: None }
     }
 
     async fn set_up(&mut self) -> Result<(), Halt> {
@@ -286,6 +295,22 @@ impl Shim<'_> {
             if started.iter().all(|pid| self.has_ended(*pid)) {
                 return;
             }
+        }
+    }
+
+    /// Runs the teardown commands, whatever becomes of each, until the grace is over; nothing is left of them, either.
+    async fn tear_down(&mut self, grace: Span) {
+        let deadline = Instant::now() + Duration::from_millis(grace.0);
+        for (container, script) in self.plan.teardown() {
+            if Instant::now() >= deadline {
+                return;
+            }
+            let Ok(pid) = self.spawn_now(&Words { container, script, careful: true }) else { continue };
+            while !self.has_ended(pid) && Instant::now() < deadline {
+                let _ = tokio::time::timeout_at(deadline, self.child.recv()).await;
+                self.reap();
+            }
+            self.end(Span(0)).await;
         }
     }
 

@@ -6,7 +6,7 @@ use super::place::{Ending, Lock, Place};
 use super::plan::Plan;
 use super::shim::STARTED;
 use super::{Bash, artifact};
-use crate::{EXIT_UNSEEN, Failure};
+use crate::{EXIT_UNSEEN, Failure, failpoint};
 use callboard_core::work::Spec;
 use std::fs::File;
 use std::io::Read;
@@ -50,6 +50,7 @@ impl Bash {
         }
         if *stop.borrow() || place.stop_grace(plan.spec.definition.kill_timeout).is_some() {
             // Nothing was written yet that would have to be remembered.
+            failpoint::step();
             let _ = std::fs::remove_dir_all(&place.path);
             return Err(Failure("it was stopped before it was started".to_string()));
         }
@@ -128,8 +129,10 @@ impl Bash {
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).arg(&place.path).env_clear().current_dir(&place.path);
         command.stdin(Stdio::from(lock.0)).stdout(Stdio::from(writer)).stderr(log.map_err(failed)?);
+        failpoint::step();
         // Not to be killed with its handle; tokio reaps it in the background.
         drop(command.spawn().map_err(failed)?);
+        failpoint::step();
         Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed)
     }
 }

@@ -5,7 +5,7 @@
 
 use super::Settings;
 use super::flags;
-use super::labels;
+use super::labels::{self, Role};
 use super::ports;
 use super::volumes::{self, Allowed};
 use crate::{Failure, environment};
@@ -175,8 +175,8 @@ fn name(agent: &str, spec: &Spec, container: &str) -> String {
 }
 
 impl Plan<'_> {
-    /// Gives what runs one of its setup commands: the same image, settings and volumes, without the ports.
-    pub(super) fn setup(&self, command: &str) -> ContainerCreateBody {
+    /// Gives what runs one of its setup or teardown commands: the same image, settings and volumes, without the ports.
+    pub(super) fn command(&self, command: &str, role: Role) -> ContainerCreateBody {
         let mut body = self.body.clone();
         body.entrypoint = Some(["/bin/sh", "-ec"].map(ToString::to_string).into());
         body.cmd = Some(vec![command.to_string()]);
@@ -185,7 +185,7 @@ impl Plan<'_> {
             host.port_bindings = None;
         }
         if let Some(labels) = &mut body.labels {
-            labels::mark_setup(labels);
+            labels::mark(labels, role);
         }
         body
     }

@@ -4,10 +4,10 @@
 //! **Invariant:** an end is told only when the engine says that no container of the run lives.
 
 use super::engine::Trouble;
-use super::labels::{Kept, Phase, Role};
+use super::labels::{Kept, Phase};
 use super::runs::{Ending, Group, Standing};
 use super::{Docker, create};
-use crate::{EXIT_UNSEEN, Failure};
+use crate::{EXIT_UNSEEN, Failure, failpoint};
 use bollard::errors::Error;
 use bollard::models::ContainerState;
 use bollard::query_parameters::{
@@ -29,7 +29,7 @@ const DEATH: Duration = Duration::from_secs(15);
 /// How long what has ended may still be listed as running.
 const SHOWN: Duration = Duration::from_secs(5);
 /// How long after an end the engine may still learn that memory had run out.
-const MEMORY_TOLD: Duration = Duration::from_millis(500);
+const MEMORY_TOLD: Duration = Duration::from_secs(2);
 /// Bounds what an end that is not told can cost.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A program that was killed by a signal ends for docker with the signal's number above this.
@@ -47,43 +47,45 @@ impl Docker {
 
     async fn end_one(&self, kept: &Kept, grace: Span) -> Result<(), Failure> {
         let id = &kept.id;
-        let doing = || format!("cannot stop container {} ({id})", kept.container);
         let seen = self.engine.look(|client| async move { client.inspect_container(id, None).await }).await;
         let signal = match seen {
             Ok(seen) => seen.config.and_then(|config| config.stop_signal).filter(|signal| !signal.is_empty()),
             Err(trouble) if trouble.is_absent() => return Ok(()),
-            Err(trouble) => return Err(trouble.doing(doing())),
+            Err(trouble) => {
+                return Err(trouble.doing(format_args!("cannot stop container {} ({id})", kept.container)));
+            }
         };
-        self.signal(kept, signal.as_deref().unwrap_or("SIGTERM")).await?;
+        self.signal(id, &kept.container, signal.as_deref().unwrap_or("SIGTERM")).await?;
         if self.ends_within(id, Duration::from_millis(grace.0)).await? {
             return Ok(());
         }
-        self.signal(kept, "SIGKILL").await?;
+        self.kill(id, &kept.container).await
+    }
+
+    /// Kills a container, and waits until it has ended.
+    pub(super) async fn kill(&self, id: &str, what: &str) -> Result<(), Failure> {
+        self.signal(id, what, "SIGKILL").await?;
         match self.ends_within(id, DEATH).await? {
             true => Ok(()),
             false => Err(Failure(format!(
-                "{}: it was killed and has not ended; look for a process in state D",
-                doing()
+                "cannot stop container {what} ({id}): it was killed and has not ended; look for a process in state D"
             ))),
         }
     }
 
-    async fn signal(&self, kept: &Kept, signal: &str) -> Result<(), Failure> {
+    async fn signal(&self, id: &str, what: &str, signal: &str) -> Result<(), Failure> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
-        let id = &kept.id;
         let sent =
             self.engine.change(|client| async move { client.kill_container(id, Some(options)).await }).await;
         match sent {
             Ok(()) => Ok(()),
             // It has ended by itself meanwhile.
             Err(trouble) if trouble.is_absent() || trouble.is_conflict() => Ok(()),
-            Err(trouble) => {
-                Err(trouble.doing(format_args!("cannot send {signal} to container {}", kept.container)))
-            }
+            Err(trouble) => Err(trouble.doing(format_args!("cannot send {signal} to container {what}"))),
         }
     }
 
-    async fn ends_within(&self, id: &str, limit: Duration) -> Result<bool, Failure> {
+    pub(super) async fn ends_within(&self, id: &str, limit: Duration) -> Result<bool, Failure> {
         match tokio::time::timeout(limit, self.until_ended(id)).await {
             Ok(ended) => ended.map(|()| true),
             Err(_) => Ok(false),
@@ -150,9 +152,10 @@ impl Docker {
         tokio::time::timeout(MEMORY_TOLD, told).await.unwrap_or(Ok(()))
     }
 
-    /// Waits until one of these ends, or it is time to look again.
+    /// Waits until one of these ends whose end is the task's, or it is time to look again.
     pub(super) async fn until_one_ends(&self, group: &Group) {
-        let ends: Vec<_> = group.live().map(|kept| Box::pin(self.until_ended(&kept.id))).collect();
+        let awaited = group.live().filter(|kept| group.is_essential(kept));
+        let ends: Vec<_> = awaited.map(|kept| Box::pin(self.until_ended(&kept.id))).collect();
         if ends.is_empty() {
             return;
         }
@@ -243,12 +246,12 @@ impl Docker {
         })
     }
 
-    /// Tells how a run ended of which nothing lives: as the container did that ended first.
+    /// Tells how a run ended of which nothing lives: as the container did that ended first of those whose
+    /// end is the task's.
     pub(super) async fn exit_of(&self, run: &Run, group: &Group) -> Result<Exit, Failure> {
         let mut ends: Vec<(String, ContainerState)> = Vec::new();
-        for kept in
-            group.containers.iter().filter(|kept| kept.role == Role::Main && kept.phase == Phase::Over)
-        {
+        let is_told = |kept: &&Kept| kept.phase == Phase::Over && group.is_essential(kept);
+        for kept in group.mains().filter(is_told) {
             let id = &kept.id;
             match self.engine.look(|client| async move { client.inspect_container(id, None).await }).await {
                 Ok(seen) => ends.extend(seen.state.map(|state| (finished(&state), state))),
@@ -266,6 +269,7 @@ impl Docker {
     /// Takes down that a run is told to stop: what it ends with then says nothing.
     pub(super) fn mark_stopped(&self, run: &Run) {
         let Some(file) = self.stopped_file(run) else { return };
+        failpoint::step();
         if let Err(error) = std::fs::write(&file, "") {
             // A full disk is no reason to let it run on.
             tracing::warn!(file = %file.display(), %error, "cannot take down that it was told to stop");
@@ -274,7 +278,9 @@ impl Docker {
 
     pub(super) fn forget_stopped(&self, run: &Run) {
         if let Some(file) = self.stopped_file(run) {
+            failpoint::step();
             let _ = std::fs::remove_file(file);
+            failpoint::step();
         }
     }
 
@@ -290,7 +296,7 @@ fn finished(state: &ContainerState) -> String {
     state.finished_at.clone().unwrap_or_default().trim_end_matches('Z').to_string()
 }
 
-fn removing(id: &str) -> String {
+pub(super) fn removing(id: &str) -> String {
     format!("cannot remove container {id}")
 }
 

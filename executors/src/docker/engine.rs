@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** only the engine of this machine is spoken to: ports, paths and processes of another would be told as ours.
 
-use crate::Failure;
+use crate::{Failure, failpoint};
 use bollard::errors::Error;
 use bollard::{ClientVersion, Docker as Client};
 use std::net::IpAddr;
@@ -94,7 +94,10 @@ impl Engine {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        self.within(self.patience * CHANGE_TIMES, call).await
+        failpoint::step();
+        let done = self.within(self.patience * CHANGE_TIMES, call).await;
+        failpoint::step();
+        done
     }
 
     /// Asks for something that may take a time of its own.

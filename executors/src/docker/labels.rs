@@ -21,7 +21,9 @@ const CONTAINER: &str = "callboard.container";
 const ROLE: &str = "callboard.role";
 const NAME: &str = "callboard.name";
 const SPEC: &str = "callboard.spec";
+const MAIN: &str = "main";
 const SETUP: &str = "setup";
+const TEARDOWN: &str = "teardown";
 
 /// What a container is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub(super) enum Role {
     Main,
     /// It runs one setup command, and is gone before the task starts.
     Setup,
+    /// It runs one teardown command, and is kept until the run is removed, to tell that it was run.
+    Teardown,
 }
 
 /// How far a container is.
@@ -69,7 +73,7 @@ pub(super) fn of(
     set(GENERATION, &task.generation);
     set(ATTEMPT, &spec.attempt);
     set(CONTAINER, &container.name);
-    set(ROLE, &"main");
+    set(ROLE, &MAIN);
     if let callboard_core::model::Executor::Docker(docker) = &container.executor
         && let Some(name) = &docker.name
     {
@@ -79,9 +83,14 @@ pub(super) fn of(
     Ok(labels)
 }
 
-/// Turns the labels of a container into those of one that runs its setup.
-pub(super) fn mark_setup(labels: &mut HashMap<String, String>) {
-    labels.insert(ROLE.to_string(), SETUP.to_string());
+/// Turns the labels of a container into those of one that runs one of its commands.
+pub(super) fn mark(labels: &mut HashMap<String, String>, role: Role) {
+    let role = match role {
+        Role::Main => MAIN,
+        Role::Setup => SETUP,
+        Role::Teardown => TEARDOWN,
+    };
+    labels.insert(ROLE.to_string(), role.to_string());
 }
 
 /// Makes the filter for a listing of what is an agent's: all of it, or what is of one run.
@@ -123,6 +132,7 @@ pub(super) fn groups(agent: &str, listed: Vec<ContainerSummary>) -> Result<BTree
         };
         let role = match label(ROLE) {
             SETUP => Role::Setup,
+            TEARDOWN => Role::Teardown,
             _ => Role::Main,
         };
         let kept = Kept { id, container: label(CONTAINER).to_string(), role, phase };

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! start        images → setup, each command in a container of its own → create all → start all
-//! end          how runs end: told to, by themselves, or cut off while they were started
+//! end          how runs end: told to, by themselves, or cut off while they were started     teardown    what follows
 //! labels       which containers are ours        runs       what is known of a run
 //! create       what a container is made from    flags, ports, volumes    parts of that
 //! images       what is missing is pulled        credentials    for registries    sweep    what may go
@@ -30,6 +30,7 @@ mod runs;
 mod script;
 mod start;
 mod sweep;
+mod teardown;
 mod volumes;
 
 pub use credentials::file_of_user;
@@ -165,12 +166,15 @@ impl Executor for Docker {
         entry.stop.send_modify(|stop| *stop = Some(stop.map_or(told, |earlier| earlier.min(told))));
         let _gate = entry.gate.lock().await;
         match self.group(run).await? {
-            Some(group) if group.live().next().is_some() => {
-                self.mark_stopped(run);
-                let own = group.spec.definition.kill_timeout;
-                self.end(&group, grace.unwrap_or(own)).await
+            Some(group) => {
+                let grace = grace.unwrap_or(group.spec.definition.kill_timeout);
+                if group.live().next().is_some() {
+                    self.mark_stopped(run);
+                    self.end(&group, grace).await?;
+                }
+                self.tear_down(run, &entry, grace).await
             }
-            Some(_) | None => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -198,7 +202,8 @@ impl Executor for Docker {
         for (run, group) in self.groups(None).await? {
             let exit = match group.standing() {
                 Standing::Live | Standing::Falling => None,
-                Standing::Over => Some(self.exit_of(&run, &group).await?),
+                Standing::Ended if !self.runs.entry(&run).is_torn_down() => None,
+                Standing::Ended | Standing::Over => Some(self.exit_of(&run, &group).await?),
                 Standing::Half => self.end_half(&run).await?,
             };
             let age = if exit.is_none() { self.age_of(&group).await? } else { None };
@@ -250,6 +255,10 @@ impl Docker {
         let Some(group) = self.group(run).await? else { return Ok(Some(EXIT_UNSEEN)) };
         match group.standing() {
             Standing::Over => self.exit_of(run, &group).await.map(Some),
+            Standing::Ended => {
+                self.tear_down(run, &entry, group.spec.definition.kill_timeout).await?;
+                self.exit_of(run, &group).await.map(Some)
+            }
             Standing::Falling => {
                 self.end(&group, group.spec.definition.kill_timeout).await?;
                 Ok(None)

@@ -6,7 +6,7 @@
 use super::labels::{Kept, Phase, Role};
 use crate::Failure;
 use callboard_core::machine::Span;
-use callboard_core::model::Executor;
+use callboard_core::model::{Container, Executor};
 use callboard_core::work::{Exit, Run, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,8 +33,10 @@ pub(super) enum Standing {
     /// It was not started to the end.
     Half,
     Live,
-    /// Some of its containers have ended, so the others must.
+    /// A container whose end is the task's has ended, so the others must.
     Falling,
+    /// All its containers have ended, and there are teardown commands left.
+    Ended,
     Over,
 }
 
@@ -44,17 +46,48 @@ impl Group {
         let wanted =
             self.spec.definition.containers.iter().filter(|container| is_docker(&container.executor));
         let wanted: BTreeSet<&str> = wanted.map(|container| &*container.name).collect();
-        let begun =
-            self.containers.iter().filter(|kept| kept.role == Role::Main && kept.phase != Phase::Created);
+        let begun = self.mains().filter(|kept| kept.phase != Phase::Created);
         let begun: BTreeSet<&str> = begun.map(|kept| kept.container.as_str()).collect();
         let setting_up = self.containers.iter().any(|kept| kept.role == Role::Setup);
-        let live = self.live().count();
-        match live {
-            _ if setting_up || begun != wanted => Standing::Half,
-            0 => Standing::Over,
-            _ if live < self.containers.len() => Standing::Falling,
-            _ => Standing::Live,
+        if setting_up || begun != wanted {
+            return Standing::Half;
         }
+        let is_live = self.live_mains().next().is_some();
+        let mut over = self.mains().filter(|kept| kept.phase == Phase::Over);
+        match is_live {
+            true if over.any(|kept| self.is_essential(kept)) => Standing::Falling,
+            true => Standing::Live,
+            false if self.teardown_left().next().is_some() => Standing::Ended,
+            false => Standing::Over,
+        }
+    }
+
+    /// Lists the containers of the task itself.
+    pub(super) fn mains(&self) -> impl Iterator<Item = &Kept> {
+        self.containers.iter().filter(|kept| kept.role == Role::Main)
+    }
+
+    pub(super) fn live_mains(&self) -> impl Iterator<Item = &Kept> {
+        self.mains().filter(|kept| kept.phase == Phase::Live)
+    }
+
+    /// Tells whether the end of a container is the task's.
+    pub(super) fn is_essential(&self, kept: &Kept) -> bool {
+        let mut all = self.spec.definition.containers.iter();
+        all.find(|container| *container.name == *kept.container).is_none_or(|container| container.essential)
+    }
+
+    /// Lists the teardown commands that were not run to their end, the last container's first: of which container, and
+    /// which of its commands, from 0.
+    pub(super) fn teardown_left(&self) -> impl Iterator<Item = (&str, usize)> {
+        let of_docker = |container: &&Container| matches!(container.executor, Executor::Docker(_));
+        let containers = self.spec.definition.containers.iter().filter(of_docker).rev();
+        containers.flat_map(|container| {
+            let done = self.containers.iter().filter(|kept| {
+                kept.role == Role::Teardown && kept.phase == Phase::Over && *kept.container == *container.name
+            });
+            (done.count()..container.teardown.len()).map(|number| (&*container.name, number))
+        })
     }
 
     pub(super) fn live(&self) -> impl Iterator<Item = &Kept> {
@@ -86,6 +119,8 @@ pub(super) struct Entry {
 struct Known {
     spec: Option<Arc<Spec>>,
     ending: Option<Ending>,
+    /// Its teardown was tried.
+    torn_down: bool,
 }
 
 impl Entry {
@@ -100,11 +135,20 @@ impl Entry {
 
     /// Takes note that nothing of it is left.
     pub(super) fn end(&self, spec: &Arc<Spec>, ending: Ending) {
-        *self.known() = Known { spec: Some(Arc::clone(spec)), ending: Some(ending) };
+        *self.known() = Known { spec: Some(Arc::clone(spec)), ending: Some(ending), torn_down: false };
     }
 
     pub(super) fn ending(&self) -> Option<Ending> {
         self.known().ending.clone()
+    }
+
+    /// Takes note that its teardown was tried, whatever came of it.
+    pub(super) fn tore_down(&self) {
+        self.known().torn_down = true;
+    }
+
+    pub(super) fn is_torn_down(&self) -> bool {
+        self.known().torn_down
     }
 
     /// Forgets all but an order to stop.
@@ -174,12 +218,12 @@ impl Runs {
 mod tests {
     use super::*;
 
-    /// One letter a container: its phase; capitals for setup.
+    /// One letter a container: its phase; capitals for setup. Behind a ~, the first is not essential.
     fn check(of: &str, expect: Standing) {
-        let container =
-            |name: &str| serde_json::json!({"name": name, "type": "docker", "executor": {"image": "x"}});
-        let definition =
-            serde_json::json!({"name": "d", "version": 1, "containers": [container("0"), container("1")]});
+        let (essential, letters) = (!of.starts_with('~'), of.trim_start_matches('~'));
+        let container = |name: &str, essential: bool| serde_json::json!({"name": name, "type": "docker", "essential": essential, "executor": {"image": "x"}});
+        let containers = [container("0", essential), container("1", true)];
+        let definition = serde_json::json!({"name": "d", "version": 1, "containers": containers});
         let task = serde_json::json!({"id": "a-b-1-0", "cluster": "a", "service": "b", "task_name": "d", "version": 1,
             "instance": 0, "generation": 1, "host": "h", "desired": "run", "reason": "", "tenure": 1});
         let spec = serde_json::json!({"task": task, "definition": definition, "attempt": 0});
@@ -193,7 +237,7 @@ mod tests {
                 _ => Phase::Over,
             },
         };
-        let containers = of.chars().enumerate().filter(|(_, letter)| *letter != '-').map(kept).collect();
+        let containers = letters.chars().enumerate().filter(|(_, letter)| *letter != '-').map(kept).collect();
         let group = Group { spec: Arc::new(serde_json::from_value(spec).unwrap()), containers };
         assert_eq!(group.standing(), expect, "{of}");
     }
@@ -206,5 +250,12 @@ mod tests {
         check("ll", Standing::Live);
         check("lo", Standing::Falling);
         check("oo", Standing::Over);
+    }
+
+    #[test]
+    fn only_an_essential_container_takes_the_others_along() {
+        check("~ol", Standing::Live);
+        check("~lo", Standing::Falling);
+        check("~oo", Standing::Over);
     }
 }

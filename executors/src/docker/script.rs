@@ -29,7 +29,8 @@ impl Docker {
         let idle = || Failure("the task does not run".to_string());
         let first = create::containers(spec).next().map(|(container, _)| container.name.to_string());
         let group = self.group(&spec.run()).await?.ok_or_else(idle)?;
-        let kept = group.live().find(|kept| Some(&kept.container) == first.as_ref()).ok_or_else(idle)?;
+        let kept =
+            group.live_mains().find(|kept| Some(&kept.container) == first.as_ref()).ok_or_else(idle)?;
         let said = Mutex::new(Vec::new());
         let shell = ["/bin/sh", "-c", SAY_AND_RUN, command];
         let run = self.execute(&kept.id, &shell, &said);

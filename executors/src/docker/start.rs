@@ -8,6 +8,7 @@ use super::Docker;
 use super::create::{self, Plan};
 use super::end::CUT_OFF;
 use super::images::Images;
+use super::labels::Role;
 use super::runs::{Ending, Entry};
 use crate::{EXIT_UNSEEN, Failure};
 use bollard::models::ContainerCreateBody;
@@ -113,7 +114,9 @@ impl Docker {
     async fn set_up(&self, plan: &Plan<'_>, number: usize, command: &str, entry: &Entry) -> Result<(), Halt> {
         entry.go_on()?;
         let what = format!("setup command {number} of container {}", plan.container.name);
-        let id = self.create(&format!("{}.setup-{number}", plan.name), plan, plan.setup(command)).await?;
+        let id = self
+            .create(&format!("{}.setup-{number}", plan.name), plan, plan.command(command, Role::Setup))
+            .await?;
         self.start_container(&id, &what).await?;
         entry.unless_stopped(self.until_ended(&id)).await?;
         if let Some(how) = self.how_it_failed(&id).await.map_err(|trouble| trouble.doing(&what))? {
@@ -126,7 +129,7 @@ impl Docker {
         Ok(())
     }
 
-    async fn create(
+    pub(super) async fn create(
         &self,
         name: &str,
         plan: &Plan<'_>,
@@ -145,7 +148,7 @@ impl Docker {
         Ok(created.id)
     }
 
-    async fn start_container(&self, id: &str, what: &str) -> Result<(), Failure> {
+    pub(super) async fn start_container(&self, id: &str, what: &str) -> Result<(), Failure> {
         let start = |client: bollard::Docker| async move {
             client.start_container(id, None::<StartContainerOptions>).await
         };

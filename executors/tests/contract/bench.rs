@@ -40,7 +40,7 @@ pub(crate) const GRACE: Span = Span::secs(5);
 
 pub(crate) fn container(name: &str, setup: &[&str], bash: Settled) -> Container {
     let setup = setup.iter().map(ToString::to_string).collect();
-    Container { name: Name::from(name), setup, executor: Kind::Bash(bash) }
+    Container { name: Name::from(name), setup, teardown: vec![], essential: true, executor: Kind::Bash(bash) }
 }
 
 pub(crate) fn definition(name: &str, containers: Vec<Container>) -> TaskDefinition {

@@ -218,6 +218,9 @@ fn restart(form: &mut Form<'_, '_>) {
 fn container(form: &mut Form<'_, '_>) {
     form.must("name", "Unique within the task definition.", &Named, &mut "".into());
     form.may("setup", "Shell commands run before it is started.", &WORDS, &mut Vec::new());
+    let says = "Shell commands run when the task has ended.";
+    form.may("teardown", says, &WORDS, &mut Vec::new());
+    form.may("essential", "Its end is the task's.", &Flag, &mut true);
     let types = Word(&[("docker", "docker"), ("bash", "bash")]);
     form.must("type", "What runs it.", &types, &mut String::new());
     form.must("executor", "Its settings.", &Described::Other(settings), &mut ());

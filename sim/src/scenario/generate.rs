@@ -171,6 +171,8 @@ impl Generate {
             containers: vec![Container {
                 name: name.clone(),
                 setup: Vec::new(),
+                teardown: Vec::new(),
+                essential: true,
                 executor: Executor::Bash(bash),
             }],
             checks: vec![Check {

@@ -209,10 +209,12 @@ fn restart(fields: &mut Fields<'_>) -> RestartPolicy {
     }
 }
 
-/// Reads the containers: at least one, each with a name of its own, at most one of which takes the task's port.
+/// Reads the containers: at least one, each with a name of its own, at most one of which takes the task's port; of each type at
+/// least one whose end is the task's.
 fn containers(fields: &mut Fields<'_>, has_port: bool) -> Vec<Container> {
     const WHAT: &str = "a list of 1 to 64 containers";
-    let items = fields.required("containers").items_of(1..=CONTAINERS_MAX, WHAT);
+    let list = fields.required("containers");
+    let items = list.items_of(1..=CONTAINERS_MAX, WHAT);
     let mut names = BTreeMap::new();
     let mut ports = BTreeMap::new();
     let mut port_taken = None;
@@ -232,7 +234,18 @@ fn containers(fields: &mut Fields<'_>, has_port: bool) -> Vec<Container> {
         }
         containers.push(container);
     }
+    if let Some(kind) = without_end(&containers) {
+        let problem = format!("no container of type {kind} that is essential");
+        let next = "leave out essential: false of one whose end is to end the task";
+        list.wrong(problem, "one of each type at least", next);
+    }
     containers
+}
+
+/// Names a type of which no container is essential: its executor would not know when the task ends.
+fn without_end(containers: &[Container]) -> Option<&'static str> {
+    let is_essential = |kind| containers.iter().any(|other| other.essential && other.executor.kind() == kind);
+    containers.iter().map(|container| container.executor.kind()).find(|kind| !is_essential(*kind))
 }
 
 fn takes_port(container: &Container) -> bool {
@@ -255,6 +268,8 @@ fn container(
         item.wrong(format!("the name of the container on line {line}"), "", "give it another name");
     }
     let setup = fields.list("setup", |item| executor::command(&item));
+    let teardown = fields.list("teardown", |item| executor::command(&item));
+    let essential = fields.optional("essential").is_none_or(|item| item.flag().unwrap_or(true));
     let executor = executor::read(fields, ports);
-    Some(Container { name: name?, setup, executor: executor? })
+    Some(Container { name: name?, setup, teardown, essential, executor: executor? })
 }
