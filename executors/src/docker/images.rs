@@ -1,12 +1,15 @@
-//! Images: one that is here is used as it is, one that is missing is pulled. Tasks that want the same one wait for the same
-//! pull, and nobody waits for another's.
+//! Images: one that is here is used as it is and one that is missing is pulled, unless a container says otherwise. Tasks that
+//! want the same one wait for the same pull, and nobody waits for another's.
 //!
-//! **Invariant:** an image that is here is never pulled again: what a tag means does not change under running tasks.
+//! **Invariant:** an image that is here is pulled again for none but those that say `always`: otherwise what a tag means does
+//! not change.
 
+use super::create::Plan;
 use super::engine::{Engine, Trouble};
 use super::{Settings, credentials};
 use crate::Failure;
 use bollard::query_parameters::CreateImageOptionsBuilder;
+use callboard_core::model::Pull;
 use callboard_core::policy::Docker as Policy;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
@@ -72,31 +75,39 @@ impl Images {
         }
     }
 
-    /// Sees to it that an image is here. May be given up at any time; a pull goes on for others.
+    /// Sees to it that an image is here, as its container wants it. May be given up at any time; a pull goes on for others.
     ///
     /// # Errors
-    /// It is not here and cannot be pulled.
+    /// It is not here and cannot be pulled, or is not to be; or it is to be pulled and cannot.
     pub(super) async fn ensure(
         self: &Arc<Images>,
         engine: &Arc<Engine>,
-        image: &str,
-        platform: Option<&str>,
+        plan: &Plan<'_>,
     ) -> Result<(), Failure> {
-        let name = image.to_string();
-        let seen = engine.look(|client| async move { client.inspect_image(&name).await.map(drop) }).await;
-        match seen {
-            Ok(()) => {
+        let Plan { image, pull, .. } = *plan;
+        let here = id_of(engine, image).await?;
+        // What a digest names is the same wherever it comes from.
+        let is_asked_for = pull == Pull::Always && !image.contains('@');
+        let what = match (&here, pull) {
+            (Some(_), _) if !is_asked_for => {
                 self.was_wanted(image, false);
                 return Ok(());
             }
-            Err(trouble) if trouble.is_absent() => {}
-            Err(trouble) => return Err(trouble.doing(format_args!("image {image}"))),
-        }
-        let mut outcome = self.pull(engine, image, platform);
+            (None, Pull::Never) => {
+                return Err(Failure(format!(
+                    "image {image} is not on this host, and with pull: never it is not pulled; load it there, as by \
+                     docker load or docker pull, or set pull: missing"
+                )));
+            }
+            (Some(_), _) => "is to be pulled before every start",
+            (None, _) => "is not on this host",
+        };
+        let mut outcome = self.pull(engine, plan, here);
         let done = outcome.wait_for(Option::is_some).await;
         done.ok()
             .and_then(|done| done.clone())
-            .unwrap_or_else(|| Err(Failure(format!("the pull of {image} broke off"))))
+            .unwrap_or_else(|| Err(Failure("was not pulled: that broke off".to_string())))
+            .map_err(|Failure(why)| Failure(format!("image {image} {what} and {why}")))
     }
 
     /// Tells whether an image that is here may run, by all names that it has here: what is asked for may be its id, or a
@@ -119,26 +130,26 @@ impl Images {
         Err(Failure(format!("this host's policy refuses what {image:?} is here: {why}")))
     }
 
-    /// Joins a pull, which is begun when there is none.
+    /// Joins a pull, which is begun when there is none. `here` is the id of what has the image's name by now.
     fn pull(
         self: &Arc<Images>,
         engine: &Arc<Engine>,
-        image: &str,
-        platform: Option<&str>,
+        plan: &Plan<'_>,
+        here: Option<String>,
     ) -> watch::Receiver<Outcome> {
         let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = format!("{image} {}", platform.unwrap_or_default());
+        let key = format!("{} {}", plan.image, plan.platform.as_deref().unwrap_or_default());
         if let Some(outcome) = pulls.get(&key) {
             return outcome.clone();
         }
         let (sender, receiver) = watch::channel(None);
         pulls.insert(key.clone(), receiver.clone());
         let (images, engine) = (Arc::clone(self), Arc::clone(engine));
-        let (image, platform) = (image.to_string(), platform.map(str::to_string));
+        let (image, platform) = (plan.image.to_string(), plan.platform.clone());
         tokio::spawn(async move {
             let pulled = images.fetch(&engine, &image, platform.as_deref()).await;
             if pulled.is_ok() {
-                images.was_wanted(&image, true);
+                images.take_down(&engine, &image, here).await;
             }
             images.pulls.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             let _ = sender.send(Some(pulled));
@@ -146,6 +157,18 @@ impl Images {
         receiver
     }
 
+    /// Takes down that an image was pulled, and what had its name before and is left without one: that is ours to remove if
+    /// the image was.
+    async fn take_down(&self, engine: &Engine, image: &str, before: Option<String>) {
+        let Some(before) = before else { return self.was_wanted(image, true) };
+        self.was_wanted(image, false);
+        let now = id_of(engine, image).await;
+        if self.is_ours(image) && now.is_ok_and(|now| now.is_some_and(|now| now != before)) {
+            self.was_wanted(&before, true);
+        }
+    }
+
+    /// Pulls. The failure says what became of an image whose name comes before it.
     async fn fetch(&self, engine: &Engine, image: &str, platform: Option<&str>) -> Result<(), Failure> {
         let reference = Reference::of(image);
         let known = match &self.credentials {
@@ -170,20 +193,28 @@ impl Images {
             Ok(false)
         });
         let pulled = pulled.await.map_err(|trouble| match trouble {
-            Trouble::Away(why) => Failure(format!("image {image} is not on this host and was not pulled: {why}")),
+            Trouble::Away(why) => Failure(format!("was not pulled: {why}")),
             Trouble::Refused(_, why) => Failure(format!(
-                "image {image} is not on this host and cannot be pulled: {why}{unread}; is its name right, and may this \
-                 host have it?"
+                "cannot be pulled: {why}{unread}; is its name right, and may this host have it?"
             )),
         })?;
         match pulled {
             true => Ok(()),
             false => Err(Failure(format!(
-                "image {image} is not on this host and was not pulled: for {} s nothing came of it; does its registry \
-                 answer?",
+                "was not pulled: for {} s nothing came of it; does its registry answer?",
                 stall.as_secs()
             ))),
         }
+    }
+}
+
+/// Gives the id of what has an image's name here; `None` when nothing has.
+async fn id_of(engine: &Engine, image: &str) -> Result<Option<String>, Failure> {
+    let name = image.to_string();
+    match engine.look(|client| async move { client.inspect_image(&name).await }).await {
+        Ok(seen) => Ok(Some(seen.id.unwrap_or_default())),
+        Err(trouble) if trouble.is_absent() => Ok(None),
+        Err(trouble) => Err(trouble.doing(format_args!("image {image}"))),
     }
 }
 

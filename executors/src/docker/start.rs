@@ -88,7 +88,7 @@ impl Docker {
     async fn start_now(&self, spec: &Arc<Spec>, entry: &Entry) -> Result<(), Halt> {
         let plans = create::plans(spec, &self.settings, &self.allowed)?;
         for plan in &plans {
-            let pulled = self.images.ensure(&self.engine, plan.image, plan.platform.as_deref());
+            let pulled = self.images.ensure(&self.engine, plan);
             let named = |failure| Failure::of(format_args!("container {}", plan.container.name), failure);
             entry.unless_stopped(pulled).await.map_err(named)?;
             Images::judge(&self.engine, plan.image, &self.settings.policy).await.map_err(named)?;
