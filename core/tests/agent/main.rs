@@ -6,6 +6,7 @@ mod evidence;
 mod lifecycle;
 mod once;
 mod presence;
+mod progress;
 mod registration;
 mod registry;
 mod silence;
