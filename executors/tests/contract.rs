@@ -45,6 +45,10 @@ mod docker_late;
 #[path = "contract/docker_outage.rs"]
 mod docker_outage;
 #[cfg(test)]
+#[cfg(feature = "docker")]
+#[path = "contract/docker_pulls.rs"]
+mod docker_pulls;
+#[cfg(test)]
 #[path = "contract/orders.rs"]
 mod orders;
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 use super::create::Plan;
 use super::engine::{Engine, Trouble};
+use super::progress::Layers;
+use super::runs::Entry;
 use super::{Settings, credentials};
 use crate::Failure;
 use bollard::query_parameters::CreateImageOptionsBuilder;
@@ -17,12 +19,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-type Outcome = Option<Result<(), Failure>>;
+/// How often those that wait for a pull are told how far it is.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// How a pull stands.
+#[derive(Clone)]
+enum Stands {
+    /// How far it is, in words.
+    UnderWay(String),
+    Over(Result<(), Failure>),
+}
 
 /// What is being pulled.
 pub(super) struct Images {
-    pulls: Mutex<BTreeMap<String, watch::Receiver<Outcome>>>,
+    pulls: Mutex<BTreeMap<String, watch::Receiver<Stands>>>,
     /// How long a pull may take.
     deadline: Duration,
     /// How long it may take without any progress.
@@ -75,7 +87,8 @@ impl Images {
         }
     }
 
-    /// Sees to it that an image is here, as its container wants it. May be given up at any time; a pull goes on for others.
+    /// Sees to it that an image is here, as its container wants it, and has `entry` told what it waits for. May be given up at
+    /// any time; a pull goes on for others.
     ///
     /// # Errors
     /// It is not here and cannot be pulled, or is not to be; or it is to be pulled and cannot.
@@ -83,6 +96,7 @@ impl Images {
         self: &Arc<Images>,
         engine: &Arc<Engine>,
         plan: &Plan<'_>,
+        entry: &Entry,
     ) -> Result<(), Failure> {
         let Plan { image, pull, .. } = *plan;
         let here = id_of(engine, image).await?;
@@ -102,12 +116,17 @@ impl Images {
             (Some(_), _) => "is to be pulled before every start",
             (None, _) => "is not on this host",
         };
-        let mut outcome = self.pull(engine, plan, here);
-        let done = outcome.wait_for(Option::is_some).await;
-        done.ok()
-            .and_then(|done| done.clone())
-            .unwrap_or_else(|| Err(Failure("was not pulled: that broke off".to_string())))
-            .map_err(|Failure(why)| Failure(format!("image {image} {what} and {why}")))
+        let mut pull = self.pull(engine, plan, here);
+        let pulled = loop {
+            match pull.borrow_and_update().clone() {
+                Stands::UnderWay(far) => entry.waits_for(far),
+                Stands::Over(pulled) => break pulled,
+            }
+            if pull.changed().await.is_err() {
+                break Err(Failure("was not pulled: that broke off".to_string()));
+            }
+        };
+        pulled.map_err(|Failure(why)| Failure(format!("image {image} {what} and {why}")))
     }
 
     /// Tells whether an image that is here may run, by all names that it has here: what is asked for may be its id, or a
@@ -136,23 +155,23 @@ impl Images {
         engine: &Arc<Engine>,
         plan: &Plan<'_>,
         here: Option<String>,
-    ) -> watch::Receiver<Outcome> {
+    ) -> watch::Receiver<Stands> {
         let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("{} {}", plan.image, plan.platform.as_deref().unwrap_or_default());
-        if let Some(outcome) = pulls.get(&key) {
-            return outcome.clone();
+        if let Some(pull) = pulls.get(&key) {
+            return pull.clone();
         }
-        let (sender, receiver) = watch::channel(None);
+        let (sender, receiver) = watch::channel(Stands::UnderWay(Layers::default().tell(plan.image)));
         pulls.insert(key.clone(), receiver.clone());
         let (images, engine) = (Arc::clone(self), Arc::clone(engine));
         let (image, platform) = (plan.image.to_string(), plan.platform.clone());
         tokio::spawn(async move {
-            let pulled = images.fetch(&engine, &image, platform.as_deref()).await;
+            let pulled = images.fetch(&engine, &image, platform.as_deref(), &sender).await;
             if pulled.is_ok() {
                 images.take_down(&engine, &image, here).await;
             }
             images.pulls.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-            let _ = sender.send(Some(pulled));
+            let _ = sender.send(Stands::Over(pulled));
         });
         receiver
     }
@@ -169,7 +188,13 @@ impl Images {
     }
 
     /// Pulls. The failure says what became of an image whose name comes before it.
-    async fn fetch(&self, engine: &Engine, image: &str, platform: Option<&str>) -> Result<(), Failure> {
+    async fn fetch(
+        &self,
+        engine: &Engine,
+        image: &str,
+        platform: Option<&str>,
+        waiting: &watch::Sender<Stands>,
+    ) -> Result<(), Failure> {
         let reference = Reference::of(image);
         let known = match &self.credentials {
             Some(file) => credentials::find(file, reference.registry),
@@ -186,9 +211,14 @@ impl Images {
         let stall = self.stall;
         let pulled = engine.within(self.deadline, |client| async move {
             let mut progress = client.create_image(Some(options), None, credentials);
+            let (mut layers, mut told) = (Layers::default(), Instant::now());
             while let Ok(step) = tokio::time::timeout(stall, progress.next()).await {
                 let Some(step) = step.transpose()? else { return Ok(true) };
-                tracing::debug!(status = step.status, "pulling");
+                layers.take(&step);
+                if told.elapsed() >= TOLD_EVERY {
+                    told = Instant::now();
+                    waiting.send_replace(Stands::UnderWay(layers.tell(image)));
+                }
             }
             Ok(false)
         });
