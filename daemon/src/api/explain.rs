@@ -96,13 +96,17 @@ async fn explain_service(api: &Api, board: &Board, service: &Service) -> Explana
     Explanation { about, facts, hosts: meets.hosts, remedies: meets.remedies, hint }
 }
 
-/// Tells of the tasks of a service that do not do their work; of a few of them when there are many.
+/// Tells of the tasks of a service that do not do their work, or whose start waits for something; of a few of them when there
+/// are many.
 fn ailing(board: &Board, service: &Service) -> Vec<String> {
     const SHOWN: usize = 5;
     let views = board.tasks_of(&service.name).map(|task| views::task(board, task));
-    let ailing: Vec<TaskView> = views
-        .filter(|view| matches!(view.state.as_str(), "unhealthy" | "failed" | "dead" | "silent"))
-        .collect();
+    let is_told = |view: &TaskView| match view.state.as_str() {
+        "unhealthy" | "failed" | "dead" | "silent" => true,
+        "starting" => view.trouble.is_some(),
+        _ => false,
+    };
+    let ailing: Vec<TaskView> = views.filter(is_told).collect();
     let mut lines: Vec<String> = ailing
         .iter()
         .take(SHOWN)
