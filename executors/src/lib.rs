@@ -74,7 +74,7 @@ pub trait Executor: Send + Sync {
     /// What failed, with the last lines of output where there were any. Nothing of the run is left then.
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure>;
 
-    /// Gives what the start of a run waits for, in words for operators, as often as that changes; `None` where it never tells.
+    /// Gives what the start of a run waits for, in words for operators, whenever that changes; `None` where it never tells.
     fn progress(&self, _spec: &Spec) -> Option<watch::Receiver<String>> {
         None
     }

@@ -21,7 +21,7 @@ fn tell(stage: &mut Stage, run: &Run, what: &str) {
 }
 
 fn reason(stage: &Stage) -> Option<String> {
-    stage.status("web-1").unwrap().reason
+    stage.status("web-1").expect("something is said of it").reason
 }
 
 #[test]

@@ -96,8 +96,8 @@ async fn explain_service(api: &Api, board: &Board, service: &Service) -> Explana
     Explanation { about, facts, hosts: meets.hosts, remedies: meets.remedies, hint }
 }
 
-/// Tells of the tasks of a service that do not do their work, or whose start waits for something; of a few of them when there
-/// are many.
+/// Tells of the tasks of a service that do not do their work, or whose start waits for something; of a few of them when
+/// there are many.
 fn ailing(board: &Board, service: &Service) -> Vec<String> {
     const SHOWN: usize = 5;
     let views = board.tasks_of(&service.name).map(|task| views::task(board, task));

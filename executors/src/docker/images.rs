@@ -1,7 +1,7 @@
-//! Images: one that is here is used as it is and one that is missing is pulled, unless a container says otherwise. Tasks that
-//! want the same one wait for the same pull, and nobody waits for another's.
+//! Images: one that is here is used as it is and one that is missing is pulled, unless its container says otherwise. Tasks
+//! that want the same one wait for the same pull, and nobody waits for another's.
 //!
-//! **Invariant:** an image that is here is pulled again for none but those that say `always`: otherwise what a tag means does
+//! **Invariant:** an image that is here is pulled again for those alone that say `always`; otherwise what a tag means does
 //! not change.
 
 use super::create::Plan;
@@ -87,7 +87,7 @@ impl Images {
         }
     }
 
-    /// Sees to it that an image is here, as its container wants it, and has `entry` told what it waits for. May be given up at
+    /// Sees to it that an image is here, as its container wants it, and tells `entry` what it waits for. May be given up at
     /// any time; a pull goes on for others.
     ///
     /// # Errors

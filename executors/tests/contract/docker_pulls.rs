@@ -1,4 +1,4 @@
-//! When an image is pulled, as its container says: if it is missing, always, never. And what those are told that wait for it.
+//! When an image is pulled, as its container says: if it is missing, always, never. And what is told of it meanwhile.
 
 use super::bench::{Bench, within};
 use super::cases::attempt_of;

@@ -288,7 +288,7 @@ impl Host {
     }
 }
 
-/// Plans what an agent is told of an image that is fetched slowly, until what it is for comes to life. Nothing is drawn for it.
+/// Plans what an agent is told of an image that is fetched slowly, until what it is for comes to life. It draws nothing.
 fn tell_pull(now: Time, born: Time, agent: Process, run: &Run, out: &mut Vec<Outward>) {
     let times = (0..PULL_PARTS).map(|part| (part, now + Span::secs(1 + 7 * part)));
     for (part, at) in times.take_while(|(_, at)| *at < born) {
