@@ -218,3 +218,45 @@ fn reason(reason: &scheduler::HostReason) -> HostReason {
         bid: reason.bid.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callboard_core::store::{Entry, Revision};
+
+    /// Expects what is told of the one task of a service when its agent says this of it.
+    fn check(status: &str, expect: &[&str]) {
+        let records = [
+            (
+                "config/services/web",
+                r#"{"name":"web","task_name":"web","task_version":1,"desired":1,"min":0,"max":1}"#.to_owned(),
+            ),
+            ("hosts/h1/alive", r#"{"host":"h1","boot_id":"b","agent_id":"a"}"#.to_owned()),
+            (
+                "state/tasks/_/c-web-1-0",
+                r#"{"id":"c-web-1-0","cluster":"c","service":"web","task_name":"web","version":1,"instance":0,
+                "generation":7,"host":"h1","desired":"run","reason":"spread","tenure":1}"#
+                    .to_owned(),
+            ),
+            (
+                "status/h1/c-web-1-0",
+                format!(r#"{{"id":"c-web-1-0","generation":7,"attempt":0,"health":"unknown",{status}}}"#),
+            ),
+        ];
+        let entry = |(key, value): (&str, String)| {
+            Arc::new(Entry { key: key.into(), value, revision: Revision(1), session: None })
+        };
+        let mut board = Board::default();
+        board.take(&records.map(entry));
+        assert!(board.problems.is_empty(), "{:?}", board.problems);
+        assert_eq!(ailing(&board, &board.services["web"]), expect, "{status}");
+    }
+
+    #[test]
+    fn what_a_start_waits_for_is_told_of_the_service() {
+        let pulling = r#""phase":"starting","reason":"pulling web:1, 3 of 9 MiB""#;
+        check(pulling, &["c-web-1-0 is starting on h1: pulling web:1, 3 of 9 MiB"]);
+        check(r#""phase":"starting""#, &[]);
+        check(r#""phase":"running""#, &[]);
+    }
+}
