@@ -18,6 +18,7 @@ mod news;
 mod orphan;
 mod presence;
 mod pressure;
+mod progress;
 mod publish;
 mod registration;
 mod restart;

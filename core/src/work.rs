@@ -115,6 +115,8 @@ pub struct Exit {
 pub enum Report {
     /// Answers `Inspect`; `Err` when no executor can tell, which is no evidence that nothing runs.
     Inspected(Result<Inventory, String>),
+    /// A start is under way and waits for this, in words for operators. Comes unasked, as often as it changes.
+    Starting(Run, String),
     /// Answers `Start`.
     Started(Run, Result<(), String>),
     /// A started task ended, by itself or stopped.

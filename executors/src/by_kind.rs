@@ -16,6 +16,7 @@ use futures_util::future::{join_all, select_all};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
 
 /// How long one executor may take to tell what its tasks use, before the others are heard without it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -179,6 +180,10 @@ impl Executor for ByKind {
         // While it was not there yet, it may have been missed.
         self.known.learn(&spec.run(), &spec.definition);
         Ok(())
+    }
+
+    fn progress(&self, spec: &Spec) -> Option<watch::Receiver<String>> {
+        self.parts(&spec.definition).ok()?.into_iter().find_map(|part| part.progress(spec))
     }
 
     async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {

@@ -49,6 +49,7 @@ use callboard_core::model::{Check, TaskDefinition, Usage};
 use callboard_core::work::{Exit, Found, Inventory, Run, Spec};
 use std::sync::Arc;
 use std::time::SystemTime;
+use tokio::sync::watch;
 
 /// Tells in words for an operator what could not be done, where, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +78,11 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// What failed, with the last lines of output where there were any. Nothing of the run is left then.
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure>;
+
+    /// Gives what the start of a run waits for, in words for operators, whenever that changes; `None` where it never tells.
+    fn progress(&self, _spec: &Spec) -> Option<watch::Receiver<String>> {
+        None
+    }
 
     /// Runs the stop commands, asks everything of the run to end, and kills after `grace` what has not; without one, after
     /// the time in the definition that the run was started with. The stop commands get as much time again, so the whole

@@ -1,10 +1,11 @@
 //! Carries out an agent's orders. Whatever comes of one goes back as a report; nothing is decided here.
 
-use crate::Executor;
-use callboard_core::work::{Order, Report, Run};
+use crate::{Executor, Failure};
+use callboard_core::work::{Order, Report, Run, Spec};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 /// Carries out orders by one executor and sends what comes of them. Clones are one and the same.
 ///
@@ -15,13 +16,15 @@ pub struct Performer {
     executor: Arc<dyn Executor>,
     reports: UnboundedSender<Report>,
     awaited: Arc<Mutex<BTreeSet<Run>>>,
+    /// Runs of whose start it is told what it waits for.
+    followed: Arc<Mutex<BTreeSet<Run>>>,
 }
 
 impl Performer {
     /// Makes one that has no orders yet.
     #[must_use]
     pub fn new(executor: Arc<dyn Executor>, reports: UnboundedSender<Report>) -> Performer {
-        Performer { executor, reports, awaited: Arc::default() }
+        Performer { executor, reports, awaited: Arc::default(), followed: Arc::default() }
     }
 
     /// Carries out one order. Takes as long as the order does, so a driver spawns it. Must be called within a tokio runtime.
@@ -31,7 +34,7 @@ impl Performer {
             Order::Inspect => self.inspect().await,
             Order::Start(spec) => {
                 let run = spec.run();
-                let result = executor.start(&spec).await.map_err(|failure| failure.0);
+                let result = self.start(&spec).await.map_err(|failure| failure.0);
                 let started = result.is_ok();
                 let _ = self.reports.send(Report::Started(run.clone(), result));
                 if started {
@@ -65,6 +68,28 @@ impl Performer {
         let _ = self.reports.send(report);
     }
 
+    /// Starts a run, and reports meanwhile what that waits for. An order that comes again is followed once.
+    async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
+        let followed = || self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = spec.run();
+        let is_first = followed().insert(run.clone());
+        let mut waits = self.executor.progress(spec).filter(|_| is_first);
+        let mut start = self.executor.start(spec);
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = &mut start => break result,
+                what = change(waits.as_mut()) => {
+                    let _ = self.reports.send(Report::Starting(run.clone(), what));
+                }
+            }
+        };
+        if is_first {
+            followed().remove(&run);
+        }
+        result
+    }
+
     async fn inspect(&self) -> Report {
         let inventory = self.executor.inventory().await.map_err(|failure| failure.0);
         if let Ok(inventory) = &inventory {
@@ -79,7 +104,7 @@ impl Performer {
         if !self.awaited.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone()) {
             return;
         }
-        let Performer { executor, reports, awaited } = self.clone();
+        let Performer { executor, reports, awaited, .. } = self.clone();
         tokio::spawn(async move {
             let exit = tokio::select! {
                 exit = executor.exited(&run) => exit,
@@ -89,4 +114,14 @@ impl Performer {
             let _ = reports.send(Report::Exited(run, exit));
         });
     }
+}
+
+/// Gives what a start waits for once that has changed; never, where nobody tells.
+async fn change(waits: Option<&mut watch::Receiver<String>>) -> String {
+    if let Some(waits) = waits
+        && waits.changed().await.is_ok()
+    {
+        return waits.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }

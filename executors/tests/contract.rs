@@ -48,6 +48,10 @@ mod docker_late;
 #[path = "contract/docker_outage.rs"]
 mod docker_outage;
 #[cfg(test)]
+#[cfg(feature = "docker")]
+#[path = "contract/docker_pulls.rs"]
+mod docker_pulls;
+#[cfg(test)]
 #[cfg(all(feature = "docker", feature = "failpoints"))]
 #[path = "contract/failpoints.rs"]
 mod failpoints;

@@ -125,7 +125,7 @@ fn troubles(silent: u16, taken: u16) -> [Trouble; 6] {
         Trouble {
             image: format!("127.0.0.1:{silent}/slow:7"),
             event: "placed on",
-            ..Trouble::told("slow image", "starting: ", steady)
+            ..Trouble::told("slow image", "is starting on", steady)
         },
         Trouble {
             image: "127.0.0.1:1/no/such:7".into(),

@@ -64,6 +64,7 @@ impl Agent {
         };
         let was_healthy = local.health;
         local.probe(now, self.settings.registry, self.salt, &mut self.out);
+        local.say_progress(now);
         if self.is_ready() {
             self.merge(now, &mut local);
         }
@@ -333,7 +334,8 @@ impl Agent {
         if is_first {
             local.reason = None;
         }
-        local.state = State::Starting { since: now, again: now + TELLING_PATIENCE, orders: 0 };
+        local.state =
+            State::Starting { since: now, again: now + TELLING_PATIENCE, orders: 0, progress: None };
         local.health = Health::Unknown;
         local.unhealthy_since = None;
         local.probing.clear();

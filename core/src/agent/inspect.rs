@@ -153,6 +153,7 @@ impl Agent {
     pub(super) fn report(&mut self, now: Time, report: Report) {
         match report {
             Report::Inspected(result) => self.inspected(now, result),
+            Report::Starting(run, what) => self.starting(&run, &what),
             Report::Started(run, result) => self.started(now, &run, result),
             Report::Exited(run, exit) => self.exited(now, &run, &exit),
             Report::Stopped(run, result) => self.stopped(now, &run, &result),

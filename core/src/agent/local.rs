@@ -4,10 +4,12 @@
 use super::converge::{SLOT_TIME, UNEXPLAINED_AFTER};
 use super::gate::Gate;
 use super::health::Probing;
+use super::progress::Progress;
 use crate::machine::{Span, Time};
 use crate::model::{Generation, Health, Phase, Status, Task, TaskDefinition};
 use crate::store::Revision;
 use crate::work::{Exit, Order, Run, Spec};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
@@ -76,7 +78,13 @@ pub(super) enum State {
     Backoff { until: Time },
     /// To be started since then, which the store is told first; the order is given when it knows, or at `again`, and
     /// given again then if nothing is heard. So many orders were given.
-    Starting { since: Time, again: Time, orders: u32 },
+    Starting {
+        since: Time,
+        again: Time,
+        orders: u32,
+        #[serde(default)]
+        progress: Option<Box<Progress>>,
+    },
     /// Its processes exist.
     Running { since: Time },
     /// Told to stop; told again at `again`. Then it counts as what `end` says.
@@ -254,6 +262,11 @@ impl Local {
     pub(super) fn status(&self) -> Status {
         // What becomes of a start that ends while the agent does is for the next one to decide.
         let left = self.left && matches!(self.state, State::Starting { .. } | State::Ended { .. });
+        let waits = if let State::Starting { progress: Some(progress), .. } = &self.state {
+            progress.said.as_ref()
+        } else {
+            None
+        };
         Status {
             id: self.task.id.clone(),
             generation: self.generation,
@@ -263,7 +276,8 @@ impl Local {
             left,
             phase: if left { Phase::Starting } else { self.phase() },
             health: self.health,
-            reason: self.reason.clone(),
+            // What it failed of before is told again when it runs.
+            reason: waits.or(self.reason.as_ref()).cloned(),
         }
     }
 
@@ -287,7 +301,10 @@ impl Local {
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
         let own = match &self.state {
             State::Backoff { until } => [Some(*until), None, None, None],
-            State::Starting { since, again, .. } => [Some(*again), Some(*since + SLOT_TIME), None, None],
+            State::Starting { since, again, progress, .. } => {
+                let untold = progress.as_ref().and_then(|progress| progress.due());
+                [Some(*again), Some(*since + SLOT_TIME), untold, None]
+            }
             State::Stopping { again, .. } => [Some(*again), None, None, None],
             State::Running { since } => self.running_dues(*since),
             State::Waiting | State::Ended { .. } | State::Over(_) | State::Shut => [None; 4],

@@ -209,6 +209,9 @@ pub struct Docker {
     pub name: Option<String>,
     /// Image, by tag or digest.
     pub image: String,
+    /// When the image is pulled.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pull: Pull,
     /// Command and arguments.
     pub cmd: Vec<String>,
     /// Entry point; empty for the image's own.
@@ -225,6 +228,19 @@ pub struct Docker {
     pub volumes: Vec<String>,
     /// Further flags of `docker run`, each one of an allow-list.
     pub flags: Vec<String>,
+}
+
+/// When an image is pulled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pull {
+    /// When the engine lacks it.
+    #[default]
+    Missing,
+    /// Before every start. One by digest that the engine has is not asked for: it is what it was.
+    Always,
+    /// Never; what the engine lacks is not started.
+    Never,
 }
 
 /// Settings of the bash executor.

@@ -17,7 +17,7 @@ mod task;
 pub use cluster::{Choice, Cluster, DEFAULT_SCHEDULER, HOST_GRACE_DEFAULT, Policy};
 pub use definition::{
     Bash, CPU_PERIOD, Check, Container, Docker, Executor, PROBE_INTERVAL_DEFAULT, PROBE_TIMEOUT_DEFAULT,
-    PortSpec, Probe, RestartPolicy, TaskDefinition, port_variable,
+    PortSpec, Probe, Pull, RestartPolicy, TaskDefinition, port_variable,
 };
 pub use host::{Alive, HostConfig, MoveRequest, PortRange, Registration, Usage};
 pub(crate) use kind::RETRIES_DEFAULT;

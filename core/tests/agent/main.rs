@@ -7,6 +7,7 @@ mod leaving;
 mod lifecycle;
 mod once;
 mod presence;
+mod progress;
 mod registration;
 mod registry;
 mod silence;

@@ -113,6 +113,31 @@ fn ports() {
 }
 
 #[test]
+fn pulls() {
+    let table = [
+        ("pull: missing", "fine"),
+        ("pull: always", "fine"),
+        ("pull: \"never\"", "fine"),
+        ("pull: null", "fine"),
+        ("pull: IfNotPresent", r#"found "IfNotPresent"{one}; did you mean "missing"?"#),
+        ("pull: if_not_present", r#"found "if_not_present"{one}; did you mean "missing"?"#),
+        ("pull: Always", r#"found "Always"{one}; did you mean "always"?"#),
+        ("pull: NEVER", r#"found "NEVER"{one}; did you mean "never"?"#),
+        ("pull: allways", r#"found "allways"{one}; did you mean "always"?"#),
+        ("pull: daily", r#"found "daily"{one}"#),
+        ("pull: no", "found no{one}"),
+        ("pull: true", "found true{one}"),
+        ("pull: [always]", "found a list{one}"),
+    ];
+    for (input, expect) in table {
+        let place = "web.yml:12: task_definitions[0].containers[0].executor.pull: ";
+        let expect = expect.replace("{one}", ", expected missing, always or never");
+        let expect = if expect == "fine" { expect } else { format!("{place}{expect}") };
+        check(&changed(DOCKER, input), &expect);
+    }
+}
+
+#[test]
 fn environment() {
     let table = [
         (

@@ -90,6 +90,10 @@ fn what_a_flag_would_do_why_it_is_refused_and_what_to_write_instead() {
             "-it",
             "which would keep its input open: that is for who types docker run; leave it out, and enter it by callboard exec -i TASK -- COMMAND",
         ),
+        (
+            "--pull=always",
+            "which would say when its image is pulled: a field says that here; use pull, which is missing, always or never",
+        ),
         ("--rm", "which would remove it at its end: Callboard sees to that; leave it out: it is removed"),
         (
             "--cpu-count=2",

@@ -144,6 +144,8 @@ fn what_is_read_can_be_written_and_read() {
         changed(DEFINITION, "checks: [{http: \"http://a\", header: {X: [\"1\", b]}, interval: 1s}]"),
         changed(DOCKER, "env: [\"A=no\"]"),
         changed(DOCKER, "name: \"1.0\""),
+        changed(DOCKER, "pull: always"),
+        changed(DOCKER, "pull: never"),
         changed(BASH, "setup: [a, 'b ''c''', \"d\\te\\n\"]").replace("\n      setup", "\n    setup"),
         changed(BASH, &artifact),
     ];
@@ -152,6 +154,17 @@ fn what_is_read_can_be_written_and_read() {
         let written = serde_json::to_string(&first).expect("serializes");
         assert_eq!(parsed(&written), first, "{file}\n{written}");
     }
+}
+
+/// A record that says nothing new is byte by byte what an earlier version wrote.
+#[test]
+fn when_an_image_is_pulled_is_written_only_where_it_is_not_the_default() {
+    let written = |change: &str| {
+        serde_json::to_string(&parsed(&changed(DOCKER, change)).task_definitions).expect("serializes")
+    };
+    let [plain, missing, always] = ["entry: run", "pull: missing", "pull: always"].map(written);
+    assert_eq!((&missing, plain.contains("pull")), (&plain, false));
+    assert_eq!(always.replace(r#""pull":"always","#, ""), plain);
 }
 
 #[test]

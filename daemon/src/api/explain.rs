@@ -96,13 +96,17 @@ async fn explain_service(api: &Api, board: &Board, service: &Service) -> Explana
     Explanation { about, facts, hosts: meets.hosts, remedies: meets.remedies, hint }
 }
 
-/// Tells of the tasks of a service that do not do their work; of a few of them when there are many.
+/// Tells of the tasks of a service that do not do their work, or whose start waits for something; of a few of them when
+/// there are many.
 fn ailing(board: &Board, service: &Service) -> Vec<String> {
     const SHOWN: usize = 5;
     let views = board.tasks_of(&service.name).map(|task| views::task(board, task));
-    let ailing: Vec<TaskView> = views
-        .filter(|view| matches!(view.state.as_str(), "unhealthy" | "failed" | "dead" | "silent"))
-        .collect();
+    let is_told = |view: &TaskView| match view.state.as_str() {
+        "unhealthy" | "failed" | "dead" | "silent" => true,
+        "starting" => view.trouble.is_some(),
+        _ => false,
+    };
+    let ailing: Vec<TaskView> = views.filter(is_told).collect();
     let mut lines: Vec<String> = ailing
         .iter()
         .take(SHOWN)
@@ -212,5 +216,47 @@ fn reason(reason: &scheduler::HostReason) -> HostReason {
         obstacles: stands.map(|one| Stands { kind: one.kind(), why: one.to_string() }).collect(),
         terms: figures.map(|term| Figure { name: term.name.clone(), value: term.value.clone() }).collect(),
         bid: reason.bid.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callboard_core::store::{Entry, Revision};
+
+    /// Expects what is told of the one task of a service when its agent says this of it.
+    fn check(status: &str, expect: &[&str]) {
+        let records = [
+            (
+                "config/services/web",
+                r#"{"name":"web","task_name":"web","task_version":1,"desired":1,"min":0,"max":1}"#.to_owned(),
+            ),
+            ("hosts/h1/alive", r#"{"host":"h1","boot_id":"b","agent_id":"a"}"#.to_owned()),
+            (
+                "state/tasks/_/c-web-1-0",
+                r#"{"id":"c-web-1-0","cluster":"c","service":"web","task_name":"web","version":1,"instance":0,
+                "generation":7,"host":"h1","desired":"run","reason":"spread","tenure":1}"#
+                    .to_owned(),
+            ),
+            (
+                "status/h1/c-web-1-0",
+                format!(r#"{{"id":"c-web-1-0","generation":7,"attempt":0,"health":"unknown",{status}}}"#),
+            ),
+        ];
+        let entry = |(key, value): (&str, String)| {
+            Arc::new(Entry { key: key.into(), value, revision: Revision(1), session: None })
+        };
+        let mut board = Board::default();
+        board.take(&records.map(entry));
+        assert!(board.problems.is_empty(), "{:?}", board.problems);
+        assert_eq!(ailing(&board, &board.services["web"]), expect, "{status}");
+    }
+
+    #[test]
+    fn what_a_start_waits_for_is_told_of_the_service() {
+        let pulling = r#""phase":"starting","reason":"pulling web:1, 3 of 9 MiB""#;
+        check(pulling, &["c-web-1-0 is starting on h1: pulling web:1, 3 of 9 MiB"]);
+        check(r#""phase":"starting""#, &[]);
+        check(r#""phase":"running""#, &[]);
     }
 }

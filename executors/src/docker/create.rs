@@ -12,7 +12,7 @@ use crate::{Failure, environment};
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
 };
-use callboard_core::model::{CPU_PERIOD, Container, Docker, Executor};
+use callboard_core::model::{CPU_PERIOD, Container, Docker, Executor, Pull};
 use callboard_core::work::Spec;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -29,6 +29,7 @@ pub(super) struct Plan<'a> {
     pub(super) container: &'a Container,
     pub(super) name: String,
     pub(super) image: &'a str,
+    pub(super) pull: Pull,
     pub(super) platform: Option<String>,
     pub(super) body: ContainerCreateBody,
 }
@@ -97,7 +98,7 @@ fn plan<'a>(
     body.env = Some(environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect());
     body.host_config = Some(host);
     let name = name(&settings.agent(), spec, &container.name);
-    Ok(Plan { container, name, image: &docker.image, platform: flags.platform, body })
+    Ok(Plan { container, name, image: &docker.image, pull: docker.pull, platform: flags.platform, body })
 }
 
 /// Gives the words of a command; none where nothing but empty words stand there, for the image's own.

@@ -7,6 +7,7 @@
 //! labels       which containers are ours        runs       what is known of a run
 //! create       what a container is made from    flags, ports, volumes    parts of that
 //! images       what is missing is pulled        credentials    for registries    sweep    what may go
+//! progress     how far a pull is
 //! script       one command inside a task        output     what it wrote     measure    what it uses, its age
 //! engine       the connection                   examine    what is wrong with it, for operators
 //! ```
@@ -26,6 +27,7 @@ mod labels;
 mod measure;
 mod output;
 mod ports;
+mod progress;
 mod runs;
 mod script;
 mod start;
@@ -52,6 +54,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use volumes::Allowed;
 
@@ -157,6 +160,10 @@ impl Docker {
 impl Executor for Docker {
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
         self.start_run(spec).await
+    }
+
+    fn progress(&self, spec: &Spec) -> Option<watch::Receiver<String>> {
+        Some(self.runs.entry(&spec.run()).waits.subscribe())
     }
 
     async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {

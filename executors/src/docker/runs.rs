@@ -111,6 +111,8 @@ pub(super) struct Entry {
     pub(super) gate: tokio::sync::Mutex<()>,
     /// The grace, once it was told to stop.
     pub(super) stop: watch::Sender<Option<Span>>,
+    /// What its start waits for, in words.
+    pub(super) waits: watch::Sender<String>,
     since: Instant,
     known: Mutex<Known>,
 }
@@ -154,6 +156,15 @@ impl Entry {
     /// Forgets all but an order to stop.
     pub(super) fn forget(&self) {
         *self.known() = Known::default();
+    }
+
+    /// Tells what its start waits for.
+    pub(super) fn waits_for(&self, what: String) {
+        self.waits.send_if_modified(|waits| {
+            let is_news = *waits != what;
+            *waits = what;
+            is_news
+        });
     }
 
     pub(super) fn must_stop(&self) -> bool {
@@ -201,7 +212,8 @@ impl Runs {
         entries.retain(|_, entry| keep(entry));
         let new = || {
             let (gate, known) = (tokio::sync::Mutex::new(()), Mutex::default());
-            Arc::new(Entry { gate, stop: watch::Sender::new(None), since: now, known })
+            let (stop, waits) = (watch::Sender::new(None), watch::Sender::default());
+            Arc::new(Entry { gate, stop, waits, since: now, known })
         };
         Arc::clone(entries.entry(run.clone()).or_insert_with(new))
     }

@@ -89,7 +89,7 @@ impl Docker {
     async fn start_now(&self, spec: &Arc<Spec>, entry: &Entry) -> Result<(), Halt> {
         let plans = create::plans(spec, &self.settings, &self.allowed)?;
         for plan in &plans {
-            let pulled = self.images.ensure(&self.engine, plan.image, plan.platform.as_deref());
+            let pulled = self.images.ensure(&self.engine, plan, entry);
             let named = |failure| Failure::of(format_args!("container {}", plan.container.name), failure);
             entry.unless_stopped(pulled).await.map_err(named)?;
             Images::judge(&self.engine, plan.image, &self.settings.policy).await.map_err(named)?;
@@ -99,6 +99,7 @@ impl Docker {
                 self.set_up(plan, number + 1, command, entry).await?;
             }
         }
+        entry.waits_for("its containers are created and started".to_string());
         let mut ids = Vec::new();
         for plan in &plans {
             ids.push(self.create(&plan.name, plan, plan.body.clone()).await?);
@@ -114,6 +115,7 @@ impl Docker {
     async fn set_up(&self, plan: &Plan<'_>, number: usize, command: &str, entry: &Entry) -> Result<(), Halt> {
         entry.go_on()?;
         let what = format!("setup command {number} of container {}", plan.container.name);
+        entry.waits_for(format!("{what} runs"));
         let id = self
             .create(&format!("{}.setup-{number}", plan.name), plan, plan.command(command, Role::Setup))
             .await?;

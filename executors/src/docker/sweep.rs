@@ -18,15 +18,25 @@ const LOOK_EVERY: Duration = Duration::from_secs(3600);
 impl Images {
     /// Takes down that an image was pulled, or wanted where that was taken down before.
     pub(super) fn was_wanted(&self, image: &str, pulled: bool) {
-        let name: String =
-            Sha256::digest(image.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        let file = self.dir.join(name);
+        let file = self.note_of(image);
         if (pulled || file.exists())
             && let Err(error) = std::fs::create_dir_all(&self.dir).and_then(|()| std::fs::write(&file, image))
         {
             // Then it stays, or goes a little early.
             tracing::warn!(image, %error, "cannot take down that an image is wanted");
         }
+    }
+
+    /// Tells whether it was taken down that an image was pulled.
+    pub(super) fn is_ours(&self, image: &str) -> bool {
+        self.note_of(image).exists()
+    }
+
+    /// Gives where it is taken down of an image.
+    fn note_of(&self, image: &str) -> PathBuf {
+        let name: String =
+            Sha256::digest(image.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.dir.join(name)
     }
 
     /// Lists what has not been wanted for long: the image's name, and where that is taken down.
@@ -73,6 +83,11 @@ async fn sweep(engine: &super::Engine, images: &Images) -> Result<(), Failure> {
     let unwanted = images.unwanted().map_err(|error| Failure::of(images.dir.display(), error))?;
     for (image, file) in unwanted {
         let name = image.as_str();
+        // What lost its name to a later pull may have been given another one since.
+        if name.starts_with("sha256:") && has_name(engine, name).await? {
+            forget(&file)?;
+            continue;
+        }
         let options = RemoveImageOptionsBuilder::new().force(false).build();
         let removed =
             engine.change(|client| async move { client.remove_image(name, Some(options), None).await }).await;
@@ -89,6 +104,14 @@ async fn sweep(engine: &super::Engine, images: &Images) -> Result<(), Failure> {
         forget(&file)?;
     }
     Ok(())
+}
+
+async fn has_name(engine: &super::Engine, id: &str) -> Result<bool, Failure> {
+    match engine.look(|client| async move { client.inspect_image(id).await }).await {
+        Ok(seen) => Ok(seen.repo_tags.is_some_and(|tags| !tags.is_empty())),
+        Err(trouble) if trouble.is_absent() => Ok(false),
+        Err(trouble) => Err(trouble.doing(format_args!("image {id}"))),
+    }
 }
 
 fn forget(file: &Path) -> Result<(), Failure> {

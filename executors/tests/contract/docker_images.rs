@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Makes a task of an image that runs what the image does.
-fn of_image(image: &str, attempt: u32) -> Arc<Spec> {
+pub(crate) fn of_image(image: &str, attempt: u32) -> Arc<Spec> {
     let mut spec = (*attempt_of(&docker_spec(&[], ""), attempt)).clone();
     let flags = vec!["--net=none".to_string()];
     let docker = Wanted { image: image.to_string(), cmd: Vec::new(), flags, ..wanted("") };
@@ -21,7 +21,7 @@ fn of_image(image: &str, attempt: u32) -> Arc<Spec> {
 }
 
 /// Takes an image out of the engine when the test ends.
-struct Pulled(String, String);
+pub(crate) struct Pulled(pub(crate) String, pub(crate) String);
 
 impl Drop for Pulled {
     fn drop(&mut self) {

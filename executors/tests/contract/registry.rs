@@ -1,4 +1,4 @@
-//! A registry of one image, on loopback, as an engine pulls from: open or with a password, prompt or hanging.
+//! A registry of one image, on loopback, as an engine pulls from: open or with a password, prompt, slow, hanging or away.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -13,12 +13,19 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct Registry {
     port: u16,
     /// Content by path, with its type.
-    files: BTreeMap<String, (&'static str, Vec<u8>)>,
-    digest: String,
+    files: Mutex<BTreeMap<String, (&'static str, Vec<u8>)>>,
+    /// Of what was published last.
+    digest: Mutex<String>,
     /// `Basic …`, where it wants a password.
     password: Option<String>,
     /// It takes requests and answers none.
     pub(crate) hangs: AtomicBool,
+    /// It ends each connection at once.
+    pub(crate) away: AtomicBool,
+    /// It takes some seconds to send the layer.
+    pub(crate) slow: AtomicBool,
+    /// How often it was asked what the image is.
+    pub(crate) asked: AtomicUsize,
     /// How often its layer was sent.
     pub(crate) layers: AtomicUsize,
     /// What it was told of who asks.
@@ -49,8 +56,34 @@ impl Registry {
     pub(crate) fn start(password: Option<&str>) -> Arc<Registry> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let layer = layer(&format!("{} {port}", std::process::id()));
-        let config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/bin/sh", "-c", "echo pulled"]},
+        let registry = Arc::new(Registry {
+            port,
+            files: Mutex::default(),
+            digest: Mutex::default(),
+            password: password.map(|password| format!("Basic {password}")),
+            hangs: AtomicBool::new(false),
+            away: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
+            layers: AtomicUsize::new(0),
+            asked_by: Mutex::default(),
+        });
+        registry.publish("pulled");
+        let serving = Arc::clone(&registry);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let serving = Arc::clone(&serving);
+                std::thread::spawn(move || serving.answer(stream));
+            }
+        });
+        registry
+    }
+
+    /// Puts another image under the tag, which writes `says`.
+    pub(crate) fn publish(&self, says: &str) {
+        let layer = layer(&format!("{} {} {says}", std::process::id(), self.port));
+        let command = ["/bin/sh".to_string(), "-c".to_string(), format!("echo {says}")];
+        let config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": command},
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]}});
         let config = config.to_string().into_bytes();
         let part = |kind: &str, bytes: &[u8]| {
@@ -64,30 +97,14 @@ impl Registry {
         let manifest = manifest.to_string().into_bytes();
         let of_manifest = digest(&manifest);
         let blob = |bytes: &[u8]| format!("/v2/app/blobs/{}", digest(bytes));
-        let files = BTreeMap::from([
+        self.files.lock().unwrap().extend([
             ("/v2/".to_string(), ("application/json", b"{}".to_vec())),
             ("/v2/app/manifests/7".to_string(), (MANIFEST, manifest.clone())),
             (format!("/v2/app/manifests/{of_manifest}"), (MANIFEST, manifest)),
             (blob(&config), ("application/octet-stream", config)),
             (blob(&layer), ("application/octet-stream", layer)),
         ]);
-        let registry = Arc::new(Registry {
-            port,
-            files,
-            digest: of_manifest,
-            password: password.map(|password| format!("Basic {password}")),
-            hangs: AtomicBool::new(false),
-            layers: AtomicUsize::new(0),
-            asked_by: Mutex::default(),
-        });
-        let serving = Arc::clone(&registry);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let serving = Arc::clone(&serving);
-                std::thread::spawn(move || serving.answer(stream));
-            }
-        });
-        registry
+        *self.digest.lock().unwrap() = of_manifest;
     }
 
     /// Names the image by its tag.
@@ -97,7 +114,7 @@ impl Registry {
 
     /// Names the image by its digest.
     pub(crate) fn by_digest(&self) -> String {
-        format!("127.0.0.1:{}/app@{}", self.port, self.digest)
+        format!("127.0.0.1:{}/app@{}", self.port, self.digest.lock().unwrap())
     }
 
     /// Names the registry.
@@ -106,6 +123,9 @@ impl Registry {
     }
 
     fn answer(&self, mut stream: TcpStream) -> Option<()> {
+        if self.away.load(Ordering::Relaxed) {
+            return None;
+        }
         // Who greets in TLS is told that this is HTTP, as servers do.
         let mut first = [0];
         stream.peek(&mut first).ok()?;
@@ -133,7 +153,8 @@ impl Registry {
                            Connection: close\r\n\r\n";
             return stream.write_all(refusal.as_bytes()).ok();
         }
-        let Some((kind, content)) = self.files.get(path) else {
+        self.asked.fetch_add(usize::from(path.starts_with("/v2/app/manifests/")), Ordering::Relaxed);
+        let Some((kind, content)) = self.files.lock().unwrap().get(path).cloned() else {
             return stream
                 .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 .ok();
@@ -142,12 +163,17 @@ impl Registry {
             "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nDocker-Content-Digest: {}\r\n\
              Docker-Distribution-Api-Version: registry/2.0\r\nConnection: close\r\n\r\n",
             content.len(),
-            digest(content)
+            digest(&content)
         );
         stream.write_all(head.as_bytes()).ok()?;
         if method == "GET" {
             self.layers.fetch_add(usize::from(content.len() > 100_000), Ordering::Relaxed);
-            stream.write_all(content).ok()?;
+            for part in content.chunks(256 << 10) {
+                stream.write_all(part).ok()?;
+                if self.slow.load(Ordering::Relaxed) && content.len() > 100_000 {
+                    std::thread::sleep(std::time::Duration::from_millis(600));
+                }
+            }
         }
         Some(())
     }

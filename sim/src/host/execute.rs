@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// What has been under way for so long by the fastest clock counts as no start any more.
 const LONG: Span = Span::secs(27);
 
+/// How many parts an image has, when it is told how far it is fetched.
+const PULL_PARTS: u64 = 8;
+
 impl Host {
     /// Takes an order of the agent. `build` tells how what is started will behave.
     pub(crate) fn order(
@@ -190,6 +193,9 @@ impl Host {
         let hung = self.ills.of(now, HostFault::HangPulls).map_or(now, |(until, _)| until);
         let at = hung + Span(self.chance.span(low, high).0 + slow);
         self.life(at, self.pids, Moment::Born, out);
+        if slow > 0 || hung > now {
+            tell_pull(now, at, agent, &run, out);
+        }
         // What is ordered once more is on its way since it was ordered first.
         let ordered = self.unheard.remove(&spec.run()).unwrap_or((now, self.life));
         self.procs.push(Proc::new(self.pids, spec.clone(), build, ordered));
@@ -279,6 +285,16 @@ impl Host {
         if leaks {
             self.forecast(now, out);
         }
+    }
+}
+
+/// Plans what an agent is told of an image that is fetched slowly, until what it is for comes to life. It draws nothing.
+fn tell_pull(now: Time, born: Time, agent: Process, run: &Run, out: &mut Vec<Outward>) {
+    let times = (0..PULL_PARTS).map(|part| (part, now + Span::secs(1 + 7 * part)));
+    for (part, at) in times.take_while(|(_, at)| *at < born) {
+        let what = format!("pulling its image, {part} of {PULL_PARTS} parts");
+        let answers = vec![Answer::Told(Report::Starting(run.clone(), what))];
+        out.push(Outward::Plan(at, Event::Answer { to: agent, answers }));
     }
 }
 

@@ -108,6 +108,7 @@ fn told(report: &Report) -> String {
             Some(kind) => format!("{} tasks were found, and {kind} cannot tell", inventory.found.len()),
         },
         Report::Inspected(Err(why)) => format!("nobody knows what runs: {why}"),
+        Report::Starting(what, why) => format!("{} is being started: {why}", run(what)),
         Report::Started(what, Ok(())) => format!("{} was started", run(what)),
         Report::Started(what, Err(why)) => format!("{} was not started: {why}", run(what)),
         Report::Exited(what, exit) => match (exit.code, exit.signal) {

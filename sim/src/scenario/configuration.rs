@@ -235,6 +235,8 @@ fn settings() -> Node {
 fn docker(form: &mut Form<'_, '_>) {
     form.maybe("name", "Shown by docker.", &WORD, &mut None);
     form.must("image", "The image, by tag or digest.", &WORD, &mut String::new());
+    let pulls = Word(&[("missing", "missing"), ("always", "always"), ("never", "never")]);
+    form.may("pull", "When the image is pulled.", &pulls, &mut "missing".into());
     form.maybe("cmd", "Command and arguments.", &WORDS, &mut None);
     form.maybe("entry", "The entry point.", &WORD, &mut None);
     let says = "The port inside of the container that the task's port is mapped to.";

@@ -231,6 +231,7 @@ fn reported(report: &Report) -> String {
             Some(kind) => format!("{} tasks are here; {kind} cannot tell", inventory.found.len()),
         },
         Report::Inspected(Err(why)) => format!("what is here is not known: {why}"),
+        Report::Starting(run, why) => format!("{} is being started: {why}", run.id),
         Report::Started(run, Ok(())) => format!("{} is started", run.id),
         Report::Started(run, Err(why)) => format!("{} is not started: {why}", run.id),
         Report::Exited(run, exit) if exit.out_of_memory => format!("{} was killed for memory", run.id),

@@ -30,6 +30,7 @@ pub(super) fn read(fields: &mut Fields<'_>, ports: &mut BTreeMap<String, usize>)
 fn docker(fields: &mut Fields<'_>, ports: &mut BTreeMap<String, usize>) -> Option<Docker> {
     let name = fields.optional("name").and_then(|item| docker_name(&item));
     let image = image::read(&fields.required("image"));
+    let pull = fields.optional("pull").and_then(|item| image::pull(&item)).unwrap_or_default();
     let cmd = fields.list("cmd", |item| word(&item));
     let entry = fields.optional("entry").and_then(|item| item.text("a command").map(String::from));
     let container_port = fields.optional("container_port").and_then(|item| item.number(1..=u16::MAX));
@@ -41,6 +42,7 @@ fn docker(fields: &mut Fields<'_>, ports: &mut BTreeMap<String, usize>) -> Optio
     Some(Docker {
         name,
         image: image?,
+        pull,
         cmd,
         entry: entry.unwrap_or_default(),
         container_port,

@@ -99,6 +99,7 @@ const FIELDS: &[Row] = &[
         "use ports, or provide_port of the task definition with container_port",
     ),
     ("publish-all", "open ports of the host", "use provide_port of the task definition with container_port"),
+    ("pull", "say when its image is pulled", "use pull, which is missing, always or never"),
     ("restart", "have the engine start it again", "use restart of the task definition"),
     ("stop-timeout", "say how long it may take to end", "use kill_timeout of the task definition"),
     ("volume", "mount a directory of the host", "use volumes"),
@@ -125,11 +126,6 @@ const OURS: &[Row] = &[
         "oom-score-adj",
         "say how soon it is killed when memory is short",
         "use priority of the task definition",
-    ),
-    (
-        "pull",
-        "say when its image is pulled",
-        "leave it out, and give each build a tag of its own: what is missing is pulled",
     ),
     ("rm", "remove it at its end", "leave it out: it is removed"),
 ];

@@ -1,6 +1,9 @@
-//! Reads the name of a docker image: `[registry[:port]/]path[:tag][@sha256:digest]`.
+//! Reads the name of a docker image, `[registry[:port]/]path[:tag][@sha256:digest]`, and when it is pulled.
 
 use crate::config::item::Item;
+use crate::config::mistake::{did_you_mean, one_of};
+use crate::config::tree::Value;
+use crate::model::Pull;
 use alloc::string::String;
 
 const WHAT: &str = "an image such as redis:7 or registry.example:5000/team/web@sha256:...";
@@ -14,6 +17,28 @@ pub(super) fn read(item: &Item<'_>) -> Option<String> {
         return None;
     }
     Some(text.into())
+}
+
+const PULLS: [(&str, Pull); 3] =
+    [("missing", Pull::Missing), ("always", Pull::Always), ("never", Pull::Never)];
+
+/// Reads when it is pulled. Who writes it as for Kubernetes or Compose is told our word for it.
+pub(super) fn pull(item: &Item<'_>) -> Option<Pull> {
+    let text = match item.node().map(|node| &node.value) {
+        Some(Value::Scalar { text, .. }) => text.as_str(),
+        Some(Value::Null | Value::Seq(_) | Value::Map(_)) | None => "",
+    };
+    let chosen = PULLS.iter().find(|(word, _)| *word == text).map(|(_, pull)| *pull);
+    if chosen.is_none() {
+        let letters: String = text.chars().filter(char::is_ascii_alphabetic).collect();
+        let meant = match letters.to_ascii_lowercase().as_str() {
+            "ifnotpresent" => "missing".into(),
+            other => String::from(other),
+        };
+        let words = || PULLS.iter().map(|(word, _)| *word);
+        item.wrong("", one_of(words()), did_you_mean(&meant, words()));
+    }
+    chosen
 }
 
 fn is_image(text: &str) -> bool {
