@@ -36,6 +36,8 @@ pub use credentials::file_of_user;
 pub use engine::HOST_DEFAULT;
 pub use examine::{Examined, examine};
 
+use crate::cpu::Meter;
+use crate::machine::Machine;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
 use bollard::query_parameters::ListContainersOptionsBuilder;
@@ -114,6 +116,9 @@ pub struct Docker {
     runs: Runs,
     allowed: Allowed,
     stopped: PathBuf,
+    machine: Machine,
+    /// Processor time of each container, by its id.
+    cpu: Meter<String>,
     /// When it was last looked for images that may go.
     swept: Mutex<Option<Instant>>,
 }
@@ -133,8 +138,8 @@ impl Docker {
         let never = engine.socket().map(PathBuf::from).into_iter().chain([settings.data_dir.clone()]);
         let allowed = Allowed { below: settings.policy.volumes.clone(), never: never.collect() };
         let images = Arc::new(Images::new(&settings, settings.data_dir.join("docker").join("images")));
-        let (runs, swept) = (Runs::default(), Mutex::default());
-        Ok(Docker { settings, engine, images, runs, allowed, stopped, swept })
+        let (runs, machine, cpu, swept) = Default::default();
+        Ok(Docker { settings, engine, images, runs, allowed, stopped, machine, cpu, swept })
     }
 
     /// Asks the engine what there is of one run, or of all.
