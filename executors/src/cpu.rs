@@ -40,8 +40,8 @@ impl<K> Default for Meter<K> {
 }
 
 impl<K: Clone + Ord> Meter<K> {
-    /// Tells how fast each counter grew since it was read before, 1024 a core. A counter that is new or went back has no rate,
-    /// and one that is not read this time is forgotten.
+    /// Tells how fast each counter grew since it was read before, 1024 a core. A counter that is new or went back has no
+    /// rate, and one that is not read this time is forgotten.
     pub(crate) fn rates(&self, counters: BTreeMap<K, Counter>) -> BTreeMap<K, u64> {
         let mut before = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let readings = counters.into_iter().filter_map(|(key, counter)| {

@@ -17,8 +17,8 @@ use std::time::Duration;
 const AT_ONCE: usize = 8;
 
 impl Docker {
-    /// Gives memory and processor use of each task; without an engine, why this host should get nothing new for docker. What a start left
-    /// that was cut off is removed in passing.
+    /// Gives memory and processor use of each task; without an engine, why this host should get nothing new for docker. What
+    /// a start left that was cut off is removed in passing.
     pub(super) async fn measure(&self) -> Usage {
         let mut usage = self.machine.usage();
         let groups = match self.groups(None).await {
@@ -37,7 +37,6 @@ impl Docker {
             }
             asked.extend(group.live().map(|kept| (run.id.clone(), kept.id.clone())));
         }
-        let tasks: BTreeMap<_, _> = asked.iter().map(|(task, id)| (id.clone(), task.clone())).collect();
         let measured = asked.into_iter().map(|(task, id)| async move {
             let (memory, cpu) = self.use_of(&id).await;
             (task, id, memory, cpu)
@@ -45,14 +44,14 @@ impl Docker {
         let measured: Vec<_> = futures_util::stream::iter(measured).buffer_unordered(AT_ONCE).collect().await;
         let (mut bytes, mut counters) = (BTreeMap::new(), BTreeMap::new());
         for (task, id, memory, cpu) in measured {
-            *bytes.entry(task).or_default() += memory;
-            counters.extend(cpu.map(|cpu| (id, cpu)));
+            *bytes.entry(task.clone()).or_default() += memory;
+            counters.extend(cpu.map(|cpu| ((task, id), cpu)));
         }
         // Little is not nothing.
         usage.tasks =
             bytes.into_iter().map(|(task, bytes): (_, u64)| (task, bytes.div_ceil(1 << 20))).collect();
-        for (id, cpu) in self.cpu.rates(counters) {
-            *usage.tasks_cpu.entry(tasks[&id].clone()).or_default() += cpu;
+        for ((task, _), cpu) in self.cpu.rates(counters) {
+            *usage.tasks_cpu.entry(task).or_default() += cpu;
         }
         usage
     }

@@ -42,7 +42,7 @@ use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use callboard_core::machine::Span;
-use callboard_core::model::Usage;
+use callboard_core::model::{Name, Usage};
 use callboard_core::policy::Docker as Policy;
 use callboard_core::work::{Exit, Found, Run, Spec};
 use engine::Engine;
@@ -117,8 +117,8 @@ pub struct Docker {
     allowed: Allowed,
     stopped: PathBuf,
     machine: Machine,
-    /// Processor time of each container, by its id.
-    cpu: Meter<String>,
+    /// Of each container, by its task and its id.
+    cpu: Meter<(Name, String)>,
     /// When it was last looked for images that may go.
     swept: Mutex<Option<Instant>>,
 }
