@@ -6,6 +6,7 @@
 
 use crate::exec::choose;
 use crate::known::Known;
+use crate::machine::Machine;
 use crate::question::Question;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
@@ -31,6 +32,7 @@ pub struct ByKind {
     known: Known,
     /// What each is asked.
     asked: BTreeMap<&'static str, Asked>,
+    machine: Machine,
     /// What the tasks of each used when it last told.
     told: Mutex<BTreeMap<&'static str, Usage>>,
 }
@@ -48,7 +50,8 @@ impl ByKind {
     #[must_use]
     pub fn new(kinds: BTreeMap<&'static str, Arc<dyn Executor>>) -> ByKind {
         let asked = kinds.keys().map(|kind| (*kind, Asked::default())).collect();
-        ByKind { kinds, known: Known::default(), asked, told: Mutex::default() }
+        let machine = Machine::default();
+        ByKind { kinds, known: Known::default(), asked, machine, told: Mutex::default() }
     }
 
     /// Lists the types on offer, for the host's registration.
@@ -100,7 +103,7 @@ impl ByKind {
     /// Adds up what all use. One that does not tell within a time is unfit, the others are heard without it, and its tasks
     /// count with what they used before.
     async fn usage_within(&self, patience: Duration) -> Usage {
-        let mut whole = crate::memory::machine();
+        let mut whole = self.machine.usage();
         let asked = self
             .kinds
             .values()
@@ -121,6 +124,9 @@ impl ByKind {
         for part in told.values() {
             for (task, memory) in &part.tasks {
                 *whole.tasks.entry(task.clone()).or_default() += memory;
+            }
+            for (task, cpu) in &part.tasks_cpu {
+                *whole.tasks_cpu.entry(task.clone()).or_default() += cpu;
             }
             whole.unfit = whole.unfit.or_else(|| part.unfit.clone());
             whole.unfit_for.extend(part.unfit_for.clone());
@@ -316,7 +322,8 @@ mod tests {
     }
 
     fn using(task: &str, memory: u64) -> Usage {
-        Usage { tasks: BTreeMap::from([(task.into(), memory)]), ..Usage::default() }
+        let tasks = BTreeMap::from([(task.into(), memory)]);
+        Usage { tasks_cpu: tasks.clone(), tasks, ..Usage::default() }
     }
 
     #[tokio::test]
@@ -328,6 +335,7 @@ mod tests {
                 let usage = both.usage_within(Duration::from_millis(50)).await;
                 assert_eq!(usage.tasks.get("web-1"), Some(&7));
                 assert_eq!(usage.tasks.get("db-1").copied(), used);
+                assert_eq!(usage.tasks_cpu, usage.tasks);
                 assert_eq!((usage.unfit, usage.unfit_for.get("bash")), (None, None));
                 assert_eq!(usage.unfit_for.get("docker").map_or("", String::as_str), expect);
             }

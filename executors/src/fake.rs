@@ -30,6 +30,8 @@ pub struct Behaviour {
     pub check_error: Option<String>,
     /// Memory each task uses, MiB.
     pub memory: u64,
+    /// Processor use of each task, 1024 a core; `None` where it is not measured.
+    pub cpu: Option<u64>,
     /// What each task writes.
     pub output: String,
 }
@@ -75,8 +77,8 @@ impl Fake {
         Arc::clone(&self.host)
     }
 
-    /// Sets how tasks of a definition behave from their next start on. `memory` and the errors of stop and check
-    /// take effect at once.
+    /// Sets how tasks of a definition behave from their next start on. `memory`, `cpu` and the errors of stop and
+    /// check take effect at once.
     pub fn behave(&self, task_name: &str, behaviour: Behaviour) {
         lock(&self.host.behaviours).insert(task_name.to_string(), behaviour);
     }
@@ -251,9 +253,13 @@ impl Executor for Fake {
         let mut usage = Usage { memory_total: 16 * 1024, ..Usage::default() };
         for (run, entry) in &*lock(&self.host.runs) {
             if *entry.state.borrow() == State::Live {
-                let memory = self.behaviour(entry.spec.as_ref()).memory;
+                let Behaviour { memory, cpu, .. } = self.behaviour(entry.spec.as_ref());
                 usage.memory_used += memory;
                 *usage.tasks.entry(run.id.clone()).or_default() += memory;
+                if let Some(cpu) = cpu {
+                    *usage.cpu_used.get_or_insert_default() += cpu;
+                    *usage.tasks_cpu.entry(run.id.clone()).or_default() += cpu;
+                }
             }
         }
         usage

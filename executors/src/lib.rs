@@ -11,7 +11,8 @@
 //! known        what runs are made of
 //! fake         an executor that only pretends
 //! process      which process is which
-//! memory       what the machine has and uses
+//! machine      what the machine has and uses
+//! cpu          how fast processor time is used
 //! environment  what every task is told of itself
 //! quote        output in messages
 //! failpoint    where tests have an agent killed
@@ -22,6 +23,7 @@
 pub mod bash;
 mod by_kind;
 pub mod check;
+mod cpu;
 #[cfg(feature = "docker")]
 pub mod docker;
 mod environment;
@@ -32,7 +34,7 @@ pub mod failpoint;
 mod failpoint;
 pub mod fake;
 mod known;
-mod memory;
+mod machine;
 mod perform;
 mod process;
 mod question;
@@ -123,7 +125,7 @@ pub trait Executor: Send + Sync {
     async fn remove(&self, run: &Run) -> Result<(), Failure>;
 
     /// Measures the memory of the machine, within the limit of this process's control group where there is one, and
-    /// of each task.
+    /// of each task; and what both use of the processors since they were measured before.
     async fn usage(&self) -> Usage;
 
     /// Reads the last `bytes_max` bytes of what the run wrote, stdout and stderr together; with `since` only of what it

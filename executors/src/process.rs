@@ -10,7 +10,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 
 /// A process of this boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
     /// In clock ticks since boot.
@@ -19,6 +19,8 @@ pub(crate) struct Process {
     pub(crate) session: i32,
     /// It has ended and waits to be reaped.
     pub(crate) zombie: bool,
+    /// Processor time used by it and by those of its children that were reaped, in clock ticks.
+    pub(crate) ticks: u64,
 }
 
 /// Tells for how long a container's first process has run, by its pid; `None` where that is nothing of the container, as
@@ -47,6 +49,7 @@ impl Process {
             parent: fields.get(1)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             zombie: matches!(*fields.first()?, "Z" | "X"),
+            ticks: fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum(),
         })
     }
 

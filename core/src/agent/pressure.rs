@@ -30,6 +30,9 @@ const STALLED_AT: u64 = 75;
 const WISH_PATIENCE: Span = Span::secs(120);
 /// How old what was said may get while the truth is another, but not by much.
 const USAGE_MAX_AGE: Span = Span::secs(60);
+/// A tenth of a core: a use of processors that differs by no more is the same. Beyond it, it is said when what was said is
+/// that old, since it goes up and down all the time and nothing is decided by it.
+const CPU_SAME: u64 = 102;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Gauge {
@@ -133,7 +136,8 @@ impl Agent {
             Some((said, _)) if Arc::ptr_eq(said, usage) => false,
             Some((said, since)) => {
                 let is_same = (said.memory_used, &said.tasks) == (usage.memory_used, &usage.tasks);
-                is_notable(said, usage) || (!is_same && now.since(*since) >= USAGE_MAX_AGE)
+                let is_old = now.since(*since) >= USAGE_MAX_AGE;
+                is_notable(said, usage) || (is_old && (!is_same || is_otherwise_busy(said, usage)))
             }
         };
         if fresh {
@@ -240,7 +244,7 @@ fn is_stalled(usage: &Usage) -> bool {
     usage.stalled >= STALLED && is_full(usage, STALLED_AT)
 }
 
-/// Tells whether the difference matters to whoever places tasks, or shows a task of which nothing was said so far.
+/// Tells whether the difference matters to whoever places tasks, or shows something of which nothing was said so far.
 fn is_notable(said: &Usage, usage: &Usage) -> bool {
     let differs = said.memory_total != usage.memory_total;
     let host = said.memory_used.abs_diff(usage.memory_used).saturating_mul(50) >= usage.memory_total.max(1);
@@ -250,5 +254,18 @@ fn is_notable(said: &Usage, usage: &Usage) -> bool {
             by >= 16 && by.saturating_mul(10) >= *before
         })
     };
-    differs || host || (said.tasks != usage.tasks && usage.tasks.iter().any(task))
+    let cpu = (said.cpu_used.is_none() && usage.cpu_used.is_some())
+        || usage.tasks_cpu.keys().any(|id| !said.tasks_cpu.contains_key(id));
+    differs || host || cpu || (said.tasks != usage.tasks && usage.tasks.iter().any(task))
+}
+
+/// Tells whether processors are used by more than [`CPU_SAME`] and a tenth more or less than was said.
+fn is_otherwise_busy(said: &Usage, usage: &Usage) -> bool {
+    let differs = |before: u64, used: u64| {
+        let by = before.abs_diff(used);
+        by > CPU_SAME && by.saturating_mul(10) >= before
+    };
+    let machine = said.cpu_used.zip(usage.cpu_used);
+    let tasks = usage.tasks_cpu.iter().filter_map(|(id, used)| Some((*said.tasks_cpu.get(id)?, *used)));
+    machine.into_iter().chain(tasks).any(|(before, used)| differs(before, used))
 }

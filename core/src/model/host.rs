@@ -89,6 +89,13 @@ pub struct Usage {
     /// Resident memory of each task, MiB, by task id.
     #[serde(default)]
     pub tasks: BTreeMap<Name, u64>,
+    /// Processor use of the machine, 1024 a core, between the last two measurements; `None` where nothing measures it, or
+    /// only once so far.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cpu_used: Option<u64>,
+    /// The same of each task, by task id; without those of which nothing is known yet.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tasks_cpu: BTreeMap<Name, u64>,
     /// For how much of the last ten seconds all that runs on the machine waited for memory at once, in percent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stalled: u64,
@@ -109,4 +116,19 @@ pub struct MoveRequest {
     pub generation: Generation,
     /// In words, with the figures that led to it.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{read, write};
+
+    #[test]
+    fn usage_without_processors_is_as_older_agents_write_it() {
+        let older = r#"{"schema":1,"memory_total":2,"memory_used":1,"tasks":{"web-1":1}}"#;
+        let usage: Usage = read(older).unwrap();
+        assert_eq!((usage.cpu_used, usage.tasks_cpu.len(), write(&usage).as_str()), (None, 0, older));
+        let measured = Usage { cpu_used: Some(0), tasks_cpu: [("web-1".into(), 7)].into(), ..usage };
+        assert_eq!(read::<Usage>(&write(&measured)), Ok(measured));
+    }
 }

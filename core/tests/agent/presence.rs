@@ -188,6 +188,29 @@ fn usage_is_said_when_it_matters() {
 }
 
 #[test]
+fn the_use_of_processors_is_said_once_it_is_known_and_then_once_a_minute_where_it_differs() {
+    let mut stage = Stage::with_task("web-1");
+    stage.run(60);
+    let commits = stage.store.commits;
+    let mut check = |machine: u64, task: u64, secs: u64, expect: u64, why: &str| {
+        stage.usage.cpu_used = Some(machine);
+        stage.usage.tasks_cpu = [(Name::from("web-1"), task)].into();
+        stage.run(secs);
+        assert_eq!(stage.store.commits, commits + expect, "{why}");
+    };
+    check(20, 10, 10, 1, "nothing was said of it so far");
+    check(122, 112, 180, 1, "a tenth of a core is nothing");
+    check(123, 10, 10, 2, "the machine does more, and it is long since anything was said");
+    for at in 0..4 {
+        check(123, [2048, 10][at % 2], 10, 2, "it was said not long ago");
+    }
+    check(123, 2048, 30, 3, "a task does more");
+    check(123, 1850, 120, 3, "of much, a tenth is nothing either");
+    check(0, 0, 10, 4, "it has become idle");
+    check(0, 0, 600, 4, "what rests writes nothing");
+}
+
+#[test]
 fn what_a_store_would_not_take_is_said_when_it_takes_writes_again() {
     let mut stage = Stage::with_task("web-1");
     stage.store.is_full = true;

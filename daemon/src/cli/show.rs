@@ -23,7 +23,8 @@ pub(crate) struct ServicesArgs {
 /// Show tasks: where they run, how they fare, and why not where they do not
 ///
 /// STATE is one word: issued, pending, starting and running are on their way; healthy does its work; unhealthy fails a
-/// check; failed was given up by its agent; stopping; silent is on a host that nobody hears of.
+/// check; failed was given up by its agent; stopping; silent is on a host that nobody hears of. MEMORY and CPU are what is
+/// in use, as its host told last, of what is reserved; CPU in units, 1024 a core.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TasksArgs {
     /// Only tasks of this service
@@ -36,7 +37,7 @@ pub(crate) struct TasksArgs {
 
 /// Show hosts: what they have, what tasks hold of it, and why they get no new tasks where they get none
 ///
-/// HELD is what tasks reserved; USED is what is really in use on the machine.
+/// HELD is what tasks reserved; USED is what is really in use on the machine, as it told last. CPU is in units, 1024 a core.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HostsArgs {
     /// Only this one, with everything known of it
@@ -174,15 +175,10 @@ pub(crate) async fn tasks(client: &Client, args: &TasksArgs, format: Format) -> 
     if format == Format::Json {
         return out::json(&tasks);
     }
-    let mut rows =
-        table(&["task", "service", "version", "state", "host", "address", "memory", "starts", "why"]);
+    let columns =
+        ["task", "service", "version", "state", "host", "address", "memory", "cpu", "starts", "why"];
+    let mut rows = table(&columns);
     for view in &tasks {
-        let memory = match view.memory_used {
-            Some(used) if view.memory > 0 => format!("{used}/{}", size(view.memory)),
-            Some(used) => size(used),
-            None if view.memory > 0 => format!("-/{}", size(view.memory)),
-            None => "-".into(),
-        };
         rows.add_row([
             Cell::new(&view.id),
             Cell::new(&view.service),
@@ -190,13 +186,24 @@ pub(crate) async fn tasks(client: &Client, args: &TasksArgs, format: Format) -> 
             tinted(&view.state, tint(&view.state)),
             Cell::new(&view.host),
             Cell::new(view.address.as_deref().unwrap_or("-")),
-            Cell::new(memory),
+            Cell::new(share(view.memory_used, view.memory, size)),
+            Cell::new(share(view.cpu_used, view.cpu_units, |units| units.to_string())),
             Cell::new(if view.state == "issued" { 0 } else { view.attempt + 1 }),
             Cell::new(cut(why(view))),
         ]);
     }
     out::show(&rows, "no tasks");
     Ok(())
+}
+
+/// Says how much is used of what is reserved.
+fn share(used: Option<u64>, reserved: u64, write: impl Fn(u64) -> String) -> String {
+    match used {
+        Some(used) if reserved > 0 => format!("{used}/{}", write(reserved)),
+        Some(used) => write(used),
+        None if reserved > 0 => format!("-/{}", write(reserved)),
+        None => "-".into(),
+    }
 }
 
 /// Says what matters most: what is wrong; else why it stops; else nothing, since a healthy task needs no reason here.
@@ -222,8 +229,9 @@ pub(crate) async fn hosts(client: &Client, args: &HostsArgs, format: Format) -> 
         "state",
         "tasks",
         "memory held",
-        "used",
+        "memory used",
         "cpu held",
+        "cpu used",
         "ports held",
         "executors",
         "address",
@@ -238,6 +246,7 @@ pub(crate) async fn hosts(client: &Client, args: &HostsArgs, format: Format) -> 
             Cell::new(format!("{} of {}", size(view.memory_held), size(view.memory))),
             Cell::new(view.memory_used.map_or("-".into(), size)),
             Cell::new(format!("{} of {}", view.cpu_held, view.cpu_units)),
+            Cell::new(view.cpu_used.map_or("-".into(), |used| used.to_string())),
             Cell::new(view.ports_held),
             Cell::new(view.executors.join(" ")),
             Cell::new(&view.address),
@@ -251,16 +260,17 @@ pub(crate) async fn hosts(client: &Client, args: &HostsArgs, format: Format) -> 
 fn one_host(host: &HostView) -> Result<()> {
     let labels: Vec<String> = host.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let why = host.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-    let used =
-        host.memory_used.map(|used| format!(", {} in use on the machine", size(used))).unwrap_or_default();
+    let in_use = |used: Option<String>| used.map(|used| format!(", {used} in use on the machine"));
+    let memory_used = in_use(host.memory_used.map(size)).unwrap_or_default();
+    let cpu_used = in_use(host.cpu_used.map(|used| used.to_string())).unwrap_or_default();
     let facts = [
         ("host", host.name.clone()),
         ("state", format!("{}{why}", host.state)),
         ("address", host.address.clone()),
         ("agent", format!("{} {}", host.agent_version, host.api.as_deref().unwrap_or(""))),
         ("tasks", host.tasks.to_string()),
-        ("memory", format!("{} of {} held{used}", size(host.memory_held), size(host.memory))),
-        ("cpu", format!("{} of {} units held", host.cpu_held, host.cpu_units)),
+        ("memory", format!("{} of {} held{memory_used}", size(host.memory_held), size(host.memory))),
+        ("cpu", format!("{} of {} units held{cpu_used}", host.cpu_held, host.cpu_units)),
         ("ports", format!("{} of {} held", host.ports_held, host.ports)),
         ("executors", host.executors.join(" ")),
         ("labels", labels.join(" ")),

@@ -130,6 +130,7 @@ pub(crate) fn tasks(board: &Board) -> Vec<TaskView> {
 pub(crate) fn task(board: &Board, task: &Task) -> TaskView {
     let status = board.status(task);
     let address = board.registrations.get(&task.host).map(|host| host.address.clone());
+    let usage = board.usages.get(&task.host);
     TaskView {
         id: task.id.to_string(),
         cluster: task.cluster.to_string(),
@@ -150,8 +151,9 @@ pub(crate) fn task(board: &Board, task: &Task) -> TaskView {
         },
         attempt: status.map_or(0, |status| status.attempt),
         memory: task.memory,
-        memory_used: board.usages.get(&task.host).and_then(|usage| usage.tasks.get(&*task.id).copied()),
+        memory_used: usage.and_then(|usage| usage.tasks.get(&*task.id).copied()),
         cpu_units: task.cpu_units,
+        cpu_used: usage.and_then(|usage| usage.tasks_cpu.get(&*task.id).copied()),
         why: task.reason.clone(),
         trouble: status.and_then(|status| status.reason.clone()),
     }
@@ -204,7 +206,9 @@ fn host(board: &Board, name: &Name) -> HostView {
         view.cpu_held += claim.cpu_units;
         view.ports_held += u32::try_from(claim.ports.len()).unwrap_or(u32::MAX);
     }
-    view.memory_used = board.usages.get(name).map(|usage| usage.memory_used);
+    let usage = board.usages.get(name);
+    view.memory_used = usage.map(|usage| usage.memory_used);
+    view.cpu_used = usage.and_then(|usage| usage.cpu_used);
     let here = board.tasks.values().filter(|task| task.host == *name).count();
     view.tasks = u32::try_from(here).unwrap_or(u32::MAX);
     let (state, why) = host_state(board, name, view.tasks);

@@ -147,8 +147,11 @@ pub(crate) struct TaskView {
     /// Memory used, MiB, where its agent measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) memory_used: Option<u64>,
-    /// Processor share reserved.
+    /// Processor share reserved, 1024 a core.
     pub(crate) cpu_units: u64,
+    /// Processor use, 1024 a core, where its agent measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cpu_used: Option<u64>,
     /// Why it is here, or why it shall stop: the scheduler's words.
     pub(crate) why: String,
     /// Why it is not running or not healthy: its agent's words.
@@ -179,6 +182,9 @@ pub(crate) struct HostView {
     pub(crate) cpu_units: u64,
     /// Processor share held by tasks.
     pub(crate) cpu_held: u64,
+    /// Processor use of the machine, 1024 a core, where measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cpu_used: Option<u64>,
     /// Ports to choose from, `first-last`.
     pub(crate) ports: String,
     /// Ports held by tasks.

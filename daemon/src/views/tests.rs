@@ -127,6 +127,21 @@ fn hosts_say_why_they_get_nothing() {
 }
 
 #[test]
+fn what_was_measured_is_shown_of_the_machine_and_of_its_tasks() {
+    let check = |usage: &str, of_host: [Option<u64>; 2], of_task: [Option<u64>; 2]| {
+        let usage = ("hosts/h1/usage".to_owned(), format!(r#"{{"memory_total":9,"memory_used":8{usage}}}"#));
+        let board = board(&[task(2, 0, "run"), usage]);
+        let (host, task) = (&hosts(&board)[0], &tasks(&board)[0]);
+        assert_eq!([host.memory_used, host.cpu_used], of_host);
+        assert_eq!([task.memory_used, task.cpu_used], of_task);
+    };
+    check("", [Some(8), None], [None, None]);
+    check(r#","tasks":{"c-web-2-0":7}"#, [Some(8), None], [Some(7), None]);
+    let both = r#","tasks":{"c-web-2-0":7},"cpu_used":2048,"tasks_cpu":{"c-web-2-0":0}"#;
+    check(both, [Some(8), Some(2048)], [Some(7), Some(0)]);
+}
+
+#[test]
 fn a_damaged_record_is_told_and_harms_nothing_else() {
     let mut board = board(&[]);
     board.take(&entries(&[("config/services/bad", "{".into()), ("junk", "1".into())]));

@@ -232,6 +232,17 @@ impl Groups {
         pids
     }
 
+    /// Reads the processor time that all in it has used, also what has ended. `None` where the kernel does not count it.
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        let stat = fs::read_to_string(self.unified.join("cpu.stat")).unwrap_or_default();
+        if let Some(used) = stat.lines().find_map(|line| line.strip_prefix("usage_usec ")) {
+            return used.trim().parse().ok().map(Duration::from_micros);
+        }
+        // Where the kernel counts and limits in one hierarchy, as it mostly does.
+        let version1 = self.version1.get(&Controller::Cpu)?.join("cpuacct.usage");
+        fs::read_to_string(version1).ok()?.trim().parse().ok().map(Duration::from_nanos)
+    }
+
     /// Kills all that is in it, at once.
     pub(super) fn kill(&self) {
         if fs::write(self.unified.join("cgroup.kill"), "1").is_ok() {
@@ -291,6 +302,30 @@ fn subgroups(group: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processor_time_is_read_where_the_kernel_counts_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [unified, cpu] = ["unified", "cpu"].map(|name| dir.path().join(name));
+        let write = |group: &Path, file: &str, text: &str| {
+            fs::create_dir_all(group).unwrap();
+            fs::write(group.join(file), text).unwrap();
+        };
+        let shims = unified.join("_shims");
+        let groups = Groups { version1: [(Controller::Cpu, cpu.clone())].into(), unified, shims };
+        let bare = Groups { version1: BTreeMap::new(), ..groups.clone() };
+        let check = |expect: Option<u64>, without: Option<u64>| {
+            let expect = [expect, without].map(|millis| millis.map(Duration::from_millis));
+            assert_eq!([groups.cpu(), bare.cpu()], expect);
+        };
+        check(None, None);
+        write(&cpu, "cpuacct.usage", "3000000000\n");
+        check(Some(3000), None);
+        write(&groups.unified, "cpu.stat", "nr_periods 0\n");
+        check(Some(3000), None);
+        write(&groups.unified, "cpu.stat", "usage_usec 7000\nuser_usec 5000\nsystem_usec 2000\n");
+        check(Some(7), Some(7));
+    }
 
     /// On a machine without the freezer of version 1 there is nothing to be found, and that is what is expected.
     #[test]

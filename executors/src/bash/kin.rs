@@ -25,6 +25,11 @@ pub(super) struct Kin<'a> {
 impl Kin<'_> {
     /// Lists what lives of a run besides its shim, given all processes.
     pub(super) fn find(&self, all: &BTreeMap<i32, Process>) -> Vec<Process> {
+        self.with_zombies(all).into_iter().filter(|process| !process.zombie).collect()
+    }
+
+    /// Lists also what has ended and was not reaped yet.
+    pub(super) fn with_zombies(&self, all: &BTreeMap<i32, Process>) -> Vec<Process> {
         let own = rustix::process::getpid().as_raw_pid();
         let mut found: BTreeMap<i32, Process> = BTreeMap::new();
         let grouped = self.groups.map(Groups::pids).unwrap_or_default();
@@ -49,6 +54,6 @@ impl Kin<'_> {
                 break;
             }
         }
-        found.into_values().filter(|process| !process.zombie).collect()
+        found.into_values().collect()
     }
 }

@@ -44,6 +44,8 @@ mod unzip;
 pub use artifact::Policy;
 pub use shim::shim_main;
 
+use crate::cpu::{Counter, Meter, of_ticks};
+use crate::machine::Machine;
 use crate::process::Process;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure, failpoint};
 use account::Account;
@@ -52,7 +54,7 @@ use callboard_core::machine::Span;
 use callboard_core::model::Usage;
 use callboard_core::policy;
 use callboard_core::work::{Exit, Found, Run, Spec};
-use group::Roots;
+use group::{Groups, Roots};
 use kin::Kin;
 use lost::Lost;
 use place::Place;
@@ -112,6 +114,8 @@ pub struct Bash {
     account: Option<Account>,
     /// The command line that becomes a way into a task.
     way: Vec<OsString>,
+    machine: Machine,
+    cpu: Meter<Run>,
     /// Runs that were told to stop, until it is certain that no start of them is still on its way.
     stops: Mutex<BTreeMap<Run, (watch::Sender<bool>, Instant)>>,
 }
@@ -144,7 +148,8 @@ impl Bash {
         }
         let roots = settings.control_groups.then(|| Roots::find(&tasks)).flatten();
         let way = settings.shim.iter().map(OsString::from).collect();
-        Ok(Bash { settings, tasks, roots, account, way, stops: Mutex::default() })
+        let (machine, cpu, stops) = Default::default();
+        Ok(Bash { settings, tasks, roots, account, way, machine, cpu, stops })
     }
 
     /// Tells whether runs get control groups of their own, so that nothing of them can escape.
@@ -281,14 +286,23 @@ impl Bash {
     }
 
     fn measure(&self) -> Usage {
-        let mut usage = Usage { unfit: self.unfit(), ..crate::memory::machine() };
+        let mut usage = Usage { unfit: self.unfit(), ..self.machine.usage() };
         let all = Process::all();
+        let mut counters = BTreeMap::new();
         for place in self.places().unwrap_or_default() {
             let Ok(Some(shim)) = self.shim(&place) else { continue };
             let Ok(Some(plan)) = place.read::<Plan>("spec.json") else { continue };
             let kin = Kin { groups: plan.groups.as_ref(), token: None, shim: shim.pid, shim_lives: true };
-            let bytes: u64 = kin.find(&all).iter().map(Process::resident).sum();
+            let found = kin.with_zombies(&all);
+            let bytes: u64 = found.iter().map(Process::resident).sum();
             *usage.tasks.entry(plan.spec.task.id.clone()).or_default() += bytes >> 20;
+            // What nobody else reaped the shim did.
+            let ticks = found.iter().chain(all.get(&shim.pid)).map(|process| process.ticks).sum();
+            let used = plan.groups.as_ref().and_then(Groups::cpu).unwrap_or_else(|| of_ticks(ticks));
+            counters.insert(plan.spec.run(), Counter::new(used));
+        }
+        for (run, cpu) in self.cpu.rates(counters) {
+            *usage.tasks_cpu.entry(run.id).or_default() += cpu;
         }
         usage
     }

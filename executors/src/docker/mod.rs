@@ -39,11 +39,13 @@ pub use credentials::file_of_user;
 pub use engine::HOST_DEFAULT;
 pub use examine::{Examined, examine};
 
+use crate::cpu::Meter;
+use crate::machine::Machine;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
 use async_trait::async_trait;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use callboard_core::machine::Span;
-use callboard_core::model::Usage;
+use callboard_core::model::{Name, Usage};
 use callboard_core::policy::Docker as Policy;
 use callboard_core::work::{Exit, Found, Run, Spec};
 use engine::Engine;
@@ -118,6 +120,9 @@ pub struct Docker {
     runs: Runs,
     allowed: Allowed,
     stopped: PathBuf,
+    machine: Machine,
+    /// Of each container, by its task and its id.
+    cpu: Meter<(Name, String)>,
     /// When it was last looked for images that may go.
     swept: Mutex<Option<Instant>>,
 }
@@ -137,8 +142,8 @@ impl Docker {
         let never = engine.socket().map(PathBuf::from).into_iter().chain([settings.data_dir.clone()]);
         let allowed = Allowed { below: settings.policy.volumes.clone(), never: never.collect() };
         let images = Arc::new(Images::new(&settings, settings.data_dir.join("docker").join("images")));
-        let (runs, swept) = (Runs::default(), Mutex::default());
-        Ok(Docker { settings, engine, images, runs, allowed, stopped, swept })
+        let (runs, machine, cpu, swept) = Default::default();
+        Ok(Docker { settings, engine, images, runs, allowed, stopped, machine, cpu, swept })
     }
 
     /// Asks the engine what there is of one run, or of all.

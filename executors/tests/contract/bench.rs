@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Behaves {
     Runs,
+    /// Keeps a processor busy.
+    Spins,
     Exits(i32),
     /// Only killing ends it.
     IgnoresTerm,
@@ -114,9 +116,10 @@ impl Bench for FakeBench {
     }
 
     fn spec(&self, behaves: Behaves) -> Arc<Spec> {
-        let mut behaviour = Behaviour { memory: 1, ..Behaviour::default() };
+        let mut behaviour = Behaviour { memory: 1, cpu: Some(1), ..Behaviour::default() };
         match behaves {
             Behaves::Runs => {}
+            Behaves::Spins => behaviour.cpu = Some(1024),
             Behaves::Exits(code) => {
                 behaviour.exit_after = Some((Span(20), Exit { code: Some(code), ..EXIT }));
             }
@@ -199,6 +202,8 @@ impl Bench for BashBench {
         let writes;
         match behaves {
             Behaves::Runs => bash_spec(&[], &["sleep 1000"]),
+            // Most of it is done by children that are gone.
+            Behaves::Spins => bash_spec(&[], &["while :; do (for n in $(seq 1000); do :; done); done"]),
             Behaves::Exits(code) => {
                 writes = format!("exit {code}");
                 bash_spec(&[], &["sleep 0.05", &writes])

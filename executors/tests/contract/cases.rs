@@ -5,7 +5,7 @@ use super::bench::{BashBench, Behaves, Bench, EXIT, FakeBench, GRACE, within};
 use super::docker_bench::DockerBench;
 use super::programs::program;
 use callboard_core::machine::Span;
-use callboard_core::model::Try;
+use callboard_core::model::{Try, Usage};
 use callboard_core::work::{Exit, Run, Spec};
 use callboard_executors::Failure;
 use std::sync::Arc;
@@ -226,6 +226,31 @@ async fn measures_memory(bench: &dyn Bench) {
     assert!(executor.usage().await.tasks.is_empty());
 }
 
+async fn measures_processors(bench: &dyn Bench) {
+    /// A tenth of a core, which also a machine with much else to do gives to whoever wants it.
+    const LITTLE: u64 = 102;
+    let executor = bench.executor();
+    for (attempt, behaves) in [(0, Behaves::Spins), (1, Behaves::Runs)] {
+        let spec = attempt_of(&bench.spec(behaves), attempt);
+        let spins = matches!(behaves, Behaves::Spins);
+        executor.start(&spec).await.unwrap();
+        within(30, "a task that spins, and one that does not", async {
+            loop {
+                let Usage { cpu_used, tasks_cpu, .. } = executor.usage().await;
+                let used = tasks_cpu.get("shop-web-7-3").copied();
+                assert!(used.is_none_or(|used| used < 8 * 1024), "one loop takes one core: {used:?}");
+                if used.is_some_and(|used| (used > LITTLE) == spins) && cpu_used.is_some() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await;
+        executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
+        assert!(executor.usage().await.tasks_cpu.is_empty());
+    }
+}
+
 async fn runs_programs_inside_what_lives(bench: &dyn Bench) {
     let (executor, spec) = (bench.executor(), bench.spec(Behaves::Runs));
     let run = spec.run();
@@ -279,6 +304,7 @@ macro_rules! contracts {
             forgets_only_what_has_ended
             keeps_the_output
             measures_memory
+            measures_processors
             runs_programs_inside_what_lives
         })*
     };

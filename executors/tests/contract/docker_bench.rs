@@ -75,6 +75,7 @@ impl Bench for DockerBench {
         let writes;
         match behaves {
             Behaves::Runs => docker_spec(&[], "trap 'exit 143' TERM; sleep 1000 & wait"),
+            Behaves::Spins => docker_spec(&[], "trap 'exit 143' TERM; while :; do :; done"),
             Behaves::Exits(code) => {
                 writes = format!("sleep 0.05; exit {code}");
                 docker_spec(&[], &writes)

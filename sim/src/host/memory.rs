@@ -60,6 +60,7 @@ impl Host {
                     .then(|| ("docker".into(), "the docker engine does not answer".into()))
                     .into_iter()
                     .collect(),
+                ..Usage::default()
             };
             self.measured = Measured { usage: Arc::new(usage), shares: shares().collect() };
         }

@@ -1,12 +1,30 @@
-//! Measures the memory of the machine, as far as this process may use it, and how long all there is waits for it.
+//! Measures the memory of the machine, as far as this process may use it, how long all there is waits for it, and how much
+//! its processors do.
 
+use crate::cpu::{Counter, Meter, machine_ticks, of_ticks};
 use callboard_core::model::Usage;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// This machine, and what its processors had done when they were looked at last.
+#[derive(Debug, Default)]
+pub(crate) struct Machine(Meter<()>);
+
+impl Machine {
+    /// Measures memory, and how much the processors did since the last time: those of the whole machine, whatever this
+    /// process may use of them; `None` the first time, and when /proc cannot be read.
+    pub(crate) fn usage(&self) -> Usage {
+        let ticks = machine_ticks(&fs::read_to_string("/proc/stat").unwrap_or_default());
+        let counters = ticks.map(|ticks| ((), Counter::new(of_ticks(ticks))));
+        let rates = self.0.rates(BTreeMap::from_iter(counters));
+        Usage { cpu_used: rates.get(&()).copied(), ..memory() }
+    }
+}
+
 /// Gives total and used memory; used is what is not available to new work. A limit on a control group that this process
 /// is in counts as the machine's size when it is smaller. Zeroes when /proc cannot be read.
-pub(crate) fn machine() -> Usage {
+fn memory() -> Usage {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let field = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -73,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_machine_has_memory_and_uses_some() {
-        let Usage { memory_total, memory_used, stalled, .. } = machine();
+        let Usage { memory_total, memory_used, stalled, .. } = memory();
         assert!(memory_used > 0 && memory_used < memory_total, "{memory_used} of {memory_total}");
         assert!(stalled <= 100, "{stalled}");
     }
