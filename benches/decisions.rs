@@ -81,6 +81,7 @@ fn say_healthy(stage: &mut Stage, task: Task) {
         attempt: 0,
         failures: 0,
         blamed: 0,
+        left: false,
         phase: Phase::Running,
         health: Health::Healthy,
         reason: None,
