@@ -7,6 +7,7 @@ use callboard_core::machine::Span;
 use callboard_core::work::Spec;
 use callboard_executors::{Executor, bash, docker, failpoint};
 use serde::Deserialize;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     match live() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }
