@@ -51,7 +51,8 @@ impl Agent {
         }
     }
 
-    /// Ends as soon as the store was told what is not to blame for that, or is not being started any more. Asked again, it ends at once.
+    /// Ends as soon as the store was told what is not to blame for that, or is not being started any more. Asked again, it
+    /// ends at once.
     fn leave_as_it_is(&mut self, now: Time) {
         let is_starting = |local: &&Local| {
             let said = self.stored.get(&local.task.id).and_then(|stored| stored.of(local));

@@ -78,8 +78,8 @@ impl TaskDefinition {
         Some(self.cpu_limit.saturating_mul(CPU_PERIOD) / 1024).filter(|quota| *quota > 0)
     }
 
-    /// Gives how long it may take until nothing is left of a task that is told to stop: the grace, and once more that for its
-    /// teardown.
+    /// Gives how long it may take until nothing is left of a task that is told to stop: the grace, and once more that for
+    /// its teardown.
     #[must_use]
     pub fn time_to_end(&self) -> Span {
         let has_teardown = self.containers.iter().any(|container| !container.teardown.is_empty());

@@ -8,6 +8,7 @@ mod lifecycle;
 mod once;
 mod presence;
 mod progress;
+mod records;
 mod registration;
 mod registry;
 mod silence;

@@ -233,7 +233,10 @@ mod tests {
     /// One letter a container: its phase; capitals for setup. Behind a ~, the first is not essential.
     fn check(of: &str, expect: Standing) {
         let (essential, letters) = (!of.starts_with('~'), of.trim_start_matches('~'));
-        let container = |name: &str, essential: bool| serde_json::json!({"name": name, "type": "docker", "essential": essential, "executor": {"image": "x"}});
+        let container = |name: &str, essential: bool| {
+            serde_json::json!({"name": name, "type": "docker", "essential": essential,
+                "executor": {"image": "x"}})
+        };
         let containers = [container("0", essential), container("1", true)];
         let definition = serde_json::json!({"name": "d", "version": 1, "containers": containers});
         let task = serde_json::json!({"id": "a-b-1-0", "cluster": "a", "service": "b", "task_name": "d", "version": 1,

@@ -77,7 +77,6 @@ async fn an_agent_may_be_killed_at_any_step_of_bash() {
             let tasks = bench.dir.path().join("tasks").join(&*spec.task.id);
             assert!(!tasks.exists(), "killed at step {step}: {} is left", tasks.display());
         }
-        println!("killed at {killed} steps");
         assert!((10..STEPS_MAX - 1).contains(&killed), "{killed}");
     }
 }
@@ -100,6 +99,5 @@ async fn an_agent_may_be_killed_at_any_step_of_docker() {
         let stopped = std::fs::read_dir(bench.dir.path().join("docker/stopped")).unwrap().count();
         assert_eq!(stopped, 0, "killed at step {step}");
     }
-    println!("killed at {killed} steps");
     assert!((20..STEPS_MAX - 1).contains(&killed), "{killed}");
 }

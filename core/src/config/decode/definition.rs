@@ -209,8 +209,8 @@ fn restart(fields: &mut Fields<'_>) -> RestartPolicy {
     }
 }
 
-/// Reads the containers: at least one, each with a name of its own, at most one of which takes the task's port; of each type at
-/// least one whose end is the task's.
+/// Reads the containers: at least one, each with a name of its own, at most one of which takes the task's port; of each
+/// type at least one whose end is the task's.
 fn containers(fields: &mut Fields<'_>, has_port: bool) -> Vec<Container> {
     const WHAT: &str = "a list of 1 to 64 containers";
     let list = fields.required("containers");
