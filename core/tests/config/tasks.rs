@@ -54,6 +54,23 @@ fn containers() {
             r#"web.yml:5: task_definitions[0].containers[0].setup[0]: found "", expected a command"#,
         ),
         (
+            "containers: [docker]",
+            r#"web.yml:5: task_definitions[0].containers[0]: found "docker", expected an object"#,
+        ),
+        (
+            "containers: [{name: a, type: docker, executor: {image: a, container_port: 80}}, {name: b, type: docker, executor: {image: b, container_port: 80}}]",
+            "fine",
+        ),
+    ];
+    for (input, expect) in table {
+        check(&changed(DEFINITION, input), expect);
+    }
+}
+
+#[test]
+fn what_follows_the_end_of_containers() {
+    let table = [
+        (
             r#"containers: [{name: a, type: bash, teardown: [""], executor: {start: [a]}}]"#,
             r#"web.yml:5: task_definitions[0].containers[0].teardown[0]: found "", expected a command"#,
         ),
@@ -64,14 +81,6 @@ fn containers() {
         (
             "containers: [{name: a, type: bash, essential: false, executor: {start: [a]}}, {name: b, type: docker, executor: {image: a}}]",
             "web.yml:5: task_definitions[0].containers: found a list, no container of type bash that is essential, expected one of each type at least; leave out essential: false of one whose end is to end the task",
-        ),
-        (
-            "containers: [docker]",
-            r#"web.yml:5: task_definitions[0].containers[0]: found "docker", expected an object"#,
-        ),
-        (
-            "containers: [{name: a, type: docker, executor: {image: a, container_port: 80}}, {name: b, type: docker, executor: {image: b, container_port: 80}}]",
-            "fine",
         ),
     ];
     for (input, expect) in table {
