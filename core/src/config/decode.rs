@@ -6,6 +6,7 @@
 mod cluster;
 mod definition;
 mod executor;
+mod flag_value;
 mod flags;
 mod host;
 mod image;
@@ -14,7 +15,8 @@ mod probe;
 mod service;
 
 pub use definition::CONTAINERS_MAX;
-pub use flags::{DOCKER_FLAGS, docker_flag};
+pub use flag_value::FlagValue;
+pub use flags::{DOCKER_FLAGS, docker_flag, docker_flags_together};
 pub use service::DESIRED_MAX;
 
 use super::item::Item;

@@ -21,8 +21,8 @@ pub use address::with_port;
 pub use caution::cautions;
 pub use check::{Delete, Stored, check, check_delete};
 pub use decode::{
-    CONTAINERS_MAX, Configuration, DESIRED_MAX, DOCKER_FLAGS, Field, Kind, Sourced, docker_flag, merge, read,
-    read_lists,
+    CONTAINERS_MAX, Configuration, DESIRED_MAX, DOCKER_FLAGS, Field, FlagValue, Kind, Sourced, docker_flag,
+    docker_flags_together, merge, read, read_lists,
 };
 pub use item::Item;
 pub use mistake::{Mistake, Place, distance, is_unprintable, shown, suggestion};

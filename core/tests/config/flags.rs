@@ -29,11 +29,98 @@ fn answer(word: &str) -> String {
     told.strip_prefix(&start).map_or(told.clone(), ToString::to_string)
 }
 
+/// A value that the flag can have, if it can be named.
+fn good(name: &str) -> &'static str {
+    match name {
+        "init" | "read-only" => "false",
+        "pids-limit" => "100",
+        "memory-reservation" | "shm-size" => "64m",
+        "tmpfs" => "/run",
+        "ip" | "dns" => "10.0.0.2",
+        "add-host" => "db:10.0.0.7",
+        _ => "value",
+    }
+}
+
+/// What is told of words among the flags.
+fn told_of(words: &[&str]) -> String {
+    told(read("web.yml", changed(DOCKER, &format!("flags: {words:?}")).as_bytes()).map(drop))
+}
+
+#[test]
+fn a_flag_has_a_value_that_it_can_have() {
+    let table = [
+        ("--net", "expected one flag in one word, with a value, as in --net=value"),
+        ("--user=", "expected one flag in one word, with a value, as in --user=value"),
+        ("--init=perhaps", "expected true or false, as in --init=true"),
+        ("--read-only=1", "expected true or false, as in --read-only=true"),
+        ("--pids-limit=much", "expected a whole number from 1, as in --pids-limit=100"),
+        ("--pids-limit=0", "expected a whole number from 1, as in --pids-limit=100"),
+        ("--pids-limit=-1", "expected a whole number from 1, as in --pids-limit=100"),
+        ("--shm-size=much", "expected a size in bytes, or with k, m or g, as in --shm-size=64m"),
+        ("--shm-size=1.5g", "expected a size in bytes, or with k, m or g, as in --shm-size=64m"),
+        ("--shm-size=0", "expected a size in bytes, or with k, m or g, as in --shm-size=64m"),
+        ("--shm-size=9999999999g", "expected a size in bytes, or with k, m or g, as in --shm-size=64m"),
+        (
+            "--memory-reservation=m",
+            "expected a size in bytes, or with k, m or g, as in --memory-reservation=64m",
+        ),
+        ("--shm-size=64\u{e9}", "expected a size in bytes, or with k, m or g, as in --shm-size=64m"),
+        ("--shm-size=65536", "fine"),
+        ("--shm-size=64MB", "fine"),
+        ("--shm-size=1GiB", "fine"),
+        ("--shm-size=bb", "expected a size in bytes, or with k, m or g, as in --shm-size=64m"),
+        ("--shm-size=64M", "fine"),
+        ("--tmpfs=run", "expected an absolute path without .., as in --tmpfs=/run:size=64m"),
+        ("--tmpfs=/a/../b", "expected an absolute path without .., as in --tmpfs=/run:size=64m"),
+        ("--tmpfs=/run:size=1m,noexec", "fine"),
+        ("--dns=resolver", "expected an address, as in --dns=10.0.0.2"),
+        ("--dns=fd00::1", "fine"),
+        ("--add-host=db", "expected a name and its address, as in --add-host=db:10.0.0.7"),
+        ("--add-host=db:there", "expected a name and its address, as in --add-host=db:10.0.0.7"),
+        ("--add-host=db:host-gateway", "fine"),
+        ("--add-host=db:fd00::7", "fine"),
+        ("--add-host=db=[fd00::7]", "fine"),
+        (
+            "--network=container:db",
+            "which would enter another container's network: no host's policy can allow that; use --net=NAME for both, with a network of your own",
+        ),
+    ];
+    for (word, expect) in table {
+        assert_eq!(answer(word), expect, "{word}");
+    }
+}
+
+#[test]
+fn what_is_said_of_a_network_needs_one() {
+    let wants = |name: &str| {
+        format!(
+            "{PLACE}: found a list, with --{name} and without a network of your own, expected --{name} with --net=NAME; \
+             make one by docker network create NAME on each host, and allow it in the policy there"
+        )
+    };
+    for words in [&["--ip=10.0.0.5"][..], &["--net=host", "--ip=10.0.0.5"], &["--ip=10.0.0.5", "--net=none"]]
+    {
+        assert_eq!(told_of(words), wants("ip"), "{words:?}");
+    }
+    assert_eq!(told_of(&["--net=bridge", "--net-alias=db"]), wants("net-alias"));
+    assert_eq!(
+        told_of(&["--net=own", "--ip=db"]),
+        format!("{PLACE}[1]: found \"--ip=db\", expected an address of version 4, as in --ip=172.20.0.5")
+    );
+    for words in [["--net=own", "--ip=10.0.0.5"], ["--network-alias=db", "--network=own"]] {
+        assert_eq!(told_of(&words), "fine");
+    }
+}
+
 #[test]
 fn every_flag_of_docker_run_is_allowed_or_told_what_to_write_instead() {
     let mut allowed = Vec::new();
     for name in ALL.split_whitespace() {
-        let told = answer(&format!("--{name}=value"));
+        let word = format!("--{name}={}", good(name));
+        // These are about a network, which they need.
+        let is_alone = !matches!(name, "ip" | "net-alias" | "network-alias");
+        let told = if is_alone { answer(&word) } else { told_of(&["--net=own", &word]) };
         if told == "fine" {
             allowed.push(name);
             continue;

@@ -8,7 +8,7 @@ use crate::Failure;
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, NetworkingConfig,
 };
-use callboard_core::config::docker_flag;
+use callboard_core::config::{FlagValue, docker_flag, docker_flags_together};
 use callboard_core::policy::capability;
 use std::collections::HashMap;
 
@@ -41,26 +41,55 @@ pub(super) fn apply(
 ) -> Result<Flags, Failure> {
     let mut read = Flags::default();
     for flag in flags {
-        let wrong = |why: &str| Failure(format!("flag {flag:?} {why}"));
         let (name, value) = docker_flag(flag).map_err(|why| Failure(format!("flag {flag:?}, {why}")))?;
-        let value = value.unwrap_or(if matches!(name, "init" | "read-only") { "true" } else { "" });
-        if value.is_empty() || value.contains('\0') {
-            return Err(wrong("has no value; write --name=value"));
+        if !set(name, value, body, host, &mut read) {
+            // One that is allowed and not read sets nothing, so nothing may run with it.
+            return Err(Failure(format!("flag {flag:?} is not known to this agent")));
         }
-        set(name, value, body, host, &mut read).map_err(|why| wrong(&why))?;
     }
-    network(&mut read, body, host)?;
+    if let Some(why) = docker_flags_together(flags) {
+        return Err(Failure(format!("flags {flags:?}, {why}")));
+    }
+    network(&mut read, body, host);
     Ok(read)
 }
 
-/// Sets what one flag says. What may be given several times adds up.
+/// Sets what one flag says, if it is known. What may be given several times adds up.
 fn set(
+    name: &str,
+    value: FlagValue<'_>,
+    body: &mut ContainerCreateBody,
+    host: &mut HostConfig,
+    read: &mut Flags,
+) -> bool {
+    match value {
+        FlagValue::Text(text) => return set_text(name, text, body, host, read),
+        FlagValue::Truth(truth) => match name {
+            "init" => host.init = Some(truth),
+            "read-only" => host.readonly_rootfs = Some(truth),
+            _ => return false,
+        },
+        FlagValue::Number(number) => match name {
+            "memory-reservation" => host.memory_reservation = Some(number),
+            "pids-limit" => host.pids_limit = Some(number),
+            "shm-size" => host.shm_size = Some(number),
+            _ => return false,
+        },
+        FlagValue::Mount { path, options } => match name {
+            "tmpfs" => drop(host.tmpfs.get_or_insert_default().insert(path.to_string(), options.to_string())),
+            _ => return false,
+        },
+    }
+    true
+}
+
+fn set_text(
     name: &str,
     value: &str,
     body: &mut ContainerCreateBody,
     host: &mut HostConfig,
     read: &mut Flags,
-) -> Result<(), String> {
+) -> bool {
     let text = Some(value.to_string());
     let add = |list: &mut Option<Vec<String>>| list.get_or_insert_default().push(value.to_string());
     match name {
@@ -77,44 +106,21 @@ fn set(
         "dns-search" => add(&mut host.dns_search),
         "domainname" => body.domainname = text,
         "hostname" => body.hostname = text,
-        "init" => host.init = Some(truth(value)?),
         "ip" => read.ip = text,
-        "memory-reservation" => host.memory_reservation = Some(size(value)?),
         "net" | "network" => read.network = text,
         "net-alias" | "network-alias" => read.aliases.push(value.to_string()),
-        "pids-limit" => host.pids_limit = Some(count(value)?),
         "platform" => read.platform = text,
-        "read-only" => host.readonly_rootfs = Some(truth(value)?),
-        "shm-size" => host.shm_size = Some(size(value)?),
         "stop-signal" => body.stop_signal = text,
-        "tmpfs" => {
-            let (path, options) = value.split_once(':').unwrap_or((value, ""));
-            if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
-                return Err("needs an absolute path without ..".to_string());
-            }
-            host.tmpfs.get_or_insert_default().insert(path.to_string(), options.to_string());
-        }
         "user" => body.user = text,
-        // One that is allowed and not read sets nothing, so nothing may run with it.
-        _ => return Err("is not known to this agent".to_string()),
+        _ => return false,
     }
-    Ok(())
+    true
 }
 
 /// Puts the container into its network.
-fn network(read: &mut Flags, body: &mut ContainerCreateBody, host: &mut HostConfig) -> Result<(), Failure> {
+fn network(read: &mut Flags, body: &mut ContainerCreateBody, host: &mut HostConfig) {
     let named = read.network.clone().filter(|name| name != "bridge" && name != "default");
-    if let Some(other) = named.as_deref().filter(|name| name.starts_with("container:")) {
-        return Err(Failure(format!(
-            "flag \"--net={other}\" is not allowed: it enters another container's network"
-        )));
-    }
     let alone = matches!(named.as_deref(), None | Some("host" | "none"));
-    if alone && (read.ip.is_some() || !read.aliases.is_empty()) {
-        return Err(Failure(
-            "flags --ip and --net-alias need a network of their own, by --net=NAME".to_string(),
-        ));
-    }
     if let Some(name) = named.as_deref().filter(|_| !alone) {
         let ipam =
             read.ip.clone().map(|ip| EndpointIpamConfig { ipv4_address: Some(ip), ..Default::default() });
@@ -125,33 +131,6 @@ fn network(read: &mut Flags, body: &mut ContainerCreateBody, host: &mut HostConf
     }
     host.network_mode.clone_from(&named);
     read.network = named;
-    Ok(())
-}
-
-fn truth(value: &str) -> Result<bool, String> {
-    value.parse().map_err(|_| "needs true or false".to_string())
-}
-
-fn count(value: &str) -> Result<i64, String> {
-    value.parse().ok().filter(|count| *count > 0).ok_or_else(|| "needs a whole number from 1".to_string())
-}
-
-/// Reads a size as docker does: bytes, or with one of b, k, m, g.
-fn size(value: &str) -> Result<i64, String> {
-    let wrong = || "needs a size such as 64m: a whole number with b, k, m or g".to_string();
-    let lower = value.to_ascii_lowercase();
-    let (digits, unit) = match lower.strip_suffix(['b', 'k', 'm', 'g']) {
-        Some(digits) => (digits, lower.as_bytes().last().copied().unwrap_or_default()),
-        None => (lower.as_str(), b'b'),
-    };
-    let shift = match unit {
-        b'k' => 10,
-        b'm' => 20,
-        b'g' => 30,
-        _ => 0,
-    };
-    let number: i64 = digits.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-    number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -174,6 +153,8 @@ mod tests {
                 "pids-limit" => "100",
                 "ip" | "net-alias" | "network-alias" => continue,
                 "tmpfs" => "/run:size=1m",
+                "dns" => "10.0.0.2",
+                "add-host" => "db:10.0.0.7",
                 _ => "x",
             };
             assert!(read(&[&format!("--{name}={value}")]).is_ok(), "{name}");
@@ -211,7 +192,12 @@ mod tests {
             "flag \"-v/:/host\", which would mount a directory of the host: a field says that here; use volumes",
         );
         check("--net host", "flag \"--net host\", expected one flag in one word, as in --name=value");
-        check("--net", "flag \"--net\" has no value; write --name=value");
+        check("--net", "flag \"--net\", expected one flag in one word, with a value, as in --net=value");
+        check(
+            "--ip=10.0.0.1",
+            "flags [\"--ip=10.0.0.1\"], with --ip and without a network of your own, expected --ip with --net=NAME; \
+             make one by docker network create NAME on each host, and allow it in the policy there",
+        );
     }
 
     #[test]

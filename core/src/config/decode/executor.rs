@@ -38,7 +38,7 @@ fn docker(fields: &mut Fields<'_>, ports: &mut BTreeMap<String, usize>) -> Optio
     let env = env(fields);
     let work_dir = fields.optional("work_dir").and_then(|item| work_dir(&item));
     let volumes = distinct(fields, "volumes", volume);
-    let flags = fields.list("flags", |item| flag(&item));
+    let flags = flags(fields);
     Some(Docker {
         name,
         image: image?,
@@ -209,6 +209,15 @@ fn relative(item: &Item<'_>) -> Option<String> {
         return None;
     }
     Some(text.into())
+}
+
+fn flags(fields: &mut Fields<'_>) -> Vec<String> {
+    let Some(list) = fields.optional("flags") else { return Vec::new() };
+    let flags: Vec<String> = list.items().iter().filter_map(flag).collect();
+    if let Some(mistake) = flags::docker_flags_together(&flags) {
+        list.wrong(mistake.problem, mistake.allowed, mistake.next);
+    }
+    flags
 }
 
 fn flag(item: &Item<'_>) -> Option<String> {

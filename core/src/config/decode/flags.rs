@@ -3,10 +3,12 @@
 //!
 //! **Invariant:** what is not in the list of those allowed is refused, whether it is known here or not.
 
+use super::flag_value::{self, FlagValue};
 use crate::config::mistake::{Mistake, one_of, suggestion};
 use crate::policy::capability;
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 
 /// The flags of `docker run` that a configuration may name, without their dashes. Whether a value is allowed, such as
 /// `--net=host`, is for each host's policy.
@@ -262,11 +264,11 @@ const WINDOWS: &[Row] = &[
 /// What a flag looks like.
 pub(super) const WORD: &str = "one flag in one word, as in --name=value";
 
-/// Reads a flag, and gives its name and, where it has one, its value.
+/// Reads a flag, and gives its name and what it sets.
 ///
 /// # Errors
-/// It may not be named, or not so. The mistake has no place.
-pub fn docker_flag(word: &str) -> Result<(&str, Option<&str>), Box<Mistake>> {
+/// It may not be named, or not so, or has a value that it cannot have. The mistake has no place.
+pub fn docker_flag(word: &str) -> Result<(&str, FlagValue<'_>), Box<Mistake>> {
     let form = |allowed: &str| Box::new(Mistake { allowed: allowed.into(), ..Mistake::default() });
     let Some(name) = name(word) else { return Err(form(WORD)) };
     if !DOCKER_FLAGS.contains(&name) {
@@ -283,7 +285,12 @@ pub fn docker_flag(word: &str) -> Result<(&str, Option<&str>), Box<Mistake>> {
     if name == "cap-add" && value.is_some_and(|value| capability(value) == "ALL") {
         return Err(form("one capability, as in --cap-add=NET_BIND_SERVICE"));
     }
-    Ok((name, value))
+    Ok((name, flag_value::read(name, value)?))
+}
+
+/// Tells what is wrong with flags that are each as they should be. The mistake has no place.
+pub fn docker_flags_together(words: &[String]) -> Option<Mistake> {
+    flag_value::of_no_network(words.iter().filter_map(|word| docker_flag(word).ok()))
 }
 
 /// Gives the name of the flag that a word begins with. It may be in short, as docker has it, or have one dash too few.
