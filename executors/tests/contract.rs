@@ -62,6 +62,9 @@ mod orders;
 #[path = "contract/programs.rs"]
 mod programs;
 #[cfg(test)]
+#[path = "contract/read_only.rs"]
+mod read_only;
+#[cfg(test)]
 #[cfg(feature = "docker")]
 #[path = "contract/registry.rs"]
 mod registry;

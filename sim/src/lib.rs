@@ -45,7 +45,7 @@ pub use build::Build;
 pub use check::Violation;
 pub use expect::Judgement;
 pub use rehearsal::{Mishaps, Proposal, Rehearsal, StoreKind, record, rehearse};
-pub use run::{Options, Outcome, Summary, run, run_watched};
+pub use run::{Options, Outcome, Summary, quoted, run, run_watched};
 pub use scenario::{Profile, ReadError, Scenario, draw, draw_around, drawn, read, read_with};
 pub use sometimes::{POINTS, Sometimes};
 pub use stats::{ServiceStats, Stats};

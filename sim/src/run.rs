@@ -157,6 +157,7 @@ pub(crate) fn outcome(mut stage: Stage, seed: u64, end: Time, complete: bool) ->
     let recording = recorder.map(|recorder| recorder.end(end, &stage.hosts, &stage.court.book));
     let Stage { court, stats, tidings, struck, .. } = stage;
     let violations = court.verdict();
+    let until = if complete { String::new() } else { format!(" --until {}", Span(end.0)) };
     Outcome {
         scenario: scenario.name.clone(),
         file: scenario.file.clone(),
@@ -172,7 +173,7 @@ pub(crate) fn outcome(mut stage: Stage, seed: u64, end: Time, complete: bool) ->
         stats,
         recovery,
         waited,
-        again: again(&scenario, &format!("run {{}} --hosts {} --seed {seed}", scenario.hosts())),
+        again: again(&scenario, &format!("run {{}} --hosts {} --seed {seed}{until}", scenario.hosts())),
         struck,
         log: tidings.into_log(),
         expected,
@@ -183,8 +184,15 @@ pub(crate) fn outcome(mut stage: Stage, seed: u64, end: Time, complete: bool) ->
 /// Gives the command of the simulator that says such a thing of a scenario.
 pub(crate) fn again(scenario: &Scenario, said: &str) -> String {
     let file = if scenario.file.is_empty() { &scenario.name } else { &scenario.file };
-    let sets = scenario.sets.iter().map(|set| format!(" --set '{}'", set.replace('\'', "'\\''")));
-    format!("callboard sim {}{}", said.replacen("{}", file, 1), sets.collect::<String>())
+    let sets = scenario.sets.iter().map(|set| format!(" --set {}", quoted(set)));
+    format!("callboard sim {}{}", said.replacen("{}", &quoted(file), 1), sets.collect::<String>())
+}
+
+/// Quotes a word for a shell where it needs that.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,".contains(letter);
+    if word.chars().all(is_plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 impl Outcome {

@@ -156,5 +156,9 @@ fn the_end_is_not_judged_before_it_comes() {
     let early =
         |expect: &str| desk.sim(&["run", "day.yml", "--until", "5m", "--set", &format!("expect=[{expect}]")]);
     early("rollout web-001 done, moves >= 100, unplaced == 0").ends(0).concludes("1 passed, 0 failed");
-    early("moves >= 100, healthy by 4s").ends(3).tells("healthy_by at 4s: ").hides("moves_at_least");
+    let said =
+        early("moves >= 100, healthy by 4s").ends(3).tells("healthy_by at 4s: ").hides("moves_at_least");
+    let again = said.the("again: ");
+    assert!(again.contains(" --until 5m"), "{again}");
+    assert_eq!(desk.shown(again).ends(3).out, said.out, "the command shown ends as early");
 }

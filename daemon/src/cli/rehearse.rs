@@ -9,7 +9,7 @@ use crate::write;
 use anyhow::{Context, Result};
 use callboard_core::config::{Configuration, Sourced};
 use callboard_core::machine::Span;
-use callboard_sim::Mishaps;
+use callboard_sim::{Mishaps, quoted};
 use clap::ValueEnum as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write as _;
@@ -300,10 +300,4 @@ fn again(files: &[PathBuf], more: &[String], seed: u64) -> String {
     let files = files.iter().flat_map(|path| ["-f".to_owned(), path.display().to_string()]);
     let words: Vec<String> = files.chain(more.iter().cloned()).map(|word| quoted(&word)).collect();
     format!("callboard rehearse {} --seed {seed} --seeds 1", words.join(" "))
-}
-
-/// Quotes a word for a shell where it needs that.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,".contains(letter);
-    if word.chars().all(is_plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

@@ -12,7 +12,7 @@ use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
 use callboard_sim::scenario::{Profile, StoreKind, draw, draw_around};
 use callboard_sim::search::{branches, cores, in_order, moments};
-use callboard_sim::{Options, Outcome, Scenario};
+use callboard_sim::{Options, Outcome, Scenario, quoted};
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -139,7 +139,7 @@ fn play(args: &FuzzArgs, around: Option<&Configuration>, seed: u64) -> Option<Fo
 
 /// Gives the command that draws a world around the configuration again.
 fn again(args: &FuzzArgs, seed: u64) -> Option<String> {
-    let path = args.config.as_ref()?.display();
+    let path = quoted(&args.config.as_ref()?.display().to_string());
     Some(format!("callboard sim fuzz --profile {} --config {path} --seed {seed} --seeds 1", args.profile))
 }
 
