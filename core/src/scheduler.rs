@@ -262,7 +262,7 @@ impl Scheduler {
         let mut held = self.tenures.iter().filter(|(_, tenure)| tenure.ready);
         if !held.any(|(cluster, _)| self.world.dirty_after(cluster, None).next().is_some()) {
             (self.plan_at, self.late) = (None, false);
-            return;
+            return self.say_decided(out);
         }
         // What happened since nobody told may be the opposite of what would be decided on.
         if !self.mirror.is_followed(now) {
@@ -270,13 +270,18 @@ impl Scheduler {
             self.say_undecided(now, out);
             return self.mirror.hasten(now);
         }
-        if let Some((_, true)) = self.undecided.take() {
-            out.push(Effect::Note(Note::Store { what: "services are decided on again".into() }));
-        }
+        self.say_decided(out);
         let due = *self.plan_at.get_or_insert(now + self.settings.plan_delay);
         if due <= now {
             (self.plan_at, self.late) = (None, false);
             self.plan(now, out);
+        }
+    }
+
+    /// Takes note that all that was to be decided is, or can be.
+    fn say_decided(&mut self, out: &mut Vec<Effect>) {
+        if let Some((_, true)) = self.undecided.take() {
+            out.push(Effect::Note(Note::Store { what: "services are decided on again".into() }));
         }
     }
 

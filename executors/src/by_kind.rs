@@ -251,12 +251,12 @@ impl Executor for ByKind {
         let definition = self.known(run).await.ok_or_else(|| Failure("the task does not run".to_string()))?;
         let containers = definition.containers.iter();
         let kinds = containers.map(|container| (container, container.executor.kind()));
-        self.part(choose(kinds, exec.container.as_deref())?)?.exec(run, exec).await
+        self.part(choose(&definition, kinds, exec.container.as_deref())?)?.exec(run, exec).await
     }
 
     async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {
-        // A script check belongs to the task; it runs where the first container does.
-        match spec.definition.containers.first() {
+        // A script check belongs to the task; it runs where the container does that stands for it.
+        match spec.definition.leader() {
             Some(first) => self.part(first.executor.kind())?.script(spec, command, timeout).await,
             None => Err(Failure("the task has no container".to_string())),
         }

@@ -1,14 +1,14 @@
 //! A program that a person runs inside a task, to look at it or to mend it.
 
 use crate::Failure;
-use callboard_core::model::Container;
+use callboard_core::model::{Container, TaskDefinition};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 /// What is run, and where its words come from and go.
 #[derive(Debug)]
 pub struct Exec {
-    /// The container to run it in; the first of the task where none is named.
+    /// The container to run it in; the first whose end is the task's where none is named.
     pub container: Option<String>,
     /// The program and its arguments as they are: no shell reads them.
     pub words: Vec<String>,
@@ -39,17 +39,20 @@ pub(crate) async fn feed(mut input: mpsc::Receiver<Vec<u8>>, mut to: impl AsyncW
     std::future::pending().await
 }
 
-/// Chooses among the containers of a task.
+/// Chooses among the containers of a task; where none is named, the first whose end is the task's.
 ///
 /// # Errors
 /// There is none of that name, or none at all; those that there are are named.
 pub(crate) fn choose<'a, T>(
+    definition: &TaskDefinition,
     containers: impl Iterator<Item = (&'a Container, T)>,
     named: Option<&str>,
 ) -> Result<T, Failure> {
     let mut others = Vec::new();
     for (container, value) in containers {
-        if named.is_none_or(|named| *container.name == *named) {
+        let is_it =
+            named.map_or_else(|| definition.is_essential(container), |named| *container.name == *named);
+        if is_it {
             return Ok(value);
         }
         others.push(&*container.name);

@@ -49,8 +49,8 @@ pub(crate) struct Host {
     pub(crate) ills: Ills,
     /// The agent, while it runs.
     pub(crate) agent: Option<AgentProcess>,
-    /// Its agent was told to end in order: when, and after how long it is started again.
-    pub(crate) leaves: Option<(Time, Span)>,
+    /// Its agent was told to end in order.
+    pub(crate) leaves: Option<Leave>,
     /// Counts the lives of its agent.
     life: u32,
     /// The highest revision its agents have heard of; kept on its disk.
@@ -72,6 +72,16 @@ pub(crate) struct Host {
     found_out: Vec<Answer>,
     pub(crate) chance: Chance,
     pub(crate) net: Chance,
+}
+
+/// An agent that was told to end in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leave {
+    pub(crate) told: Time,
+    /// After how long it is started again.
+    pub(crate) restart_after: Span,
+    /// It could say what it had to say: the store took it for alive, and its clock goes as it should.
+    pub(crate) can_speak: bool,
 }
 
 /// Something that happened on a machine and that the rest of the world must know.

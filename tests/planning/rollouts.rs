@@ -1,7 +1,9 @@
 //! Rollouts of builds that waver, fail, or are overtaken.
 
 use super::{versions, web};
+use callboard_core::keys::Key;
 use callboard_core::machine::Span;
+use callboard_core::model::{Health, Phase, Status};
 use stage::{Act, Stage};
 
 fn roll(stage: &mut Stage, version: u32) {
@@ -66,4 +68,37 @@ fn of_what_is_lost_none_is_replaced_that_is_too_many() {
     stage.service("web", 2, (1, 0, 2));
     stage.run(Span::secs(600));
     assert_eq!(versions(&stage), [(2, 1)].into(), "{:#?}", stage.notes);
+}
+
+/// Tells what is said of a version whose starts are under way on two hosts, of which one is lost after the other.
+fn lost_while_starting(left: bool) -> Vec<String> {
+    let mut stage = web(8, (4, 2, 5));
+    stage.acts.insert(2, Act::Ignore);
+    roll(&mut stage, 2);
+    for _ in 0..2 {
+        stage.run(Span::secs(5));
+        let mut new = stage.running("web").into_iter().filter(|task| task.version == 2);
+        let task = new.find(|task| stage.status(task).is_none()).expect("it is being started");
+        let status = Status {
+            id: task.id.clone(),
+            generation: task.generation,
+            attempt: 0,
+            failures: 0,
+            blamed: 0,
+            left,
+            phase: Phase::Starting,
+            health: Health::Unknown,
+            reason: None,
+        };
+        stage.write(&Key::Status(task.host.clone(), task.id), &status);
+        stage.silence(&task.host);
+        stage.run(Span::secs(60));
+    }
+    stage.notes.iter().filter(|note| note.contains("quarantined")).cloned().collect()
+}
+
+#[test]
+fn a_host_whose_agent_ended_in_order_was_not_taken_down() {
+    assert_ne!(lost_while_starting(false), Vec::<String>::new());
+    assert_eq!(lost_while_starting(true), Vec::<String>::new());
 }

@@ -57,7 +57,8 @@ impl Agent {
         let is_starting = |local: &&Local| {
             let said = self.stored.get(&local.task.id).and_then(|stored| stored.of(local));
             let is_said = said.is_some_and(|status| status.phase == Phase::Starting && !status.left);
-            is_said || matches!(local.state, State::Starting { .. })
+            let is_unproven = matches!(local.state, State::Running { .. }) && local.health == Health::Unknown;
+            is_said || is_unproven || matches!(local.state, State::Starting { .. })
         };
         let starting: Vec<Name> =
             self.locals.values().filter(is_starting).map(|local| local.task.id.clone()).collect();
@@ -66,7 +67,8 @@ impl Agent {
         }
         for id in starting {
             if let Some(local) = self.locals.get_mut(&id) {
-                local.left = true;
+                // What was told to stop is said to be ending.
+                local.left = !matches!(local.state, State::Stopping { .. });
             }
             self.touch(&id);
         }

@@ -21,6 +21,9 @@ const GRACE_UNKNOWN: Span = Span::secs(10);
 /// How long an agent that ends waits at most for the end of a task of an unknown definition.
 const PATIENCE_UNKNOWN: Span = Span::secs(300);
 
+/// What a stop may take beyond its graces before it is repeated.
+const STOP_PATIENCE: Span = Span::secs(30);
+
 /// The signal that asks a process to end.
 const SIGTERM: i32 = 15;
 
@@ -141,8 +144,9 @@ impl Relic {
         Relic { definition, port, again, failures: 0, told: false }
     }
 
-    pub(super) fn grace(&self) -> Span {
-        grace(self.definition.as_ref())
+    /// Gives how long an order to stop may take.
+    pub(super) fn stop_time(&self) -> Span {
+        stop_time(self.definition.as_ref())
     }
 
     /// Gives how long its end is waited for when nobody is left to ask again.
@@ -152,12 +156,13 @@ impl Relic {
 }
 
 fn patience(definition: Option<&Arc<TaskDefinition>>) -> Span {
-    definition.map_or(PATIENCE_UNKNOWN, |definition| definition.time_to_end())
+    definition.map_or(PATIENCE_UNKNOWN, |definition| definition.kill_timeout.times(definition.graces()))
 }
 
-/// Gives how long to wait for the end of what is made of this.
-fn grace(definition: Option<&Arc<TaskDefinition>>) -> Span {
-    definition.map_or(GRACE_UNKNOWN, |definition| definition.kill_timeout)
+/// Gives how long an order to stop what is made of this may take, before it is repeated.
+fn stop_time(definition: Option<&Arc<TaskDefinition>>) -> Span {
+    let known = |definition: &Arc<TaskDefinition>| definition.kill_timeout.times(definition.graces().max(2));
+    Span(definition.map_or(GRACE_UNKNOWN.times(2), known).0 + STOP_PATIENCE.0)
 }
 
 /// Gives the order that stops a run, which only those that may have a part of it are to carry out.
@@ -225,8 +230,9 @@ impl Local {
         self.is_live() || matches!(self.state, State::Backoff { .. } | State::Ended { .. })
     }
 
-    pub(super) fn grace(&self) -> Span {
-        grace(self.definition.as_ref())
+    /// Gives how long an order to stop may take.
+    pub(super) fn stop_time(&self) -> Span {
+        stop_time(self.definition.as_ref())
     }
 
     /// Gives how long its end is waited for when nobody is left to ask again.
@@ -261,7 +267,9 @@ impl Local {
     /// Gives what is to be said of it.
     pub(super) fn status(&self) -> Status {
         // What becomes of a start that ends while the agent does is for the next one to decide.
-        let left = self.left && matches!(self.state, State::Starting { .. } | State::Ended { .. });
+        let is_starting = matches!(self.state, State::Starting { .. } | State::Ended { .. });
+        let is_unproven = matches!(self.state, State::Running { .. }) && self.health == Health::Unknown;
+        let left = self.left && (is_starting || is_unproven);
         let waits = if let State::Starting { progress: Some(progress), .. } = &self.state {
             progress.said.as_ref()
         } else {
@@ -274,7 +282,7 @@ impl Local {
             failures: self.failures,
             blamed: self.blamed,
             left,
-            phase: if left { Phase::Starting } else { self.phase() },
+            phase: if left && is_starting { Phase::Starting } else { self.phase() },
             health: self.health,
             // What it failed of before is told again when it runs.
             reason: waits.or(self.reason.as_ref()).cloned(),

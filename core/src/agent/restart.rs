@@ -16,8 +16,6 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// What a stop may take beyond the stop commands and the grace before it is repeated.
-const STOP_PATIENCE: Span = Span::secs(30);
 /// So many lives of the agent may end while it starts a placement; then it is not started here again.
 const BLAMED_MAX: u32 = 2;
 
@@ -29,11 +27,9 @@ impl Local {
         self.reason.clone_from(&status.reason);
         self.health = status.health;
         match status.phase {
-            Phase::Pending => {
-                self.state = State::Waiting;
-                self.attempt = status.attempt.saturating_add(1);
-                self.health = Health::Unknown;
-            }
+            Phase::Pending => self.start_anew(status),
+            // Nothing of it is here, and that was none of its own doing.
+            Phase::Starting if status.left => self.start_anew(status),
             Phase::Starting | Phase::Running => {
                 let why = "vanished while the agent was away".to_string();
                 self.state = State::Ended { why, end: End::Interrupted };
@@ -44,6 +40,13 @@ impl Local {
             }
             Phase::Dead | Phase::Failed | Phase::Completed => self.state = State::Over(status.phase),
         }
+    }
+
+    /// Waits to be started, under another number than what may have been started before.
+    fn start_anew(&mut self, status: &Status) {
+        self.state = State::Waiting;
+        self.attempt = status.attempt.saturating_add(1);
+        self.health = Health::Unknown;
     }
 }
 
@@ -113,7 +116,7 @@ impl Agent {
         // What another agent of the host's name runs is not ours to stop.
         let is_ours = !self.stands_aside();
         for (run, relic) in self.relics.iter_mut().filter(|(_, relic)| relic.again <= now) {
-            relic.again = now + relic.grace().times(2) + STOP_PATIENCE;
+            relic.again = now + relic.stop_time();
             if !is_ours {
                 continue;
             }
@@ -206,10 +209,9 @@ impl Agent {
 
     /// Orders the present start to end.
     pub(super) fn stop(&mut self, now: Time, local: &mut Local, why: String) {
-        let grace = local.grace();
         // A run that was found may have been entered by an earlier agent.
         let may_be_entered = local.shown.is_some() || matches!(local.state, State::Running { .. });
-        let (again, end) = (now + grace.times(2) + STOP_PATIENCE, End::Interrupted);
+        let (again, end) = (now + local.stop_time(), End::Interrupted);
         local.state = State::Stopping { again, failures: 0, why, end };
         local.probing.clear();
         local.unhealthy_since = None;
@@ -226,9 +228,9 @@ impl Agent {
 
     /// Repeats the order.
     pub(super) fn stop_again(&mut self, now: Time, local: &mut Local) {
-        let (stop, grace) = (stop_of(local.run(), local.definition.clone()), local.grace());
+        let (stop, time) = (stop_of(local.run(), local.definition.clone()), local.stop_time());
         if let State::Stopping { again, failures, .. } = &mut local.state {
-            *again = now + grace.times(2) + STOP_PATIENCE;
+            *again = now + time;
             if *failures == 0 {
                 local.reason = Some("stuck: the order to stop was not answered".to_string());
             }

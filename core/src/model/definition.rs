@@ -78,12 +78,29 @@ impl TaskDefinition {
         Some(self.cpu_limit.saturating_mul(CPU_PERIOD) / 1024).filter(|quota| *quota > 0)
     }
 
-    /// Gives how long it may take until nothing is left of a task that is told to stop: the grace, and once more that for
-    /// its teardown.
+    /// Counts the graces that it may take until nothing is left of a task that is told to stop: one for its stop commands,
+    /// one until what heeds no signal is killed, and one for its teardown.
     #[must_use]
-    pub fn time_to_end(&self) -> Span {
+    pub fn graces(&self) -> u64 {
+        let stops = |container: &Container| match &container.executor {
+            Executor::Bash(bash) => !bash.stop.is_empty(),
+            Executor::Docker(_) => false,
+        };
         let has_teardown = self.containers.iter().any(|container| !container.teardown.is_empty());
-        self.kill_timeout.times(1 + u64::from(has_teardown))
+        1 + u64::from(self.containers.iter().any(stops)) + u64::from(has_teardown)
+    }
+
+    /// Tells whether the end of one of its containers is the task's: where it is said to be, or no other of its type is.
+    #[must_use]
+    pub fn is_essential(&self, container: &Container) -> bool {
+        let is_like = |other: &&Container| other.executor.kind() == container.executor.kind();
+        container.essential || !self.containers.iter().filter(is_like).any(|other| other.essential)
+    }
+
+    /// Gives the container that stands for the task: the first whose end is the task's.
+    #[must_use]
+    pub fn leader(&self) -> Option<&Container> {
+        self.containers.iter().find(|container| self.is_essential(container))
     }
 
     /// Goes through the images that its containers need.

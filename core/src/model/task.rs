@@ -88,7 +88,7 @@ pub struct Status {
     /// How many lives of the agent ended while it was starting this placement.
     #[serde(default, skip_serializing_if = "is_default")]
     pub blamed: u32,
-    /// The agent ended in order while it was starting this, which is not to be blamed for that.
+    /// The agent ended in order before this start did its work, which is not to be blamed for what follows.
     #[serde(default, skip_serializing_if = "is_default")]
     pub left: bool,
     /// How far that start got.

@@ -164,7 +164,8 @@ impl Round<'_> {
     }
 }
 
-/// Tells whether what was said last of a task is that it was being started.
+/// Tells whether what was said last of a task is that it was being started, and not that its agent ended in order.
 fn is_new(status: &Status) -> bool {
-    status.phase == Phase::Starting || (status.phase == Phase::Running && status.health == Health::Unknown)
+    let is_unproven = status.phase == Phase::Running && status.health == Health::Unknown;
+    !status.left && (status.phase == Phase::Starting || is_unproven)
 }

@@ -27,7 +27,7 @@ pub(super) async fn run(way: &[OsString], place: &Place, exec: Exec) -> Result<i
     let plan = plan.filter(|_| place.is_locked().unwrap_or(false));
     let plan = plan.ok_or_else(|| Failure("the task does not run".to_string()))?;
     let containers = plan.containers().enumerate().map(|(number, (container, _))| (container, number));
-    let container = choose(containers, exec.container.as_deref())?;
+    let container = choose(&plan.spec.definition, containers, exec.container.as_deref())?;
     let words: Vec<String> = exec.words.iter().map(|word| quoted(word)).collect();
     let script = format!("exec {}", words.join(" "));
     let mut shell = enter::command(way, place, &plan, &Words { container, script: &script, careful: false })?;

@@ -67,7 +67,8 @@ impl Bash {
     /// Stops a run through its shim, which knows its own grace; when that does not end in time, without it.
     pub(super) async fn stop_lost(&self, lost: &Lost, grace: Option<Span>) -> Result<(), Failure> {
         lost.shim.signal(Signal::TERM);
-        let patience = grace.unwrap_or(PATIENCE_UNKNOWN).times(2);
+        // It may have stop commands, and a teardown.
+        let patience = grace.unwrap_or(PATIENCE_UNKNOWN).times(3);
         let deadline = Instant::now() + Duration::from_millis(patience.0) + STOP_SLACK;
         while lost.shim.lives() {
             if Instant::now() >= deadline + STOP_SLACK {

@@ -180,15 +180,17 @@ impl Bash {
 
     /// Stops through the shim; when it does not answer in time, without it.
     async fn stop_place(&self, place: &Place, grace: Option<Span>) -> Result<(), Failure> {
-        let own =
-            || place.read::<Plan>("spec.json").ok().flatten().map(|plan| plan.spec.definition.kill_timeout);
+        let plan = place.read::<Plan>("spec.json").ok().flatten();
+        let definition = plan.as_ref().map(|plan| &plan.spec.definition);
         if place.is_locked()?
             && let Err(failure) = place.ask_stop(grace)
         {
             // A full disk is no reason to let it run on: the shim's own grace applies.
             tracing::warn!(%failure, "stopping with the grace of the task definition");
         }
-        let patience = grace.or_else(own).unwrap_or(PATIENCE_UNKNOWN).times(2);
+        let grace = grace.or_else(|| definition.map(|definition| definition.kill_timeout));
+        let graces = definition.map_or(1, |definition| definition.graces());
+        let patience = grace.unwrap_or(PATIENCE_UNKNOWN).times(graces.max(2));
         let deadline = Instant::now() + Duration::from_millis(patience.0) + STOP_SLACK;
         let mut asked = None;
         let mut pause = Duration::from_millis(2);

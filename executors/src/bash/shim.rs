@@ -152,7 +152,7 @@ impl Shim<'_> {
         let essential: Vec<i32> = plan
             .containers()
             .zip(&pids)
-            .filter(|((container, _), _)| container.essential)
+            .filter(|((container, _), _)| plan.spec.definition.is_essential(container))
             .map(|(_, pid)| *pid)
             .collect();
         let mut grace = plan.spec.definition.kill_timeout;

@@ -157,7 +157,7 @@ impl Docker {
         let awaited = group.live().filter(|kept| group.is_essential(kept));
         let ends: Vec<_> = awaited.map(|kept| Box::pin(self.until_ended(&kept.id))).collect();
         if ends.is_empty() {
-            return;
+            return tokio::time::sleep(Duration::from_millis(500)).await;
         }
         if let Ok((Err(failure), ..)) = tokio::time::timeout(LOOK_AGAIN, select_all(ends)).await {
             tracing::debug!(%failure, "looking again");
@@ -276,12 +276,31 @@ impl Docker {
         }
     }
 
+    /// Takes down that the time of a run's teardown is over: what is left of that is not done later.
+    pub(super) fn mark_torn_down(&self, run: &Run) {
+        self.runs.entry(run).tore_down();
+        let Some(file) = self.torn_file(run) else { return };
+        failpoint::step();
+        if let Err(error) = std::fs::write(&file, "") {
+            tracing::warn!(file = %file.display(), %error, "cannot take down that it was torn down");
+        }
+    }
+
+    pub(super) fn is_torn_down(&self, run: &Run) -> bool {
+        self.runs.entry(run).is_torn_down() || self.torn_file(run).is_some_and(|file| file.exists())
+    }
+
+    /// Forgets what was taken down of a run.
     pub(super) fn forget_stopped(&self, run: &Run) {
-        if let Some(file) = self.stopped_file(run) {
+        for file in self.stopped_file(run).into_iter().chain(self.torn_file(run)) {
             failpoint::step();
             let _ = std::fs::remove_file(file);
-            failpoint::step();
         }
+        failpoint::step();
+    }
+
+    fn torn_file(&self, run: &Run) -> Option<PathBuf> {
+        self.stopped_file(run).map(|file| file.with_added_extension("torn"))
     }
 
     fn stopped_file(&self, run: &Run) -> Option<PathBuf> {

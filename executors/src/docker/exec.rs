@@ -17,7 +17,7 @@ impl Docker {
         let idle = || Failure("the task does not run".to_string());
         let group = self.group(run).await?.ok_or_else(idle)?;
         let names = create::containers(&group.spec).map(|(container, _)| (container, &*container.name));
-        let name = choose(names, exec.container.as_deref())?;
+        let name = choose(&group.spec.definition, names, exec.container.as_deref())?;
         let kept = group.live_mains().find(|kept| kept.container == name).ok_or_else(idle)?;
         let cannot = |trouble: Trouble| trouble.doing("cannot run the program");
         let (begun, at) = self.begin_exec(&kept.id, exec.words.clone(), true).await.map_err(cannot)?;

@@ -51,6 +51,8 @@ pub(super) struct Kept {
     pub(super) id: String,
     /// Its name in the task definition.
     pub(super) container: String,
+    /// The id of the image that it was made from.
+    pub(super) image: Option<String>,
     pub(super) role: Role,
     pub(super) phase: Phase,
 }
@@ -135,7 +137,8 @@ pub(super) fn groups(agent: &str, listed: Vec<ContainerSummary>) -> Result<BTree
             TEARDOWN => Role::Teardown,
             _ => Role::Main,
         };
-        let kept = Kept { id, container: label(CONTAINER).to_string(), role, phase };
+        let image = summary.image_id.filter(|id| !id.is_empty());
+        let kept = Kept { id, container: label(CONTAINER).to_string(), image, role, phase };
         let group = groups.entry(spec.run()).or_insert_with(|| Group { spec, containers: Vec::new() });
         group.containers.push(kept);
     }

@@ -184,7 +184,7 @@ impl Executor for Docker {
                     self.mark_stopped(run);
                     self.end(&group, grace).await?;
                 }
-                self.tear_down(run, &entry, grace).await
+                self.tear_down(run, grace).await
             }
             None => Ok(()),
         }
@@ -214,7 +214,7 @@ impl Executor for Docker {
         for (run, group) in self.groups(None).await? {
             let exit = match group.standing() {
                 Standing::Live | Standing::Falling => None,
-                Standing::Ended if !self.runs.entry(&run).is_torn_down() => None,
+                Standing::Ended if !self.is_torn_down(&run) || group.live().next().is_some() => None,
                 Standing::Ended | Standing::Over => Some(self.exit_of(&run, &group).await?),
                 Standing::Half => self.end_half(&run).await?,
             };
@@ -268,7 +268,7 @@ impl Docker {
         match group.standing() {
             Standing::Over => self.exit_of(run, &group).await.map(Some),
             Standing::Ended => {
-                self.tear_down(run, &entry, group.spec.definition.kill_timeout).await?;
+                self.tear_down(run, group.spec.definition.kill_timeout).await?;
                 self.exit_of(run, &group).await.map(Some)
             }
             Standing::Falling => {

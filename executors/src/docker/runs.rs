@@ -42,14 +42,19 @@ pub(super) enum Standing {
 
 impl Group {
     pub(super) fn standing(&self) -> Standing {
-        let is_docker = |executor: &Executor| matches!(executor, Executor::Docker(_));
-        let wanted =
-            self.spec.definition.containers.iter().filter(|container| is_docker(&container.executor));
-        let wanted: BTreeSet<&str> = wanted.map(|container| &*container.name).collect();
-        let begun = self.mains().filter(|kept| kept.phase != Phase::Created);
-        let begun: BTreeSet<&str> = begun.map(|kept| kept.container.as_str()).collect();
+        let names =
+            |kept: &[&Kept]| -> BTreeSet<String> { kept.iter().map(|kept| kept.container.clone()).collect() };
+        let made = names(&self.mains().collect::<Vec<_>>());
+        let begun = names(&self.mains().filter(|kept| kept.phase != Phase::Created).collect::<Vec<_>>());
+        // All are made before one is started. What is not essential may have ended, and have been cleared away by somebody.
+        let is_gone = |container: &Container| {
+            !self.spec.definition.is_essential(container)
+                && !begun.is_empty()
+                && !made.contains(&*container.name)
+        };
+        let is_begun = |container: &Container| begun.contains(&*container.name) || is_gone(container);
         let setting_up = self.containers.iter().any(|kept| kept.role == Role::Setup);
-        if setting_up || begun != wanted {
+        if setting_up || begun.is_empty() || !self.wanted().all(is_begun) {
             return Standing::Half;
         }
         let is_live = self.live_mains().next().is_some();
@@ -60,6 +65,12 @@ impl Group {
             false if self.teardown_left().next().is_some() => Standing::Ended,
             false => Standing::Over,
         }
+    }
+
+    /// Lists what of the definition is run here.
+    fn wanted(&self) -> impl DoubleEndedIterator<Item = &Container> {
+        let is_docker = |container: &&Container| matches!(container.executor, Executor::Docker(_));
+        self.spec.definition.containers.iter().filter(is_docker)
     }
 
     /// Lists the containers of the task itself.
@@ -73,16 +84,20 @@ impl Group {
 
     /// Tells whether the end of a container is the task's.
     pub(super) fn is_essential(&self, kept: &Kept) -> bool {
-        let mut all = self.spec.definition.containers.iter();
-        all.find(|container| *container.name == *kept.container).is_none_or(|container| container.essential)
+        let definition = &self.spec.definition;
+        let named = definition.containers.iter().find(|container| *container.name == *kept.container);
+        named.is_none_or(|container| definition.is_essential(container))
+    }
+
+    /// Gives the id of the image that a container of the task was made from.
+    pub(super) fn image_of(&self, container: &str) -> Option<&str> {
+        self.mains().find(|kept| kept.container == container)?.image.as_deref()
     }
 
     /// Lists the teardown commands that were not run to their end, the last container's first: of which container, and
     /// which of its commands, from 0.
     pub(super) fn teardown_left(&self) -> impl Iterator<Item = (&str, usize)> {
-        let of_docker = |container: &&Container| matches!(container.executor, Executor::Docker(_));
-        let containers = self.spec.definition.containers.iter().filter(of_docker).rev();
-        containers.flat_map(|container| {
+        self.wanted().rev().flat_map(|container| {
             let done = self.containers.iter().filter(|kept| {
                 kept.role == Role::Teardown && kept.phase == Phase::Over && *kept.container == *container.name
             });
@@ -121,8 +136,14 @@ pub(super) struct Entry {
 struct Known {
     spec: Option<Arc<Spec>>,
     ending: Option<Ending>,
-    /// Its teardown was tried.
+    /// The time of its teardown is over.
     torn_down: bool,
+}
+
+impl Known {
+    fn is_of_use(&self) -> bool {
+        self.spec.is_some() || self.torn_down
+    }
 }
 
 impl Entry {
@@ -144,7 +165,7 @@ impl Entry {
         self.known().ending.clone()
     }
 
-    /// Takes note that its teardown was tried, whatever came of it.
+    /// Takes note that the time of its teardown is over.
     pub(super) fn tore_down(&self) {
         self.known().torn_down = true;
     }
@@ -207,7 +228,7 @@ impl Runs {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let keep = |entry: &Arc<Entry>| {
-            Arc::strong_count(entry) > 1 || entry.known().spec.is_some() || now - entry.since < STOP_MEMORY
+            Arc::strong_count(entry) > 1 || entry.known().is_of_use() || now - entry.since < STOP_MEMORY
         };
         entries.retain(|_, entry| keep(entry));
         let new = || {
@@ -245,6 +266,7 @@ mod tests {
         let kept = |(number, letter): (usize, char)| Kept {
             id: number.to_string(),
             container: number.to_string(),
+            image: None,
             role: if letter.is_ascii_uppercase() { Role::Setup } else { Role::Main },
             phase: match letter.to_ascii_lowercase() {
                 'c' => Phase::Created,
@@ -272,5 +294,11 @@ mod tests {
         check("~ol", Standing::Live);
         check("~lo", Standing::Falling);
         check("~oo", Standing::Over);
+        // Somebody cleared away what had ended.
+        check("~-l", Standing::Live);
+        check("~-o", Standing::Over);
+        check("~-c", Standing::Half);
+        check("~cl", Standing::Half);
+        check("~l-", Standing::Half);
     }
 }

@@ -27,7 +27,9 @@ impl Docker {
         timeout: Duration,
     ) -> Result<(), Failure> {
         let idle = || Failure("the task does not run".to_string());
-        let first = create::containers(spec).next().map(|(container, _)| container.name.to_string());
+        let mut own = create::containers(spec).map(|(container, _)| container);
+        let first = own.find(|container| spec.definition.is_essential(container));
+        let first = first.map(|container| container.name.to_string());
         let group = self.group(&spec.run()).await?.ok_or_else(idle)?;
         let kept =
             group.live_mains().find(|kept| Some(&kept.container) == first.as_ref()).ok_or_else(idle)?;

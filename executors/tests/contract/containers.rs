@@ -4,9 +4,10 @@ use super::bench::{BashBench, Bench, GRACE, container, definition, spec_of, with
 use callboard_core::machine::Span;
 use callboard_core::model::{Bash as Settled, Container};
 use callboard_core::work::{Exit, Spec};
-use callboard_executors::Executor;
+use callboard_executors::{Exec, Executor};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Makes a container of a name that runs a command.
 type Make = fn(&str, &str) -> Container;
@@ -57,6 +58,38 @@ async fn what_is_not_essential_may_end_by_itself() {
         let (exit, output) = end(&*executor, &spec).await;
         assert_eq!((exit.code, output.as_str()), (Some(6), "helped\n"), "not as the one that ended first");
         assert_eq!(bench.restarted().inspect().await.unwrap()[0].exit, Some(exit));
+        executor.remove(&spec.run()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn scripts_run_where_the_container_does_that_stands_for_the_task() {
+    for (bench, make) in benches() {
+        let helper = Container { essential: false, ..make("helper", "exit 3") };
+        let spec = spec_of(definition("app", vec![helper, make("main", WAITS)]));
+        let executor = bench.executor();
+        executor.start(&spec).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(executor.script(&spec, "true", Span::secs(5)).await, Ok(()));
+        let (_input, input) = mpsc::channel(1);
+        let (said, _said) = mpsc::channel(16);
+        let exec = Exec { container: None, words: vec!["true".to_string()], input, output: said };
+        assert_eq!(executor.exec(&spec.run(), exec).await, Ok(0));
+        executor.stop(&spec.run(), Some(GRACE)).await.unwrap();
+        executor.remove(&spec.run()).await.unwrap();
+    }
+}
+
+/// A record that somebody else wrote may name no container whose end is the task's.
+#[tokio::test]
+async fn where_no_container_is_essential_all_are() {
+    for (bench, make) in benches() {
+        let parts = [make("one", "sleep 0.3; exit 6"), make("other", WAITS)];
+        let parts = parts.map(|part| Container { essential: false, ..part });
+        let spec = spec_of(definition("app", parts.into()));
+        let executor = bench.executor();
+        executor.start(&spec).await.unwrap();
+        assert_eq!(end(&*executor, &spec).await.0.code, Some(6));
         executor.remove(&spec.run()).await.unwrap();
     }
 }
@@ -129,6 +162,10 @@ async fn a_teardown_that_does_not_end_holds_nobody_up_for_longer_than_its_grace(
         executor.start(&spec).await.unwrap();
         let (exit, output) = end(&*executor, &spec).await;
         assert_eq!((exit.code, output.as_str()), (Some(6), "stays\n"));
+        // What was left off is left off for good, also by the next agent.
+        let executor = bench.restarted();
+        assert_eq!(executor.inspect().await.unwrap()[0].exit, Some(exit.clone()));
+        assert_eq!(end(&*executor, &spec).await, (exit, "stays\n".to_string()));
         executor.remove(&spec.run()).await.unwrap();
         assert_eq!(bench.restarted().inspect().await.unwrap(), []);
     }

@@ -1,13 +1,14 @@
 //! Crashes of the agent between any two steps of a start, and engines that are away, hang, or are started again.
 
-use super::bench::{BashBench, Behaves, Bench, EXIT, GRACE, until, within};
+use super::bench::{BashBench, Behaves, Bench, EXIT, GRACE, spec_of, until, within};
 use super::cases::attempt_of;
 use super::docker_bench::{DockerBench, docker_spec, id};
+use callboard_core::machine::Span;
 use callboard_core::work::Exit;
 use callboard_executors::docker::examine;
 use callboard_executors::{ByKind, Executor};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use servers::{Docker, ask_docker, provide_image};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -133,6 +134,37 @@ async fn an_engine_that_hangs_or_is_away_ends_nothing() {
     );
     let exit = within(20, "its end", waiting).await.unwrap();
     assert_eq!(exit, Exit { code: Some(7), ..EXIT });
+}
+
+#[tokio::test]
+async fn an_engine_that_goes_away_during_a_teardown_ends_nothing_before_its_time() {
+    let mut engine = Docker::start();
+    provide_image(&engine.host());
+    let bench = DockerBench::with(engine.host(), |settings| settings.patience = Duration::from_millis(1500));
+    let mut definition = (*docker_spec(&[], "exit 6").definition).clone();
+    definition.kill_timeout = Span::secs(60);
+    definition.containers[0].teardown = vec!["sleep 4; echo late".to_string(), "echo last".to_string()];
+    let (executor, spec) = (bench.executor(), spec_of(definition));
+    executor.start(&spec).await.unwrap();
+    let waiting = {
+        let (executor, run) = (executor.clone(), spec.run());
+        tokio::spawn(async move { executor.exited(&run).await })
+    };
+    let is_torn_down = || {
+        let labels = |one: &Value| one["Labels"]["callboard.role"] == "teardown" && one["State"] == "running";
+        bench.containers().iter().any(labels)
+    };
+    until("its teardown runs", is_torn_down).await;
+    engine.stop();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!waiting.is_finished(), "nobody knows whether it has ended");
+    engine.restart();
+    let exit = within(60, "its end", waiting).await.unwrap();
+    assert_eq!(exit.code, Some(6));
+    assert!(bench.containers().iter().all(|one| one["State"] != "running"), "nothing of it lives");
+    let output = String::from_utf8(executor.tail(&spec.run(), 1000, None).await.unwrap()).unwrap();
+    assert_eq!(output, "late\nlast\n");
+    executor.remove(&spec.run()).await.unwrap();
 }
 
 #[tokio::test]

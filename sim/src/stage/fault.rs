@@ -4,7 +4,7 @@ use super::{SchedulerProcess, Stage};
 use crate::agent::Clocked;
 use crate::check::{By, Fault};
 use crate::event::{Event, Process, Role, Undo};
-use crate::host::Host;
+use crate::host::{Host, Leave};
 use crate::link::Direction;
 use crate::scenario::HostFault;
 use callboard_core::keys::Key;
@@ -15,6 +15,8 @@ use std::cmp::Reverse;
 
 /// How long an agent that ends in order may take to say what it has to say.
 const LAST_WORDS: Span = Span::secs(2);
+/// One that ends sooner has said it, by whatever clock.
+const AT_EASE: Span = Span(1_700);
 
 impl Stage {
     /// Starts the agent of a machine that is up.
@@ -29,14 +31,17 @@ impl Stage {
 
     /// Kills an agent; its tasks live on.
     pub(super) fn kill_agent(&mut self, host: u32, restart_after: Span) -> bool {
-        let (now, at) = (self.now(), self.now() + restart_after);
+        self.end_agent(host, restart_after, false)
+    }
+
+    fn end_agent(&mut self, host: u32, restart_after: Span, in_order: bool) -> bool {
+        let at = self.now() + restart_after;
         let machine = &mut self.hosts[host as usize];
-        let told = machine.leaves.take();
+        machine.leaves = None;
         if machine.agent.take().is_none() {
             return false;
         }
         let (process, name) = (machine.agent_name(), machine.registration.host.clone());
-        let in_order = told.is_some_and(|(at, _)| now.since(at) < LAST_WORDS);
         self.court.book.agent_ended(name, in_order);
         self.store.forget(process);
         self.court.fault(&Fault::Ended(process));
@@ -49,10 +54,9 @@ impl Stage {
     pub(super) fn restart_agent(&mut self, host: u32, restart_after: Span) -> bool {
         let now = self.now();
         let machine = &mut self.hosts[host as usize];
-        if machine.agent.is_none() {
-            return false;
-        }
-        machine.leaves = Some((now, restart_after));
+        let Some(agent) = machine.agent.as_ref().filter(|_| machine.leaves.is_none()) else { return false };
+        let can_speak = agent.machine().is_present();
+        machine.leaves = Some(Leave { told: now, restart_after, can_speak });
         let process = machine.agent_name();
         self.calm_from = self.calm_from.max(now + LAST_WORDS + restart_after);
         self.tell_to_end(process);
@@ -61,8 +65,9 @@ impl Stage {
 
     /// Has an agent go that is done, and started again where that is to be.
     pub(super) fn agent_exits(&mut self, host: u32) {
-        if let Some((_, restart_after)) = self.hosts[host as usize].leaves {
-            self.kill_agent(host, restart_after);
+        let now = self.now();
+        if let Some(Leave { told, restart_after, can_speak }) = self.hosts[host as usize].leaves {
+            self.end_agent(host, restart_after, can_speak && now.since(told) < AT_EASE);
         }
     }
 
@@ -234,6 +239,9 @@ impl Stage {
         let machine = &mut self.hosts[host as usize];
         let Some(agent) = &mut machine.agent else { return false };
         agent.clock.jump(by);
+        if let Some(leave) = &mut machine.leaves {
+            leave.can_speak = false;
+        }
         let process = machine.agent_name();
         let host = machine.registration.host.clone();
         self.court.fault(&Fault::ClockJumped { host, by });

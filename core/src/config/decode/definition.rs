@@ -215,6 +215,7 @@ fn containers(fields: &mut Fields<'_>, has_port: bool) -> Vec<Container> {
     const WHAT: &str = "a list of 1 to 64 containers";
     let list = fields.required("containers");
     let items = list.items_of(1..=CONTAINERS_MAX, WHAT);
+    let count = items.len();
     let mut names = BTreeMap::new();
     let mut ports = BTreeMap::new();
     let mut port_taken = None;
@@ -234,7 +235,7 @@ fn containers(fields: &mut Fields<'_>, has_port: bool) -> Vec<Container> {
         }
         containers.push(container);
     }
-    if let Some(kind) = without_end(&containers) {
+    if let Some(kind) = without_end(&containers).filter(|_| containers.len() == count) {
         let problem = format!("no container of type {kind} that is essential");
         let next = "leave out essential: false of one whose end is to end the task";
         list.wrong(problem, "one of each type at least", next);
