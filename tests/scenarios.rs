@@ -64,6 +64,7 @@ scenarios! {
     b11: "b11-every-instance-is-checked",
     b13: "b13-neighbours-are-not-touched",
     heavy_bad_build: "bad-build",
+    batch_on_hosts_that_reboot: "batch-on-hosts-that-reboot",
     batch: "batch",
     broken_watches: "broken-watches",
     busy_users: "busy-users",

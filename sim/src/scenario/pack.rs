@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = &pack![
     "b11-every-instance-is-checked.yml",
     "b13-neighbours-are-not-touched.yml",
     "bad-build.yml",
+    "batch-on-hosts-that-reboot.yml",
     "batch.yml",
     "broken-watches.yml",
     "busy-users.yml",
