@@ -115,6 +115,7 @@ scenarios! {
     rebalance: "rebalance",
     registry: "registry",
     renamed_host: "renamed-host",
+    rolling_agent_upgrade: "rolling-agent-upgrade",
     rolling_update_on_a_full_cluster: "rolling-update-on-a-full-cluster",
     rollout_overtaken: "rollout-overtaken",
     rollout_when_all_are_sick: "rollout-when-all-are-sick",

@@ -80,6 +80,7 @@ const FILES: &[(&str, &str)] = &pack![
     "registry.yml",
     "renamed-host.csv",
     "renamed-host.yml",
+    "rolling-agent-upgrade.yml",
     "rolling-update-on-a-full-cluster.yml",
     "rollout-overtaken.yml",
     "rollout-when-all-are-sick.yml",
