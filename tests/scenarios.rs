@@ -111,6 +111,7 @@ scenarios! {
     poison_task: "poison-task",
     power_loss: "power-loss",
     preemption: "preemption",
+    pull_always_slow: "pull-always-slow",
     rack_loss: "rack-loss",
     rebalance: "rebalance",
     registry: "registry",
