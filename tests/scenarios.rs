@@ -132,6 +132,7 @@ scenarios! {
     store_outage: "store-outage",
     store_replaced: "store-replaced",
     store_restored: "store-restored",
+    system_service_on_new_hosts: "system-service-on-new-hosts",
     system: "system",
     thundering_herd: "thundering-herd",
     heavy_trickle: "trickle",

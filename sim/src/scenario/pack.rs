@@ -97,6 +97,8 @@ const FILES: &[(&str, &str)] = &pack![
     "store-outage.yml",
     "store-replaced.yml",
     "store-restored.yml",
+    "system-service-on-new-hosts.csv",
+    "system-service-on-new-hosts.yml",
     "system.yml",
     "thundering-herd.yml",
     "trickle.yml",
