@@ -111,6 +111,7 @@ scenarios! {
     poison_task: "poison-task",
     power_loss: "power-loss",
     preemption: "preemption",
+    priority_under_pressure: "priority-under-pressure",
     pull_always_slow: "pull-always-slow",
     rack_loss: "rack-loss",
     rebalance: "rebalance",

@@ -75,6 +75,7 @@ const FILES: &[(&str, &str)] = &pack![
     "policies.yml",
     "power-loss.yml",
     "preemption.yml",
+    "priority-under-pressure.yml",
     "pull-always-slow.yml",
     "rack-loss.yml",
     "rebalance.yml",
