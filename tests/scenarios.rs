@@ -77,6 +77,8 @@ scenarios! {
     drain_without_room: "drain-without-room",
     engine_down: "engine-down",
     exclusive: "exclusive",
+    failing_hosts: "failing-hosts",
+    hosts_switched_off: "hosts-switched-off",
     placement_rules: "placement-rules",
     poison_removed: "poison-removed",
     policies: "policies",

@@ -104,7 +104,7 @@ pub enum Obstacle {
     Ledger(&'static str),
     /// Room is being made there for this service, which is more important.
     Promised(Name),
-    /// The service failed there, and is tried there again only then.
+    /// The service failed there, and is tried there again only then; with 0, only when nothing else fits.
     Avoided {
         /// From now.
         again_in: Span,
@@ -211,6 +211,9 @@ impl fmt::Display for Obstacle {
             Obstacle::Ledger(why) => write!(f, "its ledger {why}"),
             Obstacle::Promised(service) => {
                 write!(f, "room is being made there for {service}, which is more important")
+            }
+            Obstacle::Avoided { again_in: Span(0), times, why } => {
+                write!(f, "failed there {times} times, tried again when nothing else fits: {why}")
             }
             Obstacle::Avoided { again_in, times, why } => {
                 write!(f, "failed there {times} times, tried again in {again_in}: {why}")

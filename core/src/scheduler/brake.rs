@@ -60,9 +60,12 @@ impl Brake {
             world.notes.push(Note::Braked { silent, hosts });
         }
         self.told = braked;
-        waiting.sort_unstable();
+        // Where there are tasks, somebody waits for that.
+        waiting.sort_by_cached_key(|host| (is_empty(world, host), host.clone()));
         for host in waiting {
-            if self.allowance >= 1000 {
+            if alive > 0 && is_put_away(world, &host) {
+                world.set_presence(now, &host, Presence::Lost);
+            } else if self.allowance >= 1000 {
                 self.allowance -= 1000;
                 world.set_presence(now, &host, Presence::Lost);
                 self.released.insert(host, now);
@@ -72,12 +75,14 @@ impl Brake {
         }
     }
 
-    /// Counts registered hosts, those that fell silent of late, and those that are heard of.
+    /// Counts registered hosts, those that fell silent of late, and those that are heard of. One that was drained and falls
+    /// silent with nothing on it was to be switched off, and says nothing of the others.
     fn census(&self, now: Time, world: &World) -> (usize, usize, usize) {
         let (mut hosts, mut silent, mut alive) = (0, 0, 0);
         for (name, host) in world.hosts.iter().filter(|(_, host)| host.registration.is_some()) {
             match host.presence {
                 Presence::Ready => alive += 1,
+                Presence::Suspect { .. } | Presence::Lost if is_put_away(world, name) => continue,
                 Presence::Suspect { since } if now.since(since) <= OF_LATE => silent += 1,
                 Presence::Lost if self.released.contains_key(name) => silent += 1,
                 Presence::Suspect { .. } | Presence::Lost => continue,
@@ -86,4 +91,13 @@ impl Brake {
         }
         (hosts, silent, alive)
     }
+}
+
+fn is_empty(world: &World, host: &Name) -> bool {
+    world.hosts.get(host).is_none_or(|host| host.tasks.is_empty())
+}
+
+/// Tells whether a host was drained, and nothing is left on it.
+fn is_put_away(world: &World, host: &Name) -> bool {
+    world.is_draining(host) && is_empty(world, host)
 }

@@ -2,7 +2,7 @@
 //! cannot be written.
 
 use crate::keys::{Key, task_id};
-use crate::machine::Time;
+use crate::machine::{Span, Time};
 use crate::model::{
     Claim, HOST_LABEL, Kind, Limit, Name, Placement, Policy, Service, Task, TaskDefinition, Try, Version,
 };
@@ -37,6 +37,9 @@ pub(crate) struct Better {
     pub(crate) why: String,
 }
 
+/// For so long after a host may be tried again those are preferred where the service has not failed.
+const REMEMBERED: Span = Span::secs(3600);
+
 static NOBODY: Crowd = Crowd::new();
 
 impl<'a> Candidate<'a> {
@@ -56,7 +59,29 @@ impl<'a> Candidate<'a> {
             Kind::Service | Kind::System => None,
             Kind::Batch(batch) => Some(Try { time_limit: batch.time_limit }),
         };
-        Candidate { world, now, key, definition, need, others, closed, once }
+        let mut candidate = Candidate { world, now, key, definition, need, others, closed, once };
+        // One of a system service goes to each host.
+        if service.kind != Kind::System {
+            candidate.pass_over();
+        }
+        candidate
+    }
+
+    /// Closes the hosts where the service failed not long ago, though it may be tried there again, for as long as it fits on
+    /// another: else it would go from one bad host to the next as soon as the first may be tried again.
+    fn pass_over(&mut self) {
+        let (now, world) = (self.now, self.world);
+        let is_remembered = |avoided: &Avoided| avoided.until <= now && now < avoided.until + REMEMBERED;
+        let hosts = avoided_by(world, &self.key.1).filter(|(_, avoided)| is_remembered(avoided));
+        let mut closed: BTreeSet<u32> = hosts.filter_map(|(host, _)| world.fleet.find(host)).collect();
+        if closed.is_empty() {
+            return;
+        }
+        closed.extend(&self.closed);
+        let view = View { closed: &closed, ..self.view() };
+        if Search::new(&self.need, view).next(view).is_some() {
+            self.closed = closed;
+        }
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -186,7 +211,9 @@ impl<'a> Candidate<'a> {
         let Some(host) = self.world.hosts.get(name) else { return alloc::vec![Obstacle::Unregistered] };
         let ledger = self.world.ledger_fault(name).map(Obstacle::Ledger);
         let avoided = self.world.avoided.get(&(self.key.1.clone(), name.clone()));
-        let avoided = avoided.filter(|avoided| avoided.until > self.now).map(|avoided| {
+        let is_closed = self.world.fleet.find(name).is_some_and(|row| self.closed.contains(&row));
+        let is_passed_over = |avoided: &Avoided| is_closed && self.now < avoided.until + REMEMBERED;
+        let avoided = avoided.filter(|it| it.until > self.now || is_passed_over(it)).map(|avoided| {
             let Avoided { until, times, why } = avoided;
             Obstacle::Avoided { again_in: until.since(self.now), times: *times, why: why.clone() }
         });
@@ -229,14 +256,20 @@ pub(crate) fn counted(kinds: impl Iterator<Item = String>) -> String {
 
 /// Gives the hosts that are closed to a service: it failed there of late, or their ledgers cannot be written.
 fn closed_to(world: &World, now: Time, service: &Name) -> BTreeSet<u32> {
-    let from = (service.clone(), Name::from(""));
-    let avoided = world.avoided.range(from..).take_while(|((of, _), _)| of == service);
-    let avoided = avoided.filter(|(_, avoided)| avoided.until > now).map(|((_, host), _)| host.clone());
+    let avoided = avoided_by(world, service).filter(|(_, avoided)| avoided.until > now);
+    let avoided = avoided.map(|(host, _)| host.clone());
     let kept = world.untouchable.keys().filter_map(|key| match Key::parse(key) {
         Some(Key::Ledger(host)) => Some(host),
         Some(_) | None => None,
     });
     avoided.chain(kept).filter_map(|host| world.fleet.find(&host)).collect()
+}
+
+/// Lists the hosts where a service has failed.
+fn avoided_by<'a>(world: &'a World, service: &Name) -> impl Iterator<Item = (&'a Name, &'a Avoided)> {
+    let (from, service) = ((service.clone(), Name::from("")), service.clone());
+    let of_service = world.avoided.range(from..).take_while(move |((of, _), _)| *of == service);
+    of_service.map(|((_, host), avoided)| (host, avoided))
 }
 
 /// Gives where the tasks of a service are, in the cluster that lists it; for one that keeps away, also where some run that
