@@ -1,5 +1,6 @@
 //! What the scheduler decides, told as stories: the real machine and the real store semantics, puppets for agents.
 
+mod bad_hosts;
 mod batches;
 mod grace;
 mod homes;
