@@ -86,14 +86,24 @@ impl Docker {
     }
 
     pub(super) async fn ends_within(&self, id: &str, limit: Duration) -> Result<bool, Failure> {
-        match tokio::time::timeout(limit, self.until_ended(id)).await {
-            Ok(ended) => ended.map(|()| true),
+        match tokio::time::timeout(limit, self.until_over(id)).await {
+            Ok(ended) => ended.map(|_| true),
             Err(_) => Ok(false),
         }
     }
 
-    /// Waits until a container has ended, or is gone.
+    /// Waits until a container has ended, or is gone, and until it is known of one that was killed whether its memory had run
+    /// out.
     pub(super) async fn until_ended(&self, id: &str) -> Result<(), Failure> {
+        let told = match self.until_over(id).await? {
+            true => self.until_memory_is_told(id).await,
+            false => Ok(()),
+        };
+        if_there(told)
+    }
+
+    /// Waits until a container has ended, or is gone; tells whether it was killed.
+    async fn until_over(&self, id: &str) -> Result<bool, Failure> {
         let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
         let wait = |client: bollard::Docker| async move {
             match client.wait_container(id, Some(options)).next().await {
@@ -104,18 +114,9 @@ impl Docker {
                 None => Err(Error::IOError { err: std::io::Error::other("the answer broke off") }),
             }
         };
-        let ended = match self.engine.within(LOOK_AGAIN * 100, wait).await {
-            Ok(SIGNALLED_KILL) => match self.until_shown(id).await {
-                Ok(()) => self.until_memory_is_told(id).await,
-                Err(trouble) => Err(trouble),
-            },
-            Ok(_) => self.until_shown(id).await,
-            Err(trouble) => Err(trouble),
-        };
-        match ended {
-            Ok(()) => Ok(()),
-            Err(trouble) if trouble.is_absent() => Ok(()),
-            Err(trouble) => Err(trouble.doing("cannot wait for the end of a container")),
+        match self.engine.within(LOOK_AGAIN * 100, wait).await {
+            Ok(code) => if_there(self.until_shown(id).await).map(|()| code == SIGNALLED_KILL),
+            Err(trouble) => if_there(Err(trouble)).map(|()| false),
         }
     }
 
@@ -306,6 +307,15 @@ impl Docker {
     fn stopped_file(&self, run: &Run) -> Option<PathBuf> {
         create::is_id(&run.id)
             .then(|| self.stopped.join(format!("{}.{}-{}", run.id, run.generation, run.attempt)))
+    }
+}
+
+/// Takes what is gone for what has ended.
+fn if_there(ended: Result<(), Trouble>) -> Result<(), Failure> {
+    match ended {
+        Ok(()) => Ok(()),
+        Err(trouble) if trouble.is_absent() => Ok(()),
+        Err(trouble) => Err(trouble.doing("cannot wait for the end of a container")),
     }
 }
 
