@@ -75,16 +75,16 @@ fn the_first_failure_ends_it_and_is_made_small() {
 #[test]
 fn it_goes_on_after_a_failure_when_told_to() {
     let desk = Desk::with(&[("slow.yml", SLOW)]);
-    let line = ["fuzz", "--config", "slow.yml", "--seeds", "3", "--keep-going"];
+    let line = ["fuzz", "--config", "slow.yml", "--seed", "9", "--seeds", "3", "--keep-going"];
     let said = desk.sim(&[&line[..], &["--save", "."]].concat()).ends(3).concludes("1 passed, 2 failed");
     let said = said.complains("2 of 3 worlds broke a promise");
     let names: Vec<&str> = said.out.lines().filter_map(|line| line.strip_suffix(": FAILED")).collect();
-    assert_eq!(names, ["tiny-0", "tiny-2"], "{}", said.out);
+    assert_eq!(names, ["tiny-9", "tiny-11"], "{}", said.out);
     assert_eq!(said.after("L1 at 20m: ").len(), 2, "{}", said.out);
     let again = said.after("again: ");
     assert_eq!(again.len(), 2, "{}", said.out);
-    assert_eq!(said.the("small: "), "./l1-tiny-0.yml");
-    assert!(desk.path("l1-tiny-0.yml").is_file());
+    assert_eq!(said.the("small: "), "./l1-tiny-9.yml");
+    assert!(desk.path("l1-tiny-9.yml").is_file());
 
     let json = desk.sim(&[&line[..], &["--no-shrink", "-o", "json"]].concat()).ends(3).json();
     assert_eq!((&json["sum"]["seeds"], &json["sum"]["failed"]), (&3.into(), &2.into()));

@@ -53,14 +53,14 @@ fn run() -> Run {
 }
 
 #[test]
-fn what_has_just_been_started_as_an_agent_ends_is_said_to_run() {
+fn what_has_just_been_started_as_an_agent_ends_is_said_to_run_and_not_to_blame() {
     let mut stage = starting();
     stage.step(Input::Work(Report::Started(run(), Ok(()))));
     stage.step(Input::Shutdown { keep: true });
     assert!(!stage.exited, "the store says that it is being started");
     stage.run(1);
     assert!(stage.exited);
-    assert_eq!(stage.status("web-1").map(|said| (said.phase, said.left)), Some((Phase::Running, false)));
+    assert_eq!(stage.status("web-1").map(|said| (said.phase, said.left)), Some((Phase::Running, true)));
 }
 
 #[test]

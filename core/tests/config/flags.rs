@@ -235,6 +235,9 @@ fn each_flag_is_one_word() {
     for (word, expect) in table {
         assert_eq!(answer(word), expect, "{word}");
     }
-    let second = format!("{PLACE}[1]: found \"host\", expected one flag in one word, as in --name=value");
-    check(&changed(DOCKER, "flags: [--net, host]"), &second);
+    let both = format!(
+        "{PLACE}[0]: found \"--net\", expected one flag in one word, with a value, as in --net=value\n\
+         {PLACE}[1]: found \"host\", expected one flag in one word, as in --name=value"
+    );
+    check(&changed(DOCKER, "flags: [--net, host]"), &both);
 }
