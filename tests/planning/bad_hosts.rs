@@ -9,13 +9,22 @@ use std::collections::BTreeSet;
 
 const BAD: [&str; 2] = ["h0000", "h0001"];
 
-/// Lets time pass, in which nothing becomes healthy on the bad hosts; tells how many tasks came there.
+/// Lets time pass, in which nothing becomes healthy on the bad hosts, and what was there fails; tells how many tasks came there.
 fn pass(stage: &mut Stage, rounds: u32) -> usize {
+    let is_bad = |host: &str| BAD.contains(&host);
+    let first = stage.running("web");
+    let fail = |generation: &u64| first.iter().any(|task| task.generation == *generation);
+    stage.acts.insert(1, Act::Ignore);
     let mut seen = BTreeSet::new();
     for _ in 0..rounds {
-        for task in stage.running("web").iter().filter(|task| BAD.contains(&&*task.host)) {
-            stage.act_at.insert(task.generation, Act::Unhealthy);
-            seen.insert(task.generation);
+        for task in stage.running("web") {
+            if !is_bad(&task.host) {
+                stage.act_at.insert(task.generation, Act::Healthy);
+            } else if fail(&task.generation) {
+                stage.act_at.insert(task.generation, Act::Failed);
+            } else {
+                seen.insert(task.generation);
+            }
         }
         stage.run(Span::secs(5));
     }

@@ -65,9 +65,9 @@ impl Docker {
     /// Kills a container, and waits until it has ended.
     pub(super) async fn kill(&self, id: &str, what: &str) -> Result<(), Failure> {
         self.signal(id, what, "SIGKILL").await?;
-        match self.ends_within(id, DEATH).await? {
-            true => Ok(()),
-            false => Err(Failure(format!(
+        match tokio::time::timeout(DEATH, self.until_over(id)).await {
+            Ok(ended) => ended.map(drop),
+            Err(_) => Err(Failure(format!(
                 "cannot stop container {what} ({id}): it was killed and has not ended; look for a process in state D"
             ))),
         }
@@ -86,14 +86,14 @@ impl Docker {
     }
 
     pub(super) async fn ends_within(&self, id: &str, limit: Duration) -> Result<bool, Failure> {
-        match tokio::time::timeout(limit, self.until_over(id)).await {
-            Ok(ended) => ended.map(|_| true),
+        match tokio::time::timeout(limit, self.until_ended(id)).await {
+            Ok(ended) => ended.map(|()| true),
             Err(_) => Ok(false),
         }
     }
 
-    /// Waits until a container has ended, or is gone, and until it is known of one that was killed whether its memory had run
-    /// out.
+    /// Waits until a container has ended, or is gone, and until it is known of one that was killed whether its memory had
+    /// run out.
     pub(super) async fn until_ended(&self, id: &str) -> Result<(), Failure> {
         let told = match self.until_over(id).await? {
             true => self.until_memory_is_told(id).await,
