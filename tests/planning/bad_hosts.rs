@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 const BAD: [&str; 2] = ["h0000", "h0001"];
 
-/// Lets time pass, in which nothing becomes healthy on the bad hosts, and what was there fails; tells how many tasks came there.
+/// Lets time pass, in which nothing becomes healthy on the bad hosts, and what was there fails; tells how many tasks came
+/// there.
 fn pass(stage: &mut Stage, rounds: u32) -> usize {
     let is_bad = |host: &str| BAD.contains(&host);
     let first = stage.running("web");
