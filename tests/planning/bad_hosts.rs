@@ -35,7 +35,7 @@ fn pass(stage: &mut Stage, rounds: u32) -> usize {
 #[test]
 fn a_task_does_not_go_from_one_bad_host_to_the_next_while_others_have_room() {
     let mut stage = web(5, (4, 2, 6));
-    let slow = json!({"desired": 4, "min": 2, "max": 6, "healthy_deadline": 300_000});
+    let slow = json!({"desired": 4, "min": 2, "max": 6, "healthy_deadline": "5m"});
     stage.of_kind("web", 1, &slow);
     let tries = pass(&mut stage, 1440);
     assert!((1..=6).contains(&tries), "{tries} in two hours: {:#?}", stage.notes);
