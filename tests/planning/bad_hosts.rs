@@ -37,8 +37,11 @@ fn a_task_does_not_go_from_one_bad_host_to_the_next_while_others_have_room() {
     let mut stage = web(5, (4, 2, 6));
     let slow = json!({"desired": 4, "min": 2, "max": 6, "healthy_deadline": "5m"});
     stage.of_kind("web", 1, &slow);
-    let tries = pass(&mut stage, 1440);
-    assert!((1..=6).contains(&tries), "{tries} in two hours: {:#?}", stage.notes);
+    // Both fail, and may be tried again when another is lost, which leaves them the emptiest.
+    pass(&mut stage, 120);
+    stage.silence("h0004");
+    let tries = pass(&mut stage, 600);
+    assert_eq!(tries, 0, "{:#?}", stage.notes);
     let bad = stage.running("web").iter().filter(|task| BAD.contains(&&*task.host)).count();
     assert_eq!((bad, stage.healthy("web")), (0, 4));
 }
