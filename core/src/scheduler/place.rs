@@ -4,7 +4,8 @@
 use crate::keys::{Key, task_id};
 use crate::machine::{Span, Time};
 use crate::model::{
-    Claim, HOST_LABEL, Kind, Limit, Name, Placement, Policy, Service, Task, TaskDefinition, Try, Version,
+    Choice, Claim, HOST_LABEL, Kind, Limit, Name, Placement, Policy, Service, Task, TaskDefinition, Try,
+    Version,
 };
 use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, Search, View};
 use crate::world::{Avoided, Blocked, GroupKey, World};
@@ -60,8 +61,9 @@ impl<'a> Candidate<'a> {
             Kind::Batch(batch) => Some(Try { time_limit: batch.time_limit }),
         };
         let mut candidate = Candidate { world, now, key, definition, need, others, closed, once };
-        // One of a system service goes to each host.
-        if service.kind != Kind::System {
+        // One of a system service goes to each host, and where hosts bid, they say themselves how well it would lie.
+        let is_bid = world.clusters.get(&key.0).is_some_and(|cluster| cluster.placement == Choice::Bid);
+        if service.kind != Kind::System && !is_bid {
             candidate.pass_over();
         }
         candidate

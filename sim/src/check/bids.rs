@@ -29,8 +29,8 @@ pub(crate) struct Bids {
 const STANDS: Span = Span::secs(60);
 /// What is decided so soon after hosts were asked is not decided because their time was over.
 const EARLY: Span = Span(500);
-/// How long a host on which a service failed may be avoided: five minutes at most, and an hour more while others fit.
-const AVOIDED: Span = Span::secs(360 + 3600);
+/// How long a host on which a service failed may be avoided.
+const AVOIDED: Span = Span::secs(360);
 
 impl Bids {
     fn judge(&self, book: &Book, task: &TaskRecord, found: &mut Findings) {
