@@ -57,8 +57,7 @@ impl Agent {
         let is_starting = |local: &&Local| {
             let said = self.stored.get(&local.task.id).and_then(|stored| stored.of(local));
             let is_said = said.is_some_and(|status| status.phase == Phase::Starting && !status.left);
-            let is_unproven = matches!(local.state, State::Running { .. }) && local.health == Health::Unknown;
-            is_said || is_unproven || matches!(local.state, State::Starting { .. })
+            is_said || local.is_unproven() || matches!(local.state, State::Starting { .. })
         };
         let starting: Vec<Name> =
             self.locals.values().filter(is_starting).map(|local| local.task.id.clone()).collect();

@@ -225,6 +225,11 @@ impl Local {
         matches!(self.state, State::Starting { .. } | State::Running { .. } | State::Stopping { .. })
     }
 
+    /// Tells whether it runs and was not yet seen at work.
+    pub(super) fn is_unproven(&self) -> bool {
+        matches!(self.state, State::Running { .. }) && self.health == Health::Unknown
+    }
+
     /// Tells whether its port is taken.
     pub(super) fn holds_port(&self) -> bool {
         self.is_live() || matches!(self.state, State::Backoff { .. } | State::Ended { .. })
@@ -268,8 +273,7 @@ impl Local {
     pub(super) fn status(&self) -> Status {
         // What becomes of a start that ends while the agent does is for the next one to decide.
         let is_starting = matches!(self.state, State::Starting { .. } | State::Ended { .. });
-        let is_unproven = matches!(self.state, State::Running { .. }) && self.health == Health::Unknown;
-        let left = self.left && (is_starting || is_unproven);
+        let left = self.left && (is_starting || self.is_unproven());
         let waits = if let State::Starting { progress: Some(progress), .. } = &self.state {
             progress.said.as_ref()
         } else {

@@ -8,7 +8,7 @@ use crate::Failure;
 use callboard_core::machine::Span;
 use callboard_core::model::{Container, Executor};
 use callboard_core::work::{Exit, Run, Spec};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -42,19 +42,14 @@ pub(super) enum Standing {
 
 impl Group {
     pub(super) fn standing(&self) -> Standing {
-        let names =
-            |kept: &[&Kept]| -> BTreeSet<String> { kept.iter().map(|kept| kept.container.clone()).collect() };
-        let made = names(&self.mains().collect::<Vec<_>>());
-        let begun = names(&self.mains().filter(|kept| kept.phase != Phase::Created).collect::<Vec<_>>());
         // All are made before one is started. What is not essential may have ended, and have been cleared away by somebody.
-        let is_gone = |container: &Container| {
-            !self.spec.definition.is_essential(container)
-                && !begun.is_empty()
-                && !made.contains(&*container.name)
+        let is_begun = |container: &Container| {
+            let made = self.mains().find(|kept| *kept.container == *container.name);
+            made.map_or(!self.spec.definition.is_essential(container), |kept| kept.phase != Phase::Created)
         };
-        let is_begun = |container: &Container| begun.contains(&*container.name) || is_gone(container);
+        let has_begun = self.mains().any(|kept| kept.phase != Phase::Created);
         let setting_up = self.containers.iter().any(|kept| kept.role == Role::Setup);
-        if setting_up || begun.is_empty() || !self.wanted().all(is_begun) {
+        if setting_up || !has_begun || !self.wanted().all(is_begun) {
             return Standing::Half;
         }
         let is_live = self.live_mains().next().is_some();
