@@ -11,6 +11,11 @@ use callboard_core::model::{Desired, Health, Phase, PortRange, Status, Task};
 use stage::Stage;
 use std::io::Write as _;
 use std::time::Duration;
+use tikv_jemallocator::Jemalloc;
+
+/// As the daemon has it.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const SERVICES: u32 = 1_000;
 /// How often each thing is measured.

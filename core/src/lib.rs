@@ -25,6 +25,7 @@ pub mod registry;
 pub mod scheduler;
 pub mod session;
 pub mod store;
+pub mod table;
 pub mod why;
 pub mod work;
 pub mod world;

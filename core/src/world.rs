@@ -10,6 +10,7 @@ mod home;
 mod host;
 mod intake;
 mod issued;
+mod known;
 mod orphan;
 mod state;
 mod task;
@@ -28,6 +29,7 @@ use crate::model::{Cluster, HostConfig, Name, Neighbor, Service, ServiceState, T
 use crate::placement::Fleet;
 use crate::record::Unknown;
 use crate::store::{Revision, SessionId};
+use crate::table::Table;
 use crate::why::Note;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -35,6 +37,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use buried::Buried;
+use known::KnownKeys;
 use serde::{Deserialize, Serialize};
 
 /// All a scheduler knows.
@@ -59,7 +62,7 @@ pub struct World {
     /// Who holds which cluster's lock.
     pub locks: BTreeMap<Name, Option<SessionId>>,
     /// Tasks, by id.
-    pub tasks: BTreeMap<Name, TaskView>,
+    pub tasks: Table<Name, TaskView>,
     /// Hosts, by name.
     pub hosts: BTreeMap<Name, HostView>,
     /// Those of them that are not registered.
@@ -103,7 +106,7 @@ pub struct World {
     /// The store's revision, as far as it is known.
     pub(crate) head: Revision,
     /// What every key held when it was last read or written.
-    pub(crate) known: BTreeMap<String, Known>,
+    pub(crate) known: KnownKeys,
     /// Keys that are gone although no watch has said so yet.
     pub(crate) buried: Buried,
     /// Newest revision and generation seen.
@@ -128,15 +131,6 @@ pub struct World {
     pub(crate) timers: BTreeSet<(Time, Timer)>,
     /// Worth telling.
     pub(crate) notes: Vec<Note>,
-}
-
-/// What a key held.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Known {
-    /// When it was written.
-    pub(crate) revision: Revision,
-    /// A hash of what was written.
-    pub(crate) digest: u64,
 }
 
 /// Something that time alone changes.
@@ -243,7 +237,7 @@ impl World {
     /// Says why nothing is to be decided about a service, if that is so.
     pub(crate) fn why_frozen(&self, (cluster, service): &GroupKey) -> Option<String> {
         let is_remembered = self.services.contains_key(service)
-            && !self.known.contains_key(&Key::Service(service.clone()).path());
+            && !self.known.contains(&Key::Service(service.clone()).path());
         if is_remembered || self.is_remembered(cluster) {
             let whose = if is_remembered { service } else { cluster };
             return Some(format!(
@@ -266,7 +260,7 @@ impl World {
 
     /// Tells whether a cluster is only remembered, from before the store went back.
     pub(crate) fn is_remembered(&self, cluster: &Name) -> bool {
-        self.clusters.contains_key(cluster) && !self.known.contains_key(&Key::Cluster(cluster.clone()).path())
+        self.clusters.contains_key(cluster) && !self.known.contains(&Key::Cluster(cluster.clone()).path())
     }
 
     /// Tells whether the record under a key is there and must not be rewritten here.

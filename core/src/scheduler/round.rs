@@ -113,10 +113,15 @@ impl<'a> Round<'a> {
         let group = self.group();
         let mut found: Vec<Name> = Vec::new();
         for class in classes {
-            let ids = group.of_class(*class).filter(|(version, id)| {
-                of(*version) && welcome.is_none_or(|welcome| welcome != group.unwelcome.contains(*id))
-            });
-            found.extend(ids.map(|(_, id)| id.clone()));
+            for (_, ids) in group.classes.iter().filter(|((version, at), _)| at == class && of(*version)) {
+                let unwelcome = |id: &&Name| group.unwelcome.contains(*id);
+                match welcome {
+                    None => found.extend(ids.iter().cloned()),
+                    Some(true) => found.extend(ids.iter().filter(|id| !unwelcome(id)).cloned()),
+                    // There are few of them, and often none.
+                    Some(false) => found.extend(group.unwelcome.intersection(ids).cloned()),
+                }
+            }
         }
         found
     }

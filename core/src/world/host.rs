@@ -65,10 +65,10 @@ pub enum Presence {
 }
 
 impl HostView {
-    /// Counts a task that is issued to it.
-    pub(crate) fn engage(&mut self, task: &Task) {
-        self.tasks.insert(task.id.clone());
-        self.issued.add(&Claim::of(task));
+    /// Counts a task that is issued to it, and what it needs.
+    pub(crate) fn engage(&mut self, id: &Name, claim: &Claim) {
+        self.tasks.insert(id.clone());
+        self.issued.add(claim);
     }
 
     /// Counts a task no longer.
@@ -253,13 +253,18 @@ impl World {
         self.count_held(name, &changed);
     }
 
-    /// Counts anew what is held of a host, of whose ports only these may have become free or taken.
+    /// Counts anew what is held of a host and how many tasks it has, of whose ports only these may have become free or taken.
     pub(crate) fn count_held(&mut self, name: &Name, changed: &Claim) {
         let Some(host) = self.hosts.get(name) else { return };
+        let (is_open, tasks) = (host.is_open(), u32::try_from(host.tasks.len()).unwrap_or(u32::MAX));
+        let issued = host.issued.memory_and_cpu();
         let row = self.fleet.enter(name);
         let mut freed_port = false;
-        let freed_room = self.fleet.change(row, |row| freed_port = host.count_held(&mut row.held, changed));
-        if freed_port || freed_room {
+        let helps = self.fleet.change(row, |row| {
+            freed_port = host.count_held(&mut row.held, changed);
+            (row.is_open, row.tasks, row.issued) = (is_open, tasks, issued);
+        });
+        if freed_port || helps {
             self.retry_blocked();
         }
         if freed_port {

@@ -2,20 +2,20 @@
 //!
 //! **Invariant:** a record that cannot be read never takes the place of one that could, and never counts as absent.
 
-use super::{Known, World};
+use super::World;
+use super::known::Known;
 use crate::keys::{self, Key};
 use crate::machine::Time;
-use crate::mirror::digest;
 use crate::model::{Bid, Kind, MoveRequest, Name, Offer, ServiceState, Status, StoreId, Task};
 use crate::record::{self, Unknown, Unreadable, shorten};
 use crate::store::{Change, Entry, Listing, Op, Revision};
+use crate::table::Table;
 use crate::why::Note;
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -36,14 +36,14 @@ impl World {
     /// what hosts have is kept although it is missing: that nobody removed it is the more likely reading, and the one that
     /// stops nothing. What users said of hosts is not: nobody would see why a host stays empty.
     pub(crate) fn replace(&mut self, now: Time, prefix: &str, listing: &Listing, went_back: bool) {
-        let (gone, news) = self.differences(prefix, listing, went_back);
+        let (gone, news) = self.known.differences(prefix, listing, went_back);
         self.head = if went_back { listing.revision } else { self.head.max(listing.revision) };
         if went_back {
             self.recall(now);
             self.rename_store |= prefix == keys::META;
             let what = format!("{prefix} is behind what it was: restored from a snapshot, or another store?");
             self.notes.push(Note::Store { what });
-            self.known.retain(|key, _| !key.starts_with(prefix));
+            self.known.forget(prefix);
         }
         self.buried.listed(prefix, (!went_back).then_some(listing.revision));
         for key in gone {
@@ -60,47 +60,14 @@ impl World {
                 Some(_) | None => self.delete(now, &key, listing.revision),
             }
         }
-        for entry in news {
+        let is_state = prefix == keys::STATE;
+        for entry in if is_state { paired(news) } else { news } {
             self.known.remove(&entry.key);
             self.put(now, entry);
         }
-        if prefix == keys::STATE {
+        if is_state {
             self.rebuild_ledgers();
         }
-    }
-
-    /// Walks once through what is known and what is listed under a prefix, and gives the keys that are gone and the entries
-    /// that are not known.
-    fn differences<'a>(
-        &self,
-        prefix: &str,
-        listing: &'a Listing,
-        went_back: bool,
-    ) -> (Vec<String>, Vec<&'a Entry>) {
-        let (mut gone, mut news) = (Vec::new(), Vec::new());
-        let mut listed: Vec<&Entry> = listing.entries.iter().map(|entry| &**entry).collect();
-        listed.sort_by(|one, other| one.key.cmp(&other.key));
-        let mut listed = listed.into_iter().peekable();
-        // All that was ever written up to here is listed, or it never was: the store was put back, and has grown past what
-        // is known since.
-        let is_news = |known: &Known, entry: &Entry| match entry.revision.cmp(&known.revision) {
-            Ordering::Greater => true,
-            Ordering::Equal => digest(&entry.value) != known.digest,
-            Ordering::Less => known.revision <= listing.revision,
-        };
-        let under = self.known.range(prefix.to_string()..).take_while(|(key, _)| key.starts_with(prefix));
-        for (key, known) in under {
-            while let Some(entry) = listed.next_if(|entry| entry.key < *key) {
-                news.push(entry);
-            }
-            match listed.next_if(|entry| entry.key == *key) {
-                Some(entry) if went_back || is_news(known, entry) => news.push(entry),
-                None if went_back || known.revision <= listing.revision => gone.push(key.clone()),
-                Some(_) | None => {}
-            }
-        }
-        news.extend(listed);
-        (gone, news)
     }
 
     /// Takes the records of tasks for what clusters hold of a host whose ledger never could be read.
@@ -154,18 +121,12 @@ impl World {
 
     /// Takes in what one key holds, unless something newer is known.
     pub(crate) fn put(&mut self, now: Time, entry: &Entry) {
-        let before = self.known.get_mut(&entry.key);
-        let is_old = before.as_ref().is_some_and(|known| known.revision >= entry.revision);
+        let is_old = self.known.get(&entry.key).is_some_and(|known| known.revision >= entry.revision);
         if is_old || !self.buried.outlived(&entry.key, entry.revision) {
             return;
         }
-        let known = Known { revision: entry.revision, digest: digest(&entry.value) };
-        match before {
-            Some(before) => *before = known,
-            None => {
-                self.known.insert(entry.key.clone(), known);
-            }
-        }
+        let known = Known::of(&entry.value, entry.revision);
+        self.known.insert(&entry.key, known);
         self.newest = self.newest.max(entry.revision.0);
         self.head = self.head.max(entry.revision);
         let Some(key) = Key::parse(&entry.key) else { return };
@@ -223,7 +184,7 @@ impl World {
                 self.put(now, entry);
             }
             None => {
-                self.known.insert(key.to_string(), Known { revision: Revision(0), digest: 0 });
+                self.known.insert(key, Known { revision: Revision(0), digest: 0 });
                 self.delete(now, key, read_at);
                 self.buried.bury(key, read_at);
             }
@@ -236,13 +197,8 @@ impl World {
         for op in ops {
             match op {
                 Op::Put { key, value, .. } => {
-                    let known = Known { revision, digest: digest(value) };
-                    match self.known.get_mut(key) {
-                        Some(before) if before.revision < revision => *before = known,
-                        Some(_) => {}
-                        None => {
-                            self.known.insert(key.clone(), known);
-                        }
+                    if self.known.get(key).is_none_or(|known| known.revision < revision) {
+                        self.known.insert(key, Known::of(value, revision));
                     }
                     if key == keys::STORE_ID {
                         self.confirm_store_id();
@@ -489,6 +445,29 @@ impl World {
             }
         }
     }
+}
+
+/// Puts the copy of each task record right behind it, so that they are compared while both are at hand, and never one with
+/// what is yet to come.
+fn paired(news: Vec<&Entry>) -> Vec<&Entry> {
+    let mut paired = Vec::with_capacity(news.len());
+    let mut copies: Table<Name, &Entry> = Table::default();
+    let (mut others, mut more) = (Vec::new(), Vec::new());
+    for entry in news {
+        match Key::parse(&entry.key) {
+            Some(Key::HostTask(_, id)) => more.extend(copies.insert(id, entry)),
+            Some(Key::Task(id)) => others.push((entry, Some(id))),
+            Some(_) | None => others.push((entry, None)),
+        }
+    }
+    for (entry, id) in others {
+        paired.push(entry);
+        paired.extend(id.and_then(|id| copies.swap_remove(&id)));
+    }
+    more.extend(copies.into_values());
+    more.sort_by(|one, other| one.key.cmp(&other.key));
+    paired.extend(more);
+    paired
 }
 
 /// The most bytes of a task record, and of what is remembered of a service: both are rewritten here, several at once.

@@ -84,8 +84,8 @@ impl World {
             let host = old.task.host.clone();
             self.count_held(&host, &Claim::of(&old.task));
         }
-        let mut ports = Claim::of(&task);
-        before.iter().for_each(|old| ports.add(&Claim::of(&old.task)));
+        let claim = Claim::of(&task);
+        let mut changed = before.as_ref().map_or_else(Claim::default, |old| Claim::of(&old.task));
         let mut twin = None;
         if let Some(old) = &before
             && (old.task.generation != task.generation || old.task.host != task.host)
@@ -94,10 +94,9 @@ impl World {
             twin = old.twin.filter(|_| old.task.host == task.host);
             before = None;
         }
-        let key = (task.cluster.clone(), task.service.clone());
         let row = self.fleet.enter(&task.host);
-        self.groups.entry(key).or_default().settle(row, &task);
-        self.host_entry(&task.host).engage(&task);
+        self.host_entry(&task.host).engage(&id, &claim);
+        changed.add(&claim);
         self.expect_host(now, &task.host);
         let mut class = self.classify(&task);
         if class == Class::Healthy && before.as_ref().is_some_and(|old| old.class == Class::Mature) {
@@ -118,11 +117,9 @@ impl World {
             }
         };
         self.tasks.insert(id.clone(), view);
-        self.groups.entry((task.cluster.clone(), task.service.clone())).or_default().insert(
-            task.version,
-            class,
-            &id,
-        );
+        let group = self.groups.entry((task.cluster.clone(), task.service.clone())).or_default();
+        group.settle(row, &task);
+        group.insert(task.version, class, &id);
         self.newest = self.newest.max(task.generation);
         if task.makes_room_for.is_some() && !class.is_issued() {
             self.promised.insert((task.host.clone(), id.clone()));
@@ -130,8 +127,7 @@ impl World {
         self.check_pair(&id);
         self.watch_clock(now, &id);
         self.rewelcome(&id);
-        self.count_held(&task.host, &ports);
-        self.refresh_host(&task.host);
+        self.count_held(&task.host, &changed);
         self.touch(&task.cluster, &task.service);
     }
 
@@ -148,7 +144,6 @@ impl World {
                 self.strays.insert((task.host.clone(), id.clone()));
             }
             self.count_held(&task.host, &Claim::of(&task));
-            self.refresh_host(&task.host);
             self.touch(&task.cluster, &task.service);
             let key = (task.cluster.clone(), task.service.clone());
             if self.groups.get(&key).is_some_and(super::Group::is_empty) {
@@ -298,7 +293,7 @@ impl World {
     }
 
     fn unlink(&mut self, id: &Name) -> Option<TaskView> {
-        let view = self.tasks.remove(id)?;
+        let view = self.tasks.swap_remove(id)?;
         let task = &view.task;
         if let Some(group) = self.groups.get_mut(&(task.cluster.clone(), task.service.clone())) {
             group.remove(task.version, view.class, id);
