@@ -87,7 +87,9 @@ impl Soak {
             process.signal(Signal::KILL);
             hit.push(run.as_str());
         }
-        self.say(&format!("killed processes of {}", hit.join(", ")));
+        if !hit.is_empty() {
+            self.say(&format!("killed processes of {}", hit.join(", ")));
+        }
     }
 
     /// Kills some containers, or removes them; of one service or of all.
@@ -108,7 +110,9 @@ impl Soak {
             let _gone = ask_docker(&self.engine.host(), method, &path, "");
             hit.push(format!("{} {}", label(container, "role"), run_of(container)));
         }
-        self.say(&format!("killed or removed containers of {}", hit.join(", ")));
+        if !hit.is_empty() {
+            self.say(&format!("killed or removed containers of {}", hit.join(", ")));
+        }
     }
 
     fn kill_daemon(&mut self) {

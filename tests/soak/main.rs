@@ -200,7 +200,8 @@ impl Soak {
     fn hear_witness(&self) {
         if let Some(witness) = &self.witness {
             witness.verdict(&self.versions);
-            self.say("the checkers find nothing wrong");
+            let (changes, runs) = witness.counts();
+            self.say(&format!("the checkers find nothing wrong in {changes} changes and {runs} runs"));
         }
     }
 
@@ -218,6 +219,14 @@ impl Soak {
         until("no control group is left", RECOVERY, || ground::groups(&data_dir).is_empty().then_some(()));
         self.say("no process, container, directory or control group is left");
         self.hear_witness();
+        if let Some(consul) = &self.consul {
+            // Sooner than the agent looks by itself what is entered there.
+            let forgets = Duration::from_secs(20);
+            until("no task is left in Consul", forgets, || {
+                let (_, body) = http(consul.port(0), "GET", "/v1/agent/services", b"")?;
+                (!body.contains("callboard:h1:default-")).then_some(())
+            });
+        }
         let mut daemon = self.show.daemon.take().expect("a daemon runs");
         Process::read(daemon.id()).expect("the daemon lives").signal(Signal::INT);
         let ended =

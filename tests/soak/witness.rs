@@ -58,6 +58,11 @@ impl Witness {
         self.common.trouble(span + OUTLAST);
     }
 
+    /// Counts changes of the store, and runs.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        self.common.counts()
+    }
+
     /// Expects that nothing was wrong so far and everything is as it shall be; what does not stay need not.
     #[track_caller]
     pub(crate) fn verdict(&self, versions: &[u32]) {

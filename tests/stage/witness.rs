@@ -188,6 +188,13 @@ impl Witness {
         record.trial.trouble(until);
     }
 
+    /// Counts what it saw: changes of the store, and processes or runs that came to be.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let record = self.record();
+        (record.changes, record.births)
+    }
+
     /// Expects that nothing was wrong so far, and that everything is as it shall be.
     ///
     /// # Panics
