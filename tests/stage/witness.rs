@@ -201,16 +201,13 @@ impl Witness {
     /// Something was, or is not.
     #[track_caller]
     pub fn verdict(&self, hosts: &[&str], unsound: &[(&str, u32)]) {
-        let mut found = self.record();
-        found.clock();
-        assert!(
-            found.changes > 20 && found.births > 2,
-            "it saw too little: {} {}",
-            found.changes,
-            found.births
-        );
-        assert!(found.broken.is_empty(), "the core's invariants: {:#?}", found.broken);
-        let verdict = found.trial.clone().verdict(Span(0), hosts, unsound);
+        let mut record = self.record();
+        record.clock();
+        let (changes, births, broken) = (record.changes, record.births, record.broken.clone());
+        let verdict = record.trial.clone().verdict(Span(0), hosts, unsound);
+        drop(record);
+        assert!(changes > 20 && births > 2, "it saw too little: {changes} {births}");
+        assert!(broken.is_empty(), "the core's invariants: {broken:#?}");
         let verdict: Vec<String> = verdict.iter().map(ToString::to_string).collect();
         assert!(verdict.is_empty(), "the checkers: {verdict:#?}");
     }
