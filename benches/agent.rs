@@ -3,17 +3,17 @@
 //!
 //! ```text
 //! cargo build --release --features callboard-daemon/etcd --bins
-//! cargo bench --bench agent -- consul 100            the store, tasks
+//! cargo bench --bench agent -- consul 100 docker     the store, tasks, bash or docker
 //! ```
 
 use serde_json::{Value, json};
-use servers::{Consul, Etcd, Ports, http, until};
+use servers::{BUSYBOX, Consul, Docker, Etcd, Ports, http, provide_image, until};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How long it is left alone before it is looked at, and for how long it is.
 const REST: Duration = Duration::from_secs(30);
 /// What an agent with a hundred tasks may take, MiB.
@@ -91,13 +91,23 @@ fn say(what: &str, value: impl std::fmt::Display) {
     let _unread = writeln!(std::io::stdout(), "{what:<52} {value}");
 }
 
-fn apply(port: u16, tasks: usize) {
+/// Makes what each task runs.
+fn executor(kind: &str) -> Value {
+    match kind {
+        "bash" => json!({ "start": ["exec sleep 1000000"] }),
+        "docker" => json!({ "image": BUSYBOX, "pull": "never", "flags": ["--net=none"],
+                            "cmd": ["/bin/sh", "-c", "exec sleep 1000000"] }),
+        _ => panic!("{kind}: say bash or docker"),
+    }
+}
+
+fn apply(port: u16, tasks: usize, kind: &str) {
     let config = json!({
         "clusters": [{ "name": "default", "services": ["sleep"] }],
         "services": [{ "name": "sleep", "task_name": "sleep", "task_version": 1, "desired": tasks, "min": 0,
                        "max": tasks + 1, "max_parallel": tasks + 1, "min_healthy_time": "0s" }],
         "task_definitions": [{ "name": "sleep", "version": 1, "kill_timeout": "1s",
-            "containers": [{ "name": "main", "type": "bash", "executor": { "start": ["exec sleep 1000000"] } }] }],
+            "containers": [{ "name": "main", "type": kind, "executor": executor(kind) }] }],
     });
     let applied = http(port, "POST", "/v1/apply", config.to_string().as_bytes());
     assert!(applied.as_ref().is_some_and(|(status, _)| *status == 200), "{applied:?}");
@@ -128,26 +138,31 @@ fn store(kind: &str) -> (Box<dyn std::any::Any>, String) {
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let tasks: usize = words.get(1).map_or(100, |word| word.parse().expect("a number of tasks"));
+    let kind = words.get(2).map_or("bash", String::as_str);
+    let engine = (kind == "docker").then(Docker::start);
+    engine.iter().for_each(|engine| provide_image(&engine.host()));
     let (_store, store) = store(words.first().map_or("consul", String::as_str));
     let (dir, ports) = (tempfile::TempDir::new().expect("a directory can be made"), Ports::claim());
     let data = dir.path().join("agent").display().to_string();
     let _scheduler = Daemon::start(dir.path(), &store, ports.first, &["scheduler"]);
     let policy = dir.path().join("policy.yml").display().to_string();
-    std::fs::write(&policy, "bash: {user: root}\n").expect("a policy can be written");
+    std::fs::write(&policy, "docker: {}\nbash: {user: root}\n").expect("a policy can be written");
+    let engine_host = engine.as_ref().map_or_else(|| format!("unix://{data}/none"), Docker::host);
     let line = ["agent", "--host", "h", "--policy", &policy, "--memory", "65536", "--data-dir", &data];
+    let line = [&line[..], &["--docker-host", &engine_host]].concat();
     let agent = Daemon::start(dir.path(), &store, ports.first + 1, &line);
     let answers = |port| http(port, "GET", "/v1/health", b"").filter(|(status, _)| *status == 200);
     until("both answer", PATIENCE, || answers(ports.first).and_then(|_| answers(ports.first + 1)));
     agent.tell("no tasks");
-    apply(ports.first, tasks);
-    let memory = agent.tell(&format!("{tasks} tasks"));
+    apply(ports.first, tasks, kind);
+    let memory = agent.tell(&format!("{tasks} {kind} tasks"));
     let shims = naming(&data, agent.0.id());
     let own: f64 = shims.iter().map(|pid| kib(*pid, "smaps_rollup", "Pss:") / 1024.0).sum();
     let shims = shims.len();
     say(&format!("memory of what looks after them, {shims} processes"), format!("{own:.1} MiB"));
-    apply(ports.first, 0);
+    apply(ports.first, 0, kind);
     assert!(
         memory <= MEMORY_MAX,
-        "an agent with {tasks} tasks takes {memory:.1} MiB, of {MEMORY_MAX} at most"
+        "an agent with {tasks} {kind} tasks takes {memory:.1} MiB, of {MEMORY_MAX} at most"
     );
 }

@@ -102,6 +102,8 @@ pub enum Effect {
     Note(Note),
     /// All is done after a `Shutdown`: the process may end.
     Exit,
+    /// Another agent has this one's name, as these words say: the process ends, which is a conflict.
+    Refuse(String),
 }
 
 /// The agent of one host.
@@ -140,8 +142,8 @@ pub struct Agent {
     trusted: Option<Name>,
     /// That id was read since the tasks were listed last: what is missing is missing from the right store.
     identified: bool,
-    /// The agent id of another agent of the same name, which is alive.
-    rival: Option<String>,
+    /// Another agent of the same name, which is alive.
+    rival: Option<presence::Rival>,
     /// It has not had its name yet, or not since another agent had it.
     aside: bool,
     /// The store could not be read when it was last asked.
@@ -324,6 +326,7 @@ impl Agent {
             self.mirror.wake_at().map(|at| (at, Wake::Store)),
             self.fetches.wake_at().map(|at| (at, Wake::Store)),
             self.writer_wake_at(),
+            self.rival_wake_at(),
             relic.map(|at| (at, Wake::Backoff)),
             self.inspection.wake_at().map(|at| (at, Wake::Usage)),
             self.registrations.wake_at().map(|at| (at, Wake::Check)),
@@ -373,6 +376,7 @@ impl Machine for Agent {
         if is_check && self.is_at_rest(now) {
             return core::mem::take(&mut self.out);
         }
+        self.watch_rival(now);
         if self.leaving.as_ref().is_some_and(leave::Leaving::is_over) {
             // Whatever is due now is for the next start.
             return core::mem::take(&mut self.out);

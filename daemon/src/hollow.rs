@@ -61,11 +61,18 @@ pub(crate) fn start(part: &AgentPart, count: u32, ground: &Ground<'_>) -> Result
         );
         drivers.spawn(async move {
             tokio::time::sleep(APART * number).await;
-            driver.run().await;
+            driver.run().await
         });
         locals.insert(host, LocalAgent { told, executor, hollow: true });
     }
     tracing::info!(count, %ttl, "hollow agents begin");
-    let driver = tokio::spawn(async move { while let Some(Ok(())) = drivers.join_next().await {} });
+    let driver = tokio::spawn(async move {
+        while let Some(Ok(refusal)) = drivers.join_next().await {
+            if refusal.is_some() {
+                return refusal;
+            }
+        }
+        None
+    });
     Ok(Started { locals, driver })
 }

@@ -9,6 +9,7 @@ use crate::events::Events;
 use crate::hollow;
 use crate::host::{self, HostArgs};
 use crate::journal::Place;
+use crate::problem::{Kind, Problem};
 use crate::storage::Opened;
 use anyhow::{Context, Result};
 use callboard_backends::{ConsulRegistry, ConsulSettings, Store};
@@ -33,6 +34,8 @@ const PLAN_DELAY: Span = Span(100);
 pub(crate) const PRESSURE_PERCENT: u64 = 95;
 /// How long tasks may take to stop at the end, before the process ends without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(600);
+/// What to do where two agents go by one name.
+const NAMES: &str = "give this host a name of its own with --host, or end the other agent";
 
 /// What a process is to be made of.
 pub(crate) struct Parts {
@@ -71,7 +74,7 @@ pub(crate) struct SchedulerPart {
 pub(crate) struct Process {
     api: Arc<Api>,
     address: SocketAddr,
-    agent: Option<JoinHandle<()>>,
+    agent: Option<JoinHandle<Option<String>>>,
     scheduler: Option<JoinHandle<()>>,
     server: JoinHandle<std::io::Result<()>>,
     announced: Option<Announced>,
@@ -81,7 +84,8 @@ pub(crate) struct Process {
 /// Agents, and what ends with them.
 pub(crate) struct Started {
     pub(crate) locals: BTreeMap<Name, LocalAgent>,
-    pub(crate) driver: JoinHandle<()>,
+    /// Gives what it refuses for, where it ends because it must not go on.
+    pub(crate) driver: JoinHandle<Option<String>>,
 }
 
 impl Process {
@@ -176,21 +180,27 @@ impl Process {
     /// Runs until a signal says to end, or a part breaks.
     ///
     /// # Errors
-    /// A part broke. Tasks are left running then.
+    /// A part broke, or the agent has no right to its name. Tasks are left running then.
     pub(crate) async fn run_until_told(mut self, stop_tasks: bool) -> Result<()> {
-        let broken = tokio::select! {
+        let ended = tokio::select! {
             told = told_to_end() => {
                 told?;
                 None
             }
-            () = ended(&mut self.agent) => Some("the agent"),
-            () = ended(&mut self.scheduler) => Some("the scheduler"),
-            _ = &mut self.server => Some("the API"),
+            end = ended(&mut self.agent) => Some(("the agent", end.flatten())),
+            _ = ended(&mut self.scheduler) => Some(("the scheduler", None)),
+            _ = &mut self.server => Some(("the API", None)),
         };
-        if let Some(part) = broken {
-            anyhow::bail!(
+        match ended {
+            Some((_, Some(refusal))) => {
+                self.agent = None;
+                self.shut_down(false).await;
+                return Err(Problem::new(Kind::Conflict, refusal).hint(NAMES).into());
+            }
+            Some((part, None)) => anyhow::bail!(
                 "{part} of this process broke down, which is a defect; tasks are left running, start it again"
-            );
+            ),
+            None => {}
         }
         let stopping = stop_tasks && self.agent.is_some();
         self.api.events.say(if stopping {
@@ -255,13 +265,11 @@ async fn left(executor: &dyn Executor) -> String {
     told
 }
 
-/// Waits for the end of a part that should not end; for ever where there is none.
-async fn ended(part: &mut Option<JoinHandle<()>>) {
+/// Waits for the end of a part that should not end, and gives what it ends with; for ever where there is none.
+async fn ended<T>(part: &mut Option<JoinHandle<T>>) -> Option<T> {
     match part {
-        Some(driver) => {
-            // How it broke is in the log.
-            let _broken = driver.await;
-        }
+        // How it broke is in the log.
+        Some(driver) => driver.await.ok(),
         None => std::future::pending().await,
     }
 }

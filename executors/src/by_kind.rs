@@ -188,8 +188,9 @@ impl Executor for ByKind {
         Ok(())
     }
 
-    fn progress(&self, spec: &Spec) -> Option<watch::Receiver<String>> {
-        self.parts(&spec.definition).ok()?.into_iter().find_map(|part| part.progress(spec))
+    fn progress(&self, spec: &Spec) -> Vec<watch::Receiver<String>> {
+        let parts = self.parts(&spec.definition).unwrap_or_default();
+        parts.into_iter().flat_map(|part| part.progress(spec)).collect()
     }
 
     async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {

@@ -14,6 +14,7 @@
 //! machine      what the machine has and uses
 //! cpu          how fast processor time is used
 //! environment  what every task is told of itself
+//! waits        what a start waits for
 //! quote        output in messages
 //! failpoint    where tests have an agent killed
 //! ```
@@ -39,6 +40,7 @@ mod perform;
 mod process;
 mod question;
 mod quote;
+mod waits;
 
 pub use by_kind::ByKind;
 pub use exec::{Exec, Said};
@@ -81,9 +83,10 @@ pub trait Executor: Send + Sync {
     /// What failed, with the last lines of output where there were any. Nothing of the run is left then.
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure>;
 
-    /// Gives what the start of a run waits for, in words for operators, whenever that changes; `None` where it never tells.
-    fn progress(&self, _spec: &Spec) -> Option<watch::Receiver<String>> {
-        None
+    /// Gives what the start of a run waits for, in words for operators, whenever that changes: one for each part of it that
+    /// tells.
+    fn progress(&self, _spec: &Spec) -> Vec<watch::Receiver<String>> {
+        Vec::new()
     }
 
     /// Runs the stop commands, asks everything of the run to end, and kills after `grace` what has not; without one, after

@@ -2,6 +2,7 @@
 
 use crate::{Executor, Failure};
 use callboard_core::work::{Order, Report, Run, Spec};
+use futures_util::future::select_all;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
@@ -73,13 +74,13 @@ impl Performer {
         let followed = || self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let run = spec.run();
         let is_first = followed().insert(run.clone());
-        let mut waits = self.executor.progress(spec).filter(|_| is_first);
+        let mut waits = if is_first { self.executor.progress(spec) } else { Vec::new() };
         let mut start = self.executor.start(spec);
         let result = loop {
             tokio::select! {
                 biased;
                 result = &mut start => break result,
-                what = change(waits.as_mut()) => {
+                what = change(&mut waits) => {
                     let _ = self.reports.send(Report::Starting(run.clone(), what));
                 }
             }
@@ -117,11 +118,15 @@ impl Performer {
 }
 
 /// Gives what a start waits for once that has changed; never, where nobody tells.
-async fn change(waits: Option<&mut watch::Receiver<String>>) -> String {
-    if let Some(waits) = waits
-        && waits.changed().await.is_ok()
-    {
-        return waits.borrow_and_update().clone();
+async fn change(waits: &mut Vec<watch::Receiver<String>>) -> String {
+    while !waits.is_empty() {
+        let changes = waits.iter_mut().map(|one| Box::pin(one.changed()));
+        let (changed, at, others) = select_all(changes).await;
+        drop(others);
+        match changed {
+            Ok(()) => return waits[at].borrow_and_update().clone(),
+            Err(_) => drop(waits.swap_remove(at)),
+        }
     }
     std::future::pending().await
 }

@@ -11,6 +11,7 @@ use callboard_core::store::{Change, Entry};
 use std::sync::Arc;
 
 /// A history, judged while it is told.
+#[derive(Clone)]
 pub struct Trial {
     court: Court,
     /// When it last told of something that went wrong.

@@ -117,7 +117,7 @@ impl Fleet {
         let witness = Some(Witness::start(kind, servers.ports(), dir.path()));
         let mut fleet = Fleet { servers, witness, daemons: Vec::new(), dir };
         for (seed, name) in (1..).zip(HOSTS.into_iter().chain(SCHEDULERS)) {
-            let daemon = fleet.daemon(name, seed);
+            let daemon = fleet.daemon(name, name, seed);
             fleet.daemons.push(daemon);
             fleet.raise(name);
         }
@@ -129,7 +129,8 @@ impl Fleet {
         fleet
     }
 
-    fn daemon(&self, name: &'static str, seed: u64) -> Daemon {
+    /// Makes a process of the fleet that goes by a name and keeps its things in a directory.
+    fn daemon(&self, name: &'static str, home: &str, seed: u64) -> Daemon {
         let ports = Ports::claim();
         let proxies = self.servers.proxies(seed);
         let ttl = self.servers.kind().ttl();
@@ -138,7 +139,7 @@ impl Fleet {
         let store = self.servers.name(proxies.iter().map(Proxy::port));
         let bind = format!("127.0.0.1:{}", ports.first);
         if name.starts_with('h') {
-            let data = self.dir.path().join(name);
+            let data = self.dir.path().join(home);
             let range = format!("{}-{}", ports.first + 1, ports.last);
             let policy = self.dir.path().join("policy.yml");
             std::fs::write(&policy, POLICY).expect("a file can be written");
@@ -172,6 +173,17 @@ impl Fleet {
             http(port, "GET", "/v1/health", b"").filter(|(status, _)| *status == 200)
         });
         daemon.child = Some(child);
+    }
+
+    /// Runs a second agent of a name, as on another machine, to its end.
+    #[track_caller]
+    pub(crate) fn second(&self, name: &'static str) -> (Option<i32>, String) {
+        let second = self.daemon(name, &format!("{name}-second"), 99);
+        let mut command = command();
+        command.args(&second.arguments);
+        let output = assert_cmd::Command::from_std(command).timeout(CALM).output();
+        let output = output.expect("the program can be started");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// Kills a process of the fleet, as `kill -9` does.

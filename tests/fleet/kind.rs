@@ -1,6 +1,6 @@
 //! The two kinds of stores, as far as stories must tell them apart.
 
-use callboard_backends::{Consul, ConsulSettings, Etcd, EtcdSettings, Store};
+use callboard_backends::{Etcd, EtcdSettings, Store};
 use servers::Proxy;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,15 +101,10 @@ impl Servers {
 
     /// A client of its own, reached by these ports.
     pub(crate) async fn store(kind: Kind, ports: &[u16]) -> Arc<dyn Store> {
-        let urls = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
         match kind {
-            Kind::Consul => {
-                // Another thread may have been the first.
-                let _first = rustls::crypto::ring::default_provider().install_default();
-                let settings = ConsulSettings { addresses: urls, ..ConsulSettings::default() };
-                Arc::new(Consul::open(&settings).expect("settings that work"))
-            }
+            Kind::Consul => stage::witness::consul_at(ports),
             Kind::Etcd => {
+                let urls = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
                 let settings = EtcdSettings { endpoints: urls, ..EtcdSettings::default() };
                 Arc::new(Etcd::open(settings).await.expect("settings that work"))
             }

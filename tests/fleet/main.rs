@@ -7,7 +7,6 @@
 mod fleet;
 mod kind;
 mod late;
-mod observer;
 #[path = "../live/processes.rs"]
 mod processes;
 mod python;
@@ -41,14 +40,14 @@ macro_rules! of {
 
 of!(consul, Consul: [
     a_service_lives_its_life, tasks_are_read_and_entered_from_other_hosts,
-    a_killed_scheduler_is_replaced, a_killed_agent_comes_back,
+    a_killed_scheduler_is_replaced, a_killed_agent_comes_back, a_second_agent_of_one_name_refuses,
     a_lock_holder_that_stood_still_is_deposed, an_agent_is_cut_off, a_lock_holder_is_cut_off_and_writes_late,
     the_leader_of_the_store_is_killed, the_store_is_down, the_store_is_put_back, the_store_is_emptied,
     a_bad_network_is_borne,
 ]);
 of!(etcd, Etcd: [
     a_service_lives_its_life, tasks_are_read_and_entered_from_other_hosts,
-    a_killed_scheduler_is_replaced, a_killed_agent_comes_back,
+    a_killed_scheduler_is_replaced, a_killed_agent_comes_back, a_second_agent_of_one_name_refuses,
     a_lock_holder_that_stood_still_is_deposed, an_agent_is_cut_off, a_lock_holder_is_cut_off_and_writes_late,
     the_leader_of_the_store_is_killed, the_store_is_down, the_store_is_put_back, the_store_is_emptied,
     a_bad_network_is_borne, the_history_is_compacted,

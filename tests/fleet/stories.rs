@@ -116,6 +116,19 @@ pub(crate) fn a_killed_agent_comes_back(kind: Kind) {
     fleet.verdict(&[]);
 }
 
+pub(crate) fn a_second_agent_of_one_name_refuses(kind: Kind) {
+    let (mut fleet, before) = playing(kind, 1);
+    let (code, said) = fleet.second("h1");
+    assert_eq!(code, Some(5), "{said}");
+    for words in ["has had the name \"h1\" for", "two must not share one", "--host"] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    assert_eq!(fleet.converges(4), before, "the first goes on, and the second started nothing");
+    scales(&mut fleet, "s1", 5, &before);
+    assert!(fleet.witness().least() >= before.len());
+    fleet.verdict(&[]);
+}
+
 pub(crate) fn a_lock_holder_that_stood_still_is_deposed(kind: Kind) {
     let (mut fleet, before) = playing(kind, 1);
     let first = fleet.holder();

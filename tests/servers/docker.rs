@@ -185,10 +185,31 @@ pub fn ask_docker(host: &str, method: &str, path: &str, body: &str) -> (u16, Str
     ask(socket, method, path, body.as_bytes()).unwrap_or_else(|| panic!("no Docker Engine answers at {host}"))
 }
 
+/// Lists the containers of an engine by its API; nothing when it does not answer in that time.
+///
+/// # Panics
+/// It is no engine of this machine.
+#[must_use]
+pub fn docker_containers(host: &str, patience: Duration) -> Option<Vec<serde_json::Value>> {
+    let socket = Path::new(host.strip_prefix("unix://").expect("an engine of this machine"));
+    let (status, body) = ask_within(patience, socket, "GET", "/containers/json?all=1", b"")?;
+    (status == 200).then(|| serde_json::from_str(&body).ok()).flatten()
+}
+
 /// Sends one request to an engine and gives status and body; nothing when it does not answer.
 fn ask(socket: &Path, method: &str, path: &str, body: &[u8]) -> Option<(u16, String)> {
+    ask_within(Duration::from_secs(60), socket, method, path, body)
+}
+
+fn ask_within(
+    patience: Duration,
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Option<(u16, String)> {
     let stream = UnixStream::connect(socket).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()

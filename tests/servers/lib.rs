@@ -11,7 +11,7 @@ mod proxy;
 mod stat;
 
 pub use consul::{Certificates, Consul};
-pub use docker::{BUSYBOX, Docker, ask_docker, provide_image, shared_docker};
+pub use docker::{BUSYBOX, Docker, ask_docker, docker_containers, provide_image, shared_docker};
 pub use etcd::Etcd;
 pub use ports::Ports;
 pub use process::{Member, SOON, http, until};

@@ -1,10 +1,13 @@
-//! What is there of tasks on this machine, past all that Callboard says: processes, directories, control groups.
+//! What is there of tasks on this machine, past all that Callboard says: processes, containers, directories, control groups.
 
 use crate::processes::Process;
+use serde_json::Value;
+use servers::docker_containers;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Gives the live processes of each run, as `ID/GENERATION-ATTEMPT`.
 pub(crate) fn runs(data_dir: &Path) -> BTreeMap<String, Vec<Process>> {
@@ -60,4 +63,21 @@ pub(crate) fn groups(data_dir: &Path) -> BTreeSet<PathBuf> {
         }
     }
     found
+}
+
+/// Lists the runs of which containers run; nothing when the engine does not tell in that time.
+pub(crate) fn sail(engine: &str, patience: Duration) -> Option<BTreeSet<String>> {
+    let listed = docker_containers(engine, patience)?;
+    Some(listed.iter().filter(|one| one["State"] == "running").map(run_of).collect())
+}
+
+/// Gives the run of a container.
+pub(crate) fn run_of(container: &Value) -> String {
+    let of = |name| label(container, name);
+    format!("{}/{}-{}", of("task"), of("generation"), of("attempt"))
+}
+
+/// Gives one of Callboard's labels of a container.
+pub(crate) fn label(container: &Value, name: &str) -> String {
+    container["Labels"][format!("callboard.{name}")].as_str().unwrap_or_default().to_owned()
 }

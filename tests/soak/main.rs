@@ -1,79 +1,37 @@
 //! A long time of everything at once, on real processes and containers: tasks are killed, agents, the engine too; some take
 //! memory without end, some heed no signal, disks are full. In the end all that is wanted runs, once, and of what is wanted
 //! no longer nothing is left. It is played twice: by `dev`, which has a store of its own, and on Consul, where all tasks are
-//! registered. `tests/run --soak` runs it; it is no part of what must pass for a change.
+//! registered, and where the checkers of the simulator judge what a witness saw of the store and of what ran. `tests/run
+//! --soak` runs it; it is no part of what must pass for a change.
 
 mod deeds;
 mod ground;
+mod parts;
 #[path = "../live/processes.rs"]
 mod processes;
 #[path = "../live/show.rs"]
 mod show;
+mod witness;
 
 use deeds::Chance;
-use ground::{runs, seen_twice};
+use ground::{label, run_of, runs, seen_twice};
+use parts::{PARTS, Part};
 use processes::Process;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use servers::{Consul, Docker, ask_docker, http, provide_image, until};
 use show::{SOON, Show};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use witness::Witness;
 
 /// How long all may take to come back after the last deed: restarts are delayed, and an engine is slow to begin.
 const RECOVERY: Duration = Duration::from_secs(240);
 
-/// A service: its name, how many tasks, whether in docker, what they run, and whether they stay.
-struct Part {
-    name: &'static str,
-    tasks: u32,
-    docker: bool,
-    script: &'static str,
-    stays: bool,
-}
-
 /// What the daemon lets its tasks do: this test may run as root.
 const POLICY: &str = "docker: {}\nbash: {user: root}\n";
-const SLEEPS: &str = "exec sleep 1000000";
-const DEAF: &str = "trap '' TERM; while true; do sleep 1; done";
-const HUNGRY: &str = "x=; while sleep 0.5; do x=$x$(head -c 1000000 /dev/zero | tr '\\0' x); done";
-const LITTERS: &str = "setsid sleep 1000000 & setsid sleep 1000000 & exec sleep 1000000";
-
-const PARTS: [Part; 7] = [
-    Part { name: "steady", tasks: 20, docker: false, script: SLEEPS, stays: true },
-    Part { name: "deaf", tasks: 8, docker: false, script: DEAF, stays: true },
-    Part { name: "hungry", tasks: 4, docker: false, script: HUNGRY, stays: false },
-    Part { name: "litter", tasks: 4, docker: false, script: LITTERS, stays: true },
-    Part { name: "ship", tasks: 16, docker: true, script: SLEEPS, stays: true },
-    Part { name: "rock", tasks: 6, docker: true, script: DEAF, stays: true },
-    Part { name: "whale", tasks: 2, docker: true, script: HUNGRY, stays: false },
-];
-
-impl Part {
-    fn service(&self, version: u32) -> String {
-        let Part { name, tasks, .. } = self;
-        let (min, max) = (tasks / 2, tasks + 2);
-        format!(
-            "- {{name: {name}, task_name: {name}, task_version: {version}, desired: {tasks}, min: {min}, max: {max},
-   max_parallel: 4, min_healthy_time: 1s, healthy_deadline: 5m}}\n"
-        )
-    }
-
-    fn definition(&self, version: u32) -> String {
-        let (name, script) = (self.name, Value::from(self.script));
-        let executor = match self.docker {
-            true => format!(
-                "docker, executor: {{image: 'busybox:1', flags: [--net=none], cmd: [/bin/sh, -c, {script}]}}"
-            ),
-            false => format!("bash, executor: {{start: [{script}]}}"),
-        };
-        format!(
-            "- {{name: {name}, version: {version}, kill_timeout: 1s, memory: 8, memory_limit: 24,
-   restart: {{attempts: 1000, delay: 200ms, max_delay: 2s}}, containers: [{{name: main, type: {executor}}}]}}\n"
-        )
-    }
-}
 
 /// All that takes part.
 pub(crate) struct Soak {
@@ -83,6 +41,8 @@ pub(crate) struct Soak {
     /// The store, where the daemon does not have its own; its tasks are registered there.
     pub(crate) consul: Option<Consul>,
     pub(crate) engine: Docker,
+    /// Watches, where the store can be watched by others.
+    pub(crate) witness: Option<Witness>,
     pub(crate) chance: Chance,
     begun: Instant,
     versions: [u32; PARTS.len()],
@@ -105,11 +65,14 @@ impl Soak {
                 Show::playing(&role, &["--docker-host", &engine.host()])
             }
         };
+        let watch = |consul: &Consul| Witness::start(consul.port(0), &show.data_dir(), &engine.host());
+        let witness = consul.as_ref().map(watch);
         let soak = Soak {
             show,
             _policies: policies,
             consul,
             engine,
+            witness,
             chance: Chance::new(seed),
             begun: Instant::now(),
             versions: [1; PARTS.len()],
@@ -126,14 +89,12 @@ impl Soak {
     /// Applies what is wanted, at the versions that are wanted.
     pub(crate) fn apply(&self) {
         let all = || PARTS.iter().zip(self.versions);
-        let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
-        let services: String = all().map(|(part, version)| part.service(version)).collect();
-        let definitions: String = all().map(|(part, version)| part.definition(version)).collect();
-        let file = format!(
-            "clusters: [{{name: default, services: [{}]}}]\nservices:\n{services}task_definitions:\n{definitions}",
-            names.join(", ")
-        );
-        let file = self.show.file("soak.yml", file);
+        let file = json!({
+            "clusters": [{"name": "default", "services": PARTS.map(|part| part.name)}],
+            "services": all().map(|(part, version)| part.service(version)).collect::<Vec<_>>(),
+            "task_definitions": all().map(|(part, version)| part.definition(version)).collect::<Vec<_>>(),
+        });
+        let file = self.show.file("soak.yml", file.to_string());
         // A disk may just have been full.
         until("the configuration is applied", SOON, || {
             let said = self.show.callboard(&["apply", "--detach", "-f", &file]);
@@ -162,6 +123,11 @@ impl Soak {
             until(&format!("{name} is whole, at version {version}"), RECOVERY, || {
                 let (_, body) = self.show.get(&format!("/v1/services/{name}"))?;
                 let view: Value = serde_json::from_str(&body).ok()?;
+                // The daemon was killed more than once while one was being started: users know better than to blame that.
+                if view["failure"].as_str().is_some_and(|why| why.contains("quarantined")) {
+                    self.say(&format!("{name} is tried again, {}", view["failure"]));
+                    self.insist(&["start", "--detach", name]);
+                }
                 let count = |field: &str| view[field].as_u64().and_then(|count| u32::try_from(count).ok());
                 let whole = count("issued") == Some(part.tasks) && count("stopping") == Some(0);
                 let works = !part.stays || count("healthy") == Some(part.tasks);
@@ -178,12 +144,20 @@ impl Soak {
         let twice = seen_twice(&self.show.data_dir());
         assert!(twice.is_empty(), "more than one run of a task lives: {twice:?}");
         if self.engine.member.runs() {
-            let mut tasks: Vec<String> =
-                self.containers("running").iter().map(|one| label(one, "task")).collect();
-            let count = tasks.len();
-            tasks.sort();
-            tasks.dedup();
-            assert_eq!(tasks.len(), count, "more than one container of a task runs");
+            let running = self.containers("running");
+            let tell =
+                |one: &Value| [label(one, "task"), label(one, "container"), label(one, "role")].join(" ");
+            let mut told: Vec<String> = running.iter().map(tell).collect();
+            told.sort();
+            let count = told.len();
+            told.dedup();
+            assert_eq!(told.len(), count, "more than one of a container runs: {running:#?}");
+            let mut of_task: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for one in &running {
+                of_task.entry(label(one, "task")).or_default().insert(run_of(one));
+            }
+            of_task.retain(|_, runs| runs.len() > 1);
+            assert!(of_task.is_empty(), "containers of more than one run of a task run: {of_task:?}");
         }
     }
 
@@ -196,38 +170,44 @@ impl Soak {
 
     /// Expects that what runs is what the API tells, each once, and nothing else.
     fn check_told(&self) {
+        let is_matter = |container: &Value| {
+            let part = Part::of(&label(container, "task")).filter(|part| part.stays);
+            let name = label(container, "container");
+            label(container, "role") == "main"
+                && part.is_some_and(|part| part.essential("docker").contains(&name))
+        };
         until("what runs is what is told", RECOVERY, || {
-            let told = |docker: bool| {
-                let of = |task: &Value| {
-                    let part = PARTS.iter().find(|part| task["service"] == part.name);
-                    part.is_some_and(|part| part.docker == docker && part.stays)
-                };
-                let name = |task: &Value| {
-                    let (id, generation, attempt) = (&task["id"], &task["generation"], &task["attempt"]);
-                    format!("{}/{generation}-{attempt}", id.as_str().unwrap_or_default())
-                };
-                let tasks = self.tasks()?;
-                let mut names: Vec<String> = tasks.iter().filter(|task| of(task)).map(name).collect();
-                names.sort();
-                Some(names)
-            };
-            let stays = |name: &str| {
-                PARTS.iter().any(|part| part.stays && name.contains(&format!("-{}-", part.name)))
-            };
-            let mut shipped: Vec<String> = self
-                .containers("running")
+            let (mut afoot, mut afloat) = (Vec::new(), Vec::new());
+            for task in self.tasks()? {
+                let (id, generation, attempt) = (task["id"].as_str()?, &task["generation"], &task["attempt"]);
+                let run = format!("{id}/{generation}-{attempt}");
+                let Some(part) = Part::of(id).filter(|part| part.stays) else { continue };
+                afloat.extend(part.essential("docker").iter().map(|name| format!("{run} {name}")));
+                afoot.extend(part.is_of("bash").then_some(run));
+            }
+            afoot.sort();
+            afloat.sort();
+            let running = self.containers("running");
+            let mut ships: Vec<String> = running
                 .iter()
-                .map(|one| {
-                    format!("{}/{}-{}", label(one, "task"), label(one, "generation"), label(one, "attempt"))
-                })
-                .filter(|name| stays(name))
+                .filter(|one| is_matter(one))
+                .map(|one| format!("{} {}", run_of(one), label(one, "container")))
                 .collect();
-            shipped.sort();
-            let live = runs(&self.show.data_dir());
-            let live: Vec<String> = live.into_keys().filter(|name| stays(name)).collect();
-            (told(false)? == live && told(true)? == shipped).then_some(())
+            ships.sort();
+            let stays = |run: &String| Part::of(run).is_some_and(|part| part.stays);
+            let live: Vec<String> = runs(&self.show.data_dir()).into_keys().filter(stays).collect();
+            (afoot == live && afloat == ships).then_some(())
         });
         self.say("what runs is what is told, each task once");
+    }
+
+    /// Expects that the checkers of the simulator find nothing wrong in what was seen.
+    fn hear_witness(&self) {
+        if let Some(witness) = &self.witness {
+            witness.verdict(&self.versions);
+            let (changes, runs) = witness.counts();
+            self.say(&format!("the checkers find nothing wrong in {changes} changes and {runs} runs"));
+        }
     }
 
     /// Wants nothing any more, and expects that nothing is left.
@@ -243,6 +223,15 @@ impl Soak {
         until("no directory is left", RECOVERY, || ground::directories(&data_dir).is_empty().then_some(()));
         until("no control group is left", RECOVERY, || ground::groups(&data_dir).is_empty().then_some(()));
         self.say("no process, container, directory or control group is left");
+        self.hear_witness();
+        if let Some(consul) = &self.consul {
+            // Sooner than the agent looks by itself what is entered there.
+            let forgets = Duration::from_secs(20);
+            until("no task is left in Consul", forgets, || {
+                let (_, body) = http(consul.port(0), "GET", "/v1/agent/services", b"")?;
+                (!body.contains("callboard:h1:default-")).then_some(())
+            });
+        }
         let mut daemon = self.show.daemon.take().expect("a daemon runs");
         Process::read(daemon.id()).expect("the daemon lives").signal(Signal::INT);
         let ended =
@@ -268,11 +257,6 @@ impl Soak {
         let told = said.ends(0).out;
         self.say(&format!("the journal, played again: {}", told.lines().last().unwrap_or_default()));
     }
-}
-
-/// Gives one of Callboard's labels of a container.
-pub(crate) fn label(container: &Value, name: &str) -> String {
-    container["Labels"][format!("callboard.{name}")].as_str().unwrap_or_default().to_owned()
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -303,5 +287,6 @@ fn outlast(on_consul: bool) {
     }
     soak.wait_whole();
     soak.check_told();
+    soak.hear_witness();
     soak.clear();
 }

@@ -1,6 +1,8 @@
 //! A stage for one scheduler: the real machine on the memory store, with puppets instead of agents, which do as they are
 //! told at once or behave as a test says.
 
+pub mod witness;
+
 use callboard_backends::memory::{Memory, WatcherId};
 use callboard_core::keys::Key;
 use callboard_core::machine::{Machine, Span, Time};

@@ -181,7 +181,8 @@ impl Agent {
             .map(|(kind, why)| format!("{kind}: {why}"))
             .reduce(|all, why| format!("{all}; {why}"));
         self.inspection.hear(quiet);
-        if !had_begun {
+        // What the registry holds of those that were silent is wrong where it has ended since.
+        if !had_begun || !was_done && self.inspection.is_done() {
             self.begin_registrations(now);
         }
         if is_awaited {

@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** what is being started as the agent ends in order is not blamed for that, if the store can be told.
 
-use super::Agent;
 use super::local::{End, Local, Relic, State};
+use super::{Agent, Effect};
 use crate::machine::{Span, Time};
 use crate::model::{Health, Name, Phase};
 use alloc::string::ToString;
@@ -62,7 +62,7 @@ impl Agent {
         let starting: Vec<Name> =
             self.locals.values().filter(is_starting).map(|local| local.task.id.clone()).collect();
         if self.leaving.is_some() || starting.is_empty() {
-            return self.depart(now);
+            return self.depart(now, Effect::Exit);
         }
         for id in starting {
             if let Some(local) = self.locals.get_mut(&id) {
@@ -116,15 +116,16 @@ impl Agent {
         }
         let is_said = leaving.last_words.is_some_and(|until| is_idle || until <= now);
         if is_said && !leaving.over {
-            self.depart(now);
+            self.depart(now, Effect::Exit);
         }
     }
 
-    fn depart(&mut self, now: Time) {
+    /// Ends now, and says how as its last effect.
+    pub(super) fn depart(&mut self, now: Time, last: Effect) {
         let mut requests = Vec::new();
         self.session.close(&mut requests);
         self.request(requests);
         self.leaving = Some(Leaving { keeps: self.leaves_all(), until: now, last_words: None, over: true });
-        self.out.push(super::Effect::Exit);
+        self.out.push(last);
     }
 }

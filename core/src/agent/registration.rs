@@ -73,7 +73,7 @@ impl Registrations {
 }
 
 impl Agent {
-    /// Begins to look after the registry: it is known what runs here.
+    /// Begins to look after the registry, or looks again: it is known what runs here.
     pub(super) fn begin_registrations(&mut self, now: Time) {
         self.registrations.next_listing = self.settings.registry.then_some(now);
     }

@@ -75,20 +75,70 @@ fn an_agent_that_has_not_had_its_name_yet_starts_nothing() {
 #[test]
 fn a_sign_of_life_that_another_agent_took_is_left_to_it() {
     let mut stage = Stage::with_task("web-1");
-    let alive =
-        Alive { host: "h1".into(), boot_id: "b".into(), agent_id: "other".into(), seen: Default::default() };
-    let value = serde_json::to_string(&alive).unwrap();
-    let session = Some(SessionId("theirs".into()));
-    let ops = vec![Op::Put { key: "hosts/h1/alive".into(), value: value.clone(), session }];
-    for reply in stage.store.apply(ops) {
-        stage.later(1, Input::Store(reply));
-    }
+    lose_name(&mut stage);
+    let value = stage.store.entries["hosts/h1/alive"].value.clone();
     let commits = stage.store.commits;
     stage.exit("web-1", crate::stage::code(1));
     stage.run(600);
     assert_eq!(stage.store.commits, commits);
     assert_eq!(stage.store.entries["hosts/h1/alive"].value, value);
     assert_eq!(stage.live().len(), 1);
+    assert_eq!(stage.refused, None, "nobody else would look after what runs");
+    let told = stage.notes.iter().filter(|note| note.to_string().contains("two must not share one")).count();
+    assert_eq!(told, 1);
+}
+
+/// Lets another agent have the name.
+fn lose_name(stage: &mut Stage) {
+    let alive =
+        Alive { host: "h1".into(), boot_id: "b".into(), agent_id: "other".into(), seen: Default::default() };
+    let value = serde_json::to_string(&alive).unwrap();
+    let session = Some(SessionId("theirs".into()));
+    for reply in stage.store.apply(vec![Op::Put { key: "hosts/h1/alive".into(), value, session }]) {
+        stage.later(1, Input::Store(reply));
+    }
+}
+
+#[test]
+fn an_agent_whose_name_another_keeps_refuses() {
+    let mut stage = Stage::new();
+    lose_name(&mut stage);
+    stage.issue(&task("web-1", 20));
+    let begun = stage.now;
+    stage.run(60);
+    let (at, why) = stage.refused.clone().expect("it ends");
+    let patience = settings().ttl.times(3).0;
+    assert!((patience..patience + 2000).contains(&(at - begun)), "{} of {patience}", at - begun);
+    assert!(why.contains("another agent (other) has had the name \"h1\" for 30s"), "{why}");
+    assert_eq!(stage.starts(), []);
+    assert!(stage.store.entries["hosts/h1/alive"].value.contains("other"));
+}
+
+#[test]
+fn the_record_of_an_agent_that_died_has_time_to_go() {
+    let mut stage = Stage::new();
+    lose_name(&mut stage);
+    stage.run(25);
+    for reply in stage.store.apply(vec![Op::Delete { key: "hosts/h1/alive".into() }]) {
+        stage.later(1, Input::Store(reply));
+    }
+    stage.run(60);
+    assert!(stage.agent.is_present());
+    assert_eq!(stage.refused, None);
+}
+
+#[test]
+fn a_store_that_is_away_says_nothing_of_names() {
+    let mut stage = Stage::new();
+    lose_name(&mut stage);
+    stage.run(20);
+    stage.store.no_sessions = true;
+    stage.store.sessions.clear();
+    stage.run(60);
+    assert_eq!(stage.refused, None);
+    stage.store.no_sessions = false;
+    stage.run(80);
+    assert!(stage.refused.is_some());
 }
 
 #[test]

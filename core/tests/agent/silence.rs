@@ -8,11 +8,20 @@ use callboard_core::model::{
 };
 use callboard_core::work::{Report, Run};
 
-/// A machine with two executors and a task in each.
-fn shared() -> Stage {
+/// What an agent with two executors is told at its start.
+fn of_both() -> Settings {
     let executors = vec!["bash".into(), "docker".into()];
     let registration = Registration { executors, ..settings().registration };
-    let mut stage = Stage::of(Settings { registration, ..settings() });
+    Settings { registration, ..settings() }
+}
+
+/// A machine with two executors and a task in each.
+fn shared() -> Stage {
+    shared_by(of_both())
+}
+
+fn shared_by(settings: Settings) -> Stage {
+    let mut stage = Stage::of(settings);
     stage.define(&docked());
     stage.issue(&task("web-1", 20));
     stage.issue(&ship("ship-1", 21));
@@ -56,6 +65,26 @@ fn a_new_host_is_offered_only_with_what_its_executors_say() {
     stage.executor_down = false;
     stage.run(60);
     assert!(!stage.store.entries["hosts/h1/usage"].value.contains("unfit"));
+}
+
+#[test]
+fn what_of_its_tasks_ended_meanwhile_leaves_the_registry_once_it_tells() {
+    let settings = Settings { registry: true, ..of_both() };
+    let mut stage = shared_by(settings.clone());
+    let ended = Run { id: "ship-1".into(), generation: 21, attempt: 0 };
+    stage.silent.insert("docker".into());
+    stage.restart_as(settings);
+    stage.exit("ship-1", code(1));
+    stage.run(20);
+    assert!(stage.registry.held.contains(&ended), "nobody knows that it has ended");
+    stage.silent.clear();
+    let begun = stage.now;
+    while !does_its_work(&stage, "ship-1") || stage.said("ship-1").is_some_and(|said| said.2 == 0) {
+        stage.run(1);
+    }
+    stage.run(2);
+    assert!(stage.now - begun < 30_000, "this is not yet the usual listing");
+    assert!(!stage.registry.held.contains(&ended), "{:?}", stage.registry.held);
 }
 
 #[test]

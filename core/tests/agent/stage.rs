@@ -43,6 +43,8 @@ pub(crate) struct Stage {
     pub(crate) notes: Vec<Note>,
     pub(crate) orders: Vec<(u64, Order)>,
     pub(crate) exited: bool,
+    /// When and for what it ended by itself.
+    pub(crate) refused: Option<(u64, String)>,
     /// Tasks whose checks fail.
     pub(crate) ill: BTreeSet<String>,
     /// Tasks that may be stopped because they were ill.
@@ -81,6 +83,7 @@ impl Stage {
             notes: vec![],
             orders: vec![],
             exited: false,
+            refused: None,
             ill: BTreeSet::new(),
             sickly: BTreeSet::new(),
             broken: BTreeSet::new(),
@@ -284,6 +287,7 @@ impl Stage {
                 Effect::Registry(request) => self.inquire(request),
                 Effect::Note(note) => self.notes.push(note),
                 Effect::Exit => self.exited = true,
+                Effect::Refuse(why) => self.refused = Some((self.now, why)),
             }
         }
     }

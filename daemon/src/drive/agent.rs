@@ -95,8 +95,8 @@ impl AgentDriver {
         (driver, sender)
     }
 
-    /// Runs until the machine says that all is done.
-    pub(crate) async fn run(mut self) {
+    /// Runs until the machine says that all is done, and gives what it refuses for.
+    pub(crate) async fn run(mut self) -> Option<String> {
         loop {
             let input = tokio::select! {
                 Some(told) = self.told.recv() => match told {
@@ -108,13 +108,14 @@ impl AgentDriver {
                 Some(reply) = self.registered.1.recv() => Input::Registry(reply),
                 () = self.clock.until(self.machine.wake_at()) => Input::Wake,
             };
-            if self.step(input).is_break() {
-                return self.line.finish().await;
+            if let ControlFlow::Break(refusal) = self.step(input) {
+                self.line.finish().await;
+                return refusal;
             }
         }
     }
 
-    fn step(&mut self, input: Input) -> ControlFlow<()> {
+    fn step(&mut self, input: Input) -> ControlFlow<Option<String>> {
         let mut flow = ControlFlow::Continue(());
         for effect in journal::step(&mut self.journal, &mut self.machine, self.clock.now(), input) {
             match effect {
@@ -124,7 +125,8 @@ impl AgentDriver {
                 }
                 Effect::Registry(request) => self.inquire(request),
                 Effect::Note(note) => self.events.note("agent", &note),
-                Effect::Exit => flow = ControlFlow::Break(()),
+                Effect::Exit => flow = ControlFlow::Break(None),
+                Effect::Refuse(why) => flow = ControlFlow::Break(Some(why)),
             }
         }
         self.seen.send_if_modified(|kept| {

@@ -3,9 +3,11 @@
 //!
 //! **Invariant:** a file appears in the task's directory only whole and with the checksum it was announced with.
 
+use super::fetching::Fetching;
 use super::unpack::{self, Scrap};
 use crate::Failure;
 use crate::check::causes;
+use crate::waits::Waits;
 use callboard_core::machine::Span;
 use callboard_core::model::Bash;
 use callboard_core::policy;
@@ -66,19 +68,20 @@ pub(super) fn check(bash: &Bash, policy: &Policy) -> Result<(), Failure> {
     directory(bash).map(drop)
 }
 
-/// Downloads the artifact, if there is one, to its place below `work`, or unpacks it there. A file may be executed. Whatever
-/// it leads on to must be allowed by `sources`.
+/// Downloads the artifact, if there is one, to its place below `work`, or unpacks it there, and tells `waits` how far that
+/// is. A file may be executed. Whatever it leads on to must be allowed by the second of the rules.
 pub(super) async fn fetch(
     bash: &Bash,
     work: &Path,
-    policy: &Policy,
-    sources: &policy::Bash,
+    rules: (&Policy, &policy::Bash),
+    waits: &Waits,
 ) -> Result<(), Failure> {
     let Some(artifact) = &bash.artifact else { return Ok(()) };
     let url = parse(artifact)?;
-    let time = Duration::from_millis(policy.time_max.0);
-    let result = tokio::time::timeout(time, download(&url, bash, work, (policy, sources))).await;
-    let result = result.unwrap_or_else(|_| Err(Failure(format!("it took longer than {}", policy.time_max))));
+    let time_max = rules.0.time_max;
+    let time = Duration::from_millis(time_max.0);
+    let result = tokio::time::timeout(time, download(&url, bash, work, rules, waits)).await;
+    let result = result.unwrap_or_else(|_| Err(Failure(format!("it took longer than {time_max}"))));
     result.map_err(|why| Failure(format!("artifact {artifact}: {why}")))
 }
 
@@ -87,6 +90,7 @@ async fn download(
     bash: &Bash,
     work: &Path,
     (policy, sources): (&Policy, &policy::Bash),
+    waits: &Waits,
 ) -> Result<(), Failure> {
     let expected = digest(bash)?;
     let directory = work.join(directory(bash)?);
@@ -97,6 +101,8 @@ async fn download(
     if !bash.unpack && path.exists() {
         return Err(Failure(format!("{} is there already; give it another download_dir", path.display())));
     }
+    let mut fetching = Fetching { url: url.as_str(), of: None };
+    waits.tell(fetching.tell(0));
     let mut answer =
         client(policy, sources)?.get(url.clone()).send().await.map_err(|error| Failure(causes(&error)))?;
     if !answer.status().is_success() {
@@ -107,6 +113,7 @@ async fn download(
     if answer.content_length().is_some_and(|length| length > policy.bytes_max) {
         return Err(too_large());
     }
+    fetching.of = answer.content_length();
     let mut options = tokio::fs::OpenOptions::new();
     let options = options.create(true).truncate(true).write(true).mode(0o700);
     let mut file = options.open(&part.0).await.map_err(failed)?;
@@ -117,6 +124,7 @@ async fn download(
             return Err(too_large());
         }
         policy.check_rate(bytes, begun.elapsed())?;
+        waits.tell(fetching.tell(bytes));
         hash.update(&chunk);
         file.write_all(&chunk).await.map_err(failed)?;
     }
@@ -131,6 +139,7 @@ async fn download(
     if !bash.unpack {
         return fs::rename(&part.0, &path).map_err(failed);
     }
+    waits.tell(format!("unpacking {url}"));
     let (stop, bytes_max) = (Stop::default(), policy.bytes_max);
     let told = Arc::clone(&stop.0);
     let unpacked =

@@ -14,7 +14,7 @@
 //! identity  which process is its   kin      all processes of a run    child   one of ours
 //! artifact  downloads              script   one command inside a task    exec    a person's program there
 //! lost      runs whose directory is gone
-//! unpack    what was downloaded    untar, unzip   its entries
+//! unpack    what was downloaded    untar, unzip   its entries             fetching  how far a download is
 //! ```
 //!
 //! **Invariant:** of a run there is at most one shim, ever: the lock is taken before it is spawned, inherited by it,
@@ -25,6 +25,7 @@ mod artifact;
 mod child;
 mod enter;
 mod exec;
+mod fetching;
 mod group;
 mod identity;
 mod kin;
@@ -47,11 +48,12 @@ pub use shim::shim_main;
 use crate::cpu::{Counter, Meter, of_ticks};
 use crate::machine::Machine;
 use crate::process::Process;
+use crate::waits::Waits;
 use crate::{EXIT_UNSEEN, Exec, Executor, Failure, failpoint};
 use account::Account;
 use async_trait::async_trait;
 use callboard_core::machine::Span;
-use callboard_core::model::Usage;
+use callboard_core::model::{self, Container, Usage};
 use callboard_core::policy;
 use callboard_core::work::{Exit, Found, Run, Spec};
 use group::{Groups, Roots};
@@ -118,6 +120,8 @@ pub struct Bash {
     cpu: Meter<Run>,
     /// Runs that were told to stop, until it is certain that no start of them is still on its way.
     stops: Mutex<BTreeMap<Run, (watch::Sender<bool>, Instant)>>,
+    /// What starts wait for that somebody follows.
+    waits: Mutex<BTreeMap<Run, Waits>>,
 }
 
 /// How long a stop is remembered that came before its start.
@@ -148,8 +152,8 @@ impl Bash {
         }
         let roots = settings.control_groups.then(|| Roots::find(&tasks)).flatten();
         let way = settings.shim.iter().map(OsString::from).collect();
-        let (machine, cpu, stops) = Default::default();
-        Ok(Bash { settings, tasks, roots, account, way, machine, cpu, stops })
+        let (machine, cpu, stops, waits) = Default::default();
+        Ok(Bash { settings, tasks, roots, account, way, machine, cpu, stops, waits })
     }
 
     /// Tells whether runs get control groups of their own, so that nothing of them can escape.
@@ -165,6 +169,13 @@ impl Bash {
         stops.retain(|_, (switch, since)| switch.receiver_count() > 0 || now - *since < STOP_MEMORY);
         let (switch, _) = stops.entry(run.clone()).or_insert_with(|| (watch::Sender::new(false), now));
         switch.clone()
+    }
+
+    /// Gives what the start of a run waits for.
+    fn waits(&self, run: &Run) -> Waits {
+        let mut all = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, waits| waits.is_followed());
+        all.entry(run.clone()).or_default().clone()
     }
 
     /// Lists the directories of all runs.
@@ -321,6 +332,15 @@ impl Bash {
 impl Executor for Bash {
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
         self.start_run(spec).await
+    }
+
+    fn progress(&self, spec: &Spec) -> Vec<watch::Receiver<String>> {
+        let is_ours = |container: &Container| match &container.executor {
+            model::Executor::Bash(bash) => bash.artifact.is_some(),
+            model::Executor::Docker(_) => false,
+        };
+        let fetches = spec.definition.containers.iter().any(is_ours);
+        fetches.then(|| self.waits(&spec.run()).follow()).into_iter().collect()
     }
 
     async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {

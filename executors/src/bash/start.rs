@@ -105,11 +105,13 @@ impl Bash {
     }
 
     async fn fetch(&self, place: &Place, plan: &Plan) -> Result<(), Failure> {
+        let (waits, settings) = (self.waits(&plan.spec.run()), &self.settings);
         for (container, bash) in plan.containers() {
-            let fetched =
-                artifact::fetch(bash, &place.work(), &self.settings.artifacts, &self.settings.policy).await;
+            let rules = (&settings.artifacts, &settings.policy);
+            let fetched = artifact::fetch(bash, &place.work(), rules, &waits).await;
             fetched.map_err(|failure| Failure::of(format_args!("container {}", container.name), failure))?;
         }
+        waits.tell("it is set up and started".to_string());
         // Nothing of the task has run yet, so what is there is ours.
         let owned = plan.account.as_ref().map_or(Ok(()), |account| account.own(&place.work()));
         owned.map_err(|error| Failure::of(format_args!("cannot give {} away", place.work().display()), error))

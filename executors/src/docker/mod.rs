@@ -167,8 +167,8 @@ impl Executor for Docker {
         self.start_run(spec).await
     }
 
-    fn progress(&self, spec: &Spec) -> Option<watch::Receiver<String>> {
-        Some(self.runs.entry(&spec.run()).waits.subscribe())
+    fn progress(&self, spec: &Spec) -> Vec<watch::Receiver<String>> {
+        vec![self.runs.entry(&spec.run()).waits.follow()]
     }
 
     async fn stop(&self, run: &Run, grace: Option<Span>) -> Result<(), Failure> {

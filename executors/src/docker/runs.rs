@@ -5,6 +5,7 @@
 
 use super::labels::{Kept, Phase, Role};
 use crate::Failure;
+use crate::waits::Waits;
 use callboard_core::machine::Span;
 use callboard_core::model::{Container, Executor};
 use callboard_core::work::{Exit, Run, Spec};
@@ -122,7 +123,7 @@ pub(super) struct Entry {
     /// The grace, once it was told to stop.
     pub(super) stop: watch::Sender<Option<Span>>,
     /// What its start waits for, in words.
-    pub(super) waits: watch::Sender<String>,
+    pub(super) waits: Waits,
     since: Instant,
     known: Mutex<Known>,
 }
@@ -176,11 +177,7 @@ impl Entry {
 
     /// Tells what its start waits for.
     pub(super) fn waits_for(&self, what: String) {
-        self.waits.send_if_modified(|waits| {
-            let is_news = *waits != what;
-            *waits = what;
-            is_news
-        });
+        self.waits.tell(what);
     }
 
     pub(super) fn must_stop(&self) -> bool {
@@ -228,7 +225,7 @@ impl Runs {
         entries.retain(|_, entry| keep(entry));
         let new = || {
             let (gate, known) = (tokio::sync::Mutex::new(()), Mutex::default());
-            let (stop, waits) = (watch::Sender::new(None), watch::Sender::default());
+            let (stop, waits) = (watch::Sender::new(None), Waits::default());
             Arc::new(Entry { gate, stop, waits, since: now, known })
         };
         Arc::clone(entries.entry(run.clone()).or_insert_with(new))

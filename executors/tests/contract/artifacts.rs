@@ -3,14 +3,18 @@
 use super::bench::{BashBench, Bench, GRACE, container, definition, spec_of, until, within};
 use callboard_core::machine::Span;
 use callboard_core::model::Bash as Settled;
-use callboard_core::work::Spec;
+use callboard_core::work::{Order, Report, Spec};
+use callboard_executors::Performer;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::unbounded_channel;
 
 const BODY: &str = "#!/bin/sh\necho fetched\n";
+/// How much comes of what comes slowly.
+const LARGE_MIB: usize = 3;
 
 /// Serves the answer for each path, for as long as the test takes.
 async fn serve() -> u16 {
@@ -34,6 +38,7 @@ async fn serve() -> u16 {
                     "/number" => to("http://2852039166/latest"),
                     "/file" => to("file:///etc/passwd"),
                     "/loop" => to("/loop"),
+                    "/large/app" => format!("200 OK\r\nContent-Length: {}\r\n\r\n", LARGE_MIB << 20),
                     "/slow" => "200 OK\r\nContent-Length: 9\r\n\r\nx".to_string(),
                     _ => "404 Not Found\r\nContent-Length: 0\r\n\r\n".to_string(),
                 };
@@ -45,6 +50,10 @@ async fn serve() -> u16 {
                     }
                     tokio::time::sleep(pause).await;
                 }
+                for _ in 0..if path == "/large/app" { LARGE_MIB * 2 } else { 0 } {
+                    let _ = connection.write_all(&[0; 1 << 19]).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
                 if path == "/slow" {
                     std::future::pending::<()>().await;
                 }
@@ -55,7 +64,11 @@ async fn serve() -> u16 {
 }
 
 fn sum() -> String {
-    let digest: String = Sha256::digest(BODY).iter().map(|byte| format!("{byte:02x}")).collect();
+    sum_of(BODY.as_bytes())
+}
+
+fn sum_of(body: &[u8]) -> String {
+    let digest: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{digest}")
 }
 
@@ -163,6 +176,37 @@ async fn names_that_lead_to_this_machine_are_refused_too() {
     let spec = fetching(format!("http://localhost:{}/app", serve().await), Some(sum()), "bin", "true");
     let failure = bench.executor().start(&spec).await.unwrap_err();
     assert!(failure.0.contains("this machine itself"), "{failure}");
+}
+
+#[tokio::test]
+async fn it_is_told_how_far_a_download_is() {
+    let (bench, port) = (BashBench::plain().unwrap(), serve().await);
+    let url = format!("http://127.0.0.1:{port}/large/app");
+    let spec = fetching(url.clone(), Some(sum_of(&vec![0; LARGE_MIB << 20])), "bin", "sleep 1");
+    let (sender, mut reports) = unbounded_channel();
+    let performer = Performer::new(bench.executor(), sender);
+    drop(tokio::spawn(performer.clone().perform(Order::Start(spec.clone()))));
+    let mut told = Vec::new();
+    within(20, "its start", async {
+        while let Some(report) = reports.recv().await {
+            match report {
+                Report::Starting(run, what) => told.push((run, what)),
+                Report::Started(_, result) => return result.unwrap(),
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await;
+    assert!(told.iter().all(|(run, _)| *run == spec.run()), "{told:?}");
+    let told: Vec<&str> = told.iter().map(|(_, what)| what.as_str()).collect();
+    for far in 1..LARGE_MIB {
+        let expect = format!("fetching {url}, {far} of {LARGE_MIB} MiB");
+        assert_eq!(told.iter().filter(|what| **what == expect).count(), 1, "{told:?}");
+    }
+    assert_eq!(told.last(), Some(&"it is set up and started"), "{told:?}");
+    // What fetches nothing tells nothing.
+    let plain = spec_of(definition("app", vec![container("main", &[], Settled::default())]));
+    assert!(bench.executor().progress(&plain).is_empty());
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub(super) fn agent_effect(effect: &agent::Effect) -> String {
         agent::Effect::Registry(request) => registry_request(request),
         agent::Effect::Note(note) => format!("note: {note}"),
         agent::Effect::Exit => "exit".into(),
+        agent::Effect::Refuse(why) => format!("exit: {why}"),
     }
 }
 

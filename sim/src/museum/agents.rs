@@ -206,7 +206,7 @@ pub(super) fn does(mutant: &mut Mutant, host: &Text, effect: Effect) -> Vec<Effe
         Effect::Registry(request) => {
             inquires(mutant, host, request).into_iter().map(Effect::Registry).collect()
         }
-        Effect::Store(_) | Effect::Note(_) | Effect::Exit => vec![effect],
+        Effect::Store(_) | Effect::Note(_) | Effect::Exit | Effect::Refuse(_) => vec![effect],
     }
 }
 

@@ -59,7 +59,7 @@ impl Stage {
                 Order::Start(_) | Order::Stop { .. } | Order::Remove(_) => true,
                 Order::Inspect | Order::Check { .. } | Order::Measure => false,
             },
-            Effect::Note(_) | Effect::Exit => false,
+            Effect::Note(_) | Effect::Exit | Effect::Refuse(_) => false,
         };
         if is_deed { self.deeds.next() } else { Fate::LivesOn }
     }

@@ -180,6 +180,7 @@ impl Stage {
                 agent::Effect::Registry(request) => self.inquire(process, name, request),
                 agent::Effect::Note(note) => self.note(Some(name), note),
                 agent::Effect::Exit => return self.agent_exits(process.index),
+                agent::Effect::Refuse(_) => return self.agent_refuses(process.index),
             }
             if fate == Fate::DiesThen {
                 return self.dies(process);

@@ -17,6 +17,8 @@ use std::cmp::Reverse;
 const LAST_WORDS: Span = Span::secs(2);
 /// One that ends sooner has said it, by whatever clock.
 const AT_EASE: Span = Span(1_700);
+/// How long a process is away that ended for its own reasons and shall run.
+const SUPERVISED: Span = Span::secs(5);
 
 impl Stage {
     /// Starts the agent of a machine that is up.
@@ -69,6 +71,20 @@ impl Stage {
         if let Some(Leave { told, restart_after, can_speak }) = self.hosts[host as usize].leaves {
             self.end_agent(host, restart_after, can_speak && now.since(told) < AT_EASE);
         }
+    }
+
+    /// Has an agent go whose name is another's. Whoever looks after it starts it again.
+    pub(super) fn agent_refuses(&mut self, host: u32) {
+        let machine = &self.hosts[host as usize];
+        if self.by_name.get(&machine.registration.host) == Some(&host) {
+            self.end_agent(host, SUPERVISED, true);
+            return;
+        }
+        let process = machine.agent_name();
+        self.hosts[host as usize].agent = None;
+        self.store.forget(process);
+        self.court.fault(&Fault::Ended(process));
+        self.queue.push(self.now() + SUPERVISED, Event::Undo(Undo::StartAgent(host)));
     }
 
     /// Shuts a machine down in order, and switches it on again.

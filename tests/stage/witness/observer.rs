@@ -1,7 +1,7 @@
 //! Watches a whole store, through a client of its own that no fault touches, and holds what it sees to the core's
 //! invariants.
 
-use crate::witness::Record;
+use super::Record;
 use callboard_backends::{Store, WatchEvent};
 use callboard_core::invariants;
 use callboard_core::machine::{Machine, Span, Time};
@@ -19,7 +19,7 @@ struct Copy {
 }
 
 /// Follows the store for as long as this is polled.
-pub(crate) async fn follow(store: Arc<dyn Store>, record: Arc<Mutex<Record>>) {
+pub(super) async fn follow(store: Arc<dyn Store>, record: Arc<Mutex<Record>>) {
     let mut copy = Copy::default();
     loop {
         if let Ok(listing) = store.list("").await {
