@@ -1,7 +1,9 @@
 //! S25, of placements: where a service failed it is tried again ever later, and what has failed wherever it was tried rests.
+//! S49: where it failed again and again it is not tried once more while it fits where it never failed.
 
-use super::record::{Place, RolloutRecord, TaskRecord, Text};
-use super::{Book, By, Check, Fault, Findings, Seen, Write};
+use super::page::HostPage;
+use super::record::{ClusterRecord, Place, RolloutRecord, TaskRecord, Text};
+use super::{Book, By, Check, Fault, Findings, Seen, Write, room};
 use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +24,9 @@ struct Failed {
 /// How long a host is left alone after a first failure there, and at most; it doubles.
 const FIRST: Span = Span::secs(10);
 const MOST: Span = Span::secs(300);
+/// So many failures on a host make one that others are preferred to, for so long after the last.
+const OFTEN: u32 = 2;
+const REMEMBERED: Span = Span::secs(1800);
 /// How the reason begins why a task is stopped that did not become healthy.
 const LATE: &str = "not healthy within";
 
@@ -63,6 +68,13 @@ impl Check for Rest {
                 let what =
                     format!("{} came to {} {gap} after {host}, and none has worked yet", task.id, task.host);
                 found.blame("S25", what);
+            } else if let Some(other) = better_host(book, task, failed) {
+                let times = failed.get(&task.host).map_or(0, |failed| failed.times);
+                let what = format!(
+                    "{} came to {}, where it had failed {times} times, and {other} has room, where it never did",
+                    task.id, task.host
+                );
+                found.blame("S49", what);
             }
         }
         for write in seen.writes.iter().filter(|write| write.place.is_task()) {
@@ -92,6 +104,30 @@ fn begins_anew(book: &Book, name: &Text, write: &Write) -> bool {
     let after = book.services.get(name).and_then(|page| page.state.as_ref());
     let (Some(before), Some(after)) = (&write.state_before, after) else { return true };
     (before.version, &before.cluster) != (after.version, &after.cluster) || before.rollout != after.rollout
+}
+
+/// Finds a host where a service never failed and has room, of a task that came to one where it failed often. Where hosts bid
+/// they say themselves how well it would lie; what runs to its end, or on each host, has its own ways.
+fn better_host<'a>(book: &'a Book, task: &TaskRecord, failed: &BTreeMap<Text, Failed>) -> Option<&'a Text> {
+    let record = book.services.get(&task.service)?.record.as_ref()?;
+    let is_often = |failed: &Failed| {
+        let is_known = book.locks.get(&task.cluster) == Some(&failed.lock);
+        is_known && failed.times >= OFTEN && book.now.since(failed.last) < REMEMBERED
+    };
+    let is_other_kind = record.is_batch() || record.is_system();
+    let is_meant = |host: &Text, page: &HostPage| {
+        let is_sound = !book.junk.contains(&format!("state/ledger/{host}"));
+        is_sound && !failed.contains_key(host) && book.now.since(page.alive_since) > book.ignorance()
+    };
+    if is_other_kind || bids(book, &task.cluster) || !failed.get(&task.host).is_some_and(is_often) {
+        return None;
+    }
+    room::host_among(book, record, is_meant)
+}
+
+/// Tells whether hosts bid for the tasks of a cluster.
+fn bids(book: &Book, cluster: &Text) -> bool {
+    book.clusters.get(cluster).is_some_and(ClusterRecord::bids)
 }
 
 /// Tells whether a task goes because it failed.
