@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Default)]
 pub(crate) struct Rest {
     failed: BTreeMap<Text, BTreeMap<Text, Failed>>,
+    /// Where they ever failed, whatever was forgiven since: by service and host.
+    ever: BTreeSet<(Text, Text)>,
 }
 
 #[derive(Clone, Copy)]
@@ -36,6 +38,34 @@ impl Failed {
         let span = Span(FIRST.0 << self.times.saturating_sub(1).min(5)).min(MOST);
         let gap = book.now.since(self.last).0 + book.lag.0;
         book.locks.get(&task.cluster) == Some(&self.lock) && gap * 10 < span.0 * 9
+    }
+}
+
+impl Rest {
+    /// Finds a host where a service never failed and has room, of a task that came to one where it failed often. Where hosts
+    /// bid they say themselves how well it would lie; what runs to its end, or on each host, has its own ways.
+    fn better_host<'a>(
+        &self,
+        book: &'a Book,
+        task: &TaskRecord,
+        failed: &BTreeMap<Text, Failed>,
+    ) -> Option<&'a Text> {
+        let record = book.services.get(&task.service)?.record.as_ref()?;
+        let is_often = |failed: &Failed| {
+            let is_known = book.locks.get(&task.cluster) == Some(&failed.lock);
+            is_known && failed.times >= OFTEN && book.now.since(failed.last) < REMEMBERED
+        };
+        let is_other_kind = record.is_batch() || record.is_system();
+        let is_meant = |host: &Text, page: &HostPage| {
+            let is_sound = !book.junk.contains(&format!("state/ledger/{host}"));
+            is_sound
+                && !self.ever.contains(&(task.service.clone(), host.clone()))
+                && book.now.since(page.alive_since) > book.ignorance()
+        };
+        if is_other_kind || bids(book, &task.cluster) || !failed.get(&task.host).is_some_and(is_often) {
+            return None;
+        }
+        room::host_among(book, record, is_meant)
     }
 }
 
@@ -68,7 +98,7 @@ impl Check for Rest {
                 let what =
                     format!("{} came to {} {gap} after {host}, and none has worked yet", task.id, task.host);
                 found.blame("S25", what);
-            } else if let Some(other) = better_host(book, task, failed) {
+            } else if let Some(other) = self.better_host(book, task, failed) {
                 let times = failed.get(&task.host).map_or(0, |failed| failed.times);
                 let what = format!(
                     "{} came to {}, where it had failed {times} times, and {other} has room, where it never did",
@@ -81,6 +111,7 @@ impl Check for Rest {
             let Some(task) = write.task_before.as_deref().filter(|task| has_failed(book, task, write)) else {
                 continue;
             };
+            self.ever.insert((task.service.clone(), task.host.clone()));
             if forgiven.contains(&task.service) {
                 continue;
             }
@@ -104,25 +135,6 @@ fn begins_anew(book: &Book, name: &Text, write: &Write) -> bool {
     let after = book.services.get(name).and_then(|page| page.state.as_ref());
     let (Some(before), Some(after)) = (&write.state_before, after) else { return true };
     (before.version, &before.cluster) != (after.version, &after.cluster) || before.rollout != after.rollout
-}
-
-/// Finds a host where a service never failed and has room, of a task that came to one where it failed often. Where hosts bid
-/// they say themselves how well it would lie; what runs to its end, or on each host, has its own ways.
-fn better_host<'a>(book: &'a Book, task: &TaskRecord, failed: &BTreeMap<Text, Failed>) -> Option<&'a Text> {
-    let record = book.services.get(&task.service)?.record.as_ref()?;
-    let is_often = |failed: &Failed| {
-        let is_known = book.locks.get(&task.cluster) == Some(&failed.lock);
-        is_known && failed.times >= OFTEN && book.now.since(failed.last) < REMEMBERED
-    };
-    let is_other_kind = record.is_batch() || record.is_system();
-    let is_meant = |host: &Text, page: &HostPage| {
-        let is_sound = !book.junk.contains(&format!("state/ledger/{host}"));
-        is_sound && !failed.contains_key(host) && book.now.since(page.alive_since) > book.ignorance()
-    };
-    if is_other_kind || bids(book, &task.cluster) || !failed.get(&task.host).is_some_and(is_often) {
-        return None;
-    }
-    room::host_among(book, record, is_meant)
 }
 
 /// Tells whether hosts bid for the tasks of a cluster.
