@@ -86,7 +86,7 @@ pub(crate) use book::{Book, Write};
 pub(crate) use court::{Court, EndFacts};
 pub(crate) use page::{Alive, ServicePage};
 pub(crate) use record::{
-    Condition, Place, PolicyRecord, RolloutRecord, StatusRecord, Step, TaskRecord, Text,
+    Condition, Place, PolicyRecord, RolloutRecord, ServiceRecord, StatusRecord, Step, TaskRecord, Text,
 };
 
 use crate::event::Process;

@@ -2,9 +2,11 @@
 //! goes wrong what is asked for. The checkers of the simulator look on.
 
 mod mishaps;
+mod moves;
 
 pub use crate::scenario::StoreKind;
 pub use mishaps::Mishaps;
+pub use moves::Moved;
 
 use crate::build::Build;
 use crate::check::{Book, RolloutRecord, Violation};
@@ -48,6 +50,8 @@ pub struct Rehearsal {
     pub started: Vec<(Name, Name)>,
     /// Tasks that are told to stop, where, and why, in order.
     pub stopped: Vec<(Name, Name, String)>,
+    /// Which of those that are started take the place of one that is stopped, in the order of these.
+    pub moved: Vec<Moved>,
     /// Services of which some tasks are issued nowhere at the end, how many, and why.
     pub blocked: Vec<(Name, u32, String)>,
     /// Rollouts that failed, and why.
@@ -249,7 +253,8 @@ impl Played {
 fn report(played: Played) -> Rehearsal {
     let short = played.short();
     let Played { stage, before, notes, settled } = played;
-    let mut rehearsal = Rehearsal { unsettled: !settled, ..Rehearsal::default() };
+    let moved = moves::pair(notes.iter().map(|(_, note)| note));
+    let mut rehearsal = Rehearsal { unsettled: !settled, moved, ..Rehearsal::default() };
     let mut blocked: BTreeMap<Name, String> = BTreeMap::new();
     for (after, note) in notes {
         rehearsal.story.push((after, note.to_string()));

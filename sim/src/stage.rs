@@ -341,6 +341,7 @@ impl Stage {
         let remains = remains.collect();
         let (weights, reasons) = (self.weights(), Some(self.reasons()));
         self.court.end(|_| EndFacts { calm, settle, fit_hosts, unsound, remains, weights, reasons });
+        self.stats.look_for_lost(&self.court.book);
         self.expecting.end(self.court.book.now, &self.court.book, &self.stats);
         self.blame_expectations();
     }

@@ -27,7 +27,7 @@ pub struct Stats {
     pub move_requests: u64,
     /// What went wrong, by name, and how often.
     pub faults: BTreeMap<&'static str, u64>,
-    /// The most tasks that were issued nowhere at one time, after all had been issued once.
+    /// The most tasks that had no place at one time, after all had been issued once: see [`Stats::unplaced`].
     pub peak_unplaced: u64,
     /// What was reached, and how often.
     pub sometimes: Sometimes,
@@ -127,14 +127,24 @@ impl Stats {
         }
     }
 
-    /// Gives how many tasks are issued nowhere now.
+    /// Gives how many tasks have no place: while a run goes on those that are issued nowhere, and once it has ended those
+    /// as well that are issued to hosts which are lost.
     #[must_use]
     pub fn unplaced(&self) -> u64 {
         self.unplaced
     }
 
+    /// Looks at the end which hosts are lost: what is issued to them has no place.
+    pub(crate) fn look_for_lost(&mut self, book: &Book) {
+        self.unplaced = book.services.values().map(|page| book.unplaced(page)).sum();
+        if self.all_placed {
+            self.peak_unplaced = self.peak_unplaced.max(self.unplaced);
+        }
+    }
+
     /// Closes what is still open.
     pub(crate) fn end(&mut self, now: Time, book: &Book) {
+        self.look_for_lost(book);
         for (service, stats) in &mut self.services {
             stats.end_shortage(now);
             stats.completed = book.services.get(service).is_some_and(ServicePage::is_completed);
@@ -166,7 +176,7 @@ impl ServiceStats {
 }
 
 /// Gives the word for a reason, and whether it makes the stop a move.
-fn word_for(why: &StopReason) -> (&'static str, bool) {
+pub(crate) fn word_for(why: &StopReason) -> (&'static str, bool) {
     match why {
         StopReason::ScaleDown => ("scale down", false),
         StopReason::Deleted => ("deleted", false),

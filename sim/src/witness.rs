@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here changes what happens, and when nobody wants to know, nothing is done.
 
 use crate::check::{Book, Text, Write};
+use crate::departed::Departed;
 use crate::recording::Recorder;
 use crate::trace::Trace;
 use callboard_core::machine::{Span, Time};
@@ -17,6 +18,8 @@ pub(crate) struct Witness {
     pub(crate) recorder: Option<Box<Recorder>>,
     /// Leaves nothing out.
     pub(crate) trace: Option<Box<Trace>>,
+    /// Remembers what is gone.
+    pub(crate) departed: Option<Box<Departed>>,
 }
 
 impl Witness {
@@ -85,10 +88,20 @@ impl Witness {
         }
     }
 
-    /// Tells what was committed.
-    pub(crate) fn committed(&mut self, changes: &[Change], writes: &[Write]) {
+    /// Tells what was committed, after which the book is as it is.
+    pub(crate) fn committed(&mut self, book: &Book, changes: &[Change], writes: &[Write]) {
+        if let Some(departed) = &mut self.departed {
+            departed.committed(book, writes);
+        }
         if let Some(trace) = &mut self.trace {
             trace.committed(changes, writes);
+        }
+    }
+
+    /// Tells that the store is about to lose what it holds.
+    pub(crate) fn lost(&mut self, book: &Book) {
+        if let Some(departed) = &mut self.departed {
+            departed.lost(book);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use callboard_core::machine::Span;
 use callboard_core::store::{Entry, Revision};
-use callboard_sim::{Build, Mishaps, Proposal, Rehearsal, StoreKind, record, rehearse};
+use callboard_sim::{Build, Mishaps, Moved, Proposal, Rehearsal, StoreKind, record, rehearse};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -171,4 +171,5 @@ fn a_drain_moves_what_runs_there() {
     assert_eq!(rehearsal.started.len(), 1, "{rehearsal:?}");
     assert_eq!(rehearsal.stopped.len(), 1);
     assert_eq!(&*rehearsal.stopped[0].1, "h1");
+    assert_eq!(rehearsal.moved, [Moved { stopped: 0, started: 0 }], "the one takes the place of the other");
 }

@@ -87,6 +87,11 @@ fn some_find_no_place() {
     breaks(&little, "unplaced == 0", "unplaced_at_most at 10m: 2, expected at most 0");
     holds(&little, "unplaced <= 2");
     holds(&[], "unplaced == 0");
+    // What is issued to a host that is lost runs nowhere, and there is no room for it elsewhere.
+    let lost =
+        ["fleet.0.memory=600", "timeline=[{at: 2m, do: crash_hosts, names: [host-0001]}]", "builds=[]"];
+    breaks(&lost, "unplaced == 0", "unplaced_at_most at 10m: 1, expected at most 0");
+    holds(&lost, "unplaced <= 1");
 }
 
 #[test]

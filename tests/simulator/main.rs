@@ -6,6 +6,7 @@ mod fuzz;
 mod pages;
 mod replay;
 mod results;
+mod show;
 mod shrink;
 mod stage;
 mod verify;

@@ -110,6 +110,44 @@ fn a_task_is_shown_with_what_became_of_its_host() {
     assert!(said.the("main-web-001-1-0  web-001").ends_with("nothing lives"), "{}", said.out);
 }
 
+/// What is gone when it stops is shown as it was last known, with when it went and why.
+#[test]
+fn what_is_gone_is_shown_as_it_last_was() {
+    let said = replay(&["--task", "main-web-001-2-0"]).ends(0);
+    let said = said.tells("decision: scheduler: main-web-001-2-0 is gone from host-0003\n");
+    let row: Vec<&str> = said.the("main-web-001-2-0  web-001").split_whitespace().collect();
+    assert_eq!((row[0], row[2], row[3]), ("2", "host-0003", "stop"), "{}", said.out);
+    let gone = said.the("main-web-001-2-0 is gone since ");
+    let (at, how) = gone.split_once(": ").expect("a time, and why");
+    let told = said.out.lines().filter(|line| line.contains("  #")).last().expect("something happened");
+    let gone = told.split_whitespace().next().expect("a time");
+    assert_eq!(
+        at[..at.len() - 1],
+        gone[..gone.len() - 1],
+        "a moment before the scheduler hears of it: {}",
+        said.out
+    );
+    assert!(how.starts_with("its record was removed, which said last: "), "{how}");
+
+    // Also when it was gone before what is shown begins, and for a program.
+    let json = replay(&["--task", "main-web-001-2-0", "--from", "9m", "-o", "json"]).ends(0);
+    let last: Value = serde_json::from_str(json.out.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["host"], "host-0003");
+    assert!(last["gone"]["at_ms"].as_u64().is_some_and(|at| (240_000..600_000).contains(&at)), "{last}");
+
+    let delete = "timeline=[{at: 2m, do: delete_service, service: web-001}]";
+    let said = replay(&["--service", "web-001", "--set", delete]).ends(0);
+    let said = said.tells("told to stop: deleted\n").tells("\nweb-001 is gone since 2:00.");
+    assert_eq!(said.the("web-001  1").split_whitespace().next(), Some("5"), "wanted last: {}", said.out);
+    said.tells(": it was deleted\n").complains("no tasks");
+    let empty = "timeline=[{at: 2m, do: empty_store}]";
+    let said = replay(&["--service", "web-001", "--set", empty, "--until", "2m"]).ends(0);
+    said.tells("\nweb-001 is gone since 2:00.000: the store lost it\n");
+    // What is there again is not gone.
+    let back = "timeline=[{at: 2m, do: delete_service, service: web-001, lasting: 1m}]";
+    replay(&["--service", "web-001", "--set", back]).ends(0).hides("is gone since");
+}
+
 /// Between two moments the whole difference is shown, in order of keys; without a beginning, change by change.
 #[test]
 fn differences_are_shown() {
@@ -170,10 +208,15 @@ fn what_is_replayed_is_what_is_run() {
 
 #[test]
 fn who_is_not_there_is_told() {
-    let missing = |flag: &str| replay(&[flag, "nobody", "--until", "1m"]).ends(1);
-    missing("--host").complains("there is no host \"nobody\" at 1:00.000");
-    missing("--service").complains("there is no service \"nobody\" at 1:00.000");
-    missing("--task").complains("there is no task \"nobody\" at 1:00.000");
-    missing("--explain").complains("no scheduler looks after \"nobody\"");
+    let missing = |flag: &str, name: &str| replay(&[flag, name, "--until", "1m"]).ends(2);
+    let said = missing("--host", "host-01").complains("there was no host \"host-01\" until 1:00.000");
+    said.complains("hint: the nearest names are host-0001, host-0002, host-0003");
+    let said = missing("--service", "web-01").complains("there was no service \"web-01\" until 1:00.000");
+    said.complains("hint: the nearest names are web-001");
+    let id = "main-web-001-2-3";
+    let said = missing("--task", id).complains("there was no task \"main-web-001-2-3\" until 1:00.000");
+    said.complains("hint: the nearest names are main-web-001-1-3, main-web-001-1-0, main-web-001-1-1");
+    let said = replay(&["--explain", "nobody", "--until", "1m"]).ends(1);
+    said.complains("no scheduler looks after \"nobody\"");
     desk().sim(&["replay", "."]).ends(2);
 }

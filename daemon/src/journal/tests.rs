@@ -85,6 +85,28 @@ fn what_was_changed_in_the_middle_is_no_end() {
 }
 
 #[test]
+fn a_length_that_was_changed_is_no_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let segment = write(dir.path(), 8 << 20, 10, 10).remove(0);
+    let left = |segment: &[u8]| play(&segment[..segment.len() - 1]).torn_bytes + 1;
+    let last = left(&segment);
+    let before = left(&segment[..segment.len() - last]);
+    // The length of the last record but one: a bit more, more than there is, less, and nonsense.
+    let at = segment.len() - last - before;
+    for (byte, bit) in [(0, 1), (1, 0x40), (0, 0x80), (3, 0x10), (3, 0x80)] {
+        let mut changed = segment.clone();
+        changed[at + byte] ^= bit;
+        let played = play(&changed);
+        assert_eq!((played.steps.len(), played.damaged), (8, true), "{byte} {bit:#x}");
+        assert_eq!(played.torn_bytes, before + last);
+    }
+    // Nothing follows the last, and yet none is as long.
+    let mut absurd = segment.clone();
+    absurd[segment.len() - last + 3] = 0xff;
+    assert!(play(&absurd).damaged);
+}
+
+#[test]
 fn the_oldest_go_and_the_rest_plays() {
     let dir = tempfile::tempdir().unwrap();
     let bound = 256 << 10;

@@ -4,9 +4,10 @@ use super::Question;
 use crate::views::Applied;
 use callboard_core::machine::Span;
 use callboard_core::store::Revision;
-use callboard_sim::Rehearsal;
+use callboard_sim::{Moved, Rehearsal};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What a change would lead to.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +27,9 @@ pub(crate) struct Forecast {
     pub(crate) stopped: Vec<Stop>,
     /// Tasks that go on elsewhere, with the first seed; they are also among those started and stopped.
     pub(crate) moved: Vec<Move>,
+    /// Where among those started and stopped they are.
+    #[serde(skip)]
+    pairs: Vec<Moved>,
     /// How long it takes until nothing changes any more.
     pub(crate) took: Took,
     /// How each service fares.
@@ -70,6 +74,9 @@ pub(crate) struct Move {
     pub(crate) task: String,
     pub(crate) from: String,
     pub(crate) to: String,
+    /// What takes its place there: another task of the service, or itself.
+    pub(crate) successor: String,
+    pub(crate) why: String,
 }
 
 /// How long something takes, over all seeds.
@@ -122,6 +129,7 @@ impl Forecast {
             started: Vec::new(),
             stopped: Vec::new(),
             moved: Vec::new(),
+            pairs: Vec::new(),
             took: Took::default(),
             services: BTreeMap::new(),
             waits: Vec::new(),
@@ -181,11 +189,12 @@ impl Forecast {
         self.stopped = stopped
             .map(|(id, host, why)| Stop { task: id.to_string(), host: host.to_string(), why: why.clone() })
             .collect();
-        let to =
-            |id: &str| self.started.iter().find(|start| start.task == id).map(|start| start.host.clone());
-        let moved = self.stopped.iter().filter_map(|stop| {
-            let to = to(&stop.task).filter(|to| *to != stop.host)?;
-            Some(Move { task: stop.task.clone(), from: stop.host.clone(), to })
+        self.pairs.clone_from(&rehearsal.moved);
+        let moved = self.pairs.iter().filter_map(|pair| {
+            let (stop, start) =
+                (self.stopped.get(pair.stopped)?.clone(), self.started.get(pair.started)?.clone());
+            let Stop { task, host: from, why } = stop;
+            Some(Move { task, from, to: start.host, successor: start.task, why })
         });
         self.moved = moved.collect();
         let story = rehearsal.story.iter();
@@ -242,14 +251,25 @@ impl Forecast {
 
     /// Says step by step what is done with the first seed.
     pub(crate) fn steps(&self) -> Vec<String> {
-        let moved: Vec<&str> = self.moved.iter().map(|one| one.task.as_str()).collect();
-        let moves =
-            self.moved.iter().map(|one| format!("move  {} from {} to {}", one.task, one.from, one.to));
-        let started = self.started.iter().filter(|start| !moved.contains(&start.task.as_str()));
-        let starts = started.map(|start| format!("start {} on {}", start.task, start.host));
-        let stopped = self.stopped.iter().filter(|stop| !moved.contains(&stop.task.as_str()));
-        let stops = stopped.map(|stop| format!("stop  {} on {}: {}", stop.task, stop.host, stop.why));
+        let moves = self.moved.iter().map(Move::to_string);
+        let started = self.started.iter().enumerate();
+        let started = started.filter(|(index, _)| self.pairs.iter().all(|pair| pair.started != *index));
+        let starts = started.map(|(_, start)| format!("start {} on {}", start.task, start.host));
+        let stopped = self.stopped.iter().enumerate();
+        let stopped = stopped.filter(|(index, _)| self.pairs.iter().all(|pair| pair.stopped != *index));
+        let stops = stopped.map(|(_, stop)| format!("stop  {} on {}: {}", stop.task, stop.host, stop.why));
         moves.chain(starts).chain(stops).collect()
+    }
+}
+
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Move { task, from, to, successor, why } = self;
+        write!(f, "move  {task} from {from} to {to}")?;
+        if successor != task {
+            write!(f, " as {successor}")?;
+        }
+        write!(f, ": {why}")
     }
 }
 
@@ -276,8 +296,13 @@ mod tests {
             forecast.take(
                 seed,
                 Rehearsal {
-                    started: vec![("c-web-1-0".into(), "h2".into())],
-                    stopped: vec![("c-web-1-0".into(), "h1".into(), "drained".into())],
+                    started: vec![("c-web-1-0".into(), "h2".into()), ("c-web-1-5".into(), "h3".into())],
+                    stopped: vec![
+                        ("c-web-1-1".into(), "h1".into(), "drained".into()),
+                        ("c-web-1-0".into(), "h1".into(), "drained".into()),
+                        ("c-web-1-2".into(), "h1".into(), "deleted".into()),
+                    ],
+                    moved: vec![Moved { stopped: 0, started: 1 }, Moved { stopped: 1, started: 0 }],
                     healthy: [("web".into(), 4)].into(),
                     least_healthy: [("web".into(), least)].into(),
                     settled_after: Span::secs(seed),
@@ -289,7 +314,12 @@ mod tests {
         forecast.end();
         let fare = &forecast.services["web"];
         assert_eq!((fare.lowest, fare.lowest_seed, fare.end), (2, 8, 4));
-        assert_eq!(forecast.moved, [Move { task: "c-web-1-0".into(), from: "h1".into(), to: "h2".into() }]);
+        let steps = [
+            "move  c-web-1-1 from h1 to h3 as c-web-1-5: drained",
+            "move  c-web-1-0 from h1 to h2: drained",
+            "stop  c-web-1-2 on h1: deleted",
+        ];
+        assert_eq!(forecast.steps(), steps);
         assert_eq!((forecast.broken[0].seed, forecast.broken[0].seeds), (8, 2));
         assert_eq!((forecast.took.median_ms, forecast.took.most_ms), (8_000, 9_000));
         assert!(!forecast.passed);

@@ -1,8 +1,8 @@
 //! How many tasks a service shall have, where its record alone does not say: of a system service, one on each host that
 //! qualifies by what it is.
 
-use super::page::HostPage;
-use super::record::{ServiceRecord, Text};
+use super::page::{HostPage, ServicePage};
+use super::record::{ClusterRecord, ServiceRecord, TaskRecord, Text};
 use super::rules::keeps_rules;
 use super::{Book, policy};
 
@@ -14,6 +14,19 @@ impl Book {
         } else {
             record.target()
         }
+    }
+
+    /// Gives how many tasks of a service have no place: they are issued nowhere, or to a host that was silent for longer than
+    /// its cluster waits for it.
+    pub(crate) fn unplaced(&self, page: &ServicePage) -> u64 {
+        let is_lost = |task: &TaskRecord| {
+            let grace = self.clusters.get(&task.cluster).map(ClusterRecord::grace).unwrap_or_default();
+            let host = self.hosts.get(&task.host);
+            host.is_none_or(|host| !host.alive && self.now.since(host.alive_since) > grace)
+        };
+        let issued = page.issued.iter().filter(|id| !self.tasks.get(*id).is_some_and(|task| is_lost(task)));
+        let target = page.record.as_ref().map_or(0, |record| self.target(record));
+        u64::from(target).saturating_sub(issued.count() as u64)
     }
 
     /// Gives how many tasks of a new version may be on their way at once. A host that is not heard of still counts until it

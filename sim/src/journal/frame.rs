@@ -8,6 +8,10 @@ use serde::de::DeserializeOwned;
 pub const MAGIC: &[u8] = b"callboard journal\n";
 /// Length and checksum.
 const HEAD: usize = 12;
+/// No value is longer, in bytes: what says so was changed after it was written.
+const LONGEST: usize = 1 << 30;
+/// How the step of a machine begins: an object of four fields, the first of which is its number.
+const STEP: &[u8] = b"\xa4\x61n";
 
 /// Adds a value.
 pub(super) fn write<T: Serialize>(to: &mut Vec<u8>, value: &T) {
@@ -66,11 +70,17 @@ impl<'a> Frames<'a> {
         self.rest.len()
     }
 
-    /// Tells whether what is left is no end that was never written: a whole value follows one that is not as it was.
+    /// Tells whether what is left is no end that was never written: its length is absurd, or a whole step follows, wherever
+    /// it begins, since the length may be what was changed.
     pub(super) fn is_damaged(&self) -> bool {
-        let behind = length(self.rest).and_then(|length| self.rest.get(HEAD.checked_add(length)?..));
         let is_whole = |bytes| Frames { rest: bytes }.next().is_some();
-        !is_whole(self.rest) && behind.is_some_and(is_whole)
+        if is_whole(self.rest) {
+            return false;
+        }
+        let steps = self.rest.windows(STEP.len()).enumerate().filter(|(_, letters)| *letters == STEP);
+        let mut heads = steps.filter_map(|(at, _)| at.checked_sub(HEAD));
+        length(self.rest).is_some_and(|length| length > LONGEST)
+            || heads.any(|head| self.rest.get(head..).is_some_and(is_whole))
     }
 }
 

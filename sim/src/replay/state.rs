@@ -1,7 +1,8 @@
 //! What is true of a host, a service or a task at a moment: what is issued, what its agent said last, and how it really is.
 
 use super::Replay;
-use crate::check::TaskRecord;
+use crate::check::StatusRecord;
+use crate::departed::{Departed, Gone, LastTask};
 use callboard_core::model::Name;
 use serde::Serialize;
 
@@ -43,6 +44,9 @@ pub struct ServiceState {
     pub healthy: u32,
     /// How its rollout stands.
     pub rollout: String,
+    /// When and how it went, where it is gone: then all that was wanted of it is what was wanted last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Departure>,
 }
 
 /// One host.
@@ -87,6 +91,18 @@ pub struct TaskState {
     pub said: String,
     /// What lives of it in truth.
     pub processes: Vec<Process>,
+    /// When and how it went, where it is gone: then all that the store said of it is what it said last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Departure>,
+}
+
+/// When something went, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Departure {
+    /// When, from the beginning, in milliseconds.
+    pub at_ms: u64,
+    /// In words: who or what took it away, and the reason, as far as the store knew one.
+    pub how: String,
 }
 
 /// A live process.
@@ -122,7 +138,7 @@ impl Replay {
         };
         Overview {
             at_ms: self.now().0,
-            services: book.services.keys().filter_map(|name| self.service(name)).collect(),
+            services: self.services().collect(),
             hosts: hosts.len(),
             hosts_off: hosts.iter().filter(|host| !host.up).count(),
             hosts_silent: hosts.iter().filter(silent).count(),
@@ -130,14 +146,25 @@ impl Replay {
         }
     }
 
-    /// Shows a service.
+    /// Shows the services that are there.
+    fn services(&self) -> impl Iterator<Item = ServiceState> {
+        let there = self.stage.court.book.services.iter().filter(|(_, page)| page.record.is_some());
+        there.filter_map(|(name, _)| self.service(name))
+    }
+
+    /// Shows a service; one that is gone as it was last wanted.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<ServiceState> {
         let (service, page) = self.stage.court.book.services.get_key_value(name)?;
-        let record = page.record.as_ref()?;
+        let gone = || self.departed()?.service(name);
+        let (record, gone) = match &page.record {
+            Some(record) => (record, None),
+            None => gone().map(|(gone, record)| (record, Some(gone.departure(""))))?,
+        };
         let rollout = page.state.as_ref().map(|state| format!("version {} {}", state.version, state.rollout));
         Some(ServiceState {
             service: service.clone(),
+            gone,
             version: record.task_version,
             wanted: self.stage.court.book.target(record),
             min: record.floor(),
@@ -188,12 +215,15 @@ impl Replay {
         })
     }
 
-    /// Shows a task.
+    /// Shows a task; one that is gone as it was last known.
     #[must_use]
     pub fn task(&self, id: &str) -> Option<TaskState> {
         let book = &self.stage.court.book;
         let processes = self.processes(id);
-        let record = book.tasks.get(id).map(|record| &**record);
+        let there = book.tasks.get(id).map(|record| &**record);
+        let gone =
+            if there.is_none() { self.departed().and_then(|departed| departed.task(id)) } else { None };
+        let record = there.or_else(|| gone.map(|(_, last)| &*last.record));
         let (name, service, host) = match record {
             Some(record) => (record.id.clone(), record.service.clone(), record.host.clone()),
             None => {
@@ -202,23 +232,40 @@ impl Replay {
             }
         };
         let desired = record.map_or("nothing is known of it", |it| if it.runs() { "run" } else { "stop" });
+        let said = match gone {
+            Some((_, last)) => last.said.as_ref().map(in_words),
+            None => there.and_then(|record| Some(in_words(&book.status(record)?.record))),
+        };
         Some(TaskState {
+            gone: gone.map(|(gone, LastTask { record, .. })| gone.departure(&record.reason)),
             task: name,
             service,
             version: record.map_or(0, |record| record.version),
             generation: record.map_or(0, |record| record.generation),
             host,
             desired: desired.into(),
-            said: record.and_then(|record| self.said(record)).unwrap_or_default(),
+            said: said.unwrap_or_default(),
             processes,
         })
     }
 
-    /// Says what an agent said last of a placement.
-    fn said(&self, record: &TaskRecord) -> Option<String> {
-        let status = &self.stage.court.book.status(record)?.record;
-        let text = format!("{:?}, {:?}, start {}", status.phase, status.health, status.attempt + 1);
-        Some(text.to_lowercase())
+    /// Names all tasks that ever were.
+    pub fn task_names(&self) -> impl Iterator<Item = &Name> {
+        self.stage.court.book.meant.keys()
+    }
+
+    /// Names all services that ever were.
+    pub fn service_names(&self) -> impl Iterator<Item = &Name> {
+        self.stage.court.book.services.keys()
+    }
+
+    /// Names all hosts.
+    pub fn host_names(&self) -> impl Iterator<Item = &Name> {
+        self.stage.hosts.iter().map(|host| &host.registration.host)
+    }
+
+    fn departed(&self) -> Option<&Departed> {
+        self.stage.witness.departed.as_deref()
     }
 
     fn processes(&self, id: &str) -> Vec<Process> {
@@ -233,5 +280,21 @@ impl Replay {
             healthy: alive.healthy,
         })
         .collect()
+    }
+}
+
+/// Says what an agent said of a placement.
+fn in_words(status: &StatusRecord) -> String {
+    format!("{:?}, {:?}, start {}", status.phase, status.health, status.attempt + 1).to_lowercase()
+}
+
+impl Gone {
+    /// Says when and how, with the last reason that the store knew.
+    fn departure(self, reason: &str) -> Departure {
+        let how = match reason {
+            "" => self.how.into(),
+            reason => format!("{}, which said last: {reason}", self.how),
+        };
+        Departure { at_ms: self.at.0, how }
     }
 }

@@ -487,6 +487,7 @@ impl Stage {
     /// Puts the store back to what it was, or empties it.
     pub(super) fn go_back(&mut self, to: Option<Time>) {
         let ended = self.store.go_back(to);
+        self.witness.lost(&self.court.book);
         self.court.restored(self.store.memory.entries(""));
         self.notice_junk();
         self.tell_ended(ended);

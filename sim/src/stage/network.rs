@@ -124,7 +124,7 @@ impl Stage {
             if delivery.watcher == self.store.witness {
                 self.tidings.committed(now, &delivery);
                 let writes = self.court.committed(by.clone(), txn, &delivery.changes);
-                self.witness.committed(&delivery.changes, &writes);
+                self.witness.committed(&self.court.book, &delivery.changes, &writes);
                 self.took(&writes);
                 continue;
             }

@@ -4,8 +4,11 @@ use super::replay::moment;
 use crate::cli::out::{self, Format};
 use crate::problem::{Kind, Problem};
 use anyhow::Result;
+use callboard_core::config::distance;
+use callboard_core::machine::Time;
+use callboard_core::model::Name;
 use callboard_core::scheduler::Explanation;
-use callboard_sim::replay::{HostState, Overview, Replay, ServiceState, TaskState};
+use callboard_sim::replay::{Departure, HostState, Overview, Replay, ServiceState, TaskState};
 use serde_json::json;
 
 /// What the user wants to look at.
@@ -23,28 +26,28 @@ pub(super) fn look(
     everything: bool,
     format: Format,
 ) -> Result<()> {
-    let missing = |what: &str, name: &str| {
-        let body = format!("there is no {what} {name:?} at {}", moment(replay.now()));
-        Problem::new(Kind::NotFound, body)
-    };
+    let until = moment(replay.now());
     if let Some(name) = named.host {
-        let host = replay.host(name).ok_or_else(|| missing("host", name))?;
+        let host = replay.host(name).ok_or_else(|| unknown("host", name, replay.host_names(), &until))?;
         if is_table(format, &host) {
             show_host(&host);
         }
     }
     if let Some(name) = named.service {
-        let service = replay.service(name).ok_or_else(|| missing("service", name))?;
+        let service =
+            replay.service(name).ok_or_else(|| unknown("service", name, replay.service_names(), &until))?;
         let tasks = replay.tasks_of(name);
         if is_table(format, &json!({ "service": service, "tasks": tasks })) {
             show_services(std::slice::from_ref(&service));
+            show_departure(name, service.gone.as_ref());
             show_tasks(&tasks);
         }
     }
     if let Some(id) = named.task {
-        let task = replay.task(id).ok_or_else(|| missing("task", id))?;
+        let task = replay.task(id).ok_or_else(|| unknown("task", id, replay.task_names(), &until))?;
         if is_table(format, &task) {
             show_tasks(std::slice::from_ref(&task));
+            show_departure(id, task.gone.as_ref());
         }
     }
     if let Some(name) = explain {
@@ -61,6 +64,18 @@ pub(super) fn look(
         }
     }
     Ok(())
+}
+
+/// How many names are shown in place of one that nothing ever had.
+const NEAREST: usize = 3;
+
+/// Says that nothing ever had a name, and which names are nearest.
+fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a Name>, until: &str) -> Problem {
+    let problem = Problem::new(Kind::Invalid, format!("there was no {what} {name:?} until {until}"));
+    let mut near: Vec<(usize, &Name)> = names.map(|other| (distance(name, other), other)).collect();
+    near.sort_unstable();
+    let near: Vec<&str> = near.iter().take(NEAREST).map(|(_, other)| &***other).collect();
+    if near.is_empty() { problem } else { problem.hint(format!("the nearest names are {}", near.join(", "))) }
 }
 
 /// Writes a line of JSON where that is wanted; true when a table is.
@@ -144,6 +159,13 @@ fn show_tasks(tasks: &[TaskState]) {
         ]);
     }
     out::show(&rows, "no tasks");
+}
+
+/// Says when something went that is gone: what stands above it is what was last known.
+fn show_departure(name: &str, gone: Option<&Departure>) {
+    if let Some(Departure { at_ms, how }) = gone {
+        out::line(&format!("{name} is gone since {}: {how}", moment(Time(*at_ms))));
+    }
 }
 
 fn show_explanation(told: &Explanation, format: Format) {

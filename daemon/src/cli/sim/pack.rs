@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use anyhow::Result;
 use callboard_core::machine::Span;
 use callboard_sim::Scenario;
-use callboard_sim::scenario::{pack, schema};
+use callboard_sim::scenario::{Happening, pack, schema};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -59,11 +59,18 @@ pub(super) fn show(args: &ShowArgs, format: Format) -> Result<()> {
         scenario.duration,
         scenario.seed
     ));
-    let happenings = scenario.timeline.iter().map(|it| format!("  at {}: {}", it.at, it.action));
+    let happenings = in_order(&scenario).into_iter().map(|it| format!("  at {}: {}", it.at, it.action));
     section("What happens", happenings.chain(scenario.trickle.iter().map(|it| format!("  {it}"))));
     section("What is expected, beside all promises", scenario.expect.iter().map(|it| format!("  {it}")));
     section("Run it", [format!("  callboard sim run {}", args.name.display())]);
     Ok(())
+}
+
+/// Gives what happens in the order of time, whether a timeline says so or rows from elsewhere.
+fn in_order(scenario: &Scenario) -> Vec<&Happening> {
+    let mut happenings: Vec<&Happening> = scenario.timeline.iter().collect();
+    happenings.sort_by_key(|happening| happening.at);
+    happenings
 }
 
 /// Prints the schema of scenario files.
@@ -79,7 +86,7 @@ fn section(title: &str, lines: impl IntoIterator<Item = String>) {
 }
 
 fn as_json(scenario: &Scenario) -> Value {
-    let timeline = scenario.timeline.iter();
+    let timeline = in_order(scenario).into_iter();
     let timeline: Vec<Value> =
         timeline.map(|it| json!({ "at_ms": it.at.0, "what": it.action.to_string() })).collect();
     json!({
