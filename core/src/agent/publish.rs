@@ -7,9 +7,10 @@ use super::local::{Local, State};
 use super::write::Draft;
 use super::{Agent, Key};
 use crate::mirror::digest;
-use crate::model::{Health, Name, Phase, Status, Task};
+use crate::model::{Health, Name, Phase, Status, Task, Usage};
 use crate::record;
-use crate::store::{Entry, Guard, Op, Revision};
+use crate::store::{Entry, Guard, Op, RECORD_BYTES_MAX, Revision};
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -70,7 +71,7 @@ impl Agent {
             wanted.insert(self.at.registration.clone(), record::write(&self.settings.registration));
         }
         if let Some(usage) = usage {
-            wanted.insert(self.at.usage.clone(), record::write(usage));
+            wanted.insert(self.at.usage.clone(), in_one_record(usage));
         }
         if let Some(wish) = self.gauge.wish() {
             wanted.insert(Key::Move(self.name().clone(), wish.id.clone()).path(), record::write(wish));
@@ -185,6 +186,26 @@ fn at(key: &str, revision: Option<Revision>) -> Guard {
         Some(revision) => Guard::At { key: key.to_string(), revision },
         None => Guard::Absent { key: key.to_string() },
     }
+}
+
+/// Writes what a host uses; where it runs more tasks than a record has room for, without those that use the least memory.
+fn in_one_record(usage: &Usage) -> String {
+    let mut record = record::write(usage);
+    let mut usage = Cow::Borrowed(usage);
+    while record.len() > RECORD_BYTES_MAX && !usage.tasks.is_empty() {
+        // All of them are about as long, and the rest of the record is not.
+        let most = usage.tasks.len() * RECORD_BYTES_MAX / record.len();
+        let usage = usage.to_mut();
+        let mut by_use: Vec<(u64, Name)> = usage.tasks.iter().map(|(id, used)| (*used, id.clone())).collect();
+        by_use.sort_unstable();
+        for (_, id) in &by_use[..by_use.len() - most.min(by_use.len() - 1)] {
+            usage.tasks.remove(id);
+        }
+        let Usage { tasks, tasks_cpu, .. } = usage;
+        tasks_cpu.retain(|id, _| tasks.contains_key(id));
+        record = record::write(usage);
+    }
+    record
 }
 
 fn put(key: String, value: String) -> Op {

@@ -5,9 +5,10 @@ use crate::store::Store;
 use callboard_core::agent::{Input, Settings};
 use callboard_core::model::{
     Claim, Container, Desired, Docker, Executor, Health, Ledger, Phase, Registration, RestartPolicy, Task,
-    TaskDefinition,
+    TaskDefinition, Usage,
 };
 use callboard_core::policy::{self, Policy};
+use callboard_core::record;
 use callboard_core::store::{Listing, Reply, Revision};
 use callboard_core::work::{Order, Report};
 use std::collections::BTreeMap;
@@ -534,4 +535,20 @@ fn a_store_that_was_told_nothing_yet_is_another_one_still_after_a_restart() {
     stage.restart();
     stage.run(600);
     assert_eq!((stage.stops(), stage.live().len()), (0, 1));
+}
+
+#[test]
+fn a_host_with_more_tasks_than_a_record_holds_tells_of_those_that_use_the_most() {
+    let mut stage = Stage::new();
+    let ids =
+        (0..3_000_u64).map(|number| (format!("main-a-service-of-many-tasks-1-{number}").into(), number));
+    stage.usage.tasks = ids.collect();
+    stage.usage.tasks_cpu = stage.usage.tasks.clone();
+    stage.run(30);
+    let said = &stage.store.entries["hosts/h1/usage"].value;
+    let usage: Usage = record::read(said).expect("a record of this version");
+    assert!((50_000..=65_536).contains(&said.len()), "{}", said.len());
+    assert_eq!(usage.tasks.keys().collect::<Vec<_>>(), usage.tasks_cpu.keys().collect::<Vec<_>>());
+    let least = usage.tasks.values().min().expect("some are told");
+    assert_eq!((3_000 - least, usage.tasks.values().max()), (usage.tasks.len() as u64, Some(&2_999)));
 }
