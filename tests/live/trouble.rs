@@ -86,7 +86,8 @@ fn a_daemon_whose_log_cannot_be_written_goes_on() {
     });
     std::thread::sleep(Duration::from_millis(500));
     let ended = daemon.try_wait().expect("it is our child");
-    daemon.kill().expect("our own process can be killed");
+    // It may have ended by itself.
+    let _ended = daemon.kill();
     daemon.wait().expect("it ends");
     assert_eq!(ended, None);
 }
