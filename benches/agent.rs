@@ -158,8 +158,10 @@ fn main() {
     let memory = agent.tell(&format!("{tasks} {kind} tasks"));
     let shims = naming(&data, agent.0.id());
     let own: f64 = shims.iter().map(|pid| kib(*pid, "smaps_rollup", "Pss:") / 1024.0).sum();
-    let shims = shims.len();
-    say(&format!("memory of what looks after them, {shims} processes"), format!("{own:.1} MiB"));
+    if !shims.is_empty() {
+        let shims = shims.len();
+        say(&format!("memory of what looks after them, {shims} processes"), format!("{own:.1} MiB"));
+    }
     apply(ports.first, 0, kind);
     assert!(
         memory <= MEMORY_MAX,

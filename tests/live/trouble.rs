@@ -5,7 +5,7 @@ use crate::files::{Web, server};
 use crate::instances::{holds, working_in};
 use crate::processes::Process;
 use crate::rollout::Sampler;
-use crate::show::{SOON, Show, until};
+use crate::show::{Ports, SOON, Show, ask, program, until};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,27 @@ fn a_task_whose_shim_is_killed_runs_once() {
     let at_work: Vec<Process> =
         working_in(&place).into_iter().filter(|process| !looks_after(process)).collect();
     assert_eq!(at_work, [fresh.process.unwrap()]);
+}
+
+#[test]
+fn a_daemon_whose_log_cannot_be_written_goes_on() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let ports = Ports::claim();
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+    let mut command = program();
+    command.args(["scheduler", "--store", &format!("embedded:{}", dir.path().join("store").display())]);
+    command.args(["--bind", &format!("127.0.0.1:{}", ports.first)]).stderr(full);
+    let mut daemon = command.spawn().expect("the program can be started");
+    until("it answers, or ends", SOON, || {
+        let ended = daemon.try_wait().expect("it is our child").is_some();
+        (ended || ask(ports.first, "/v1/health").is_some()).then_some(())
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let ended = daemon.try_wait().expect("it is our child");
+    // It may have ended by itself.
+    let _ended = daemon.kill();
+    daemon.wait().expect("it ends");
+    assert_eq!(ended, None);
 }
 
 #[test]

@@ -230,8 +230,9 @@ fn start_log(args: &LogArgs, quiet: bool) {
         out::message(&format!("--log-level {text:?} is not understood ({error}); logging {default}"));
         tracing_subscriber::EnvFilter::new(default)
     });
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // What cannot be written, to a full disk, is lost: to complain of that where it cannot be written ends whoever does.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    let log = log.with_writer(std::io::stderr).with_target(false);
     match args.log_format {
         LogFormat::Text => log.with_ansi(is_colourful()).init(),
         LogFormat::Json => log.json().init(),

@@ -30,19 +30,21 @@ impl Segment {
         let bytes = u64::try_from(beginning.len()).unwrap_or(u64::MAX);
         let full = (place.bytes / 8).max(bytes.saturating_mul(2));
         let mut last = make_room(place, prefix, full)?;
-        let file = loop {
+        let (mut file, path) = loop {
             last += 1;
             let path = place.dir.join(format!("{prefix}-{last:06}.{ENDING}"));
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-                Ok(file) => break file,
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => break (file, path),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         };
-        let mut segment = Segment { file: BufWriter::new(file), bytes: 0, full };
-        segment.add(beginning)?;
-        segment.flush()?;
-        Ok(segment)
+        if let Err(error) = file.write_all(beginning) {
+            // Without its beginning it is no journal.
+            fs::remove_file(path)?;
+            return Err(error);
+        }
+        Ok(Segment { file: BufWriter::new(file), bytes, full })
     }
 
     /// Adds bytes.
