@@ -68,6 +68,7 @@ scenarios! {
     batch: "batch",
     broken_watches: "broken-watches",
     busy_users: "busy-users",
+    changed_kinds: "changed-kinds",
     clocks: "clocks",
     crash_loop: "crash-loop",
     cut_off_scheduler: "cut-off-scheduler",

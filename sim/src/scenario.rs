@@ -42,7 +42,7 @@ pub use write::write;
 use crate::build::Build;
 use callboard_core::config::Configuration;
 use callboard_core::machine::Span;
-use callboard_core::model::{Name, Service, Version};
+use callboard_core::model::{Batch, Kind, KindName, Name, Service, Version};
 
 /// One scenario, as read from a file or drawn from a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +170,12 @@ pub struct ServiceChange {
     pub stopped: Option<bool>,
     /// Tries a failed rollout again.
     pub retry: Option<u32>,
+    /// Makes it a service of this kind, without what other kinds alone have.
+    pub kind: Option<KindName>,
+    /// How many tasks of a batch service shall run to their end.
+    pub completions: Option<u32>,
+    /// How long a try of a batch service may take.
+    pub time_limit: Option<Span>,
 }
 
 /// What goes wrong again and again, at random times.
@@ -245,6 +251,19 @@ impl ServiceChange {
         let mut service: Service = serde_json::from_str(record).ok()?;
         let set = |field: &mut u32, value: Option<u32>| *field = value.unwrap_or(*field);
         set(&mut service.task_version, self.task_version);
+        if let Some(kind) = self.kind.filter(|kind| *kind != service.kind.name()) {
+            let batch = Batch { completions: 1, parallelism: 2, retries: 3, time_limit: None };
+            let kind = match kind {
+                KindName::Service => Kind::Service,
+                KindName::System => Kind::System,
+                KindName::Batch => Kind::Batch(batch),
+            };
+            make(&mut service, kind, [0; 3]);
+        }
+        if let Kind::Batch(batch) = &mut service.kind {
+            set(&mut batch.completions, self.completions);
+            batch.time_limit = self.time_limit.or(batch.time_limit);
+        }
         if service.kind.is_counted() {
             set(&mut service.desired, self.desired);
             set(&mut service.min, self.min);
@@ -255,6 +274,16 @@ impl ServiceChange {
         service.stopped = self.stopped.unwrap_or(service.stopped);
         serde_json::to_string(&service).ok()
     }
+}
+
+/// Makes a service one of another kind, with these `desired`, `min` and `max`.
+pub(crate) fn make(service: &mut Service, kind: Kind, counts: [u32; 3]) {
+    service.kind = kind;
+    [service.desired, service.min, service.max] = counts;
+    (service.exclusive, service.max_parallel) = (false, None);
+    service.preempt &= kind != Kind::System;
+    service.placement.limit.clear();
+    service.placement.spread.clear();
 }
 
 impl Action {

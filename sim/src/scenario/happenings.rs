@@ -1,9 +1,11 @@
 //! The entries of a scenario's timeline: `at`, `do`, and what that needs.
 
 use super::form::{self, Form, Kind, Shape};
-use super::kinds::{Constant, Flag, HOST, Labels, List, Named, Number, SERVICE, TIME, Text};
+use super::kinds::{Choice, Constant, Flag, HOST, Labels, List, Named, Number, SERVICE, TIME, Text};
 use super::read::Known;
-use super::{Action, Fault, FaultKind, Happening, Hosts, Lasts, On, ServiceChange, Size, TABLE, tree};
+use super::{
+    Action, Fault, FaultKind, Happening, Hosts, Lasts, On, ServiceChange, Size, TABLE, generate, tree,
+};
 use callboard_core::config::{Item, Node, Value};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
@@ -200,8 +202,15 @@ impl ServiceChange {
         form.maybe("preempt", says, &Flag, &mut self.preempt);
         form.maybe("stopped", "Stops the service, or starts it again.", &Flag, &mut self.stopped);
         form.maybe("retry", "Tries a failed rollout again.", &many, &mut self.retry);
+        let says = "Makes it a service of this kind, without what other kinds alone have.";
+        form.maybe("kind", says, &Choice(&generate::KINDS), &mut self.kind);
+        let says = "Of a batch service: how many tasks shall run to their end.";
+        form.maybe("completions", says, &Number(1, 100_000), &mut self.completions);
+        form.maybe("time_limit", "Of a batch service: how long a try may take.", &TIME, &mut self.time_limit);
         if *self == ServiceChange::default() {
-            form.wrong("nothing is changed", "task_version, desired, min, max, preempt, stopped or retry");
+            let allowed =
+                "task_version, desired, min, max, preempt, stopped, retry, kind, completions or time_limit";
+            form.wrong("nothing is changed", allowed);
         }
     }
 }

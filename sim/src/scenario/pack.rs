@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = &pack![
     "batch.yml",
     "broken-watches.yml",
     "busy-users.yml",
+    "changed-kinds.yml",
     "clocks.yml",
     "crash-loop.yml",
     "cut-off-scheduler.yml",

@@ -1,5 +1,6 @@
 //! What happens in a scenario, in words: for logs, reports and replays.
 
+use super::generate::KINDS;
 use super::{Action, Hosts, ServiceChange, Trickle};
 use callboard_core::machine::Span;
 use std::fmt;
@@ -71,6 +72,10 @@ impl fmt::Display for ServiceChange {
         parts.extend(
             self.preempt.map(|may| if may { "may preempt".into() } else { "may not preempt".into() }),
         );
+        let kind = KINDS.iter().find(|(_, kind)| self.kind == Some(*kind));
+        parts.extend(kind.map(|(word, _)| format!("kind {word}")));
+        parts.extend(self.completions.map(|completions| format!("completions {completions}")));
+        parts.extend(self.time_limit.map(|limit| format!("time limit {limit}")));
         f.write_str(&parts.join(", "))
     }
 }

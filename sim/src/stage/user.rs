@@ -3,7 +3,7 @@
 use super::{Stage, Wish};
 use crate::check::By;
 use crate::event::{Event, Undo};
-use crate::scenario::{arriving, cluster};
+use crate::scenario::{arriving, cluster, make};
 use callboard_core::keys::Key;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::{Batch, Cluster, Kind, Name, Placed, Service};
@@ -213,12 +213,7 @@ fn moved(record: &str, moves: Vec<Placed>) -> Option<String> {
 /// Writes the record of a service of another kind; `None` when it cannot be read.
 fn converted(record: &str, kind: Kind, counts: [u32; 3]) -> Option<String> {
     let mut service: Service = serde_json::from_str(record).ok()?;
-    service.kind = kind;
-    [service.desired, service.min, service.max] = counts;
-    (service.exclusive, service.max_parallel) = (false, None);
-    service.preempt &= kind != Kind::System;
-    service.placement.limit.clear();
-    service.placement.spread.clear();
+    make(&mut service, kind, counts);
     serde_json::to_string(&service).ok()
 }
 

@@ -18,9 +18,9 @@ use std::path::PathBuf;
 ///
 /// Shown are decisions with their reasons, what went wrong and what users did. --events shows every event, --diff every
 /// change of the store and of what really runs. With a name (--host, --service, --task) what concerns it is shown, with what
-/// happened to the hosts it was on, and how it is when the replay stops. The same seed gives the same run, so what was seen
-/// once can be looked at again. Exit code 3 when a promise was broken until then; who asks for one thing by name, or how
-/// everything is, gets no verdict.
+/// happened to the hosts it was on, and how it is when the replay stops, or was when it went. The same seed gives the same
+/// run, so what was seen once can be looked at again. Exit code 3 when a promise was broken until then; who asks for one
+/// thing by name, or how everything is, gets no verdict.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  callboard sim replay examples/scenarios/bad-build.yml\n  \
     callboard sim replay tiny-7 --from 2m --until 2m30s --events\n  \
