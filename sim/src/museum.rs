@@ -5,13 +5,15 @@
 //! **Invariant:** without a bug, the same scenario and seed pass.
 
 mod agents;
+mod bug;
 mod edit;
 mod exhibits;
 mod mutant;
 mod schedulers;
 mod table;
 
-pub use exhibits::{Bug, Exhibit, FoundBy, exhibits};
+pub use bug::Bug;
+pub use exhibits::{Exhibit, FoundBy, exhibits};
 pub(crate) use mutant::Mutant;
 pub use table::{Catches, Row, at_crash_points, row};
 

@@ -218,6 +218,7 @@ fn says(bug: Bug, status: &mut Value) {
         (Bug::StartsUntold, Some("starting")) => status["phase"] = "pending".into(),
         (Bug::BuriesCompleted, Some("completed")) => status["phase"] = "dead".into(),
         (Bug::Mute, _) => status["reason"] = Value::Null,
+        (Bug::LeavesUnsaid, _) if status["left"] == true => status["left"] = false.into(),
         _ => {}
     }
 }
