@@ -110,6 +110,7 @@ pub const PROMISES: &[Promise] = &[
     promise("S46", "no host makes more starts at once than it may", Checked("starts")),
     promise("S47", "a rollout fails for what failed of its own version", Checked("failures")),
     promise("S48", "what works makes way only for what has proven itself", Checked("proof")),
+    promise("S49", "where something failed often it goes only when it fits nowhere else", Checked("rest")),
     promise("L1", "every service gets the healthy tasks it shall have", Checked("convergence")),
     promise("L2", "then nothing changes any more", Checked("quiet")),
     promise("L3", "no cluster is without a lock holder for long", Checked("vacancy")),

@@ -328,12 +328,19 @@ pub(crate) struct ClusterRecord {
     pub(crate) services: Vec<Text>,
     #[serde(default)]
     pub(crate) host_grace: Option<Span>,
+    #[serde(default)]
+    pub(crate) placement: String,
 }
 
 impl ClusterRecord {
     /// How long a host may be silent before its tasks are replaced.
     pub(crate) fn grace(&self) -> Span {
         self.host_grace.unwrap_or(Span::secs(30))
+    }
+
+    /// Says that its hosts bid for tasks.
+    pub(crate) fn bids(&self) -> bool {
+        self.placement == "bid"
     }
 }
 

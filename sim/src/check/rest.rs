@@ -1,7 +1,9 @@
 //! S25, of placements: where a service failed it is tried again ever later, and what has failed wherever it was tried rests.
+//! S49: where it failed again and again it is not tried once more while it fits where it never failed.
 
-use super::record::{Place, RolloutRecord, TaskRecord, Text};
-use super::{Book, By, Check, Fault, Findings, Seen, Write};
+use super::page::HostPage;
+use super::record::{ClusterRecord, Place, RolloutRecord, TaskRecord, Text};
+use super::{Book, By, Check, Fault, Findings, Seen, Write, room};
 use callboard_core::machine::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Default)]
 pub(crate) struct Rest {
     failed: BTreeMap<Text, BTreeMap<Text, Failed>>,
+    /// Where they ever failed, whatever was forgiven since: by service and host.
+    ever: BTreeSet<(Text, Text)>,
 }
 
 #[derive(Clone, Copy)]
@@ -22,6 +26,9 @@ struct Failed {
 /// How long a host is left alone after a first failure there, and at most; it doubles.
 const FIRST: Span = Span::secs(10);
 const MOST: Span = Span::secs(300);
+/// So many failures on a host make one that others are preferred to, for so long after the last.
+const OFTEN: u32 = 2;
+const REMEMBERED: Span = Span::secs(1800);
 /// How the reason begins why a task is stopped that did not become healthy.
 const LATE: &str = "not healthy within";
 
@@ -31,6 +38,37 @@ impl Failed {
         let span = Span(FIRST.0 << self.times.saturating_sub(1).min(5)).min(MOST);
         let gap = book.now.since(self.last).0 + book.lag.0;
         book.locks.get(&task.cluster) == Some(&self.lock) && gap * 10 < span.0 * 9
+    }
+}
+
+impl Rest {
+    /// Finds a host where a service never failed and has room, of a task that came to one where it failed often. Where hosts
+    /// bid they say themselves how well it would lie; what runs to its end, or on each host, has its own ways.
+    fn better_host<'a>(
+        &self,
+        book: &'a Book,
+        task: &TaskRecord,
+        failed: &BTreeMap<Text, Failed>,
+    ) -> Option<&'a Text> {
+        let record = book.services.get(&task.service)?.record.as_ref()?;
+        let is_often = |failed: &Failed| {
+            let is_known = book.locks.get(&task.cluster) == Some(&failed.lock);
+            is_known && failed.times >= OFTEN && book.now.since(failed.last) < REMEMBERED
+        };
+        let is_other_kind = record.is_batch() || record.is_system();
+        let is_meant = |host: &Text, page: &HostPage| {
+            let is_sound = !book.junk.contains(&format!("state/ledger/{host}"));
+            // What does not work there yet may have failed, and whoever places knows before it is written.
+            let mut there = book.tasks_of(&task.service).filter(|other| other.host == *host);
+            is_sound
+                && there.all(|other| book.confirmed_now(other))
+                && !self.ever.contains(&(task.service.clone(), host.clone()))
+                && book.now.since(page.alive_since) > book.ignorance()
+        };
+        if is_other_kind || bids(book, &task.cluster) || !failed.get(&task.host).is_some_and(is_often) {
+            return None;
+        }
+        room::host_among(book, record, is_meant)
     }
 }
 
@@ -46,6 +84,10 @@ impl Check for Rest {
         self.failed.retain(|service, _| !forgiven.contains(service));
         if seen.by != By::Scheduler {
             return;
+        }
+        for write in seen.writes.iter().filter(|write| write.place.is_task()) {
+            let task = write.task_before.as_deref().filter(|task| has_failed(book, task, write));
+            self.ever.extend(task.map(|task| (task.service.clone(), task.host.clone())));
         }
         for task in seen.created().filter(|task| !book.goes_on(task)) {
             let Some(failed) = self.failed.get(&task.service) else { continue };
@@ -63,6 +105,13 @@ impl Check for Rest {
                 let what =
                     format!("{} came to {} {gap} after {host}, and none has worked yet", task.id, task.host);
                 found.blame("S25", what);
+            } else if let Some(other) = self.better_host(book, task, failed) {
+                let times = failed.get(&task.host).map_or(0, |failed| failed.times);
+                let what = format!(
+                    "{} came to {}, where it had failed {times} times, and {other} has room, where it never did",
+                    task.id, task.host
+                );
+                found.blame("S49", what);
             }
         }
         for write in seen.writes.iter().filter(|write| write.place.is_task()) {
@@ -92,6 +141,11 @@ fn begins_anew(book: &Book, name: &Text, write: &Write) -> bool {
     let after = book.services.get(name).and_then(|page| page.state.as_ref());
     let (Some(before), Some(after)) = (&write.state_before, after) else { return true };
     (before.version, &before.cluster) != (after.version, &after.cluster) || before.rollout != after.rollout
+}
+
+/// Tells whether hosts bid for the tasks of a cluster.
+fn bids(book: &Book, cluster: &Text) -> bool {
+    book.clusters.get(cluster).is_some_and(ClusterRecord::bids)
 }
 
 /// Tells whether a task goes because it failed.

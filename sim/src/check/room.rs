@@ -15,10 +15,20 @@ const SETTLED: Span = Span::secs(30);
 /// Finds a host that could take a task of the version that a service wants. One on which room is being made is for somebody
 /// else.
 pub(super) fn host_for<'a>(book: &'a Book, wanted: &ServiceRecord) -> Option<&'a Text> {
+    host_among(book, wanted, |_, _| true)
+}
+
+/// Finds such a host among some.
+pub(super) fn host_among<'a>(
+    book: &'a Book,
+    wanted: &ServiceRecord,
+    is_meant: impl Fn(&Text, &HostPage) -> bool,
+) -> Option<&'a Text> {
     let definition = definition(book, wanted)?;
     let promised = |host: &Text| book.issued_to(host).any(|task| task.makes_room_for.is_some());
     let fits = |host: &Text, page: &HostPage| {
-        is_open(book, definition, page)
+        is_meant(host, page)
+            && is_open(book, definition, page)
             && !promised(host)
             && has_room(book, definition, (host, page), &[])
             && page.registration.as_ref().is_some_and(|has| is_allowed(book, wanted, (host, has)))

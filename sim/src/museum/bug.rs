@@ -209,6 +209,8 @@ pub enum Bug {
     ForgetsStable,
     /// The agent says of what ran to its end that it is dead.
     BuriesCompleted,
+    /// The scheduler knows no other hosts for a service than those where it fails.
+    KnowsNoOthers,
     /// The agent that ends in order does not say so of what it is starting.
     LeavesUnsaid,
 }

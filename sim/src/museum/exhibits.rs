@@ -71,6 +71,9 @@ const CRASHING_AND_RESTART: &str = "builds: [{task: web, version: 1, exits_after
 timeline: [{at: 24s, do: restart_agents, percent: 100}]";
 const SLOW_START_AND_RESTART: &str = "builds: [{task: web, version: 1, start: [20s, 20s]}]
 timeline: [{at: 12s, do: restart_agents, percent: 100}]";
+const BAD_HOSTS: &str = "timeline:
+- {at: 60s, do: hang_pulls, names: [host-0001, host-0002], lasting: 800s}
+- {at: 90s, do: set_service, service: bystander-001, desired: 4}";
 const SUCCESSION: &str = "timeline: [{at: 60s, do: kill_schedulers, restart_after: 5s}]";
 const RUBBISH: &str = "timeline: [{at: 90s, do: corrupt_service, service: web}]";
 const REGISTERED_STOP: &str = "registry: {}
@@ -254,6 +257,7 @@ const ALL: &[Exhibit] = &[
     show(Bug::HeedsNoPolicy, "S45", MOUNTS),
     show(Bug::TrustsOrders, "S46", QUIET),
     show(Bug::TrustsNewcomers, "S48", ROLL),
+    show(Bug::KnowsNoOthers, "S49", BAD_HOSTS),
 ];
 
 const fn show(bug: Bug, promise: &'static str, timeline: &'static str) -> Exhibit {

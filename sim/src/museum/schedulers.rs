@@ -277,6 +277,11 @@ fn misjudges(bug: Bug, entry: &mut Entry) {
     if bug == Bug::ForgetsRules {
         rewrite_entry(entry, "config/services/", |it| it["placement"] = json!({}));
     }
+    if bug == Bug::KnowsNoOthers {
+        rewrite_entry(entry, "config/services/bystander-001", |it| {
+            it["placement"] = json!({"require": [{"label": "host", "in": ["host-0001", "host-0002"]}]});
+        });
+    }
     if bug == Bug::MatchesInPart {
         rewrite_entry(entry, "config/services/choosy", |it| {
             let rules = it["placement"]["require"].as_array_mut().into_iter().flatten();

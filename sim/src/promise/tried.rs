@@ -59,6 +59,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ("S46", ALWAYS),
     ("S47", &["rollout: failed"]),
     ("S48", &["stop: rollout"]),
+    ("S49", &["stop: not healthy", "stop: failed"]),
     ("L1", ALWAYS),
     ("L2", ALWAYS),
     ("L3", &["lock: lost", "kill_schedulers", "pause_schedulers"]),
