@@ -58,7 +58,10 @@ impl Rest {
         let is_other_kind = record.is_batch() || record.is_system();
         let is_meant = |host: &Text, page: &HostPage| {
             let is_sound = !book.junk.contains(&format!("state/ledger/{host}"));
+            // What does not work there yet may have failed, and whoever places knows before it is written.
+            let mut there = book.tasks_of(&task.service).filter(|other| other.host == *host);
             is_sound
+                && there.all(|other| book.confirmed_now(other))
                 && !self.ever.contains(&(task.service.clone(), host.clone()))
                 && book.now.since(page.alive_since) > book.ignorance()
         };
@@ -81,6 +84,10 @@ impl Check for Rest {
         self.failed.retain(|service, _| !forgiven.contains(service));
         if seen.by != By::Scheduler {
             return;
+        }
+        for write in seen.writes.iter().filter(|write| write.place.is_task()) {
+            let task = write.task_before.as_deref().filter(|task| has_failed(book, task, write));
+            self.ever.extend(task.map(|task| (task.service.clone(), task.host.clone())));
         }
         for task in seen.created().filter(|task| !book.goes_on(task)) {
             let Some(failed) = self.failed.get(&task.service) else { continue };
@@ -111,7 +118,6 @@ impl Check for Rest {
             let Some(task) = write.task_before.as_deref().filter(|task| has_failed(book, task, write)) else {
                 continue;
             };
-            self.ever.insert((task.service.clone(), task.host.clone()));
             if forgiven.contains(&task.service) {
                 continue;
             }
