@@ -189,10 +189,12 @@ async fn it_is_told_how_far_a_download_is() {
     let mut told = Vec::new();
     within(20, "its start", async {
         while let Some(report) = reports.recv().await {
-            match report {
-                Report::Starting(run, what) => told.push((run, what)),
-                Report::Started(_, result) => return result.unwrap(),
-                other => panic!("{other:?}"),
+            if let Report::Starting(run, what) = report {
+                told.push((run, what));
+            } else if let Report::Started(_, result) = report {
+                return result.unwrap();
+            } else {
+                panic!("{report:?}");
             }
         }
     })
