@@ -92,7 +92,7 @@ fn a_sign_of_life_that_another_agent_took_is_left_to_it() {
 fn lose_name(stage: &mut Stage) {
     let alive =
         Alive { host: "h1".into(), boot_id: "b".into(), agent_id: "other".into(), seen: Default::default() };
-    let value = serde_json::to_string(&alive).unwrap();
+    let value = serde_json::to_string(&alive).expect("it serialises");
     let session = Some(SessionId("theirs".into()));
     for reply in stage.store.apply(vec![Op::Put { key: "hosts/h1/alive".into(), value, session }]) {
         stage.later(1, Input::Store(reply));
