@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** an end is told only when the engine says that no container of the run lives.
 
+use super::ends::{End, Listener};
 use super::engine::Trouble;
 use super::labels::{Kept, Phase};
 use super::runs::{Ending, Group, Standing};
@@ -17,7 +18,7 @@ use bollard::query_parameters::{
 use callboard_core::machine::Span;
 use callboard_core::work::{Exit, Run};
 use futures_util::StreamExt;
-use futures_util::future::{join_all, select_all};
+use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +38,16 @@ const SIGNALLED: i64 = 128;
 const SIGNAL_MAX: i64 = 64;
 /// What was killed, by whomever.
 const SIGNALLED_KILL: i64 = SIGNALLED + 9;
+
+/// What a look at a run showed.
+pub(super) enum Seen {
+    /// It has ended.
+    Ended(Exit),
+    /// It lives; the end of one of these containers is its end.
+    Live(Vec<String>),
+    /// Neither, a moment ago.
+    Changing,
+}
 
 impl Docker {
     /// Asks all containers that live to end, and kills after the grace what has not.
@@ -153,17 +164,69 @@ impl Docker {
         tokio::time::timeout(MEMORY_TOLD, told).await.unwrap_or(Ok(()))
     }
 
-    /// Waits until one of these ends whose end is the task's, or it is time to look again.
-    pub(super) async fn until_one_ends(&self, group: &Group) {
-        let awaited = group.live().filter(|kept| group.is_essential(kept));
-        let ends: Vec<_> = awaited.map(|kept| Box::pin(self.until_ended(&kept.id))).collect();
-        if ends.is_empty() {
-            return tokio::time::sleep(Duration::from_millis(500)).await;
+    /// Looks whether a run has ended, and does what follows from the end of one of its containers.
+    pub(super) async fn look_for_end(&self, run: &Run) -> Result<Seen, Failure> {
+        let entry = self.runs.entry(run);
+        let gate = entry.gate.lock().await;
+        if let Some(ending) = entry.ending() {
+            return Ok(Seen::Ended(ending.exit));
         }
-        if let Ok((Err(failure), ..)) = tokio::time::timeout(LOOK_AGAIN, select_all(ends)).await {
-            tracing::debug!(%failure, "looking again");
-            tokio::time::sleep(Duration::from_millis(500)).await;
+        let Some(group) = self.group(run).await? else { return Ok(Seen::Ended(EXIT_UNSEEN)) };
+        match group.standing() {
+            Standing::Over => self.exit_of(run, &group).await.map(Seen::Ended),
+            Standing::Ended => {
+                self.tear_down(run, group.spec.definition.kill_timeout).await?;
+                self.exit_of(run, &group).await.map(Seen::Ended)
+            }
+            Standing::Falling => {
+                self.end(&group, group.spec.definition.kill_timeout).await?;
+                Ok(Seen::Changing)
+            }
+            Standing::Half => {
+                drop(gate);
+                Ok(self.end_half(run).await?.map_or(Seen::Changing, Seen::Ended))
+            }
+            Standing::Live => {
+                let awaited = group.live().filter(|kept| group.is_essential(kept));
+                Ok(Seen::Live(awaited.map(|kept| kept.id.clone()).collect()))
+            }
         }
+    }
+
+    /// Waits until one of these containers ends, or it is time to look again.
+    pub(super) async fn until_one_ends(&self, awaited: &[String], ends: &mut Listener) {
+        const SOON: Duration = Duration::from_millis(500);
+        if awaited.is_empty() {
+            return tokio::time::sleep(SOON).await;
+        }
+        let told = async {
+            loop {
+                match ends.next().await {
+                    Some(end) if !awaited.contains(&end.id) => {}
+                    told => return told,
+                }
+            }
+        };
+        match tokio::time::timeout(LOOK_AGAIN, told).await {
+            Ok(Some(end)) => {
+                if let Err(trouble) = Box::pin(self.until_told(&end)).await {
+                    tracing::debug!(?trouble, "looking again");
+                    tokio::time::sleep(SOON).await;
+                }
+            }
+            // The engine is away, or was.
+            Ok(None) => tokio::time::sleep(SOON).await,
+            Err(_) => {}
+        }
+    }
+
+    /// Waits until the engine says of an end all that it will.
+    async fn until_told(&self, end: &End) -> Result<(), Trouble> {
+        self.until_shown(&end.id).await?;
+        if end.code == Some(SIGNALLED_KILL) {
+            self.until_memory_is_told(&end.id).await?;
+        }
+        Ok(())
     }
 
     /// Ends what is left of a start that was cut off, by force: it never came to be, also where what has ended cannot be

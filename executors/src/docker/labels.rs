@@ -106,6 +106,13 @@ pub(super) fn filter(agent: &str, run: Option<&Run>) -> HashMap<String, Vec<Stri
     HashMap::from([("label".to_string(), wanted)])
 }
 
+/// Reads which run a container is of.
+pub(super) fn run(labels: &HashMap<String, String>) -> Option<Run> {
+    let number = |name: &str| labels.get(name)?.parse::<u64>().ok();
+    let attempt = u32::try_from(number(ATTEMPT)?).ok()?;
+    Some(Run { id: labels.get(TASK)?.as_str().into(), generation: number(GENERATION)?, attempt })
+}
+
 /// Reads a listing: what there is of each run.
 ///
 /// # Errors

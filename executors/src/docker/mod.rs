@@ -4,6 +4,7 @@
 //! ```text
 //! start        images → setup, each command in a container of its own → create all → start all
 //! end          how runs end: told to, by themselves, or cut off while they were started     teardown    what follows
+//! ends         hears that containers have ended
 //! labels       which containers are ours        runs       what is known of a run
 //! create       what a container is made from    flags, ports, volumes    parts of that
 //! images       what is missing is pulled        credentials    for registries    sweep    what may go
@@ -18,6 +19,7 @@
 mod create;
 mod credentials;
 mod end;
+mod ends;
 mod engine;
 mod examine;
 mod exec;
@@ -41,13 +43,15 @@ pub use examine::{Examined, examine};
 
 use crate::cpu::Meter;
 use crate::machine::Machine;
-use crate::{EXIT_UNSEEN, Exec, Executor, Failure};
+use crate::{Exec, Executor, Failure};
 use async_trait::async_trait;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use callboard_core::machine::Span;
 use callboard_core::model::{Name, Usage};
 use callboard_core::policy::Docker as Policy;
 use callboard_core::work::{Exit, Found, Run, Spec};
+use end::Seen;
+use ends::Ends;
 use engine::Engine;
 use images::Images;
 use runs::{Group, Runs, Standing};
@@ -116,6 +120,7 @@ impl Settings {
 pub struct Docker {
     settings: Settings,
     engine: Arc<Engine>,
+    ends: Ends,
     images: Arc<Images>,
     runs: Runs,
     allowed: Allowed,
@@ -143,7 +148,8 @@ impl Docker {
         let allowed = Allowed { below: settings.policy.volumes.clone(), never: never.collect() };
         let images = Arc::new(Images::new(&settings, settings.data_dir.join("docker").join("images")));
         let (runs, machine, cpu, swept) = Default::default();
-        Ok(Docker { settings, engine, images, runs, allowed, stopped, machine, cpu, swept })
+        let ends = Ends::of(Arc::clone(&engine), settings.agent());
+        Ok(Docker { settings, engine, ends, images, runs, allowed, stopped, machine, cpu, swept })
     }
 
     /// Asks the engine what there is of one run, or of all.
@@ -191,10 +197,14 @@ impl Executor for Docker {
     }
 
     async fn exited(&self, run: &Run) -> Exit {
+        // Before it is looked at, so that no end falls in between.
+        let mut ends = self.ends.listen(run);
         loop {
-            match self.wait_for_end(run).await {
-                Ok(Some(exit)) => return exit,
-                Ok(None) => {}
+            // Nothing of the look stays in memory for as long as is waited: there may be many who wait.
+            match Box::pin(self.look_for_end(run)).await {
+                Ok(Seen::Ended(exit)) => return exit,
+                Ok(Seen::Changing) => {}
+                Ok(Seen::Live(awaited)) => self.until_one_ends(&awaited, &mut ends).await,
                 Err(failure) => {
                     tracing::warn!(task = %run.id, %failure, "cannot tell yet whether it has ended");
                     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -253,37 +263,5 @@ impl Executor for Docker {
 
     async fn script(&self, spec: &Arc<Spec>, command: &str, timeout: Span) -> Result<(), Failure> {
         self.run_script(spec, command, Duration::from_millis(timeout.0)).await
-    }
-}
-
-impl Docker {
-    /// Tells how a run ended, once it has; `None` to be asked again.
-    async fn wait_for_end(&self, run: &Run) -> Result<Option<Exit>, Failure> {
-        let entry = self.runs.entry(run);
-        let gate = entry.gate.lock().await;
-        if let Some(ending) = entry.ending() {
-            return Ok(Some(ending.exit));
-        }
-        let Some(group) = self.group(run).await? else { return Ok(Some(EXIT_UNSEEN)) };
-        match group.standing() {
-            Standing::Over => self.exit_of(run, &group).await.map(Some),
-            Standing::Ended => {
-                self.tear_down(run, group.spec.definition.kill_timeout).await?;
-                self.exit_of(run, &group).await.map(Some)
-            }
-            Standing::Falling => {
-                self.end(&group, group.spec.definition.kill_timeout).await?;
-                Ok(None)
-            }
-            Standing::Half => {
-                drop(gate);
-                self.end_half(run).await
-            }
-            Standing::Live => {
-                drop(gate);
-                self.until_one_ends(&group).await;
-                Ok(None)
-            }
-        }
     }
 }
