@@ -119,7 +119,7 @@ fn what_is_gone_is_shown_as_it_last_was() {
     assert_eq!((row[0], row[2], row[3]), ("2", "host-0003", "stop"), "{}", said.out);
     let gone = said.the("main-web-001-2-0 is gone since ");
     let (at, how) = gone.split_once(": ").expect("a time, and why");
-    let told = said.out.lines().filter(|line| line.contains("  #")).last().expect("something happened");
+    let told = said.out.lines().rfind(|line| line.contains("  #")).expect("something happened");
     let gone = told.split_whitespace().next().expect("a time");
     assert_eq!(
         at[..at.len() - 1],
