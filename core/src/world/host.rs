@@ -253,7 +253,8 @@ impl World {
         self.count_held(name, &changed);
     }
 
-    /// Counts anew what is held of a host, of whose ports only these may have become free or taken, and how many tasks it has.
+    /// Counts anew how many tasks a host has and what is held of it, of whose ports only these may have become free or
+    /// taken.
     pub(crate) fn count_held(&mut self, name: &Name, changed: &Claim) {
         let Some(host) = self.hosts.get(name) else { return };
         let (is_open, tasks) = (host.is_open(), u32::try_from(host.tasks.len()).unwrap_or(u32::MAX));

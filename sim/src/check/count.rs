@@ -16,8 +16,8 @@ impl Book {
         }
     }
 
-    /// Gives how many tasks of a service have no place: they are issued nowhere, or to a host that was silent for longer than
-    /// its cluster waits for it.
+    /// Gives how many tasks of a service have no place: they are issued nowhere, or to a host that was silent for longer
+    /// than its cluster waits for it.
     pub(crate) fn unplaced(&self, page: &ServicePage) -> u64 {
         let is_lost = |task: &TaskRecord| {
             let grace = self.clusters.get(&task.cluster).map(ClusterRecord::grace).unwrap_or_default();
