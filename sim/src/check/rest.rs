@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Default)]
 pub(crate) struct Rest {
     failed: BTreeMap<Text, BTreeMap<Text, Failed>>,
-    /// Where they ever failed, whatever was forgiven since: by service and host.
+    /// Where a task of theirs ever ended, for whatever reason: by service and host. Not all that the scheduler takes for a
+    /// failure can be told from here.
     ever: BTreeSet<(Text, Text)>,
 }
 
@@ -86,7 +87,8 @@ impl Check for Rest {
             return;
         }
         for write in seen.writes.iter().filter(|write| write.place.is_task()) {
-            let task = write.task_before.as_deref().filter(|task| has_failed(book, task, write));
+            let ended = |task: &&TaskRecord| write.task_after.is_none() || has_failed(book, task, write);
+            let task = write.task_before.as_deref().filter(ended);
             self.ever.extend(task.map(|task| (task.service.clone(), task.host.clone())));
         }
         for task in seen.created().filter(|task| !book.goes_on(task)) {
@@ -108,7 +110,7 @@ impl Check for Rest {
             } else if let Some(other) = self.better_host(book, task, failed) {
                 let times = failed.get(&task.host).map_or(0, |failed| failed.times);
                 let what = format!(
-                    "{} came to {}, where it had failed {times} times, and {other} has room, where it never did",
+                    "{} came to {}, where it had failed {times} times, and {other} has room, where none of it ever ended",
                     task.id, task.host
                 );
                 found.blame("S49", what);
