@@ -6,7 +6,7 @@
 use super::runs::Group;
 use crate::Failure;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State};
-use callboard_core::model::{Container, Name};
+use callboard_core::model::Container;
 use callboard_core::work::{Run, Spec};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -104,11 +104,6 @@ pub(super) fn filter(agent: &str, run: Option<&Run>) -> HashMap<String, Vec<Stri
         wanted.push(format!("{ATTEMPT}={}", run.attempt));
     }
     HashMap::from([("label".to_string(), wanted)])
-}
-
-/// Makes the filter for a listing of all that is there of a task, of whichever run.
-pub(super) fn filter_task(agent: &str, id: &Name) -> HashMap<String, Vec<String>> {
-    HashMap::from([("label".to_string(), vec![format!("{AGENT}={agent}"), format!("{TASK}={id}")])])
 }
 
 /// Reads which run a container is of.

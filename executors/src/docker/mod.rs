@@ -55,7 +55,7 @@ use ends::Ends;
 use engine::Engine;
 use images::Images;
 use runs::{Group, Runs, Standing};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -154,15 +154,12 @@ impl Docker {
 
     /// Asks the engine what there is of one run, or of all.
     async fn groups(&self, run: Option<&Run>) -> Result<BTreeMap<Run, Group>, Failure> {
-        self.listed(&labels::filter(&self.settings.agent(), run)).await
-    }
-
-    async fn listed(&self, filter: &HashMap<String, Vec<String>>) -> Result<BTreeMap<Run, Group>, Failure> {
-        let options = ListContainersOptionsBuilder::new().all(true).filters(filter).build();
+        let agent = self.settings.agent();
+        let filter = labels::filter(&agent, run);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
         let listed =
             self.engine.look(|client| async move { client.list_containers(Some(options)).await }).await;
-        let listed = listed.map_err(|trouble| trouble.doing("cannot list containers"))?;
-        labels::groups(&self.settings.agent(), listed)
+        labels::groups(&agent, listed.map_err(|trouble| trouble.doing("cannot list containers"))?)
     }
 
     async fn group(&self, run: &Run) -> Result<Option<Group>, Failure> {

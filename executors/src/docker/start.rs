@@ -2,13 +2,13 @@
 //! containers and then starts them in order.
 //!
 //! **Invariant:** whatever fails, what was made of the run is removed before the failure is told; where even that fails, the
-//! run stands there half, and is removed as soon as the engine lets itself be asked, and before another run of its task.
+//! run stands there half, and is removed as soon as the engine lets itself be asked.
 
 use super::Docker;
 use super::create::{self, Plan};
 use super::end::CUT_OFF;
 use super::images::Images;
-use super::labels::{self, Role};
+use super::labels::Role;
 use super::runs::{Ending, Entry};
 use crate::{EXIT_UNSEEN, Failure};
 use bollard::models::ContainerCreateBody;
@@ -52,28 +52,9 @@ impl Docker {
         if entry.must_stop() {
             return Err(Failure("it was stopped before it was started".to_string()));
         }
-        self.end_former(spec).await?;
         entry.begin(spec);
         let Err(halt) = self.start_now(spec, &entry).await else { return Ok(()) };
         self.give_up(spec, &entry, halt).await
-    }
-
-    /// Ends and removes what lives of earlier runs of the task: a start that the engine cut off by going away counts as
-    /// failed, and what it had started lives on when that comes back.
-    async fn end_former(&self, spec: &Spec) -> Result<(), Failure> {
-        let run = spec.run();
-        let former = self.listed(&labels::filter_task(&self.settings.agent(), &run.id)).await?;
-        for (other, group) in former.into_iter().filter(|(other, _)| *other != run) {
-            if group.live().next().is_none() {
-                continue;
-            }
-            tracing::warn!(task = %run.id, attempt = other.attempt, "ending what an earlier start of it left");
-            let entry = self.runs.entry(&other);
-            let _gate = entry.gate.lock().await;
-            self.end(&group, group.spec.definition.kill_timeout).await?;
-            self.clear(&group, true).await?;
-        }
-        Ok(())
     }
 
     /// Tells what came of an earlier start of this run.
