@@ -16,6 +16,7 @@ mod local;
 mod locals;
 mod news;
 mod orphan;
+mod own;
 mod presence;
 mod pressure;
 mod progress;
@@ -31,7 +32,7 @@ use crate::mirror::{Mirror, hash};
 use crate::model::{Name, Registration, Status, Task, TaskDefinition, Usage, Version};
 use crate::registry;
 use crate::session::Session;
-use crate::store::{Entry, Reply, Request, Revision};
+use crate::store::{Reply, Request, Revision};
 use crate::why::Note;
 use crate::work::{Order, Report, Run};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -113,8 +114,8 @@ pub struct Agent {
     at: Places,
     session: Session,
     mirror: Mirror,
-    /// What the store holds of the host, by key.
-    own: BTreeMap<String, Entry>,
+    /// What the store holds of the host.
+    own: own::Own,
     /// What the store holds of what was said of tasks.
     stored: BTreeMap<Name, publish::Stored>,
     /// What was issued to this host.
@@ -192,7 +193,7 @@ impl Agent {
         Agent {
             session: Session::new(&name, settings.ttl),
             mirror,
-            own: BTreeMap::new(),
+            own: own::Own::new(at.alive.clone()),
             stored: BTreeMap::new(),
             issued: BTreeMap::new(),
             locals: locals::Locals::default(),

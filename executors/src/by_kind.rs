@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for what its tasks are. What is told later counts for nothing, so that one which is slow is heard at last: less
 /// than the 30 s after which an agent counts it as silent.
 const INVENTORY_PATIENCE: Duration = Duration::from_secs(25);
+/// How soon it is tried again to stop what must not be left.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Dispatches by the type of a task's containers, `bash` or `docker`. An executor ignores the containers that are not
 /// of its type.
@@ -172,6 +174,14 @@ async fn stop_all(parts: &[&Arc<dyn Executor>], run: &Run, grace: Option<Span>) 
     join_all(stops).await.into_iter().collect()
 }
 
+/// Stops all parts of a run of which one has ended, however long it takes: nothing may be left when that is told.
+async fn stop_surely(parts: &[&Arc<dyn Executor>], run: &Run, grace: Span) {
+    while let Err(failure) = stop_all(parts, run, Some(grace)).await {
+        tracing::warn!(task = %run.id, %failure, "one part has ended, another cannot be stopped; trying again");
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}
+
 #[async_trait]
 impl Executor for ByKind {
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
@@ -179,7 +189,7 @@ impl Executor for ByKind {
         self.known.learn(&spec.run(), &spec.definition);
         for part in &parts {
             if let Err(failure) = part.start(spec).await {
-                stop_all(&parts, &spec.run(), Some(spec.definition.kill_timeout)).await?;
+                stop_surely(&parts, &spec.run(), spec.definition.kill_timeout).await;
                 return Err(failure);
             }
         }
@@ -205,9 +215,8 @@ impl Executor for ByKind {
         }
         let single = parts.len() == 1;
         let (exit, ..) = select_all(parts.into_iter().map(|part| part.exited(run))).await;
-        while !single && let Err(failure) = self.stop(run, Some(definition.kill_timeout)).await {
-            tracing::warn!(task = %run.id, %failure, "one part has ended, another cannot be stopped; trying again");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        if !single {
+            stop_surely(&self.holders(run), run, definition.kill_timeout).await;
         }
         exit
     }

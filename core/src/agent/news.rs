@@ -182,7 +182,7 @@ impl Agent {
         } else if let Key::Status(_, id) = key {
             self.put_stored(id, entry);
         } else {
-            self.own.insert(entry.key.clone(), entry.clone());
+            self.own.insert(entry.clone());
             self.writer.host_changed = true;
         }
     }

@@ -10,7 +10,7 @@ use super::{Agent, Effect};
 use crate::machine::{Span, Time, Wake};
 use crate::model::Alive;
 use crate::session::SessionNews;
-use crate::store::{Entry, Guard, Op, Revision, SessionId, Txn};
+use crate::store::{Guard, Op, Revision, SessionId, Txn};
 use crate::why::Note;
 use alloc::format;
 use alloc::string::String;
@@ -35,8 +35,8 @@ impl Agent {
     /// Gives the session and the tenure, while both surely hold.
     pub(super) fn tenure(&self) -> Option<(&SessionId, Revision)> {
         let session = self.session.id()?;
-        let alive = self.own.get(&self.at.alive)?;
-        (alive.session.as_ref() == Some(session)).then_some((session, alive.revision))
+        let sign = self.own.sign()?;
+        (sign.session.as_ref() == Some(session)).then_some((session, sign.revision))
     }
 
     pub(super) fn session_news(&mut self, news: &SessionNews) {
@@ -52,11 +52,11 @@ impl Agent {
     pub(super) fn acquire(&mut self) -> Option<Txn> {
         let session = self.session.id()?.clone();
         let key = self.at.alive.clone();
-        if let Some(entry) = self.own.get(&key).cloned() {
+        if let Some(sign) = self.own.sign() {
             if self.rival().is_some() {
                 return None;
             }
-            let guards = alloc::vec![Guard::At { key: key.clone(), revision: entry.revision }];
+            let guards = alloc::vec![Guard::At { key: key.clone(), revision: sign.revision }];
             return Some(Txn { guards, ops: alloc::vec![Op::Delete { key }] });
         }
         let alive = Alive {
@@ -77,6 +77,7 @@ impl Agent {
             return;
         };
         if self.rival.as_ref().is_none_or(|rival| rival.id != id) {
+            let id = String::from(id);
             let what = format!(
                 "another agent of the name {:?} is alive ({id}); this one waits until it is gone",
                 self.name()
@@ -86,7 +87,6 @@ impl Agent {
             self.rival = Some(Rival { id, since: now, told: false });
         }
         let is_deaf = self.session.id().is_none() || self.troubled || !self.mirror.is_filled();
-        let is_idle = self.runs_nothing();
         let patience = self.patience();
         let Some(rival) = &mut self.rival else { return };
         if is_deaf {
@@ -100,7 +100,7 @@ impl Agent {
         let name = self.name();
         let what =
             format!("another agent ({id}) has had the name {name:?} for {patience}; two must not share one");
-        if is_idle {
+        if self.runs_nothing() {
             self.depart(now, Effect::Refuse(what));
         } else if !was_told {
             let what = format!("{what}: this one looks after what it runs, and starts nothing else");
@@ -139,18 +139,9 @@ impl Agent {
     }
 
     /// Names the agent that speaks for this host in our place, as far as is known.
-    pub(super) fn rival(&self) -> Option<alloc::string::String> {
-        self.own.get(&self.at.alive).and_then(|entry| self.rival_in(entry))
-    }
-
-    /// Names the agent whose sign of life this is, unless it is our own, or nobody's.
-    fn rival_in(&self, entry: &Entry) -> Option<alloc::string::String> {
-        // Without a session it would lie here for ever, whoever put it.
-        entry.session.as_ref()?;
-        match crate::record::read::<Alive>(&entry.value) {
-            Ok(alive) if alive.agent_id == self.settings.agent_id => None,
-            Ok(alive) => Some(alive.agent_id),
-            Err(_) => Some("unreadable".into()),
-        }
+    pub(super) fn rival(&self) -> Option<&str> {
+        let sign = self.own.sign().filter(|sign| sign.session.is_some())?;
+        let agent = sign.agent.as_deref().unwrap_or("unreadable");
+        (agent != self.settings.agent_id).then_some(agent)
     }
 }

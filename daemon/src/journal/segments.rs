@@ -4,7 +4,7 @@
 
 use super::Place;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -29,19 +29,13 @@ impl Segment {
         DirBuilder::new().recursive(true).mode(0o700).create(&place.dir)?;
         let bytes = u64::try_from(beginning.len()).unwrap_or(u64::MAX);
         let full = (place.bytes / 8).max(bytes.saturating_mul(2));
-        let mut last = make_room(place, prefix, full)?;
-        let (mut file, path) = loop {
-            last += 1;
-            let path = place.dir.join(format!("{prefix}-{last:06}.{ENDING}"));
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => break (file, path),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        };
-        if let Err(error) = file.write_all(beginning) {
-            // Without its beginning it is no journal.
-            fs::remove_file(path)?;
+        let last = make_room(place, prefix, full)?;
+        // Without its beginning it is no journal, whatever ends us meanwhile.
+        let part = place.dir.join(format!("{prefix}.part"));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        let path = place.dir.join(format!("{prefix}-{:06}.{ENDING}", last + 1));
+        if let Err(error) = file.write_all(beginning).and_then(|()| fs::rename(&part, path)) {
+            fs::remove_file(part)?;
             return Err(error);
         }
         Ok(Segment { file: BufWriter::new(file), bytes, full })

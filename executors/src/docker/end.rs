@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** an end is told only when the engine says that no container of the run lives.
 
-use super::ends::{End, Listener};
+use super::ends::Listener;
 use super::engine::Trouble;
 use super::labels::{Kept, Phase};
 use super::runs::{Ending, Group, Standing};
@@ -76,8 +76,12 @@ impl Docker {
     /// Kills a container, and waits until it has ended.
     pub(super) async fn kill(&self, id: &str, what: &str) -> Result<(), Failure> {
         self.signal(id, what, "SIGKILL").await?;
-        match tokio::time::timeout(DEATH, self.until_over(id)).await {
-            Ok(ended) => ended.map(drop),
+        let over = async {
+            self.ends_with(id).await?;
+            self.until_shown(id).await
+        };
+        match tokio::time::timeout(DEATH, over).await {
+            Ok(over) => if_there(over),
             Err(_) => Err(Failure(format!(
                 "cannot stop container {what} ({id}): it was killed and has not ended; look for a process in state D"
             ))),
@@ -106,15 +110,15 @@ impl Docker {
     /// Waits until a container has ended, or is gone, and until it is known of one that was killed whether its memory had
     /// run out.
     pub(super) async fn until_ended(&self, id: &str) -> Result<(), Failure> {
-        let told = match self.until_over(id).await? {
-            true => self.until_memory_is_told(id).await,
-            false => Ok(()),
+        let told = async {
+            let code = self.ends_with(id).await?;
+            self.until_told(id, Some(code)).await
         };
-        if_there(told)
+        if_there(told.await)
     }
 
-    /// Waits until a container has ended, or is gone; tells whether it was killed.
-    async fn until_over(&self, id: &str) -> Result<bool, Failure> {
+    /// Waits until a container has ended; gives its exit code.
+    async fn ends_with(&self, id: &str) -> Result<i64, Trouble> {
         let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
         let wait = |client: bollard::Docker| async move {
             match client.wait_container(id, Some(options)).next().await {
@@ -125,10 +129,7 @@ impl Docker {
                 None => Err(Error::IOError { err: std::io::Error::other("the answer broke off") }),
             }
         };
-        match self.engine.within(LOOK_AGAIN * 100, wait).await {
-            Ok(code) => if_there(self.until_shown(id).await).map(|()| code == SIGNALLED_KILL),
-            Err(trouble) => if_there(Err(trouble)).map(|()| false),
-        }
+        self.engine.within(LOOK_AGAIN * 100, wait).await
     }
 
     /// Waits, but not for ever, until a container that has ended is not listed as running any more: 26.1 tells those who
@@ -209,7 +210,7 @@ impl Docker {
         };
         match tokio::time::timeout(LOOK_AGAIN, told).await {
             Ok(Some(end)) => {
-                if let Err(trouble) = Box::pin(self.until_told(&end)).await {
+                if let Err(trouble) = Box::pin(self.until_told(&end.id, end.code)).await {
                     tracing::debug!(?trouble, "looking again");
                     tokio::time::sleep(SOON).await;
                 }
@@ -221,10 +222,10 @@ impl Docker {
     }
 
     /// Waits until the engine says of an end all that it will.
-    async fn until_told(&self, end: &End) -> Result<(), Trouble> {
-        self.until_shown(&end.id).await?;
-        if end.code == Some(SIGNALLED_KILL) {
-            self.until_memory_is_told(&end.id).await?;
+    async fn until_told(&self, id: &str, code: Option<i64>) -> Result<(), Trouble> {
+        self.until_shown(id).await?;
+        if code == Some(SIGNALLED_KILL) {
+            self.until_memory_is_told(id).await?;
         }
         Ok(())
     }

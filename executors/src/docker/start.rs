@@ -1,8 +1,8 @@
 //! Starts a run: refuses what can be refused without the engine, gets the images, runs the setup commands, creates all
 //! containers and then starts them in order.
 //!
-//! **Invariant:** whatever fails, what was made of the run is removed before the failure is told; where even that fails, the
-//! run stands there half, and is removed as soon as the engine lets itself be asked.
+//! **Invariant:** whatever fails, what was made of the run is removed before the failure is told, however long that takes:
+//! whoever hears of it may start the task anew, and two runs of a task are never there at once.
 
 use super::Docker;
 use super::create::{self, Plan};
@@ -16,7 +16,10 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOpt
 use callboard_core::machine::Span;
 use callboard_core::work::Spec;
 use std::sync::Arc;
+use std::time::Duration;
 
+/// How soon it is tried again to remove what a start left.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How much of a setup's output is kept.
 pub(super) const OUTPUT_BYTES_MAX: usize = 2048;
 
@@ -69,14 +72,15 @@ impl Docker {
     async fn give_up(&self, spec: &Arc<Spec>, entry: &Entry, halt: Halt) -> Result<(), Failure> {
         let Halt { failure, output } = halt;
         let grace = spec.definition.kill_timeout;
-        let grace = entry.stop.borrow().map_or(grace, |told| told.min(grace));
-        match self.take_back(spec, grace).await {
-            Ok(()) => {
-                entry.end(spec, Ending { exit: EXIT_UNSEEN, failure: failure.clone(), output });
-                Err(failure)
-            }
-            Err(left) => Err(Failure(format!("{failure}; and something may be left of it: {left}"))),
+        let told = || entry.stop.borrow().map_or(grace, |told| told.min(grace));
+        while let Err(left) = self.take_back(spec, told()).await {
+            let what = format!("{failure}; what may be left of it cannot be removed yet: {left}");
+            tracing::warn!(task = %spec.task.id, what);
+            entry.waits_for(what);
+            tokio::time::sleep(TRY_AGAIN).await;
         }
+        entry.end(spec, Ending { exit: EXIT_UNSEEN, failure: failure.clone(), output });
+        Err(failure)
     }
 
     /// Ends and removes what was made of it.

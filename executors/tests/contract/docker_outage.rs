@@ -168,6 +168,32 @@ async fn an_engine_that_goes_away_during_a_teardown_ends_nothing_before_its_time
 }
 
 #[tokio::test]
+async fn a_start_that_an_engine_cuts_off_has_not_failed_before_nothing_of_it_is_left() {
+    let mut engine = Docker::start();
+    provide_image(&engine.host());
+    let bench = DockerBench::with(engine.host(), |settings| settings.patience = Duration::from_millis(1500));
+    let (executor, spec) = (bench.executor(), docker_spec(&["trap '' TERM; sleep 1000 & wait"], WAITS));
+    let progress = executor.progress(&spec).remove(0);
+    let starting = {
+        let (executor, spec) = (executor.clone(), spec.clone());
+        tokio::spawn(async move { executor.start(&spec).await })
+    };
+    until("its setup runs", || bench.containers().iter().any(|one| one["State"] == "running")).await;
+    engine.stop();
+    let told = "cannot be removed yet";
+    until("it is told that something is left", || progress.borrow().contains(told)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!starting.is_finished(), "what was started of it may live");
+    engine.restart();
+    let failure = within(60, "its end", starting).await.unwrap().unwrap_err();
+    assert!(failure.0.contains("cannot wait for the end") && !failure.0.contains(told), "{failure}");
+    assert_eq!(bench.containers(), Vec::<Value>::new());
+    assert_eq!(executor.start(&spec).await, Err(failure), "it is known");
+    executor.start(&attempt_of(&docker_spec(&[], WAITS), 1)).await.unwrap();
+    assert_eq!(bench.containers().len(), 1);
+}
+
+#[tokio::test]
 async fn an_engine_that_comes_later_is_found() {
     let mut engine = Docker::start();
     provide_image(&engine.host());

@@ -30,6 +30,10 @@ impl Check for Orphans {
                 let old = end.book.now.since(alive.since).0 > 60_000;
                 let ended = end.book.ended.get(&(id.clone(), alive.generation));
                 let lately = ended.is_some_and(|at| end.book.now.since(*at).0 < 60_000);
+                let is_issued = twin.is_some_and(|twin| twin.generation == alive.generation);
+                if is_issued || !old || lately {
+                    continue;
+                }
                 // What a store forgot of a service that nobody configured since is left alone. With the record it forgot
                 // the order to stop, if there was one: nobody who has not obeyed it yet can know of it.
                 let is_of_nothing = end.book.meant.get(id).is_none_or(|service| !end.book.is_wanted(service));
@@ -50,9 +54,7 @@ impl Check for Orphans {
                     page.is_some_and(is_given_up)
                 };
                 let is_spared = is_of_nothing || end.book.is_homeless(id, alive) || is_kept() || is_last();
-                let forgotten = end.book.is_forgotten(id, alive) && !is_ordered && is_spared;
-                if old && !lately && !forgotten && twin.is_none_or(|twin| twin.generation != alive.generation)
-                {
+                if is_ordered || !is_spared || !end.book.is_forgotten(id, alive) {
                     found.blame(
                         "S21",
                         format!("{id} generation {} lives on {host} unissued", alive.generation),
