@@ -3,7 +3,7 @@
 
 use crate::change;
 use crate::problem::Problem;
-use crate::rehearse::{Live, key_and_value};
+use crate::rehearse::{Counts, Live, Steps, key_and_value};
 use crate::views::Planned;
 use callboard_backends::Store;
 use callboard_core::config::{Configuration, Sourced};
@@ -31,27 +31,23 @@ pub(crate) async fn plan(store: &dyn Store, wanted: &Sourced<Configuration>) -> 
         Problem::failed(format!("the rehearsal broke down: {error}"))
             .hint("this is a defect; `callboard apply --dry-run` tells at least what would change in the configuration")
     })?;
+    let steps = Steps::of(&rehearsal);
     Ok(Planned {
-        steps: steps(&rehearsal),
-        outcome: Some(outcome(&rehearsal, &applied.services)),
+        steps: steps.lines(),
+        outcome: Some(outcome(&rehearsal, &steps, &applied.services)),
         blocked: blocked(&rehearsal),
         applied,
     })
 }
 
-fn steps(rehearsal: &Rehearsal) -> Vec<String> {
-    let started = rehearsal.started.iter().map(|(id, host)| format!("start {id} on {host}"));
-    let stopped = rehearsal.stopped.iter().map(|(id, host, why)| format!("stop  {id} on {host}: {why}"));
-    started.chain(stopped).collect()
-}
-
-fn outcome(rehearsal: &Rehearsal, services: &[String]) -> String {
-    let mut lines = vec![format!(
-        "{} tasks would be started and {} stopped, all within {}",
-        rehearsal.started.len(),
-        rehearsal.stopped.len(),
-        Span::secs(rehearsal.settled_after.0.div_ceil(1000))
-    )];
+fn outcome(rehearsal: &Rehearsal, steps: &Steps, services: &[String]) -> String {
+    let Counts { moved, started, stopped } = steps.counts();
+    let done = match moved {
+        0 => format!("{started} tasks would be started and {stopped} stopped"),
+        _ => format!("{moved} tasks would be moved, {started} started and {stopped} stopped"),
+    };
+    let settled = Span::secs(rehearsal.settled_after.0.div_ceil(1000));
+    let mut lines = vec![format!("{done}, all within {settled}")];
     // A change of hosts names no service and may concern any.
     let concerned = |name: &&Name| services.is_empty() || services.iter().any(|service| **service == ***name);
     for name in rehearsal.healthy.keys().filter(concerned) {
@@ -84,6 +80,7 @@ fn blocked(rehearsal: &Rehearsal) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use callboard_sim::Moved;
 
     #[test]
     fn a_rehearsal_in_words() {
@@ -96,15 +93,14 @@ mod tests {
             settled_after: Span::secs(40),
             ..Rehearsal::default()
         };
+        let words = |rehearsal: &Rehearsal| outcome(rehearsal, &Steps::of(rehearsal), &["web".into()]);
         assert_eq!(
-            steps(&rehearsal),
-            ["start c-web-2-0 on h1", "stop  c-web-1-0 on h2: replaced by version 2"]
-        );
-        assert_eq!(
-            outcome(&rehearsal, &["web".into()]),
+            words(&rehearsal),
             "1 tasks would be started and 1 stopped, all within 40s\n\
              web: 4 healthy in the end, never fewer than 3 on the way"
         );
+        let drained = Rehearsal { moved: vec![Moved { stopped: 0, started: 0 }], ..rehearsal.clone() };
+        assert!(words(&drained).starts_with("1 tasks would be moved, 0 started and 0 stopped, all within 40s"));
         assert_eq!(blocked(&rehearsal), ["api: 2 would not be placed: there is no host"]);
     }
 }

@@ -4,10 +4,12 @@
 mod assume;
 mod forecast;
 mod page;
+mod steps;
 
 pub(crate) use assume::{Assumption, Loss};
 pub(crate) use forecast::{Finding, Forecast};
 pub(crate) use page::page;
+pub(crate) use steps::{Counts, Steps};
 
 use crate::change::{self, Write};
 use crate::problem::{Kind, Problem};

@@ -207,7 +207,7 @@ async fn play(
 fn show(forecast: &Forecast) -> Result<()> {
     tell(&forecast.applied, Format::Table)?;
     out::line("");
-    let steps = forecast.steps();
+    let steps = forecast.steps.lines();
     steps.iter().take(STEPS_SHOWN).for_each(|step| out::line(&format!("  {step}")));
     if let more @ 1.. = steps.len().saturating_sub(STEPS_SHOWN) {
         out::line(&format!("  and {more} steps more"));
@@ -232,11 +232,10 @@ fn show(forecast: &Forecast) -> Result<()> {
         }
         out::line("");
     }
-    let (took, moved) = (&forecast.took, forecast.moved.len());
+    let took = &forecast.took;
     out::line(&format!(
-        "{} started, {} stopped, {moved} moved; all within {}, {} at most",
-        forecast.started.len() - moved,
-        forecast.stopped.len() - moved,
+        "{}; all within {}, {} at most",
+        forecast.steps.counts(),
         rounded(took.median_ms),
         rounded(took.most_ms),
     ));

@@ -1,13 +1,13 @@
 //! What a rehearsal shows, over all seeds: what happens with the first, and the worst of all.
 
 use super::Question;
+use super::steps::Steps;
 use crate::views::Applied;
 use callboard_core::machine::Span;
 use callboard_core::store::Revision;
-use callboard_sim::{Moved, Rehearsal};
+use callboard_sim::Rehearsal;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// What a change would lead to.
 #[derive(Clone, Debug, Serialize)]
@@ -21,15 +21,9 @@ pub(crate) struct Forecast {
     pub(crate) first_seed: u64,
     /// What would change in the configuration.
     pub(crate) applied: Applied,
-    /// Tasks that are started, with the first seed.
-    pub(crate) started: Vec<Start>,
-    /// Tasks that are stopped, with the first seed.
-    pub(crate) stopped: Vec<Stop>,
-    /// Tasks that go on elsewhere, with the first seed; they are also among those started and stopped.
-    pub(crate) moved: Vec<Move>,
-    /// Where among those started and stopped they are.
-    #[serde(skip)]
-    pairs: Vec<Moved>,
+    /// What is done to tasks, with the first seed.
+    #[serde(flatten)]
+    pub(crate) steps: Steps,
     /// How long it takes until nothing changes any more.
     pub(crate) took: Took,
     /// How each service fares.
@@ -51,32 +45,6 @@ pub(crate) struct Forecast {
     durations: Vec<Span>,
     #[serde(skip)]
     calm: bool,
-}
-
-/// A task that is started.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Start {
-    pub(crate) task: String,
-    pub(crate) host: String,
-}
-
-/// A task that is stopped.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Stop {
-    pub(crate) task: String,
-    pub(crate) host: String,
-    pub(crate) why: String,
-}
-
-/// A task that goes on elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Move {
-    pub(crate) task: String,
-    pub(crate) from: String,
-    pub(crate) to: String,
-    /// What takes its place there: another task of the service, or itself.
-    pub(crate) successor: String,
-    pub(crate) why: String,
 }
 
 /// How long something takes, over all seeds.
@@ -126,10 +94,7 @@ impl Forecast {
             seeds: 0,
             first_seed: asked.first_seed,
             applied: applied.clone(),
-            started: Vec::new(),
-            stopped: Vec::new(),
-            moved: Vec::new(),
-            pairs: Vec::new(),
+            steps: Steps::default(),
             took: Took::default(),
             services: BTreeMap::new(),
             waits: Vec::new(),
@@ -182,21 +147,7 @@ impl Forecast {
     }
 
     fn begin(&mut self, rehearsal: &Rehearsal) {
-        let started = rehearsal.started.iter();
-        self.started =
-            started.map(|(id, host)| Start { task: id.to_string(), host: host.to_string() }).collect();
-        let stopped = rehearsal.stopped.iter();
-        self.stopped = stopped
-            .map(|(id, host, why)| Stop { task: id.to_string(), host: host.to_string(), why: why.clone() })
-            .collect();
-        self.pairs.clone_from(&rehearsal.moved);
-        let moved = self.pairs.iter().filter_map(|pair| {
-            let (stop, start) =
-                (self.stopped.get(pair.stopped)?.clone(), self.started.get(pair.started)?.clone());
-            let Stop { task, host: from, why } = stop;
-            Some(Move { task, from, to: start.host, successor: start.task, why })
-        });
-        self.moved = moved.collect();
+        self.steps = Steps::of(rehearsal);
         let story = rehearsal.story.iter();
         self.story = story.map(|(after, what)| Line { after_ms: after.0, what: what.clone() }).collect();
     }
@@ -248,29 +199,6 @@ impl Forecast {
         }
         seeds
     }
-
-    /// Says step by step what is done with the first seed.
-    pub(crate) fn steps(&self) -> Vec<String> {
-        let moves = self.moved.iter().map(Move::to_string);
-        let started = self.started.iter().enumerate();
-        let started = started.filter(|(index, _)| self.pairs.iter().all(|pair| pair.started != *index));
-        let starts = started.map(|(_, start)| format!("start {} on {}", start.task, start.host));
-        let stopped = self.stopped.iter().enumerate();
-        let stopped = stopped.filter(|(index, _)| self.pairs.iter().all(|pair| pair.stopped != *index));
-        let stops = stopped.map(|(_, stop)| format!("stop  {} on {}: {}", stop.task, stop.host, stop.why));
-        moves.chain(starts).chain(stops).collect()
-    }
-}
-
-impl fmt::Display for Move {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Move { task, from, to, successor, why } = self;
-        write!(f, "move  {task} from {from} to {to}")?;
-        if successor != task {
-            write!(f, " as {successor}")?;
-        }
-        write!(f, ": {why}")
-    }
 }
 
 /// Counts a finding, and keeps the words of the first.
@@ -296,13 +224,6 @@ mod tests {
             forecast.take(
                 seed,
                 Rehearsal {
-                    started: vec![("c-web-1-0".into(), "h2".into()), ("c-web-1-5".into(), "h3".into())],
-                    stopped: vec![
-                        ("c-web-1-1".into(), "h1".into(), "drained".into()),
-                        ("c-web-1-0".into(), "h1".into(), "drained".into()),
-                        ("c-web-1-2".into(), "h1".into(), "deleted".into()),
-                    ],
-                    moved: vec![Moved { stopped: 0, started: 1 }, Moved { stopped: 1, started: 0 }],
                     healthy: [("web".into(), 4)].into(),
                     least_healthy: [("web".into(), least)].into(),
                     settled_after: Span::secs(seed),
@@ -314,12 +235,6 @@ mod tests {
         forecast.end();
         let fare = &forecast.services["web"];
         assert_eq!((fare.lowest, fare.lowest_seed, fare.end), (2, 8, 4));
-        let steps = [
-            "move  c-web-1-1 from h1 to h3 as c-web-1-5: drained",
-            "move  c-web-1-0 from h1 to h2: drained",
-            "stop  c-web-1-2 on h1: deleted",
-        ];
-        assert_eq!(forecast.steps(), steps);
         assert_eq!((forecast.broken[0].seed, forecast.broken[0].seeds), (8, 2));
         assert_eq!((forecast.took.median_ms, forecast.took.most_ms), (8_000, 9_000));
         assert!(!forecast.passed);

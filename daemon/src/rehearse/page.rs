@@ -42,7 +42,7 @@ fn foreword(forecast: &Forecast, again: impl Fn(u64) -> String) -> Foreword {
         let seeds = format!("{} of {}", it.seeds, forecast.seeds);
         vec![word.into(), it.about.clone(), it.what.clone(), seeds, again(it.seed)]
     });
-    let steps = forecast.steps();
+    let steps = forecast.steps.lines();
     let more = steps.len().saturating_sub(STEPS);
     let note = if more > 0 { format!("and {more} steps more") } else { String::new() };
     let tables = vec![
@@ -66,7 +66,7 @@ fn foreword(forecast: &Forecast, again: impl Fn(u64) -> String) -> Foreword {
 
 fn lead(forecast: &Forecast) -> Vec<String> {
     let seconds = |ms: u64| Span::secs(ms.div_ceil(1_000));
-    let (took, moved) = (forecast.took, forecast.moved.len());
+    let took = forecast.took;
     let verdict = if forecast.passed {
         format!("Every promise is kept with each of {} seeds.", forecast.seeds)
     } else {
@@ -76,9 +76,8 @@ fn lead(forecast: &Forecast) -> Vec<String> {
     vec![
         verdict,
         format!(
-            "{} started, {} stopped, {moved} moved; with half of the seeds all is done within {}, with each within {}.",
-            forecast.started.len() - moved,
-            forecast.stopped.len() - moved,
+            "{}; with half of the seeds all is done within {}, with each within {}.",
+            forecast.steps.counts(),
             seconds(took.median_ms),
             seconds(took.most_ms)
         ),
