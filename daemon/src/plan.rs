@@ -100,7 +100,9 @@ mod tests {
              web: 4 healthy in the end, never fewer than 3 on the way"
         );
         let drained = Rehearsal { moved: vec![Moved { stopped: 0, started: 0 }], ..rehearsal.clone() };
-        assert!(words(&drained).starts_with("1 tasks would be moved, 0 started and 0 stopped, all within 40s"));
+        assert!(
+            words(&drained).starts_with("1 tasks would be moved, 0 started and 0 stopped, all within 40s")
+        );
         assert_eq!(blocked(&rehearsal), ["api: 2 would not be placed: there is no host"]);
     }
 }

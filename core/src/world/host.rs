@@ -466,10 +466,17 @@ fn hold(ports: &mut BTreeSet<u16>, port: u16, is_held: bool) -> bool {
 /// Gives the ports that one of two ledgers has and the other has not.
 fn difference(one: Option<&Ledger>, other: Option<&Ledger>) -> Claim {
     let ports = |of: fn(&Claim) -> &Vec<u16>| {
-        let set = |ledger: Option<&Ledger>| -> BTreeSet<u16> {
-            ledger.into_iter().flat_map(|it| it.clusters.values()).flat_map(of).copied().collect()
+        let all = |ledger: Option<&Ledger>| {
+            let claims = ledger.into_iter().flat_map(|it| it.clusters.values());
+            let mut ports: Vec<u16> = claims.flat_map(of).copied().collect();
+            ports.sort_unstable();
+            ports
         };
-        set(one).symmetric_difference(&set(other)).copied().collect()
+        let (one, other) = (all(one), all(other));
+        let only = |has: &[u16], not: &[u16]| -> Vec<u16> {
+            has.iter().filter(|port| not.binary_search(port).is_err()).copied().collect()
+        };
+        [only(&one, &other), only(&other, &one)].concat()
     };
     Claim {
         ports: ports(|claim| &claim.ports),
