@@ -98,6 +98,7 @@ scenarios! {
     junk_records: "junk-records",
     heavy_large: "large",
     leader_change: "leader-change",
+    losses_in_a_bad_rollout: "losses-in-a-bad-rollout",
     lossy_store: "lossy-store",
     lying_checks: "lying-checks",
     memory_limits: "memory-limits",

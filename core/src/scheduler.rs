@@ -19,6 +19,7 @@ mod quarantine;
 mod reconcile;
 mod repair;
 mod reprieve;
+mod restore;
 mod retire;
 mod rollout;
 mod round;
@@ -393,6 +394,7 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
         (None, Kind::Service | Kind::System) => {
             round.replace_lost();
             let created = round.create();
+            round.restore(created);
             round.take_back(None);
             round.scale_down();
             round.retire(created);

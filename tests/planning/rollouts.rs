@@ -102,3 +102,29 @@ fn a_host_whose_agent_ended_in_order_was_not_taken_down() {
     assert_ne!(lost_while_starting(false), Vec::<String>::new());
     assert_eq!(lost_while_starting(true), Vec::<String>::new());
 }
+
+/// Loses most hosts while the only tasks of version 2 that may be on their way come to nothing, and tells what runs when
+/// these losses are known.
+fn after_losses(min: u32) -> Vec<(u32, usize)> {
+    let mut stage = web(8, (6, min, 7));
+    stage.acts.insert(2, Act::Unhealthy);
+    stage.definition("app", 2, 256);
+    stage.service("web", 2, (6, min, 7));
+    stage.run(Span::secs(8));
+    assert_eq!(versions(&stage)[&2], 1, "{:#?}", stage.notes);
+    let of_old = stage.running("web").into_iter().filter(|task| task.version == 1);
+    let hosts: Vec<_> = of_old.map(|task| task.host).take(4).collect();
+    hosts.iter().for_each(|host| stage.silence_if_alive(host));
+    stage.run(Span::secs(30));
+    let again = stage.notes.iter().filter(|note| note.contains("version 1 again, as 2 of min")).count();
+    let (left, lost) = (versions(&stage)[&1], 4);
+    assert_eq!(again + 6 - lost, left, "{:#?}", stage.notes);
+    versions(&stage).into_iter().collect()
+}
+
+#[test]
+fn what_is_lost_while_a_version_is_on_trial_comes_back_as_what_worked_up_to_min() {
+    assert_eq!(after_losses(5), [(1, 5), (2, 1)]);
+    assert_eq!(after_losses(3), [(1, 3), (2, 1)]);
+    assert_eq!(after_losses(2), [(1, 2), (2, 1)], "no more than min asks for");
+}

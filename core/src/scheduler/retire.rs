@@ -22,7 +22,10 @@ impl Round<'_> {
         let version = self.version();
         let idle = [Class::Starting, Class::Unhealthy];
         let at_work = [Class::Healthy, Class::Mature];
-        let mut outdated = self.select(|of| of != version, &idle, None);
+        // What is being brought back of what worked last is just that which is missing.
+        let fallback = self.fallback();
+        let mut outdated = self.select(|of| of != version && Some(of) != fallback, &idle[..1], None);
+        outdated.extend(self.select(|of| of != version, &idle[1..], None));
         outdated.extend(self.select(|of| of == version, &idle, Some(false)));
         for id in outdated {
             let why = self.why_retire(&id);

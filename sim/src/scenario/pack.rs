@@ -58,6 +58,7 @@ const FILES: &[(&str, &str)] = &pack![
     "junk-records.yml",
     "large.yml",
     "leader-change.yml",
+    "losses-in-a-bad-rollout.yml",
     "lossy-store.yml",
     "lying-checks.yml",
     "memory-limits.yml",
