@@ -36,7 +36,7 @@ pub fn check(stored: &Stored<'_>, new: &Sourced<Configuration>) -> Result<(), Ve
     let mut mistakes = Vec::new();
     let versions = versions(stored, &new.value);
     check_definitions(stored, new, &versions, &mut mistakes);
-    check_services(new, &versions, &mut mistakes);
+    check_services(stored, new, &versions, &mut mistakes);
     check_clusters(stored, new, &mut mistakes);
     check_homes(stored, new, &mut mistakes);
     mistakes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -77,9 +77,28 @@ fn check_definitions(
     }
 }
 
-fn check_services(new: &Sourced<Configuration>, versions: &Versions, mistakes: &mut Vec<Mistake>) {
+fn check_services(
+    stored: &Stored<'_>,
+    new: &Sourced<Configuration>,
+    versions: &Versions,
+    mistakes: &mut Vec<Mistake>,
+) {
     for (index, service) in new.value.services.iter().enumerate() {
         let Service { task_name, task_version, .. } = service;
+        // What runs, and what worked last, is known by its version alone.
+        if let Some(old) = stored.services.get(&service.name).filter(|old| old.task_name != *task_name) {
+            mistakes.push(Mistake {
+                found: format!("\"{task_name}\""),
+                problem: format!("but service \"{}\" is made of another task definition", service.name),
+                allowed: format!("\"{}\"", old.task_name),
+                next: format!(
+                    "add a version to that one, or delete the service before: callboard delete service {}",
+                    service.name
+                ),
+                ..Mistake::at(new.place(Kind::Service, index, Field::TaskName))
+            });
+            continue;
+        }
         let Some(known) = versions.get(task_name) else {
             mistakes.push(Mistake {
                 found: format!("\"{task_name}\""),

@@ -109,6 +109,19 @@ fn a_service_names_a_version_that_exists() {
 }
 
 #[test]
+fn a_service_stays_made_of_what_it_is() {
+    let stored = "definition web: 1 a\ndefinition api: 1 a\ndefinition api: 2 a\nservice web: web 1";
+    check(stored, "service web: web 1", "fine");
+    check(stored, "service site: api 2", "fine");
+    check(
+        stored,
+        "service web: api 2",
+        "web.yml:3: services[0].task_name: found \"api\", but service \"web\" is made of another task definition, \
+         expected \"web\"; add a version to that one, or delete the service before: callboard delete service web",
+    );
+}
+
+#[test]
 fn a_cluster_names_services_that_exist() {
     let stored = "definition web: 1 a\nservice web: web 1";
     check(stored, "cluster shop: web", "fine");
