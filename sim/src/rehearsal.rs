@@ -108,6 +108,10 @@ pub fn record(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64) -> (Scenar
 struct Played {
     stage: Stage,
     before: BTreeMap<Name, Before>,
+    /// Why tasks waited before the change, by service.
+    blocked: BTreeMap<Name, String>,
+    /// Services that the change is about.
+    changed: BTreeSet<Name>,
     notes: Vec<(Span, Note)>,
     settled: bool,
 }
@@ -123,12 +127,20 @@ fn play(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64, recorded: Option
     stage.plan();
     stage.run_until(WARM_UP);
     // What happened until now is not the change's doing.
-    let _before = stage.tidings.take_notes();
+    let mut blocked = BTreeMap::new();
+    for note in stage.tidings.take_notes() {
+        if let Note::Blocked { service, why, .. } = note {
+            blocked.insert(service, why);
+        }
+    }
+    let waiting: BTreeMap<Name, u32> =
+        missing(&stage.court.book).map(|(service, missing)| (service.clone(), missing)).collect();
     let mut before = BTreeMap::new();
     for (name, page) in &mut stage.court.book.services {
         page.least = page.healthy;
         let min = page.record.as_ref().map_or(0, |record| record.min);
-        before.insert(name.clone(), Before { healthy: page.healthy, min });
+        let missing = waiting.get(name).copied().unwrap_or(0);
+        before.insert(name.clone(), Before { healthy: page.healthy, min, missing });
     }
     if !proposal.change.is_empty() {
         stage.witness.begins(WARM_UP, &"the change is made", Span(0), true);
@@ -152,13 +164,17 @@ fn play(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64, recorded: Option
     if settled && missing(&stage.court.book).next().is_none() {
         stage.end();
     }
-    Played { stage, before, notes, settled }
+    let service = |key: &str| if let Some(Key::Service(name)) = Key::parse(key) { Some(name) } else { None };
+    let changed = proposal.change.iter().filter_map(|(key, _)| service(key)).collect();
+    Played { stage, before, blocked, changed, notes, settled }
 }
 
 /// A service before the change.
 struct Before {
     healthy: u32,
     min: u32,
+    /// How many of its tasks waited for a place.
+    missing: u32,
 }
 
 fn scenario(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64) -> Scenario {
@@ -252,10 +268,9 @@ impl Played {
 
 fn report(played: Played) -> Rehearsal {
     let short = played.short();
-    let Played { stage, before, notes, settled } = played;
+    let Played { stage, before, mut blocked, changed, notes, settled } = played;
     let moved = moves::pair(notes.iter().map(|(_, note)| note));
     let mut rehearsal = Rehearsal { unsettled: !settled, moved, ..Rehearsal::default() };
-    let mut blocked: BTreeMap<Name, String> = BTreeMap::new();
     for (after, note) in notes {
         rehearsal.story.push((after, note.to_string()));
         match note {
@@ -285,6 +300,11 @@ fn report(played: Played) -> Rehearsal {
     rehearsal.settled_after = stage.tidings.last_state_change().since(WARM_UP);
     let Stage { court, stats, .. } = stage;
     for (service, missing) in missing(&court.book) {
+        // What waited before, and has nothing to do with the change, is no reason against it.
+        let waited = before.get(service).map_or(0, |before| before.missing);
+        if missing <= waited && !changed.contains(service) {
+            continue;
+        }
         let why = blocked.get(service).cloned().unwrap_or_default();
         rehearsal.blocked.push((service.clone(), missing, why));
     }

@@ -173,3 +173,54 @@ fn a_drain_moves_what_runs_there() {
     assert_eq!(&*rehearsal.stopped[0].1, "h1");
     assert_eq!(rehearsal.moved, [Moved { stopped: 0, started: 0 }], "the one takes the place of the other");
 }
+
+/// Adds a batch service that runs on the third host and may take so long, and one that fits nowhere.
+fn with_batch_and_giant() -> Vec<Arc<Entry>> {
+    let mut entries = live(100);
+    entries.retain(|entry| entry.key != "config/clusters/main");
+    let made = |name: &str, memory: u64| {
+        json!({"name": name, "version": 1, "memory": memory,
+            "containers": [{"name": name, "type": "bash", "executor": {"start": ["exec serve"]}}]})
+    };
+    let job = json!({"name": "job", "task_name": "job", "task_version": 1, "kind": "batch", "completions": 1,
+        "parallelism": 1, "retries": 0, "time_limit": "30s", "desired": 0, "min": 0, "max": 0});
+    let giant =
+        json!({"name": "giant", "task_name": "giant", "task_version": 1, "desired": 1, "min": 0, "max": 2});
+    let task = json!({"id": "main-job-1-0", "cluster": "main", "service": "job", "task_name": "job", "version": 1,
+        "instance": 0, "generation": 4, "host": "h3", "once": {"time_limit": "30s"}, "desired": "run",
+        "reason": "", "tenure": 1});
+    entries.extend([
+        entry("config/clusters/main", &json!({"name": "main", "services": ["web", "job", "giant"]})),
+        entry("config/services/job", &job),
+        entry("config/services/giant", &giant),
+        entry("config/task_definitions/job/1", &made("job", 0)),
+        entry("config/task_definitions/giant/1", &made("giant", 999_999)),
+        entry(
+            "state/services/job",
+            &json!({"service": "job", "cluster": "main", "available": 0, "min": 0, "completed": 0, "version": 1,
+                "rollout": {"state": "running"}}),
+        ),
+        entry("state/tasks/_/main-job-1-0", &task),
+        entry("state/tasks/h3/main-job-1-0", &task),
+        entry(
+            "status/h3/main-job-1-0",
+            &json!({"id": "main-job-1-0", "generation": 4, "attempt": 0, "phase": "running", "health": "healthy"}),
+        ),
+    ]);
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    entries
+}
+
+#[test]
+fn what_a_host_ran_before_is_its_own_to_stop_and_what_waited_before_is_no_doing_of_the_change() {
+    let change = |desired| try_out(with_batch_and_giant(), "config/services/web", Some(service(1, desired)));
+    let rehearsal = change(3);
+    assert_eq!(promises(&rehearsal), [""; 0], "{rehearsal:?}");
+    assert_eq!(rehearsal.blocked, [], "{rehearsal:?}");
+    // What the change itself is about is told of, with the reason that was given before.
+    let giant =
+        json!({"name": "giant", "task_name": "giant", "task_version": 1, "desired": 1, "min": 0, "max": 3});
+    let rehearsal = try_out(with_batch_and_giant(), "config/services/giant", Some(giant));
+    let [(service, 1, why)] = &rehearsal.blocked[..] else { panic!("{rehearsal:?}") };
+    assert!(&**service == "giant" && why.contains("without 999999 MiB"), "{why}");
+}

@@ -1,7 +1,7 @@
 //! S22: an agent stops and removes only what was issued to its host.
 
 use super::record::Text;
-use super::{Book, Check, Findings, Seen};
+use super::{Book, Check, Fault, Findings, Seen};
 use callboard_core::work::Order;
 use std::collections::BTreeSet;
 
@@ -19,6 +19,14 @@ impl Check for Foreign {
         }
     }
 
+    fn fault(&mut self, book: &Book, fault: &Fault) {
+        // What a store holds that was put back, or from which all begins, was issued as well.
+        if matches!(fault, Fault::Amnesia) {
+            let twins = book.hosts.values().flat_map(|page| page.twins.values());
+            self.issued.extend(twins.map(|twin| (twin.host.clone(), twin.id.clone(), twin.generation)));
+        }
+    }
+
     fn ordered(&mut self, _book: &Book, host: &Text, order: &Order, found: &mut Findings) {
         let run = match order {
             Order::Stop { run, .. } | Order::Remove(run) => run.clone(),
@@ -26,7 +34,10 @@ impl Check for Foreign {
             Order::Inspect | Order::Check { .. } | Order::Measure => return,
         };
         if !self.issued.contains(&(host.clone(), run.id.clone(), run.generation)) {
-            found.blame("S22", format!("the agent of {host} touches {run:?}, which is not its own"));
+            let (id, generation) = (&run.id, run.generation);
+            let what =
+                format!("the agent of {host} touches {id} generation {generation}, which is not its own");
+            found.blame("S22", what);
         }
     }
 }
