@@ -10,7 +10,7 @@ use crate::check::{Book, RolloutRecord, Text};
 use crate::scenario::{Delay, Expectation, RolloutEnd, Scenario};
 use crate::stats::Stats;
 use callboard_core::machine::{Span, Time};
-use delays::Delays;
+use delays::{Delays, Ended};
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -248,6 +248,10 @@ impl Expecting {
 
     /// Judges what only the end can show.
     pub(crate) fn end(&mut self, now: Time, book: &Book, stats: &Stats) {
+        // What is to be so by a moment that does not come any more is to be so by now.
+        for (index, _) in self.moments().into_iter().filter(|(_, at)| at.0 > now.0) {
+            self.due(now, index, book);
+        }
         for index in 0..self.expectations.len() {
             match self.expectations[index].clone() {
                 Expectation::MovesAtMost { count } => {
@@ -281,13 +285,47 @@ impl Expecting {
                 Expectation::Rollout { service, state, by: None } => {
                     self.judge_rollout(index, book, &service, state)
                 }
+                Expectation::MinHealthy { service, at_least, from, .. } => {
+                    self.judge_reached(index, book, service.as_ref(), at_least, from);
+                }
                 Expectation::Rollout { .. }
                 | Expectation::MovesPerHour { .. }
-                | Expectation::MinHealthy { .. }
                 | Expectation::HealthyBy { .. }
                 | Expectation::RecoveredWithin { .. }
                 | Expectation::DrainedBy { .. } => {}
             }
+        }
+    }
+
+    /// A service that never had as many healthy tasks as it must keep has kept none of them.
+    fn judge_reached(
+        &mut self,
+        index: usize,
+        book: &Book,
+        service: Option<&Text>,
+        at_least: Option<u32>,
+        from: Option<Span>,
+    ) {
+        if from.is_some() || self.reached.iter().any(|(of, _)| *of == index) {
+            return;
+        }
+        let target = |name: &Text| {
+            let record = book.services.get(name).and_then(|page| page.record.as_ref());
+            record.map_or(0, |record| book.target(record))
+        };
+        let wanted = match service {
+            Some(service) => target(service).max(at_least.unwrap_or(0)),
+            None => book.services.keys().map(target).max().unwrap_or(0),
+        };
+        if wanted > 0 {
+            let whose = service.map_or("no service", |service| service.as_str());
+            let never = if service.is_some() { "never had" } else { "ever had" };
+            let all = if service.is_some() {
+                format!("{wanted} healthy tasks")
+            } else {
+                "all its tasks healthy".into()
+            };
+            self.fail(index, "min_healthy", format!("{whose} {never} {all}, from where on it is counted"));
         }
     }
 
@@ -304,12 +342,17 @@ impl Expecting {
     }
 
     fn judge_delay(&mut self, now: Time, index: usize, percent: u32, of: Delay, below: Span) {
-        if let Some(took) = self.delays(of).percentile(now, percent).filter(|took| *took >= below) {
-            let what = format!(
-                "{percent} in a hundred tasks waited for {of} up to {took}, expected less than {below}"
-            );
-            self.fail(index, "delay_below", what);
-        }
+        let took = match self.delays(of).percentile_of_ended(percent) {
+            Ended::Nobody => return,
+            Ended::Within(took) if took < below => return,
+            Ended::Within(took) => format!("waited for {of} up to {took}"),
+            Ended::Never => match self.delays(of).percentile(now, percent) {
+                Some(took) => format!("waited for {of} up to {took}, and some to the end"),
+                None => return,
+            },
+        };
+        let what = format!("{percent} in a hundred tasks {took}, expected less than {below}");
+        self.fail(index, "delay_below", what);
     }
 
     fn at_most(&mut self, index: usize, promise: &str, is: u64, most: u64) {

@@ -97,6 +97,8 @@ pub(crate) enum Outward {
     Health(u32, bool),
     /// A task was killed for want of memory.
     OutOfMemory,
+    /// A process was killed at its own limit.
+    OverLimit,
     /// A task took its agent down with it.
     AgentDown,
     /// A task took its machine down with it.
@@ -273,6 +275,7 @@ impl Host {
                 self.end(now, pid, Exit { code: None, signal: Some(15), out_of_memory: false }, &mut out)
             }
             Moment::OverLimit => {
+                out.push(Outward::OverLimit);
                 self.end(now, pid, Exit { code: None, signal: Some(9), out_of_memory: true }, &mut out)
             }
             Moment::Killed => {

@@ -232,6 +232,9 @@ impl fmt::Display for Summary<'_> {
             stats.out_of_memory,
             stats.peak_unplaced
         )?;
+        if stats.over_limit > 0 {
+            writeln!(f, "  {} killed at the limit of their own memory", stats.over_limit)?;
+        }
         if !stats.stops.is_empty() {
             let stops: Vec<String> =
                 stats.stops.iter().map(|(why, count)| format!("{count} {why}")).collect();

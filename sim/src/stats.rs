@@ -21,8 +21,10 @@ pub struct Stats {
     pub restarts: u64,
     /// Processes that ended without being asked to.
     pub exits: u64,
-    /// Processes that were killed for want of memory.
+    /// Processes that were killed as the memory of their machine was used up.
     pub out_of_memory: u64,
+    /// Processes that were killed at the limit of their own memory.
+    pub over_limit: u64,
     /// Requests to move a task, by agents.
     pub move_requests: u64,
     /// What went wrong, by name, and how often.

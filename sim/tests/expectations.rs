@@ -55,6 +55,38 @@ fn each_can_hold_and_can_be_broken() {
     check("unplaced == 0", "moves >= 7, {moves_at_most: 0}");
 }
 
+#[test]
+fn what_never_came_to_be_or_would_come_after_the_end_is_not_met() {
+    check("min_healthy web-001 >= 4", "min_healthy web-001 >= 100");
+    check("healthy by 20m", "healthy web-001 >= 6 by 20m");
+    check("recovered within 1s of 9m59s900ms", "rollout web-001 done by 20m");
+    let waits = |expect: &str| {
+        let text = format!(
+            "name: it\nduration: 10m\nsettle: 2m\nfleet: [{{count: 3}}]\ntimeline:\n\
+             - {{at: 2m, do: add_service, service: large, tasks: 1, memory: 999999}}\n\
+             - {{at: 9m, do: crash_hosts, count: 3, reboot_after: 30m}}\n\
+             generate: [{{prefix: web-, tasks: 3}}]\nexpect: [\"{expect}\"]\n"
+        );
+        let outcome = run(&read("it.yml", text.as_bytes()).unwrap(), &Options::default());
+        outcome.violations.iter().map(|broken| broken.promise.clone()).collect::<Vec<String>>()
+    };
+    assert_eq!(waits("p100 placement < 9m"), ["delay_below"]);
+    assert_eq!(waits("p50 placement < 9m"), [""; 0]);
+    assert_eq!(waits("recovered within 2m"), ["recovered_within"]);
+}
+
+#[test]
+fn what_goes_wrong_nowhere_is_told() {
+    for hosts in ["labels: {rack: r9}", "prefix: zz", "each: rack"] {
+        let text = format!(
+            "name: it\nduration: 2m\nsettle: 30s\nfleet: [{{count: 3}}]\ngenerate: [{{prefix: web-, tasks: 3}}]\n\
+             timeline: [{{at: 30s, do: crash_hosts, {hosts}, reboot_after: 20s}}]\n"
+        );
+        let outcome = run(&read("it.yml", text.as_bytes()).unwrap(), &Options::default());
+        assert_eq!(outcome.violations[0].promise, "timeline", "{hosts}: {:?}", outcome.violations);
+    }
+}
+
 fn mistake(expect: &str) -> String {
     let text = format!("{CRASH}expect: [\"{expect}\"]\n");
     read("it.yml", text.as_bytes()).expect_err(expect).to_string()

@@ -83,7 +83,7 @@ pub enum Expectation {
         /// How many.
         count: u64,
     },
-    /// At most so many tasks are killed for want of memory.
+    /// At most so many tasks are killed as the memory of a machine is used up; their own limits are another matter.
     OutOfMemoryAtMost {
         /// How many.
         count: u64,

@@ -13,6 +13,7 @@ use super::{FaultKind, HostClass, HostFault, RegistryManners, Scenario, StoreMan
 use crate::build::Build;
 use callboard_core::machine::Span;
 use callboard_core::model::{Name, PortRange};
+use std::collections::BTreeSet;
 
 /// The longest trial of patience: an hour.
 const SESSION: Duration = Duration(Span::secs(1), Span::secs(3600));
@@ -76,6 +77,11 @@ impl Scenario {
         let says = "Services that are alike, for fleets too large to write down.";
         form.may("generate", says, &List(Object(Generate::default())), &mut generate);
         generate.iter().for_each(|generate: &Generate| generate.add_to(&mut self.desired));
+        let mut names = BTreeSet::new();
+        if let Some(double) = self.desired.services.iter().find(|service| !names.insert(&service.name)) {
+            let problem = format!("two services are named \"{}\"", double.name);
+            form.wrong(&problem, "each name once; in `generate` each has a prefix of its own");
+        }
     }
 
     /// Names the fields that refer to others.

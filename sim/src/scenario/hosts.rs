@@ -62,9 +62,7 @@ impl Default for HostClass {
 impl HostClass {
     /// Describes each of its machines: those with names of their own, and the others, counted from 1.
     pub(crate) fn registrations(&self) -> impl Iterator<Item = Registration> + '_ {
-        let counted = (1..).map(|number| format!("{}{number:04}", self.prefix).into());
-        let names = self.names.iter().cloned().chain(counted);
-        (1..=self.count).zip(names).map(|(number, host): (u32, Name)| Registration {
+        (1..=self.count).zip(self.host_names()).map(|(number, host): (u32, Name)| Registration {
             address: format!("{host}.invalid"),
             host,
             memory: self.memory,
@@ -78,6 +76,12 @@ impl HostClass {
             agent_version: "sim".into(),
             api: None,
         })
+    }
+
+    /// Names its machines.
+    pub(super) fn host_names(&self) -> impl Iterator<Item = Name> + '_ {
+        let counted = (1..).map(|number| format!("{}{number:04}", self.prefix).into());
+        self.names.iter().cloned().chain(counted).take(self.count as usize)
     }
 
     /// Adds a machine with a name of its own to machines that all have such names.

@@ -80,6 +80,10 @@ pub(super) fn read<R: Shape>(
             break;
         }
     }
+    if rows.is_empty() && wrong == 0 {
+        item.wrong("in which there are no rows", "a header and a row at least", "");
+        return None;
+    }
     Some(rows)
 }
 

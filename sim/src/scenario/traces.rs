@@ -9,7 +9,7 @@ use super::{Action, Fault, FaultKind, Happening, HostClass, HostFault, Hosts, On
 use callboard_core::config::{Item, Node, Value};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many services one cluster of arrivals takes: its record must stay small.
 const PER_CLUSTER: usize = 1_000;
@@ -90,6 +90,7 @@ impl Kind for Fleet {
             if item.node().is_some_and(|node| node.value == Value::Seq(Vec::new())) {
                 item.wrong("a scenario without machines", "a list of at least one class of machines", "");
             }
+            tell_doubles(item, classes.iter().flatten());
             return classes;
         }
         let read = |item: &Item<'_>| Rows(HostRow::default()).read(item, known);
@@ -104,6 +105,7 @@ impl Kind for Fleet {
             });
             classes[class].add(host);
         }
+        tell_doubles(item, classes.iter());
         Some(classes)
     }
 
@@ -119,6 +121,21 @@ impl Kind for Fleet {
             ("additionalProperties", tree::plain(false)),
         ]);
         tree::object([("anyOf", tree::list([List(Object(HostClass::default())).describe(), file]))])
+    }
+}
+
+/// Refuses two machines of one name, and names that no machine gets.
+fn tell_doubles<'a>(item: &Item<'_>, classes: impl Iterator<Item = &'a HostClass>) {
+    let mut names = BTreeSet::new();
+    for class in classes {
+        let (named, count) = (class.names.len(), class.count);
+        if named > count as usize {
+            item.wrong(format!("{named} machines are named in a class of {count}"), "", "raise its count");
+        }
+        if let Some(double) = class.host_names().find(|name| !names.insert(name.clone())) {
+            let next = "give each class a prefix of its own";
+            return item.wrong(format!("two machines are named \"{double}\""), "each name once", next);
+        }
     }
 }
 

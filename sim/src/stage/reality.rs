@@ -64,6 +64,7 @@ impl Stage {
                     self.healthy(now, &name, &id, &service, pid, healthy);
                 }
                 Outward::OutOfMemory => self.stats.out_of_memory += 1,
+                Outward::OverLimit => self.stats.over_limit += 1,
                 Outward::AgentDown => {
                     self.kill_agent(host, Span::secs(5));
                 }

@@ -48,6 +48,26 @@ impl Stage {
     /// Chooses the machines that something hits, in the order of their names.
     pub(super) fn choose(&mut self, hosts: &Hosts) -> Vec<u32> {
         let chosen = self.chosen(hosts);
+        let has = |label: &String| self.hosts.iter().any(|host| host.registration.labels.contains_key(label));
+        let missed = match hosts {
+            Hosts::Prefix(prefix) if chosen.is_empty() => {
+                Some(format!("no machine's name begins with {prefix}"))
+            }
+            Hosts::Labelled(labels) if chosen.is_empty() => {
+                Some(format!("no machine has the labels {labels:?}"))
+            }
+            Hosts::Each(label) if !has(label) => Some(format!("no machine has the label {label}")),
+            Hosts::Count(_)
+            | Hosts::Percent(_)
+            | Hosts::Named(_)
+            | Hosts::Prefix(_)
+            | Hosts::Labelled(_)
+            | Hosts::Each(_)
+            | Hosts::Running { .. } => None,
+        };
+        if let Some(what) = missed {
+            self.court.blame("timeline", format!("what is to go wrong goes wrong nowhere: {what}"));
+        }
         self.witness.hits(chosen.iter().map(|host| &self.hosts[*host as usize].registration.host));
         chosen
     }
