@@ -111,7 +111,8 @@ pub(crate) async fn drain(client: &Client, host: &str, draining: bool, format: F
     tell(&applied, format)?;
     if draining {
         out::message(&format!(
-            "its tasks are replaced elsewhere; `callboard tasks --host {host}` shows what is left"
+            "its tasks are replaced elsewhere where there is room, and else go down to `min`; \
+             `callboard tasks --host {host}` shows what is left"
         ));
     }
     Ok(())

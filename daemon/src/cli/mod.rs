@@ -125,8 +125,9 @@ enum Command {
     Delete(change::DeleteArgs),
     /// Replace all tasks of a host elsewhere, and place nothing there
     ///
-    /// No service goes below its `min` by it: the replacement is healthy before the old task goes. `callboard hosts`
-    /// shows `drained` when nothing is left. Fixed in the host's configuration until `callboard undrain`.
+    /// No service goes below its `min` by it: the replacement is healthy before the old task goes. What has no place
+    /// elsewhere is stopped as far as `min` allows; `callboard rehearse --drain HOST` tells before. `callboard hosts` shows
+    /// `drained` when nothing is left. Fixed in the host's configuration until `callboard undrain`.
     Drain(Named),
     /// Place tasks on a drained host again; nothing moves back by itself
     Undrain(Named),

@@ -1,4 +1,5 @@
-//! Where words go: data to standard output, messages to standard error. A reader that has gone away is no error.
+//! Where words go: data to standard output, messages to standard error. A reader that has gone away is no error; data that
+//! cannot be written are.
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -15,17 +16,18 @@ pub(crate) enum Format {
 
 /// Writes a line of data.
 pub(crate) fn line(text: &str) {
-    write_to(io::stdout().lock(), text.as_bytes(), true);
+    data(text.as_bytes(), true);
 }
 
 /// Writes bytes of data as they are.
 pub(crate) fn bytes(bytes: &[u8]) {
-    write_to(io::stdout().lock(), bytes, false);
+    data(bytes, false);
 }
 
 /// Writes a message.
 pub(crate) fn message(text: &str) {
-    write_to(io::stderr().lock(), text.as_bytes(), true);
+    // Nobody can be told that nobody can be told.
+    let _lost = write_to(io::stderr().lock(), text.as_bytes(), true);
 }
 
 /// Writes data as indented JSON.
@@ -34,15 +36,23 @@ pub(crate) fn json(data: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends the process quietly when nobody reads any more: `callboard tasks | head -1` is no failure.
-fn write_to(mut to: impl Write, bytes: &[u8], newline: bool) {
-    let written = to
-        .write_all(bytes)
-        .and_then(|()| if newline { to.write_all(b"\n") } else { Ok(()) })
-        .and_then(|()| to.flush());
-    if written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+/// Writes data. Ends the process where that cannot be done, as on a full disk; and quietly when nobody reads any more:
+/// `callboard tasks | head -1` is no failure.
+fn data(bytes: &[u8], newline: bool) {
+    let Err(error) = write_to(io::stdout().lock(), bytes, newline) else { return };
+    if error.kind() == io::ErrorKind::BrokenPipe {
         std::process::exit(0);
     }
+    message(&format!("callboard: cannot write to standard output: {error}"));
+    std::process::exit(1);
+}
+
+fn write_to(mut to: impl Write, bytes: &[u8], newline: bool) -> io::Result<()> {
+    to.write_all(bytes)?;
+    if newline {
+        to.write_all(b"\n")?;
+    }
+    to.flush()
 }
 
 /// Makes an empty table with these columns; columns grow with their content, and rows wrap only on a terminal.

@@ -263,6 +263,13 @@ fn one_host(host: &HostView) -> Result<()> {
     let in_use = |used: Option<String>| used.map(|used| format!(", {used} in use on the machine"));
     let memory_used = in_use(host.memory_used.map(size)).unwrap_or_default();
     let cpu_used = in_use(host.cpu_used.map(|used| used.to_string())).unwrap_or_default();
+    let held = |name: &String| host.resources_held.get(name).copied().unwrap_or(0);
+    let resources: Vec<String> =
+        host.resources.iter().map(|(name, count)| format!("{} of {count} {name} held", held(name))).collect();
+    let disk = match host.disk {
+        0 => "not counted".to_string(),
+        disk => format!("{} of {} held", size(host.disk_held), size(disk)),
+    };
     let facts = [
         ("host", host.name.clone()),
         ("state", format!("{}{why}", host.state)),
@@ -272,6 +279,8 @@ fn one_host(host: &HostView) -> Result<()> {
         ("memory", format!("{} of {} held{memory_used}", size(host.memory_held), size(host.memory))),
         ("cpu", format!("{} of {} units held{cpu_used}", host.cpu_held, host.cpu_units)),
         ("ports", format!("{} of {} held", host.ports_held, host.ports)),
+        ("disk", disk),
+        ("resources", resources.join(", ")),
         ("executors", host.executors.join(" ")),
         ("labels", labels.join(" ")),
     ];

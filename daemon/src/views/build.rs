@@ -196,6 +196,8 @@ fn host(board: &Board, name: &Name) -> HostView {
         view.memory = has.memory;
         view.cpu_units = has.cpu_units;
         view.ports = format!("{}-{}", has.ports.first, has.ports.last);
+        view.disk = has.disk;
+        view.resources = has.resources.iter().map(|(name, count)| (name.to_string(), *count)).collect();
         view.executors.clone_from(&has.executors);
         view.labels.clone_from(&has.labels);
         view.agent_version.clone_from(&has.agent_version);
@@ -205,6 +207,10 @@ fn host(board: &Board, name: &Name) -> HostView {
         view.memory_held += claim.memory;
         view.cpu_held += claim.cpu_units;
         view.ports_held += u32::try_from(claim.ports.len()).unwrap_or(u32::MAX);
+        view.disk_held += claim.disk;
+        for (name, count) in &claim.resources {
+            *view.resources_held.entry(name.to_string()).or_default() += count;
+        }
     }
     let usage = board.usages.get(name);
     view.memory_used = usage.map(|usage| usage.memory_used);

@@ -189,6 +189,16 @@ pub(crate) struct HostView {
     pub(crate) ports: String,
     /// Ports held by tasks.
     pub(crate) ports_held: u32,
+    /// MiB of disk for tasks, where it says how much, and held by tasks.
+    #[serde(default)]
+    pub(crate) disk: u64,
+    #[serde(default)]
+    pub(crate) disk_held: u64,
+    /// Whatever else it counts, or tasks hold of it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) resources: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) resources_held: BTreeMap<String, u64>,
     pub(crate) executors: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) labels: BTreeMap<String, String>,

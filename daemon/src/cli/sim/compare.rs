@@ -4,6 +4,7 @@ use super::page::Page;
 use super::replay::moment;
 use super::source::{Seeds, Sets, scenario_with};
 use super::takes::{Take, play};
+use super::what::few;
 use crate::cli::out::{self, Format, Tint, table, tinted};
 use crate::problem::{Kind, Problem};
 use anyhow::{Context, Result};
@@ -72,7 +73,7 @@ fn compare_runs(args: &CompareArgs, format: Format) -> Result<()> {
     let read =
         |path: &Path, sets: &[String]| scenario_with(path, &Sets { sets: sets.to_vec() }).map(Arc::new);
     let (first, second) = (read(&args.a, &args.a_sets)?, read(&args.b, &args.b_sets)?);
-    let seeds = args.seeds.unwrap_or(Seeds::Count(1)).from(args.seed.unwrap_or(first.seed));
+    let seeds = few(args.seeds.unwrap_or(Seeds::Count(1)).from(args.seed.unwrap_or(first.seed)))?;
     let options = |seed| Options {
         hosts: args.hosts,
         seed: Some(seed),

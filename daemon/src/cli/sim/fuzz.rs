@@ -182,6 +182,10 @@ fn end(args: &FuzzArgs, format: Format, tally: &Tally, failures: &[Found], took:
         }
         Format::Table => out::line(&tally.in_words(took)),
     }
+    if tally.seeds == 0 && args.time.is_none() {
+        let problem = "no world was played: none of these seeds draws what was asked for";
+        return Err(Problem::new(Kind::Invalid, problem).hint("play more, as by --seeds 100").into());
+    }
     if tally.failed == 0 {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use super::what::WhatArgs;
 use crate::cli::out::Format;
 use anyhow::Result;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Run scenarios: what must never happen and what must happen in the end is checked at every step
 ///
@@ -34,6 +34,9 @@ pub(crate) struct RunArgs {
 /// Runs all that is named and says how it went.
 pub(super) fn run(args: &RunArgs, format: Format) -> Result<()> {
     let mut takes = args.what.takes()?;
+    let written: Vec<&Path> =
+        [&args.junit, &args.report].into_iter().flatten().map(PathBuf::as_path).collect();
+    args.what.spares(&written)?;
     takes.iter_mut().for_each(|take| take.options.record = args.report.is_some());
     let mut verdicts = Verdicts::new(format, takes.len() == 1);
     let (mut page, mut taken) = (Page::default(), takes.iter());

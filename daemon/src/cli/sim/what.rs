@@ -6,7 +6,8 @@ use crate::problem::{Kind, Problem};
 use callboard_core::machine::Span;
 use callboard_sim::scenario::{Profile, draw};
 use callboard_sim::{Options, Scenario};
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Which runs are meant.
@@ -21,10 +22,10 @@ pub(super) struct WhatArgs {
     #[command(flatten)]
     sets: Sets,
     /// How many hosts, instead of what the scenario says
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = hosts)]
     hosts: Option<usize>,
     /// The seed that everything random is drawn from, instead of the scenario's own
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     seed: Option<u64>,
     /// So many seeds, from --seed or the scenario's own on, or those from A to before B
     #[arg(long, value_name = "NUMBER|A..B", value_parser = Seeds::parse)]
@@ -34,26 +35,60 @@ pub(super) struct WhatArgs {
     until: Option<Span>,
 }
 
+/// The most runs that are asked for at once: they are listed before the first is made.
+const RUNS_MAX: u64 = 10_000_000;
+
+/// Reads how many hosts there shall be: as many as a scenario may have.
+fn hosts(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=100_000).contains(number));
+    number.ok_or_else(|| "expected a number from 1 to 100000".into())
+}
+
 impl WhatArgs {
     /// Reads all that is named before the first is run: a run may take long, and a typing mistake shall not wait for it.
     pub(super) fn takes(&self) -> Result<Vec<Take>, Problem> {
         if let Some(profile) = self.profile {
-            let seeds = self.seeds.unwrap_or(Seeds::Count(100)).from(self.seed.unwrap_or(0));
+            let seeds = few(self.seeds.unwrap_or(Seeds::Count(100)).from(self.seed.unwrap_or(0)))?;
             return Ok(seeds.map(|seed| self.take(Arc::new(draw(profile, seed)), seed)).collect());
         }
         let scenarios: Vec<Scenario> =
             self.files.iter().map(|path| scenario_with(path, &self.sets)).collect::<Result<_, Problem>>()?;
-        let takes: Vec<Take> = scenarios.into_iter().flat_map(|scenario| self.seeded(scenario)).collect();
+        let mut takes = Vec::new();
+        for scenario in scenarios {
+            takes.extend(self.seeded(scenario)?);
+        }
         if takes.is_empty() {
             return Err(Problem::new(Kind::Invalid, "nothing to run").hint("name a scenario"));
         }
         Ok(takes)
     }
 
-    fn seeded(&self, scenario: Scenario) -> Vec<Take> {
+    /// Refuses to write results where they cannot be written, or over one another or what is to be run: before a run that
+    /// may take long.
+    pub(super) fn spares(&self, written: &[&Path]) -> Result<(), Problem> {
+        for (index, path) in written.iter().enumerate() {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let problem = if path.is_dir() {
+                "is a directory"
+            } else if folder.is_some_and(|folder| !folder.is_dir()) {
+                "would lie in a directory that is not there"
+            } else if self.files.iter().any(|file| file == path) {
+                "is what is to be run"
+            } else if written[..index].contains(path) {
+                "is named twice"
+            } else {
+                continue;
+            };
+            let hint = "name another file for the results";
+            return Err(Problem::new(Kind::Invalid, problem).at(path.display().to_string()).hint(hint));
+        }
+        Ok(())
+    }
+
+    fn seeded(&self, scenario: Scenario) -> Result<Vec<Take>, Problem> {
         let scenario = Arc::new(scenario);
-        let seeds = self.seeds.unwrap_or(Seeds::Count(1)).from(self.seed.unwrap_or(scenario.seed));
-        seeds.map(|seed| self.take(Arc::clone(&scenario), seed)).collect()
+        let seeds = few(self.seeds.unwrap_or(Seeds::Count(1)).from(self.seed.unwrap_or(scenario.seed)))?;
+        Ok(seeds.map(|seed| self.take(Arc::clone(&scenario), seed)).collect())
     }
 
     fn take(&self, scenario: Arc<Scenario>, seed: u64) -> Take {
@@ -61,4 +96,14 @@ impl WhatArgs {
             Options { hosts: self.hosts, seed: Some(seed), until: self.until, ..Options::default() };
         Take { scenario, options }
     }
+}
+
+/// Refuses more runs than can be listed.
+pub(super) fn few(seeds: Range<u64>) -> Result<Range<u64>, Problem> {
+    let count = seeds.end.saturating_sub(seeds.start);
+    if count <= RUNS_MAX {
+        return Ok(seeds);
+    }
+    let problem = format!("{count} seeds are more than the {RUNS_MAX} that are played at once");
+    Err(Problem::new(Kind::Invalid, problem).hint("name them in parts, as in 0..1000000"))
 }
