@@ -72,3 +72,10 @@ fn something_else_is_in_the_way() {
     let port = "fits on h1, and on 1 other alike, once port 8080 is free there";
     check("", &json!({"port": 8080}), &json!({}), &[port, "fits with 3 more hosts like h1"]);
 }
+
+#[test]
+fn another_host_has_nothing_that_it_must_be_near() {
+    let near = json!({"near": [{"service": "db", "same": "disk"}]});
+    let there = "fits on h1, and on 1 other alike, once a task of db is in its disk";
+    check("", &json!({"memory": 100}), &near, &[there]);
+}

@@ -259,6 +259,12 @@ impl Need {
         all.filter(move |(_, nearby)| Of::label(&nearby.neighbor.same) == of)
     }
 
+    /// Tells whether it must be on a host with tasks of another service.
+    pub(super) fn is_beside_others(&self) -> bool {
+        let must = |nearby: &Nearby| !nearby.is_apart && nearby.neighbor.weight.is_none();
+        self.neighbors.iter().any(|nearby| must(nearby) && nearby.neighbor.same == HOST_LABEL)
+    }
+
     /// Gives how many tasks of the service a host may have.
     pub(super) fn host_limit(&self) -> Option<u32> {
         let of_host = self.limits.iter().filter(|limit| limit.same == HOST_LABEL);

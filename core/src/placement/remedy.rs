@@ -95,14 +95,18 @@ pub(crate) fn remedies<'a>(
 fn growth<'a>(need: &Need, missing: u32, hosts: impl Iterator<Item = Barred<'a>> + Clone) -> Option<Remedy> {
     let is_kept = |obstacles: &[Obstacle]| obstacles.iter().any(Obstacle::is_of_kind);
     let may_use = hosts.clone().any(|(_, obstacles)| !is_kept(obstacles));
-    let rows = hosts.filter(|(_, obstacles)| !may_use || !is_kept(obstacles)).map(|(at, _)| at);
-    let capacities = rows.clone().map(|at| (need.on_empty(at), at));
+    let hosts = hosts.filter(|(_, obstacles)| !may_use || !is_kept(obstacles));
+    let rows = hosts.clone().map(|(at, _)| at);
+    // A further host like one is where that one is, and near what that one is near.
+    let is_far = |obstacles: &[Obstacle]| obstacles.iter().any(|it| matches!(it, Obstacle::NotNear { .. }));
+    let near = hosts.filter(|(_, obstacles)| !is_far(obstacles));
+    let capacities = near.map(|(at, _)| (need.on_empty(at), at));
     // Of those that are the same the first.
-    let (each, like) = capacities.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
-    // No further host has the name of one that is required by name.
+    let best = capacities.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    // No further host has the name of one that is required by name, nor tasks that it must be beside.
     let by_name = need.require.iter().any(|reading| reading.rule.label == HOST_LABEL);
-    if each > 0 {
-        if by_name {
+    if let Some((each, like)) = best.filter(|(each, _)| *each > 0) {
+        if by_name || need.is_beside_others() {
             return None;
         }
         let count = u64::from(missing.max(1)).div_ceil(each);

@@ -53,8 +53,7 @@ pub(crate) async fn until_settled(client: &Client, services: &[String], args: &W
     let mut progress = Progress::new();
     let mut held: BTreeMap<String, Instant> = BTreeMap::new();
     loop {
-        let mut waiting = Vec::new();
-        let mut lines = Vec::new();
+        let (mut waiting, mut lines, mut hopeless) = (Vec::new(), Vec::new(), Vec::new());
         for name in services {
             let view: ServiceView = client.get(&format!("/v1/services/{name}")).await?;
             lines.push(line(&view));
@@ -69,18 +68,17 @@ pub(crate) async fn until_settled(client: &Client, services: &[String], args: &W
                 Standing::Held(problem) => {
                     let since = *held.entry(name.clone()).or_insert_with(Instant::now);
                     if since.elapsed() > PATIENCE {
-                        progress.show(&lines);
-                        return Err(problem.into());
+                        hopeless.push(problem.body);
                     }
                 }
-                Standing::Never(problem) => {
-                    progress.show(&lines);
-                    return Err(problem.into());
-                }
+                Standing::Never(problem) => hopeless.push(problem.body),
             }
             waiting.push(view);
         }
         progress.show(&lines);
+        if !hopeless.is_empty() {
+            return Err(Problem::all(Kind::No, hopeless).into());
+        }
         if waiting.is_empty() {
             return Ok(());
         }
