@@ -325,7 +325,9 @@ impl Expecting {
             } else {
                 "all its tasks healthy".into()
             };
-            self.fail(index, "min_healthy", format!("{whose} {never} {all}, from where on it is counted"));
+            // Not to be taken for the other when it is made smaller.
+            let what = format!("{whose} {never} {all}, from where on it is counted");
+            self.fail(index, "min_healthy_ever", what);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::check::Text;
 use callboard_core::machine::{Span, Time};
 use callboard_core::model::Name;
 use callboard_core::why::{Note, StopReason};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many decisions are kept: the first.
 const KEPT: usize = 1_000;
@@ -93,6 +93,8 @@ pub(super) struct Decisions {
     pub(super) more_moves: u64,
     /// Those of the present column, by kind and by what makes them alike.
     alike: BTreeMap<(Kind, String), usize>,
+    /// Hosts of which something was said in the present column: each scheduler says it.
+    said: BTreeSet<(Kind, Name)>,
     column: u64,
 }
 
@@ -106,6 +108,7 @@ impl Decisions {
             moves: Vec::new(),
             more_moves: 0,
             alike: BTreeMap::new(),
+            said: BTreeSet::new(),
             column: 0,
         }
     }
@@ -117,7 +120,12 @@ impl Decisions {
         let column = now.0 / self.width.0;
         if column != self.column {
             self.alike.clear();
+            self.said.clear();
             self.column = column;
+        }
+        let is_of_host = matches!(kind, Kind::Suspect | Kind::Lost | Kind::Ready);
+        if is_of_host && !self.said.insert((kind, name.clone())) {
+            return;
         }
         if let Some(index) = self.alike.get(&(kind, alike.clone())) {
             let decision = &mut self.list[*index];

@@ -5,7 +5,7 @@
 
 use crate::build::Build;
 use crate::check::Violation;
-use crate::scenario::{Action, Happening, HostClass, Hosts, Scenario, StoreKind, StoreManners};
+use crate::scenario::{Action, Expectation, Happening, HostClass, Hosts, Scenario, StoreKind, StoreManners};
 use callboard_core::machine::Span;
 use callboard_core::model::Name;
 use std::collections::BTreeSet;
@@ -169,7 +169,7 @@ fn clusters(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
 fn tasks(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
     let mut all = Vec::new();
     for (index, service) in scenario.desired.services.iter().enumerate() {
-        for desired in less(service.desired, 1) {
+        for desired in less(service.desired, expected(scenario, &service.name)) {
             let mut smaller = scenario.clone();
             let service = &mut smaller.desired.services[index];
             let gone = service.desired - desired;
@@ -184,6 +184,20 @@ fn tasks(scenario: &Scenario, _: &Violation) -> Vec<Scenario> {
     smaller.builds.retain(|build| used.contains(&(build.task.clone(), build.version)));
     all.push(smaller);
     all
+}
+
+/// Gives how many tasks a service must have at least, lest what is expected of it makes no sense.
+fn expected(scenario: &Scenario, service: &Name) -> u32 {
+    let counts = scenario.expect.iter().filter_map(|it| {
+        if let Expectation::MinHealthy { service: of, at_least: Some(count), .. }
+        | Expectation::HealthyBy { service: of, count: Some(count), .. } = it
+        {
+            of.as_ref().is_none_or(|of| of == service).then_some(*count)
+        } else {
+            None
+        }
+    });
+    counts.max().unwrap_or(1).max(1)
 }
 
 /// Gives the versions that a service has or is rolled to.
@@ -349,6 +363,15 @@ fn less(number: u32, least: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_service_has_fewer_tasks_than_are_expected_of_it() {
+        let text = "name: it\nduration: 9m\nfleet: [{count: 2}]\ngenerate: [{prefix: web-, tasks: 8, max: 9}]\n\
+            expect: [min_healthy web-001 >= 5]\n";
+        let scenario = crate::read("it.yml", text.as_bytes()).expect("it is right");
+        assert_eq!(expected(&scenario, &"web-001".into()), 5);
+        assert_eq!(expected(&scenario, &"api-001".into()), 1);
+    }
 
     #[test]
     fn builds_become_sound_fault_by_fault() {
