@@ -4,7 +4,7 @@ use super::page::Page;
 use super::replay::moment;
 use super::source::{Seeds, Sets, scenario_with};
 use super::takes::{Take, play};
-use super::what::few;
+use super::what::{few, hosts};
 use crate::cli::out::{self, Format, Tint, table, tinted};
 use crate::problem::{Kind, Problem};
 use anyhow::{Context, Result};
@@ -39,7 +39,7 @@ pub(crate) struct CompareArgs {
     #[arg(long = "b-set", value_name = "FIELD=VALUE")]
     b_sets: Vec<String>,
     /// How many hosts, instead of what the scenarios say
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = hosts)]
     hosts: Option<usize>,
     /// The first seed, instead of A's own
     #[arg(long, value_name = "NUMBER")]
@@ -55,9 +55,23 @@ pub(crate) struct CompareArgs {
     report: Option<PathBuf>,
 }
 
+impl CompareArgs {
+    /// Tells whether something is said of runs that are to be made.
+    fn asks_for_runs(&self) -> bool {
+        let has_sets = !self.a_sets.is_empty() || !self.b_sets.is_empty();
+        let has_numbers = self.hosts.is_some() || self.seed.is_some() || self.seeds.is_some();
+        has_sets || has_numbers || self.until.is_some() || self.report.is_some()
+    }
+}
+
 /// Compares.
 pub(super) fn compare(args: &CompareArgs, format: Format) -> Result<()> {
     let pairs = match (results(&args.a)?, results(&args.b)?) {
+        (Some(_), Some(_)) if args.asks_for_runs() => {
+            let problem = Problem::new(Kind::Invalid, "results are compared as they are: nothing is run");
+            let hint = "leave out --a-set, --b-set, --hosts, --seed, --seeds, --until and --report";
+            return Err(problem.hint(hint).into());
+        }
         (Some(first), Some(second)) => paired(&first, second)?,
         (None, None) => return compare_runs(args, format),
         (_, _) => {

@@ -62,7 +62,9 @@ impl Verdicts {
         }
         let all = self.passed + self.failed;
         let problem = Problem::new(Kind::No, format!("{} of {all} runs failed", self.failed));
-        Err(problem.hint("`callboard sim shrink` makes what failed as small as it can be").into())
+        let hint = "`callboard sim replay` tells what failed step by step, `callboard sim shrink` makes it as small as it \
+                    can be";
+        Err(problem.hint(hint).into())
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct WhatArgs {
 const RUNS_MAX: u64 = 10_000_000;
 
 /// Reads how many hosts there shall be: as many as a scenario may have.
-fn hosts(text: &str) -> Result<usize, String> {
+pub(super) fn hosts(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=100_000).contains(number));
     number.ok_or_else(|| "expected a number from 1 to 100000".into())
 }
