@@ -9,6 +9,8 @@ use alloc::string::String;
 pub const CONFIG: &str = "config/";
 /// What the scheduler issued.
 pub const STATE: &str = "state/";
+/// What schedulers remember of services.
+pub const SERVICE_STATES: &str = "state/services/";
 /// Locks of clusters.
 pub const SCHEDULERS: &str = "schedulers/";
 /// What agents say of their hosts.

@@ -8,7 +8,9 @@ use crate::views::Applied;
 use callboard_backends::Store;
 use callboard_core::config::{self, Configuration, Delete, Mistake, Sourced};
 use callboard_core::keys::{self, Key};
-use callboard_core::model::{Cluster, HostConfig, Name, Placed, Service, TaskDefinition, Version};
+use callboard_core::model::{
+    Cluster, HostConfig, Name, Placed, Service, ServiceState, TaskDefinition, Version,
+};
 use callboard_core::rebalance::{MOVES_MAX, Move, Plan, is_spent};
 use callboard_core::record;
 use callboard_core::store::{Entry, Guard, Outcome, Refusal, Txn};
@@ -277,11 +279,21 @@ fn without_moves(service: &Service) -> Service {
 
 /// Deletes an object of the desired state; a service also leaves its cluster.
 pub(crate) async fn delete(store: &dyn Store, what: &Delete) -> Result<Applied, Problem> {
+    let states = match what {
+        Delete::Definition(..) => store.list(keys::SERVICE_STATES).await.map_err(Problem::away)?.entries,
+        Delete::Cluster(_) | Delete::Service(_) | Delete::HostConfig(_) => Vec::new(),
+    };
+    let states: Vec<ServiceState> =
+        states.iter().filter_map(|entry| record::read(&entry.value).ok()).collect();
     commit(store, false, |desired| {
         let clusters = config::check_delete(&desired.view(), what).map_err(|mistake| {
             let kind = if exists(desired, what) { Kind::Conflict } else { Kind::NotFound };
             Problem { kind, body: body(&mistake) }
         })?;
+        if let Delete::Definition(name, version) = what {
+            let needed = config::check_fallback(&desired.view(), &states, name, *version);
+            needed.map_err(|mistake| Problem { kind: Kind::Conflict, body: body(&mistake) })?;
+        }
         let mut writes = Vec::new();
         for cluster in &clusters {
             writes.push(put(&desired.stored, Key::Cluster(cluster.name.clone()), cluster)?);

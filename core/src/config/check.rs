@@ -6,7 +6,9 @@
 
 use super::decode::{Configuration, Field, Kind, Sourced};
 use super::mistake::{Mistake, Place, did_you_mean, distance, one_of};
-use crate::model::{Cluster, DEFAULT_SCHEDULER, HostConfig, Name, Service, TaskDefinition, Version};
+use crate::model::{
+    Cluster, DEFAULT_SCHEDULER, HostConfig, Name, Service, ServiceState, TaskDefinition, Version,
+};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -296,6 +298,29 @@ fn delete_definition(stored: &Stored<'_>, name: &Name, version: Version) -> Resu
         next: "move them to another version first".into(),
         ..Mistake::default()
     }))
+}
+
+/// Checks that no service goes back to a version of a task definition, should the version on trial fail.
+///
+/// # Errors
+/// Says which does.
+pub fn check_fallback<'a>(
+    stored: &Stored<'_>,
+    states: impl IntoIterator<Item = &'a ServiceState>,
+    name: &Name,
+    version: Version,
+) -> Result<(), Box<Mistake>> {
+    let is_of = |service: &Name| stored.services.get(service).is_some_and(|it| it.task_name == *name);
+    let goes_back = |state: &&ServiceState| state.stable == Some(version) && state.version != version;
+    let needing = states.into_iter().filter(goes_back).filter(|state| is_of(&state.service));
+    let needing: Vec<&str> = needing.map(|state| &*state.service).collect();
+    if needing.is_empty() {
+        return Ok(());
+    }
+    let problem =
+        format!("version {version} of task definition \"{name}\" is what {} goes back to", and(needing));
+    let next = "roll out a version that works before".into();
+    Err(Box::new(Mistake { problem, next, ..Mistake::default() }))
 }
 
 fn and<'a>(names: impl IntoIterator<Item = &'a str>) -> String {

@@ -19,7 +19,7 @@ mod tree;
 
 pub use address::with_port;
 pub use caution::cautions;
-pub use check::{Delete, Stored, check, check_delete};
+pub use check::{Delete, Stored, check, check_delete, check_fallback};
 pub use decode::{
     CONTAINERS_MAX, Configuration, DESIRED_MAX, DOCKER_FLAGS, Field, FlagValue, Kind, Sourced, docker_flag,
     docker_flags_together, merge, read, read_lists,

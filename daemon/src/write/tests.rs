@@ -27,6 +27,13 @@ async fn stored() -> MemoryStore {
     store
 }
 
+async fn put_state(store: &MemoryStore, value: &str) {
+    let key = Key::ServiceState("web".into()).path();
+    let put = Op::Put { key, value: value.into(), session: None };
+    let outcome = store.commit(Txn { guards: Vec::new(), ops: vec![put] }).await;
+    assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
+}
+
 fn told(applied: &Applied) -> Vec<String> {
     applied.changes.iter().map(|change| format!("{} {}", change.object, change.change)).collect()
 }
@@ -84,6 +91,19 @@ async fn services_are_edited_and_deleted() {
 
     let in_use = delete(&store, &Delete::Definition("web".into(), 1)).await.unwrap_err();
     assert_eq!(in_use.kind, Kind::Conflict);
+    // A rollout has failed, or is not over: what worked before is needed still.
+    let state = r#"{"service":"web","cluster":"default","available":1,"min":1,"stable":3,"version":1,
+        "rollout":{"state":"failed","reason":"it does not work"}}"#;
+    let before = "task_definitions:
+  - { name: web, version: 7, containers: [{ name: a, type: bash, executor: { start: [a] } }] }
+";
+    apply(&store, &read(before).unwrap(), false, None).await.unwrap();
+    put_state(&store, &state.replace(r#""stable":3"#, r#""stable":7"#)).await;
+    let needed = delete(&store, &Delete::Definition("web".into(), 7)).await.unwrap_err();
+    assert_eq!(needed.kind, Kind::Conflict);
+    assert!(needed.to_string().contains("is what web goes back to"), "{needed}");
+    put_state(&store, state).await;
+    delete(&store, &Delete::Definition("web".into(), 7)).await.unwrap();
     let deleted = delete(&store, &Delete::Service("web".into())).await.unwrap();
     assert_eq!(told(&deleted), ["clusters/default changed", "services/web deleted"]);
     let gone = delete(&store, &Delete::Service("web".into())).await.unwrap_err();
