@@ -89,7 +89,7 @@ async fn explain_service(api: &Api, board: &Board, service: &Service) -> Explana
         Some(cluster) => meets(api, cluster, service).await,
         None => Meets::default(),
     };
-    let (mut facts, hint) = facts(&view, api.scheduler.is_some());
+    let (mut facts, hint) = facts(&view, service.parallel(), api.scheduler.is_some());
     facts.extend(ailing(board, service));
     facts.extend(meets.choice);
     let about = format!("service {}", view.name);
@@ -126,7 +126,7 @@ fn ailing(board: &Board, service: &Service) -> Vec<String> {
 }
 
 /// Tells what is true of a service, and what would change it.
-fn facts(view: &ServiceView, has_scheduler: bool) -> (Vec<String>, Option<String>) {
+fn facts(view: &ServiceView, parallel: u32, has_scheduler: bool) -> (Vec<String>, Option<String>) {
     let target = if view.stopped { 0 } else { view.desired };
     let how_far = match view.kind.as_str() {
         "batch" => {
@@ -167,7 +167,18 @@ fn facts(view: &ServiceView, has_scheduler: bool) -> (Vec<String>, Option<String
             view.name
         ));
     } else if view.rollout.as_deref() == Some("running") && view.kind != "batch" {
-        facts.push(format!("version {} is being rolled out", view.version));
+        let own = view.versions.iter().find(|count| count.version == view.version);
+        let coming = own.map_or(0, |own| own.issued.saturating_sub(own.healthy));
+        // The first version that ever runs has none before it to spare.
+        let bound = match view.stable {
+            Some(stable) if stable != view.version => {
+                format!(
+                    ": {coming} of its tasks have yet to become healthy, and {parallel} at most may at a time"
+                )
+            }
+            Some(_) | None => String::new(),
+        };
+        facts.push(format!("version {} is being rolled out{bound}", view.version));
     }
     if let Some(why) = &view.blocked {
         facts.push(format!("{} not placed: {why}", view.missing));
