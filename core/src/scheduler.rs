@@ -46,7 +46,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use batch::Batch;
 use brake::Brake;
-use round::Round;
+use round::{Created, Round};
 use sequence::Sequence;
 use serde::{Deserialize, Serialize};
 use writes::Writes;
@@ -394,8 +394,12 @@ fn plan_service(now: Time, world: &mut World, batch: &mut Batch, key: &GroupKey)
         (None, Kind::Service | Kind::System) => {
             round.replace_lost();
             let created = round.create();
-            round.restore(created);
             round.take_back(None);
+            match round.restore(created) {
+                Some(why) => round.say_blocked(round.missing(), Some(why)),
+                None if created == Created::Later => {}
+                None => round.tell_blocked(created),
+            }
             round.scale_down();
             round.retire(created);
             round.make_room(created);

@@ -3,7 +3,7 @@
 use super::{versions, web};
 use callboard_core::keys::Key;
 use callboard_core::machine::Span;
-use callboard_core::model::{Health, Phase, Status};
+use callboard_core::model::{Health, Name, Phase, Status};
 use stage::{Act, Stage};
 
 fn roll(stage: &mut Stage, version: u32) {
@@ -103,20 +103,25 @@ fn a_host_whose_agent_ended_in_order_was_not_taken_down() {
     assert_eq!(lost_while_starting(true), Vec::<String>::new());
 }
 
-/// Loses most hosts while the only tasks of version 2 that may be on their way come to nothing, and tells what runs when
-/// these losses are known.
-fn after_losses(min: u32) -> Vec<(u32, usize)> {
-    let mut stage = web(8, (6, min, 7));
+/// Loses most hosts while the only task of version 2 that may be on its way comes to nothing; gives those hosts.
+fn losses(min: u32) -> (Stage, Vec<Name>) {
+    let mut stage = web(20, (6, min, 7));
     stage.acts.insert(2, Act::Unhealthy);
     stage.definition("app", 2, 256);
     stage.service("web", 2, (6, min, 7));
     stage.run(Span::secs(8));
     assert_eq!(versions(&stage)[&2], 1, "{:#?}", stage.notes);
     let of_old = stage.running("web").into_iter().filter(|task| task.version == 1);
-    let hosts: Vec<_> = of_old.map(|task| task.host).take(4).collect();
+    let hosts: Vec<Name> = of_old.map(|task| task.host).take(4).collect();
     hosts.iter().for_each(|host| stage.silence_if_alive(host));
-    stage.run(Span::secs(30));
-    let again = stage.notes.iter().filter(|note| note.contains("version 1 again, as 2 of min")).count();
+    (stage, hosts)
+}
+
+/// Tells what runs when these losses are known.
+fn after_losses(min: u32) -> Vec<(u32, usize)> {
+    let (mut stage, _) = losses(min);
+    stage.run(Span::secs(60));
+    let again = stage.notes.iter().filter(|note| note.contains("version 1 again, as ")).count();
     let (left, lost) = (versions(&stage)[&1], 4);
     assert_eq!(again + 6 - lost, left, "{:#?}", stage.notes);
     versions(&stage).into_iter().collect()
@@ -127,4 +132,55 @@ fn what_is_lost_while_a_version_is_on_trial_comes_back_as_what_worked_up_to_min(
     assert_eq!(after_losses(5), [(1, 5), (2, 1)]);
     assert_eq!(after_losses(3), [(1, 3), (2, 1)]);
     assert_eq!(after_losses(2), [(1, 2), (2, 1)], "no more than min asks for");
+}
+
+/// Counts how often version 1 was started again.
+fn again(stage: &Stage) -> usize {
+    stage.notes.iter().filter(|note| note.contains("version 1 again, as")).count()
+}
+
+#[test]
+fn what_worked_last_is_not_brought_back_for_ever_when_it_works_no_more() {
+    let (mut stage, _) = losses(5);
+    stage.acts.insert(1, Act::Ignore);
+    stage.run(Span::secs(240));
+    assert!((2..=9).contains(&again(&stage)), "{} times: {:#?}", again(&stage), stage.notes);
+}
+
+#[test]
+fn hosts_that_come_back_bring_what_was_brought_back_to_an_end_and_no_more() {
+    let (mut stage, hosts) = losses(5);
+    stage.run(Span::secs(45));
+    hosts.iter().for_each(|host| stage.wake_up(host));
+    stage.run(Span::secs(60));
+    assert!(again(&stage) <= 4, "{:#?}", stage.notes);
+    stage.acts.remove(&2);
+    stage.run(Span::secs(600));
+    assert_eq!(versions(&stage), [(2, 6)].into(), "{:#?}", stage.notes);
+}
+
+#[test]
+fn what_cannot_be_brought_back_says_so_and_is_tried_again_when_there_is_room() {
+    let (mut stage, _) = losses(5);
+    let names: Vec<Name> = stage.scheduler.world().hosts.keys().cloned().collect();
+    let taken: Vec<Name> = stage.running("web").into_iter().map(|task| task.host).collect();
+    for name in &names {
+        if taken.contains(name) {
+            stage.register(name, |host| host.memory = 256);
+        } else {
+            stage.drain(name, true);
+        }
+    }
+    stage.run(Span::secs(45));
+    assert_eq!(again(&stage), 0, "{:#?}", stage.notes);
+    assert!(
+        stage.notes.iter().any(|note| note.contains("not placed: version 1 again: ")),
+        "{:#?}",
+        stage.notes
+    );
+    for name in names.iter().filter(|name| !taken.contains(name)) {
+        stage.drain(name, false);
+    }
+    stage.run(Span::secs(10));
+    assert!(again(&stage) > 0, "{:#?}", stage.notes);
 }

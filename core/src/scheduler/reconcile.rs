@@ -174,13 +174,12 @@ impl Round<'_> {
     pub(crate) fn create(&mut self) -> Created {
         let mut outcome = Created::Enough;
         if self.world.recalling.is_some() {
-            self.tell_blocked(Created::Recalling);
             return Created::Recalling;
         }
         if self.missing() > 0 && self.world.owes_more_important(&self.key) {
             // What has just become free is not for this one.
             self.world.touch_group(&self.key);
-            return Created::Enough;
+            return Created::Later;
         }
         while self.missing() > 0 && self.may_start() > 0 {
             if self.may_overlap() {
@@ -193,7 +192,7 @@ impl Round<'_> {
                 break;
             }
             if !self.has_room() {
-                return Created::Enough;
+                return Created::Later;
             }
             outcome = match self.create_one() {
                 Made::Issued => continue,
@@ -205,7 +204,6 @@ impl Round<'_> {
         if self.missing() > 0 && self.quarantine(self.version()).is_some() {
             outcome = Created::Quarantined;
         }
-        self.tell_blocked(outcome);
         outcome
     }
 
@@ -243,7 +241,7 @@ impl Round<'_> {
                  time until one works; apply another version, or try all at once with `callboard start {}`",
                 self.state.version, self.key.1
             )),
-            (Created::Enough | Created::Offered | Created::Quarantined, None) => None,
+            (Created::Enough | Created::Later | Created::Offered | Created::Quarantined, None) => None,
             (Created::Recalling, None) => Some(adopt::RECALLING.to_string()),
             (Created::Overlapping, None) => Some(self.why_alone()),
             (Created::AtMax, None) if self.available() > self.floor() => None,

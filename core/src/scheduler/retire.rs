@@ -22,10 +22,9 @@ impl Round<'_> {
         let version = self.version();
         let idle = [Class::Starting, Class::Unhealthy];
         let at_work = [Class::Healthy, Class::Mature];
-        // What is being brought back of what worked last is just that which is missing.
-        let fallback = self.fallback();
-        let mut outdated = self.select(|of| of != version && Some(of) != fallback, &idle[..1], None);
-        outdated.extend(self.select(|of| of != version, &idle[1..], None));
+        let filling = self.filling();
+        let mut outdated = self.select(|of| of != version, &idle, None);
+        outdated.retain(|id| !filling.contains(id));
         outdated.extend(self.select(|of| of == version, &idle, Some(false)));
         for id in outdated {
             let why = self.why_retire(&id);
@@ -46,7 +45,11 @@ impl Round<'_> {
         let keep = self.service.target().saturating_sub(replaced);
         let surplus = small(working.len()).saturating_sub(keep);
         let room = match created {
-            Created::Enough | Created::Recalling | Created::Overlapping | Created::Offered => 0,
+            Created::Enough
+            | Created::Later
+            | Created::Recalling
+            | Created::Overlapping
+            | Created::Offered => 0,
             Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
             Created::Quarantined => self.missing(),
         };
@@ -66,6 +69,7 @@ impl Round<'_> {
                 Created::Unplaceable => self.is_drained(&id) || self.makes_room(&id),
                 Created::Quarantined => self.is_drained(&id),
                 Created::Enough
+                | Created::Later
                 | Created::AtMax
                 | Created::Recalling
                 | Created::Overlapping

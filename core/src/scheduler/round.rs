@@ -32,6 +32,8 @@ pub(crate) struct Round<'a> {
 pub(crate) enum Created {
     /// All that may be there now are.
     Enough,
+    /// It is looked at again before anything can be said.
+    Later,
     /// As many as `max` allows are issued.
     AtMax,
     /// No host takes another one.
