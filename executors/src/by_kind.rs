@@ -187,9 +187,10 @@ impl Executor for ByKind {
     async fn start(&self, spec: &Arc<Spec>) -> Result<(), Failure> {
         let parts = self.parts(&spec.definition)?;
         self.known.learn(&spec.run(), &spec.definition);
-        for part in &parts {
+        for (index, part) in parts.iter().enumerate() {
             if let Err(failure) = part.start(spec).await {
-                stop_surely(&parts, &spec.run(), spec.definition.kill_timeout).await;
+                // Of itself nothing is left, and what comes after it was not started.
+                stop_surely(&parts[..index], &spec.run(), spec.definition.kill_timeout).await;
                 return Err(failure);
             }
         }

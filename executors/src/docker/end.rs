@@ -244,6 +244,14 @@ impl Docker {
             return Ok(Some(ending.exit));
         }
         tracing::warn!(task = %run.id, generation = run.generation, "removing what a start left that was cut off");
+        self.clear_half(run, &group).await?;
+        let failure = Failure(CUT_OFF.to_string());
+        entry.end(&group.spec, Ending { exit: EXIT_UNSEEN, failure, output: Vec::new() });
+        Ok(Some(EXIT_UNSEEN))
+    }
+
+    /// Removes all containers of a start that came to nothing, by force; what has ended may stay until it can be removed.
+    pub(super) async fn clear_half(&self, run: &Run, group: &Group) -> Result<(), Failure> {
         for kept in &group.containers {
             match self.remove_container(&kept.id, true).await {
                 Ok(()) => {}
@@ -254,9 +262,7 @@ impl Docker {
                 Err(trouble) => return Err(trouble.doing(removing(&kept.id))),
             }
         }
-        let failure = Failure(CUT_OFF.to_string());
-        entry.end(&group.spec, Ending { exit: EXIT_UNSEEN, failure, output: Vec::new() });
-        Ok(Some(EXIT_UNSEEN))
+        Ok(())
     }
 
     /// Removes all containers of a run, and with `force` kills those that live.

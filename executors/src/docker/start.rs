@@ -85,9 +85,14 @@ impl Docker {
 
     /// Ends and removes what was made of it.
     async fn take_back(&self, spec: &Spec, grace: Span) -> Result<(), Failure> {
-        let Some(group) = self.group(&spec.run()).await? else { return Ok(()) };
-        self.end(&group, grace).await?;
-        self.clear(&group, true).await
+        let run = spec.run();
+        if let Some(group) = self.group(&run).await? {
+            self.end(&group, grace).await?;
+        }
+        match self.group(&run).await? {
+            Some(ended) => self.clear_half(&run, &ended).await,
+            None => Ok(()),
+        }
     }
 
     async fn start_now(&self, spec: &Arc<Spec>, entry: &Entry) -> Result<(), Halt> {
