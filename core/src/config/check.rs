@@ -94,7 +94,7 @@ fn check_services(
                 problem: format!("but service \"{}\" is made of another task definition", service.name),
                 allowed: format!("\"{}\"", old.task_name),
                 next: format!(
-                    "add a version to that one, or delete the service before: callboard delete service {}",
+                    "add a version to that one, or delete the service and wait until its tasks are gone: callboard delete service {}",
                     service.name
                 ),
                 ..Mistake::at(new.place(Kind::Service, index, Field::TaskName))
@@ -311,8 +311,7 @@ pub fn check_fallback<'a>(
     version: Version,
 ) -> Result<(), Box<Mistake>> {
     let is_of = |service: &Name| stored.services.get(service).is_some_and(|it| it.task_name == *name);
-    let goes_back = |state: &&ServiceState| state.stable == Some(version) && state.version != version;
-    let needing = states.into_iter().filter(goes_back).filter(|state| is_of(&state.service));
+    let needing = states.into_iter().filter(|state| state.stable == Some(version) && is_of(&state.service));
     let needing: Vec<&str> = needing.map(|state| &*state.service).collect();
     if needing.is_empty() {
         return Ok(());

@@ -117,7 +117,8 @@ fn a_service_stays_made_of_what_it_is() {
         stored,
         "service web: api 2",
         "web.yml:3: services[0].task_name: found \"api\", but service \"web\" is made of another task definition, \
-         expected \"web\"; add a version to that one, or delete the service before: callboard delete service web",
+         expected \"web\"; add a version to that one, or delete the service and wait until its tasks are gone: \
+         callboard delete service web",
     );
 }
 
