@@ -164,9 +164,31 @@ fn play(entries: &[Arc<Entry>], proposal: &Proposal, seed: u64, recorded: Option
     if settled && missing(&stage.court.book).next().is_none() {
         stage.end();
     }
-    let service = |key: &str| if let Some(Key::Service(name)) = Key::parse(key) { Some(name) } else { None };
-    let changed = proposal.change.iter().filter_map(|(key, _)| service(key)).collect();
+    let changed = changed(entries, &proposal.change);
     Played { stage, before, blocked, changed, notes, settled }
+}
+
+/// Names the services that a change is about: those that it makes otherwise, or has a cluster list.
+fn changed(entries: &[Arc<Entry>], change: &[(String, Option<String>)]) -> BTreeSet<Name> {
+    let listed = |value: Option<&str>| {
+        let cluster = value.and_then(|value| serde_json::from_str::<Cluster>(value).ok());
+        cluster.map(|cluster| cluster.services).unwrap_or_default()
+    };
+    let mut changed = BTreeSet::new();
+    for (key, after) in change {
+        let before = entries.iter().find(|entry| entry.key == *key).map(|entry| entry.value.as_str());
+        let after = after.as_deref();
+        if before == after {
+            continue;
+        }
+        if let Some(Key::Service(name)) = Key::parse(key) {
+            changed.insert(name);
+        } else if let Some(Key::Cluster(_)) = Key::parse(key) {
+            let known = listed(before);
+            changed.extend(listed(after).into_iter().filter(|name| !known.contains(name)));
+        }
+    }
+    changed
 }
 
 /// A service before the change.

@@ -46,22 +46,6 @@ impl Delays {
         }
     }
 
-    /// Gives how long so many in a hundred waited at most. Who still waits may wait for ever.
-    pub(crate) fn percentile_of_ended(&self, percent: u32) -> Ended {
-        let waiting: u64 = self.waiting.values().flatten().map(|(_, count)| count).sum();
-        let total = self.took.values().sum::<u64>() + waiting;
-        let rank = (total * u64::from(percent)).div_ceil(100);
-        if rank == 0 {
-            return Ended::Nobody;
-        }
-        let mut below = 0;
-        let within = self.took.iter().find(|(_, count)| {
-            below += **count;
-            below >= rank
-        });
-        within.map_or(Ended::Never, |(span, _)| Ended::Within(*span))
-    }
-
     /// Gives how long so many in a hundred wait at most; who still waits has waited until now.
     pub(crate) fn percentile(&self, now: Time, percent: u32) -> Option<Span> {
         let mut all = self.took.clone();
@@ -76,17 +60,6 @@ impl Delays {
             (below >= rank && rank > 0).then_some(span)
         })
     }
-}
-
-/// How long so many in a hundred waited at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// Nobody waited.
-    Nobody,
-    /// All of these waits are over.
-    Within(Span),
-    /// Some of them are not.
-    Never,
 }
 
 #[cfg(test)]
@@ -113,16 +86,6 @@ mod tests {
     #[test]
     fn who_still_waits_counts() {
         check(&[(10, 1, 0)], 99, Some(90));
-    }
-
-    #[test]
-    fn who_still_waits_may_wait_for_ever() {
-        let mut delays = Delays::default();
-        assert_eq!(delays.percentile_of_ended(99), Ended::Nobody);
-        delays.now_wait(Time(0), &"web".into(), 100, 0);
-        delays.now_wait(Time(1000), &"web".into(), 1, 99);
-        assert_eq!(delays.percentile_of_ended(99), Ended::Within(Span::secs(1)));
-        assert_eq!(delays.percentile_of_ended(100), Ended::Never);
     }
 
     #[test]
