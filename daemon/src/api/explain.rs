@@ -167,14 +167,10 @@ fn facts(view: &ServiceView, parallel: u32, has_scheduler: bool) -> (Vec<String>
             view.name
         ));
     } else if view.rollout.as_deref() == Some("running") && view.kind != "batch" {
-        let own = view.versions.iter().find(|count| count.version == view.version);
-        let coming = own.map_or(0, |own| own.issued.saturating_sub(own.healthy));
         // The first version that ever runs has none before it to spare.
         let bound = match view.stable {
             Some(stable) if stable != view.version => {
-                format!(
-                    ": {coming} of its tasks have yet to become healthy, and {parallel} at most may at a time"
-                )
+                format!(": no more than {parallel} of its tasks that have yet to prove themselves at a time")
             }
             Some(_) | None => String::new(),
         };

@@ -42,7 +42,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "NUMBER", value_parser = hosts)]
     hosts: Option<usize>,
     /// The first seed, instead of A's own
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     seed: Option<u64>,
     /// Over this many seeds, or those from A to before B
     #[arg(long, value_name = "NUMBER|A..B", value_parser = Seeds::parse)]

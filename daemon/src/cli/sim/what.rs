@@ -72,9 +72,9 @@ impl WhatArgs {
                 "is a directory"
             } else if folder.is_some_and(|folder| !folder.is_dir()) {
                 "would lie in a directory that is not there"
-            } else if self.files.iter().any(|file| file == path) {
+            } else if self.files.iter().any(|file| is_same(file, path)) {
                 "is what is to be run"
-            } else if written[..index].contains(path) {
+            } else if written[..index].iter().any(|other| is_same(other, path)) {
                 "is named twice"
             } else {
                 continue;
@@ -96,6 +96,11 @@ impl WhatArgs {
             Options { hosts: self.hosts, seed: Some(seed), until: self.until, ..Options::default() };
         Take { scenario, options }
     }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| path.canonicalize().ok();
+    one == other || place(one).is_some_and(|one| place(other) == Some(one))
 }
 
 /// Refuses more runs than can be listed.
