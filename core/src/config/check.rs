@@ -94,7 +94,8 @@ fn check_services(
                 problem: format!("but service \"{}\" is made of another task definition", service.name),
                 allowed: format!("\"{}\"", old.task_name),
                 next: format!(
-                    "add a version to that one, or delete the service and wait until its tasks are gone: callboard delete service {}",
+                    "add a version to that one, or delete the service and wait until its tasks are gone: \
+                     callboard delete service {}",
                     service.name
                 ),
                 ..Mistake::at(new.place(Kind::Service, index, Field::TaskName))

@@ -51,8 +51,8 @@ impl Round<'_> {
         coming.into_iter().filter(is_new).take(lacking).collect()
     }
 
-    /// Gives the version that worked last, while another is on trial that may have no more tasks on their way, and fewer than
-    /// `min` tasks do their work, some of that version among them: where none does, it may be sick itself.
+    /// Gives the version that worked last, while another is on trial that may have no more tasks on their way, and fewer
+    /// than `min` tasks do their work, some of that version among them: where none does, it may be sick itself.
     fn fallback(&self) -> Option<Version> {
         let stable = self.state.stable.filter(|stable| self.quarantine(*stable).is_none())?;
         let is_trial = self.state.rollout == Rollout::Running && self.is_on_trial(self.version());

@@ -29,8 +29,13 @@ async fn stored() -> MemoryStore {
 
 async fn put_state(store: &MemoryStore, value: &str) {
     let key = Key::ServiceState("web".into()).path();
+    let before = store.list(&key).await.unwrap().entries;
+    let guard = match before.first() {
+        Some(entry) => Guard::At { key: key.clone(), revision: entry.revision },
+        None => Guard::Absent { key: key.clone() },
+    };
     let put = Op::Put { key, value: value.into(), session: None };
-    let outcome = store.commit(Txn { guards: Vec::new(), ops: vec![put] }).await;
+    let outcome = store.commit(Txn { guards: vec![guard], ops: vec![put] }).await;
     assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
 }
 

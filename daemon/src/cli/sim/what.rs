@@ -68,10 +68,12 @@ impl WhatArgs {
     pub(super) fn spares(&self, written: &[&Path]) -> Result<(), Problem> {
         for (index, path) in written.iter().enumerate() {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let cannot =
+                |why| Err(Problem::failed(format_args!("{} cannot be written: {why}", path.display())));
             let problem = if path.is_dir() {
-                "is a directory"
+                return cannot("it is a directory");
             } else if folder.is_some_and(|folder| !folder.is_dir()) {
-                "would lie in a directory that is not there"
+                return cannot("its directory is not there");
             } else if self.files.iter().any(|file| is_same(file, path)) {
                 "is what is to be run"
             } else if written[..index].iter().any(|other| is_same(other, path)) {
