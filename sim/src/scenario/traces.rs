@@ -133,7 +133,7 @@ fn tell_doubles<'a>(item: &Item<'_>, classes: impl Iterator<Item = &'a HostClass
             item.wrong(format!("{named} machines are named in a class of {count}"), "", "raise its count");
         }
         if let Some(double) = class.host_names().find(|name| !names.insert(name.clone())) {
-            let next = "give each class a prefix of its own";
+            let next = "name it once; classes are told apart by their prefix";
             return item.wrong(format!("two machines are named \"{double}\""), "each name once", next);
         }
     }
