@@ -121,9 +121,9 @@ fn what_ails_a_docker_task_is_told() {
         let version = version.get();
         let file = format!(
             "clusters: [{{name: default, services: [ship]}}]
-services: [{{name: ship, task_name: {name}, task_version: {version}, desired: 1, min: 0, max: 1, healthy_deadline: 60s}}]
+services: [{{name: ship, task_name: ship, task_version: {version}, desired: 1, min: 0, max: 1, healthy_deadline: 60s}}]
 task_definitions:
-- {{name: {name}, version: {version}, kill_timeout: 1s, memory: 16, restart: {{attempts: 1, delay: 200ms}},
+- {{name: ship, version: {version}, kill_timeout: 1s, memory: 16, restart: {{attempts: 1, delay: 200ms}},
    containers: [{{name: main, type: docker, {more}executor: {{flags: [--net=none], {executor}}}}}]}}
 "
         );
