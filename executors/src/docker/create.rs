@@ -7,10 +7,10 @@ use super::Settings;
 use super::flags;
 use super::labels::{self, Role};
 use super::ports;
-use super::volumes::{self, Allowed};
 use crate::{Failure, environment};
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use callboard_core::model::{CPU_PERIOD, Container, Docker, Executor, Pull};
 use callboard_core::work::Spec;
@@ -42,20 +42,20 @@ pub(super) fn containers(spec: &Spec) -> impl Iterator<Item = (&Container, &Dock
     })
 }
 
-/// Plans all containers of a task that are ours, in order.
+/// Plans all containers of a task that are ours, in order, each with these mounts.
 ///
 /// # Errors
 /// A setting cannot be understood, or is not allowed on this host; the container and the setting are named.
 pub(super) fn plans<'a>(
     spec: &'a Spec,
     settings: &Settings,
-    allowed: &Allowed,
+    mounts: Vec<Vec<Mount>>,
 ) -> Result<Vec<Plan<'a>>, Failure> {
     let named =
         |container: &Container, failure| Failure::of(format_args!("container {}", container.name), failure);
-    let all = containers(spec).enumerate();
-    all.map(|(number, (container, docker))| {
-        let planned = plan(spec, container, docker, number == 0, settings, allowed);
+    let all = containers(spec).zip(mounts).enumerate();
+    all.map(|(number, ((container, docker), mounts))| {
+        let planned = plan(spec, container, docker, number == 0, settings, mounts);
         planned.map_err(|failure| named(container, failure))
     })
     .collect()
@@ -67,7 +67,7 @@ fn plan<'a>(
     docker: &'a Docker,
     is_first: bool,
     settings: &Settings,
-    allowed: &Allowed,
+    mounts: Vec<Mount>,
 ) -> Result<Plan<'a>, Failure> {
     if docker.image.is_empty() || docker.image.starts_with('-') || docker.image.contains(char::is_whitespace)
     {
@@ -85,7 +85,7 @@ fn plan<'a>(
         ..Default::default()
     };
     let mut host = walls(spec, settings);
-    host.mounts = Some(volumes::mounts(&docker.volumes, allowed)?).filter(|mounts| !mounts.is_empty());
+    host.mounts = Some(mounts).filter(|mounts| !mounts.is_empty());
     let flags = flags::apply(&docker.flags, &mut body, &mut host)?;
     let mut environment = environment::of(&spec.task);
     if flags.can_map_ports() {

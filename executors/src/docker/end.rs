@@ -119,17 +119,24 @@ impl Docker {
 
     /// Waits until a container has ended; gives its exit code.
     async fn ends_with(&self, id: &str) -> Result<i64, Trouble> {
-        let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
         let wait = |client: bollard::Docker| async move {
-            match client.wait_container(id, Some(options)).next().await {
+            let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+            let mut told = client.wait_container(id, Some(options));
+            match tokio::time::timeout(LOOK_AGAIN * 10, told.next()).await {
                 // An exit code other than 0 comes as an error.
-                Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
-                Some(Ok(ended)) => Ok(ended.status_code),
-                Some(Err(error)) => Err(error),
-                None => Err(Error::IOError { err: std::io::Error::other("the answer broke off") }),
+                Ok(Some(Err(Error::DockerContainerWaitError { code, .. }))) => Ok(Some(code)),
+                Ok(Some(Ok(ended))) => Ok(Some(ended.status_code)),
+                Ok(Some(Err(error))) => Err(error),
+                Ok(None) => Err(Error::IOError { err: std::io::Error::other("the answer broke off") }),
+                Err(_) => Ok(None),
             }
         };
-        self.engine.within(LOOK_AGAIN * 100, wait).await
+        loop {
+            // However long it takes, an engine that hangs meanwhile is asked anew now and then.
+            if let Some(code) = self.engine.within(LOOK_AGAIN * 20, wait).await? {
+                return Ok(code);
+            }
+        }
     }
 
     /// Waits, but not for ever, until a container that has ended is not listed as running any more: 26.1 tells those who

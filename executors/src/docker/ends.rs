@@ -76,7 +76,16 @@ impl Drop for Ends {
 impl Listener {
     /// Waits for the next end; `None` when one may have gone unheard.
     pub(super) async fn next(&mut self) -> Option<End> {
-        self.told.recv().await.flatten()
+        let end = self.told.recv().await.flatten();
+        if end.is_none() {
+            self.pass_over();
+        }
+        end
+    }
+
+    /// Passes over what was told by now: whoever looks next sees it.
+    pub(super) fn pass_over(&mut self) {
+        while self.told.try_recv().is_ok() {}
     }
 }
 

@@ -187,6 +187,11 @@ impl Images {
         }
     }
 
+    /// Tells whether more than one pull is under way.
+    fn are_several(&self) -> bool {
+        self.pulls.lock().unwrap_or_else(PoisonError::into_inner).len() > 1
+    }
+
     /// Pulls. The failure says what became of an image whose name comes before it.
     async fn fetch(
         &self,
@@ -212,7 +217,14 @@ impl Images {
         let pulled = engine.within(self.deadline, |client| async move {
             let mut progress = client.create_image(Some(options), None, credentials);
             let (mut layers, mut told) = (Layers::default(), Instant::now());
-            while let Ok(step) = tokio::time::timeout(stall, progress.next()).await {
+            loop {
+                let Ok(step) = tokio::time::timeout(stall, progress.next()).await else {
+                    // Behind the layers of another pull it is no matter of its registry.
+                    if layers.wait_their_turn() && self.are_several() {
+                        continue;
+                    }
+                    return Ok(false);
+                };
                 let Some(step) = step.transpose()? else { return Ok(true) };
                 layers.take(&step);
                 if told.elapsed() >= TOLD_EVERY {
@@ -220,7 +232,6 @@ impl Images {
                     waiting.send_replace(Stands::UnderWay(layers.tell(image)));
                 }
             }
-            Ok(false)
         });
         let pulled = pulled.await.map_err(|trouble| match trouble {
             Trouble::Away(why) => Failure(format!("was not pulled: {why}")),

@@ -123,7 +123,7 @@ pub struct Docker {
     ends: Ends,
     images: Arc<Images>,
     runs: Runs,
-    allowed: Allowed,
+    allowed: Arc<Allowed>,
     stopped: PathBuf,
     machine: Machine,
     /// Of each container, by its task and its id.
@@ -145,7 +145,7 @@ impl Docker {
         std::fs::create_dir_all(&stopped).map_err(cannot)?;
         settings.data_dir = settings.data_dir.canonicalize().map_err(cannot)?;
         let never = engine.socket().map(PathBuf::from).into_iter().chain([settings.data_dir.clone()]);
-        let allowed = Allowed { below: settings.policy.volumes.clone(), never: never.collect() };
+        let allowed = Arc::new(Allowed { below: settings.policy.volumes.clone(), never: never.collect() });
         let images = Arc::new(Images::new(&settings, settings.data_dir.join("docker").join("images")));
         let (runs, machine, cpu, swept) = Default::default();
         let ends = Ends::of(Arc::clone(&engine), settings.agent());
@@ -199,6 +199,7 @@ impl Executor for Docker {
     async fn exited(&self, run: &Run) -> Exit {
         // Before it is looked at, so that no end falls in between.
         let mut ends = self.ends.listen(run);
+        let mut is_told = false;
         loop {
             // Nothing of the look stays in memory for as long as is waited: there may be many who wait.
             match Box::pin(self.look_for_end(run)).await {
@@ -206,10 +207,17 @@ impl Executor for Docker {
                 Ok(Seen::Changing) => {}
                 Ok(Seen::Live(awaited)) => self.until_one_ends(&awaited, &mut ends).await,
                 Err(failure) => {
-                    tracing::warn!(task = %run.id, %failure, "cannot tell yet whether it has ended");
+                    // An engine may be away for long, and there may be many who wait.
+                    if !is_told {
+                        tracing::warn!(task = %run.id, %failure, "cannot tell yet whether it has ended");
+                    }
+                    is_told = true;
                     tokio::time::sleep(Duration::from_secs(1)).await;
+                    ends.pass_over();
+                    continue;
                 }
             }
+            is_told = false;
         }
     }
 

@@ -5,6 +5,7 @@ use crate::Failure;
 use bollard::query_parameters::LogsOptionsBuilder;
 use callboard_core::work::Run;
 use futures_util::TryStreamExt;
+use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// So many lines are asked for at most, however short they are.
@@ -57,10 +58,39 @@ impl Docker {
             .since(since)
             .build();
         let read = |client: bollard::Docker| async move {
-            client.logs(id, Some(options)).map_ok(|log| piece(log.as_ref())).try_collect().await
+            let mut logs = client.logs(id, Some(options));
+            let mut last = Last::new(bytes_max);
+            while let Some(log) = logs.try_next().await? {
+                last.push(piece(log.as_ref()));
+            }
+            Ok(last.pieces.into())
         };
         let read = self.engine.look(read).await;
         read.map_err(|trouble| trouble.doing(format_args!("cannot read the output of container {id}")))
+    }
+}
+
+/// The last pieces of an output: what is before them is let go of as they come, since lines may be long.
+struct Last {
+    bytes_max: usize,
+    bytes: usize,
+    pieces: VecDeque<Piece>,
+}
+
+impl Last {
+    fn new(bytes_max: usize) -> Last {
+        Last { bytes_max, bytes: 0, pieces: VecDeque::new() }
+    }
+
+    fn push(&mut self, piece: Piece) {
+        self.bytes += piece.1.len();
+        self.pieces.push_back(piece);
+        while let Some((_, first)) = self.pieces.front()
+            && self.bytes - first.len() >= self.bytes_max
+        {
+            self.bytes -= first.len();
+            self.pieces.pop_front();
+        }
     }
 }
 
@@ -82,6 +112,16 @@ fn last(bytes: &[u8], bytes_max: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_last_pieces_are_held() {
+        let mut last = Last::new(5);
+        for text in ["aaaaaaaa", "bbb", "ccc", "dd"] {
+            last.push((String::new(), text.as_bytes().to_vec()));
+        }
+        let held: Vec<&[u8]> = last.pieces.iter().map(|(_, text)| &**text).collect();
+        assert_eq!(held, [b"ccc".as_slice(), b"dd"]);
+    }
 
     #[test]
     fn pieces_are_joined_in_the_order_of_their_times() {

@@ -14,6 +14,8 @@ struct Layer {
     /// Bytes in all, where that is known.
     of: Option<u64>,
     is_here: bool,
+    /// The engine fetches a few layers at a time, of all pulls together, and this is not one of them yet.
+    waits: bool,
 }
 
 impl Layers {
@@ -23,9 +25,12 @@ impl Layers {
         let bytes =
             |of: Option<i64>| of.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0);
         match status.as_str() {
-            "Pulling fs layer" | "Waiting" => drop(self.0.entry(id.clone()).or_default()),
+            "Pulling fs layer" | "Waiting" => {
+                self.0.entry(id.clone()).or_default().waits = status == "Waiting";
+            }
             "Downloading" => {
                 let layer = self.0.entry(id.clone()).or_default();
+                layer.waits = false;
                 let detail = told.progress_detail.as_ref();
                 layer.has = detail.and_then(|detail| bytes(detail.current)).unwrap_or_default();
                 layer.of = detail.and_then(|detail| bytes(detail.total)).or(layer.of);
@@ -37,6 +42,12 @@ impl Layers {
             }
             _ => {}
         }
+    }
+
+    /// Tells whether all that is missing waits for its turn.
+    pub(super) fn wait_their_turn(&self) -> bool {
+        let mut missing = self.0.values().filter(|layer| !layer.is_here).peekable();
+        missing.peek().is_some() && missing.all(|layer| layer.waits)
     }
 
     /// Says how far it is. How large a layer is, is known once it comes.
@@ -71,6 +82,20 @@ mod tests {
             });
         }
         assert_eq!(layers.tell("web:1"), expect, "{told:?}");
+    }
+
+    #[test]
+    fn what_waits_for_its_turn_is_told_apart_from_what_hangs() {
+        let mut layers = Layers::default();
+        assert!(!layers.wait_their_turn());
+        check(&mut layers, &[("a", "Pulling fs layer", 0, 0), ("b", "Waiting", 0, 0)], "pulling web:1");
+        assert!(!layers.wait_their_turn());
+        check(&mut layers, &[("a", "Waiting", 0, 0)], "pulling web:1");
+        assert!(layers.wait_their_turn());
+        check(&mut layers, &[("a", "Already exists", 0, 0)], "pulling web:1");
+        assert!(layers.wait_their_turn());
+        check(&mut layers, &[("b", "Downloading", 1 << 20, 2 << 20)], "pulling web:1, 1 of 2 MiB");
+        assert!(!layers.wait_their_turn());
     }
 
     #[test]

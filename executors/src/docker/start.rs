@@ -10,6 +10,7 @@ use super::end::CUT_OFF;
 use super::images::Images;
 use super::labels::Role;
 use super::runs::{Ending, Entry};
+use super::volumes;
 use crate::{EXIT_UNSEEN, Failure};
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
@@ -96,7 +97,8 @@ impl Docker {
     }
 
     async fn start_now(&self, spec: &Arc<Spec>, entry: &Entry) -> Result<(), Halt> {
-        let plans = create::plans(spec, &self.settings, &self.allowed)?;
+        let mounts = entry.unless_stopped(volumes::mounts(spec, &self.allowed)).await?;
+        let plans = create::plans(spec, &self.settings, mounts)?;
         for plan in &plans {
             let pulled = self.images.ensure(&self.engine, plan, entry);
             let named = |failure| Failure::of(format_args!("container {}", plan.container.name), failure);

@@ -5,8 +5,9 @@
 use super::Docker;
 use super::images::Images;
 use crate::Failure;
-use bollard::query_parameters::RemoveImageOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveImageOptionsBuilder};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -88,6 +89,11 @@ async fn sweep(engine: &super::Engine, images: &Images) -> Result<(), Failure> {
             forget(&file)?;
             continue;
         }
+        // Of two names of one image, the engine would let go of that by which it runs.
+        if is_in_use(engine, name).await? {
+            images.was_wanted(&image, false);
+            continue;
+        }
         let options = RemoveImageOptionsBuilder::new().force(false).build();
         let removed =
             engine.change(|client| async move { client.remove_image(name, Some(options), None).await }).await;
@@ -104,6 +110,18 @@ async fn sweep(engine: &super::Engine, images: &Images) -> Result<(), Failure> {
         forget(&file)?;
     }
     Ok(())
+}
+
+/// Tells whether a container is made of an image.
+async fn is_in_use(engine: &super::Engine, name: &str) -> Result<bool, Failure> {
+    let filter = HashMap::from([("ancestor", vec![name])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
+    let made = engine.look(|client| async move { client.list_containers(Some(options)).await }).await;
+    match made {
+        Ok(made) => Ok(!made.is_empty()),
+        Err(trouble) if trouble.is_absent() => Ok(false),
+        Err(trouble) => Err(trouble.doing(format_args!("containers of image {name}"))),
+    }
 }
 
 async fn has_name(engine: &super::Engine, id: &str) -> Result<bool, Failure> {

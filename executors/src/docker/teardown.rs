@@ -9,6 +9,7 @@ use super::end::removing;
 use super::labels::{Phase, Role};
 use super::runs::{Group, Standing};
 use super::start::OUTPUT_BYTES_MAX;
+use super::volumes;
 use crate::Failure;
 use callboard_core::machine::Span;
 use callboard_core::work::Run;
@@ -65,7 +66,8 @@ impl Docker {
         }
         // What lived has ended, and counts.
         let Some(group) = self.group(&group.spec.run()).await? else { return Ok(()) };
-        let plans = create::plans(&group.spec, &self.settings, &self.allowed)?;
+        let mounts = volumes::mounts(&group.spec, &self.allowed).await?;
+        let plans = create::plans(&group.spec, &self.settings, mounts)?;
         let mut failed: Option<(&str, Failure)> = None;
         for (container, number) in group.teardown_left() {
             let Some(plan) = plans.iter().find(|plan| *plan.container.name == *container) else { continue };

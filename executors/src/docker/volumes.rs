@@ -3,12 +3,18 @@
 //!
 //! **Invariant:** no container gets the engine's socket, nor a directory in which it lies: who has it owns the host.
 
+use super::create::containers;
 use crate::Failure;
 use bollard::models::{Mount, MountType};
+use callboard_core::model::Name;
 use callboard_core::policy::Volume;
 use callboard_core::policy::volume::{Root, Wanted};
+use callboard_core::work::Spec;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Sockets that give their user the whole host.
 const SOCKETS: [&str; 4] = [
@@ -27,12 +33,55 @@ pub(super) struct Allowed {
     pub(super) never: Vec<PathBuf>,
 }
 
-/// Reads volumes, each `host:container` or `host:container:ro`.
+/// So many look at directories at a time: a file system that hangs keeps whoever looks.
+static LOOKS: Semaphore = Semaphore::const_new(LOOKS_MAX);
+const LOOKS_MAX: usize = 8;
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Reads the volumes of all containers of a task that are ours, in order, each `host:container` or `host:container:ro`.
+/// Names are followed on a thread of its own, which may hang in a file system that does.
 ///
 /// # Errors
-/// One of them may not be mounted, or is not there.
-pub(super) fn mounts(volumes: &[String], allowed: &Allowed) -> Result<Vec<Mount>, Failure> {
-    volumes.iter().map(|volume| mount(volume, allowed)).collect()
+/// One of them may not be mounted, or is not there, or nobody can tell; the container is named.
+pub(super) async fn mounts(spec: &Spec, allowed: &Arc<Allowed>) -> Result<Vec<Vec<Mount>>, Failure> {
+    let all: Vec<(Name, Vec<String>)> = containers(spec)
+        .map(|(container, docker)| (container.name.clone(), docker.volumes.clone()))
+        .collect();
+    if all.iter().all(|(_, volumes)| volumes.is_empty()) {
+        return Ok(vec![Vec::new(); all.len()]);
+    }
+    let allowed = Arc::clone(allowed);
+    let look = move || all.iter().map(|(name, volumes)| mounts_of(name, volumes, &allowed)).collect();
+    looked(PATIENCE, look).await?
+}
+
+/// Has a look at file systems, which may hang, and gives up on it after a while.
+async fn looked<T: Send + 'static>(
+    patience: Duration,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let looking = async {
+        let turn = LOOKS.acquire().await;
+        let look = move || {
+            let _turn = turn;
+            look()
+        };
+        tokio::task::spawn_blocking(look).await
+    };
+    match tokio::time::timeout(patience, looking).await {
+        Ok(seen) => seen.map_err(|error| Failure::of("the volumes cannot be looked at", error)),
+        Err(_) => Err(Failure(format!(
+            "the volumes cannot be looked at within {} s: a file system of this host hangs, theirs or that of a directory \
+             that its policy names; `mount` tells which there are",
+            patience.as_secs()
+        ))),
+    }
+}
+
+fn mounts_of(container: &str, volumes: &[String], allowed: &Allowed) -> Result<Vec<Mount>, Failure> {
+    let named = |failure| Failure::of(format_args!("container {container}"), failure);
+    volumes.iter().map(|volume| mount(volume, allowed).map_err(named)).collect()
 }
 
 fn mount(volume: &str, allowed: &Allowed) -> Result<Mount, Failure> {
@@ -102,6 +151,15 @@ fn sockets() -> [PathBuf; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_system_that_hangs_holds_up_nobody_for_long() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let failure = looked(Duration::from_millis(20), move || held.recv()).await.unwrap_err();
+        assert!(failure.0.contains("a file system of this host hangs"), "{failure}");
+        assert_eq!(looked(PATIENCE, || 7).await, Ok(7));
+        release.send(()).unwrap();
+    }
 
     #[test]
     fn only_what_is_allowed_and_there_is_mounted() {
