@@ -63,7 +63,7 @@ pub(crate) fn start(part: &AgentPart, count: u32, ground: &Ground<'_>) -> Result
             tokio::time::sleep(APART * number).await;
             driver.run().await
         });
-        locals.insert(host, LocalAgent { told, executor, hollow: true });
+        locals.insert(host, LocalAgent { told, executor, archive: None, hollow: true });
     }
     tracing::info!(count, %ttl, "hollow agents begin");
     let driver = tokio::spawn(async move {

@@ -4,7 +4,7 @@
 use crate::change;
 use crate::problem::Problem;
 use crate::rehearse::{Counts, Live, Steps, key_and_value};
-use crate::views::Planned;
+use crate::views::{self, Blocked, Board, Planned, ServiceView};
 use callboard_backends::Store;
 use callboard_core::config::{Configuration, Sourced};
 use callboard_core::machine::Span;
@@ -22,7 +22,8 @@ pub(crate) async fn plan(store: &dyn Store, wanted: &Sourced<Configuration>) -> 
     let applied = change::summary(&desired.stored, &writes);
     if applied.changes.iter().all(|change| change.change == "unchanged") {
         let outcome = Some("nothing would change".into());
-        return Ok(Planned { applied, outcome, ..Planned::default() });
+        let blocked = given_up(&live, &applied.services);
+        return Ok(Planned { applied, outcome, blocked, ..Planned::default() });
     }
     let change = writes.into_iter().map(key_and_value).collect();
     let proposal = Proposal { change, until: HORIZON, ..Proposal::default() };
@@ -38,6 +39,22 @@ pub(crate) async fn plan(store: &dyn Store, wanted: &Sourced<Configuration>) -> 
         blocked: blocked(&rehearsal),
         applied,
     })
+}
+
+/// Tells of the services that are given up as they are, which to apply the same again does not try again.
+fn given_up(live: &Live, services: &[String]) -> Vec<String> {
+    let mut board = Board::default();
+    board.take(&live.entries);
+    let known = services.iter().filter_map(|name| board.services.get(name.as_str()));
+    let views = known.map(|service| views::service(&board, service, &Blocked::new()));
+    let line = |view: ServiceView| {
+        let ServiceView { name, version, failure, .. } = view;
+        let why = failure?;
+        Some(format!(
+            "{name}: version {version} was given up: {why}; `callboard start {name}` tries it again"
+        ))
+    };
+    views.filter_map(line).collect()
 }
 
 fn outcome(rehearsal: &Rehearsal, steps: &Steps, services: &[String]) -> String {

@@ -19,7 +19,7 @@ use callboard_core::policy::Policy;
 use callboard_core::store::Revision;
 use callboard_core::work::Inventory;
 use callboard_core::{agent, scheduler};
-use callboard_executors::{ByKind, Executor, bash};
+use callboard_executors::{Archive, ByKind, Executor, bash};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -356,6 +356,7 @@ fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
         store_id: seen.store_id,
     };
     let executor: Arc<dyn Executor> = Arc::new(executor);
+    let archive = Archive::new(data_dir.path().join("ended"));
     let (driver, told) = AgentDriver::new(
         settings,
         ground.clock,
@@ -363,9 +364,13 @@ fn start_agent(part: &AgentPart, ground: &Ground<'_>) -> Result<Started> {
         Arc::clone(&executor),
         registry,
         Arc::clone(ground.events),
-        Kept { seen_file: Some(data_dir.seen_file()), journal: ground.journal.cloned() },
+        Kept {
+            seen_file: Some(data_dir.seen_file()),
+            archive: Some(archive.clone()),
+            journal: ground.journal.cloned(),
+        },
     );
-    let locals = [(host, LocalAgent { told, executor, hollow: false })].into();
+    let locals = [(host, LocalAgent { told, executor, archive: Some(archive), hollow: false })].into();
     Ok(Started { locals, driver: tokio::spawn(driver.run()) })
 }
 

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! perform      an agent's order → an executor → a report
+//! archive      what runs wrote that are gone
 //! by_kind      one executor made of several, by the type of a task's containers
 //! bash/        shell commands under a shim that outlives the agent
 //! docker/      containers of the engine on this host, by its API
@@ -21,6 +22,7 @@
 //!
 //! **Invariant:** a run that an executor reports as ended has no process left.
 
+mod archive;
 pub mod bash;
 mod by_kind;
 pub mod check;
@@ -42,6 +44,7 @@ mod question;
 mod quote;
 mod waits;
 
+pub use archive::Archive;
 pub use by_kind::ByKind;
 pub use exec::{Exec, Said};
 pub use perform::Performer;

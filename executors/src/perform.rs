@@ -1,6 +1,6 @@
 //! Carries out an agent's orders. Whatever comes of one goes back as a report; nothing is decided here.
 
-use crate::{Executor, Failure};
+use crate::{Archive, Executor, Failure};
 use callboard_core::work::{Order, Report, Run, Spec};
 use futures_util::future::select_all;
 use std::collections::BTreeSet;
@@ -15,6 +15,8 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Performer {
     executor: Arc<dyn Executor>,
+    /// Where the output of what is removed is kept.
+    archive: Option<Archive>,
     reports: UnboundedSender<Report>,
     awaited: Arc<Mutex<BTreeSet<Run>>>,
     /// Runs of whose start it is told what it waits for.
@@ -25,7 +27,13 @@ impl Performer {
     /// Makes one that has no orders yet.
     #[must_use]
     pub fn new(executor: Arc<dyn Executor>, reports: UnboundedSender<Report>) -> Performer {
-        Performer { executor, reports, awaited: Arc::default(), followed: Arc::default() }
+        Performer { executor, archive: None, reports, awaited: Arc::default(), followed: Arc::default() }
+    }
+
+    /// Keeps the end of the output of what is removed from now on.
+    #[must_use]
+    pub fn keeping(self, archive: Archive) -> Performer {
+        Performer { archive: Some(archive), ..self }
     }
 
     /// Carries out one order. Takes as long as the order does, so a driver spawns it. Must be called within a tokio runtime.
@@ -51,6 +59,9 @@ impl Performer {
                 Report::Stopped(run, result)
             }
             Order::Remove(run) => {
+                if let Some(archive) = &self.archive {
+                    archive.take(&**executor, &run).await;
+                }
                 if let Err(failure) = executor.remove(&run).await {
                     let Run { id, generation, attempt } = &run;
                     tracing::warn!(task = %id, generation, attempt, %failure, "not removed");

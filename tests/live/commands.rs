@@ -1,6 +1,6 @@
 //! Each command of the command line against a running daemon, by the words people read and the fields programs read.
 
-use crate::files::{command, server};
+use crate::files::{Web, command, server};
 use crate::instances::holds;
 use crate::show::{SOON, Show, until};
 use serde_json::Value;
@@ -172,6 +172,32 @@ fn events_tell_what_happened_in_order() {
     show.callboard(&["stop", "web"]).ends(0);
     let later = show.callboard(&["events", "--after", &last]).ends(0).tells("told to stop").out;
     assert!(!later.contains("rolling out"), "{later}");
+}
+
+#[test]
+fn what_a_task_wrote_is_read_when_it_is_gone() {
+    let show = Show::start(&[]);
+    show.apply(&command(1, (1, 0, 2), "echo mine; sleep 1000")).ends(0);
+    let bad = "echo begins; echo no database >&2; exit 3";
+    let bad = Web { restart: "{attempts: 1, delay: 100ms}", ..command(2, (1, 0, 2), bad) };
+    let given_up = "the last was default-web-2-0 on h1: exited with code 3";
+    show.apply(&bad).ends(3).complains(given_up).complains("`callboard logs TASK`");
+    until("it is gone", SOON, || {
+        (!show.instances().iter().any(|one| one.id == "default-web-2-0")).then_some(())
+    });
+    let logs = |more: &[&str]| show.callboard(&[&["logs", "default-web-2-0"], more].concat()).ends(0);
+    let said = logs(&["--host", "h1"]).complains("default-web-2-0 is gone from its host");
+    assert_eq!(said.out, "begins\nno database\n");
+    assert_eq!(logs(&["--tail", "1", "-f"]).out, "no database\n");
+    show.callboard(&["logs", "default-web-2-0", "--host", "h9"]).ends(1).complains("h9");
+    show.callboard(&["logs", "default-web-9-0"]).ends(1).complains("callboard logs TASK --host HOST");
+    // What is there is not mistaken for what was.
+    let now = show.callboard(&["logs", "default-web-1-0"]).ends(0);
+    assert!(now.out == "mine\n" && now.err.is_empty(), "{}", now.err);
+    // To plan the same again tells that it is given up.
+    let file = show.file("again.yml", bad.yaml());
+    let again = show.callboard(&["plan", "-f", &file]).ends(3).tells("nothing would change");
+    again.complains("web: version 2 was given up: ").complains("`callboard start web` tries it again");
 }
 
 #[test]

@@ -9,11 +9,11 @@ use crate::views::Board;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::header;
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use callboard_core::model::Task;
 use callboard_core::work::{Inventory, Run};
-use callboard_executors::Executor;
+use callboard_executors::{Archive, Executor};
 use futures_util::stream;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,6 +21,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+/// What an answer says of itself that has the end of what a task wrote that is gone; times are not known of it any more.
+pub(crate) const ENDED: HeaderName = HeaderName::from_static("callboard-ended");
+/// What to do about a task that nobody knows.
+const GONE: &str = "`callboard tasks` shows what there is; of one that is gone its host keeps for a while what it wrote: \
+                    `callboard events` tells which host that was, and `callboard logs TASK --host HOST` asks there";
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// The most that is read of an output at once.
 const READ_MAX: usize = 1 << 20;
 /// How often a followed output is looked at.
@@ -49,7 +55,16 @@ pub(super) async fn logs(
     let wanted = query(wanted)?;
     let since = wanted.since.as_deref().map(|text| since::parse(text, SystemTime::now())).transpose();
     let since = since.map_err(|why| Problem::new(Kind::Invalid, why).at("since"))?;
-    let (executor, run) = find(&api, id).await?;
+    let found = find(&api, id).await;
+    if let Err(problem) = &found
+        && problem.kind == Kind::NotFound
+        && let Some(text) = archived(&api, id).await
+    {
+        let last = last_lines(&text, wanted.tail).to_vec();
+        return Ok(([(header::CONTENT_TYPE, PLAIN), (ENDED, HeaderValue::from_static("true"))], last)
+            .into_response());
+    }
+    let (executor, run) = found?;
     let read = executor.tail(&run, READ_MAX, since).await;
     let read = read.map_err(|failure| {
         Problem::new(Kind::NotFound, failure.to_string()).hint(format!("`callboard explain {id}` tells more"))
@@ -63,7 +78,17 @@ pub(super) async fn logs(
     } else {
         Body::from(first)
     };
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
+    Ok(([(header::CONTENT_TYPE, PLAIN)], body).into_response())
+}
+
+/// Reads the end of what the last run of a task wrote that is gone from this host, unless the task is on another one now.
+async fn archived(api: &Api, id: &str) -> Option<Vec<u8>> {
+    let host = api.board().await.ok()?.tasks.get(id).map(|task| task.host.clone());
+    let agents = api.agents.iter().filter(|(own, _)| host.as_ref().is_none_or(|host| host == *own));
+    let archives: Vec<Archive> = agents.filter_map(|(_, agent)| agent.archive.clone()).collect();
+    let id = id.to_owned();
+    let read = move || archives.iter().find_map(|archive| archive.read(&id));
+    tokio::task::spawn_blocking(read).await.ok().flatten()
 }
 
 /// Finds the present start of a task on this host; the last one that is known when it has left the host.
@@ -82,7 +107,7 @@ pub(super) async fn find(api: &Api, id: &str) -> Result<(Arc<dyn Executor>, Run)
         (None, _) if !silent.is_empty() => Err(untold(id, &silent)),
         (None, Some(_)) => Err(Problem::new(Kind::NotFound, format!("{id} has not been started yet"))
             .hint(format!("`callboard explain {id}` tells why"))),
-        (None, None) => Err(Problem::unknown("task", id, "tasks")),
+        (None, None) => Err(Problem::unknown("task", id, "tasks").hint(GONE)),
     }
 }
 
@@ -101,7 +126,7 @@ fn elsewhere(board: &Board, id: &str, task: Option<&Task>) -> Problem {
             Kind::NotFound,
             "no agent lives in the daemon that answers, so it reaches no task",
         )
-        .hint("ask the daemon of the task's host, by --api");
+        .hint(GONE);
     };
     let host = &task.host;
     let problem =

@@ -11,6 +11,7 @@ mod write;
 
 pub(crate) use exec::Frame;
 pub(crate) use guard::{Access, access, read_token};
+pub(crate) use logs::ENDED;
 pub(crate) use write::FILES;
 #[cfg(test)]
 pub(crate) use write::rescale;
@@ -27,7 +28,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{delete, get, post, put};
 use callboard_backends::Store;
 use callboard_core::model::Name;
-use callboard_executors::Executor;
+use callboard_executors::{Archive, Executor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,8 @@ pub(crate) struct LocalAgent {
     pub(crate) told: UnboundedSender<Told>,
     /// What runs its tasks.
     pub(crate) executor: Arc<dyn Executor>,
+    /// What its tasks wrote that are gone.
+    pub(crate) archive: Option<Archive>,
     /// It only pretends.
     pub(crate) hollow: bool,
 }

@@ -168,7 +168,8 @@ async fn what_a_task_wrote_is_read_though_another_executor_is_away() {
     let spec: Spec = serde_json::from_str(spec).unwrap();
     executor.start(&Arc::new(spec)).await.unwrap();
     let told = tokio::sync::mpsc::unbounded_channel().0;
-    let address = serve_with([("h".into(), LocalAgent { told, executor, hollow: false })].into()).await;
+    let address =
+        serve_with([("h".into(), LocalAgent { told, executor, archive: None, hollow: false })].into()).await;
     let get = async |path: &str| ask(address, &format!("GET /v1/tasks/{path}"), &[], "").await;
     assert_eq!(get("web-1/logs").await, (200, Value::String("hello\n".into())));
     let (status, answer) = get("web-2/logs").await;

@@ -11,7 +11,7 @@ use callboard_core::machine::Machine;
 use callboard_core::registry;
 use callboard_core::store::Reply;
 use callboard_core::work::Report;
-use callboard_executors::{Executor, Performer};
+use callboard_executors::{Archive, Executor, Performer};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub(crate) struct AgentDriver {
 pub(crate) struct Kept {
     /// What it has seen of the store, for the next start.
     pub(crate) seen_file: Option<PathBuf>,
+    /// What tasks wrote that are gone.
+    pub(crate) archive: Option<Archive>,
     pub(crate) journal: Option<Place>,
 }
 
@@ -74,6 +76,10 @@ impl AgentDriver {
         let machine = Agent::new(settings);
         let (reporter, reports) = unbounded_channel();
         let (performer, registered) = (Performer::new(executor, reporter), unbounded_channel());
+        let performer = match kept.archive {
+            Some(archive) => performer.keeping(archive),
+            None => performer,
+        };
         let (seen, changed) = watch::channel(seen_by(&machine));
         if let Some(file) = kept.seen_file {
             drop(tokio::spawn(keep_seen(changed, file)));
