@@ -25,7 +25,9 @@ pub(crate) use turn::Turn;
 
 use crate::keys::Key;
 use crate::machine::{Span, Time};
-use crate::model::{Cluster, HostConfig, Name, Neighbor, Service, ServiceState, TaskDefinition, Version};
+use crate::model::{
+    Cluster, HostConfig, Name, Neighbor, Service, ServiceState, Task, TaskDefinition, Version,
+};
 use crate::placement::Fleet;
 use crate::record::Unknown;
 use crate::store::{Revision, SessionId};
@@ -166,6 +168,12 @@ pub struct Avoided {
     pub times: u32,
     /// How it failed last.
     pub why: String,
+    /// The version that did.
+    #[serde(default)]
+    pub version: Version,
+    /// So did another one before, so that it may be the host: known of services that have a task on each.
+    #[serde(default)]
+    pub lasting: bool,
 }
 
 const AVOID_FIRST: Span = Span::secs(10);
@@ -269,18 +277,25 @@ impl World {
     }
 
     /// Remembers that a service failed on a host, so that it is tried elsewhere, and here only after a while.
-    pub(crate) fn avoid(&mut self, now: Time, group: &GroupKey, host: &Name, why: String) {
-        let pair = (group.1.clone(), host.clone());
-        let times = self.avoided.get(&pair).map_or(0, |avoided| avoided.times).saturating_add(1);
+    pub(crate) fn avoid(&mut self, now: Time, group: &GroupKey, task: &Task, why: String) {
+        let (pair, version) = ((group.1.clone(), task.host.clone()), task.version);
+        let before = self.avoided.get(&pair);
+        let lasting = before.is_some_and(|before| before.lasting || before.version != version);
+        let times = before.map_or(0, |avoided| avoided.times).saturating_add(1);
         let span = Span(AVOID_FIRST.0 << times.saturating_sub(1).min(5)).min(AVOID_MAX);
         let until = now + span;
-        self.avoided.insert(pair, Avoided { until, times, why });
+        self.avoided.insert(pair, Avoided { until, times, why, version, lasting });
         self.timers.insert((until, Timer::Avoided(group.clone())));
     }
 
     /// Forgets where a service failed: it has changed.
     pub(crate) fn forgive(&mut self, service: &Name) {
-        self.avoided.retain(|(avoided, _), _| avoided != service);
+        if !self.systems.contains(service) {
+            return self.avoided.retain(|(avoided, _), _| avoided != service);
+        }
+        // Its tasks have no other host to go to: that a host fails one version after the other is remembered.
+        let of_service = self.avoided.iter_mut().filter(|((of, _), _)| of == service);
+        of_service.for_each(|(_, avoided)| (avoided.until, avoided.times) = (Time(0), 0));
     }
 
     /// Takes what happened since the last call.

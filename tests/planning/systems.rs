@@ -4,6 +4,7 @@ use callboard_core::keys::Key;
 use callboard_core::machine::Span;
 use callboard_core::model::{HostConfig, Task};
 use callboard_core::policy;
+use callboard_core::scheduler::explain;
 use serde_json::json;
 use stage::{Act, Stage};
 use std::collections::BTreeMap;
@@ -41,6 +42,12 @@ fn each_host_has_one_and_a_new_host_gets_one() {
     stage.host("h0003");
     stage.run(Span::secs(10));
     assert_eq!(on_hosts(&stage).len(), 4, "{:#?}", stage.notes);
+    let (key, world) = (("default".into(), "ship".into()), stage.scheduler.world());
+    let (service, definition) =
+        (&world.services["ship"], world.definition("app", 1).expect("it was written"));
+    let told = explain(world, stage.now, &key, service, definition);
+    assert!(told.hosts.iter().all(|at| at.to_string().ends_with("which is the limit")), "{told:?}");
+    assert_eq!(told.remedies, [], "no second one on a host would help");
     stage.silence("h0001");
     stage.run(Span::secs(60));
     assert_eq!(on_hosts(&stage), hosts(&["h0000", "h0002", "h0003"], 1));

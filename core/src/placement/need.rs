@@ -35,6 +35,13 @@ pub struct Need {
     pub(super) spread: Vec<Spread>,
 }
 
+impl Need {
+    /// Tells whether the service limits how many of its tasks have the same value of a label.
+    pub(crate) fn limits_labels(&self) -> bool {
+        self.limits.iter().any(|limit| limit.same != HOST_LABEL)
+    }
+}
+
 /// Another service that matters.
 #[derive(Clone, Debug)]
 pub(super) struct Nearby {

@@ -62,6 +62,14 @@ pub enum Remedy {
     },
 }
 
+impl Remedy {
+    /// Tells whether it is to let more tasks of the service onto a host that has some.
+    pub(crate) fn is_second_on_a_host(&self) -> bool {
+        let Remedy::Clear { obstacle: Obstacle::Limit { same, .. }, .. } = self else { return false };
+        same == HOST_LABEL
+    }
+}
+
 /// A host and everything that forbids it.
 pub(crate) type Barred<'a> = (&'a Row, &'a [Obstacle]);
 

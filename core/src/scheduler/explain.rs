@@ -5,7 +5,7 @@ use super::bids::told;
 use super::place::Candidate;
 use super::preempt::{Sacrifice, sacrifice};
 use crate::machine::Time;
-use crate::model::{Name, Service, TaskDefinition};
+use crate::model::{Kind, Name, Service, TaskDefinition};
 use crate::placement::{Obstacle, Reasons, Remedy, Term, remedies};
 use crate::world::{GroupKey, World};
 use alloc::format;
@@ -113,6 +113,10 @@ pub fn explain(
         let row = |reason: &HostReason| world.fleet.find(&reason.host).map(|row| world.fleet.row(row));
         let barred = hosts.iter().filter_map(|reason| Some((row(reason)?, &*reason.obstacles)));
         found = remedies(&candidate.need, missing, barred);
+        if service.kind == Kind::System {
+            // One on each host is what it is.
+            found.retain(|remedy| !remedy.is_second_on_a_host());
+        }
         let made = sacrifice(world, now, key, service, definition);
         found.extend(made.map(|Sacrifice { host, victims }| {
             let asked = service.preempt;

@@ -8,7 +8,7 @@ use crate::model::{
     Version,
 };
 use crate::placement::{Crowd, Departure, Identity, Need, Obstacle, Placer, Reasons, Search, View};
-use crate::world::{Avoided, Blocked, GroupKey, World};
+use crate::world::{Avoided, Blocked, GroupKey, Presence, World};
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -23,6 +23,8 @@ pub(crate) struct Candidate<'a> {
     key: &'a GroupKey,
     definition: &'a TaskDefinition,
     pub(super) need: Need,
+    /// Where the service's own tasks are, those that went with their hosts only where nothing limits how many are where.
+    own: Cow<'a, Crowd>,
     others: Vec<Cow<'a, Crowd>>,
     closed: BTreeSet<u32>,
     /// It shall run to its end.
@@ -60,7 +62,8 @@ impl<'a> Candidate<'a> {
             Kind::Service | Kind::System => None,
             Kind::Batch(batch) => Some(Try { time_limit: batch.time_limit }),
         };
-        let mut candidate = Candidate { world, now, key, definition, need, others, closed, once };
+        let own = own_crowd(world, key, &need);
+        let mut candidate = Candidate { world, now, key, definition, need, own, others, closed, once };
         // One of a system service goes to each host, and where hosts bid, they say themselves how well it would lie.
         let is_bid = world.clusters.get(&key.0).is_some_and(|cluster| cluster.placement == Choice::Bid);
         if service.kind != Kind::System && !is_bid {
@@ -90,7 +93,7 @@ impl<'a> Candidate<'a> {
         let group = self.world.groups.get(self.key);
         View {
             fleet: &self.world.fleet,
-            own: group.map_or(&NOBODY, |group| &group.crowd),
+            own: &self.own,
             others: &self.others,
             closed: &self.closed,
             last: group.and_then(|group| group.placed.last_key_value()).map(|((_, row), _)| *row),
@@ -151,7 +154,8 @@ impl<'a> Candidate<'a> {
         Some(Better { host, gain: reasons.gain((from, &without), to), why })
     }
 
-    /// Tells whether the task could go to where another one is if that were not there.
+    /// Tells whether the task could go to where another one is if that were not there, or elsewhere, where a limit of the
+    /// service lets it in then.
     pub(crate) fn could_follow(&self, leaving: &Task) -> bool {
         let Some(row) = self.world.fleet.find(&leaving.host) else { return false };
         let mut without = self.world.fleet.row(row).clone();
@@ -164,9 +168,11 @@ impl<'a> Candidate<'a> {
             // What it leaves behind is within the service's own limits, too.
             *count = count.saturating_sub(1);
         }
+        own.retain(|_, count| *count > 0);
         view.own = &own;
         let reasons = Reasons::new(&self.need, view);
-        self.of_host(&leaving.host).is_empty() && reasons.first_on(row, &without).is_none()
+        let fits = self.of_host(&leaving.host).is_empty() && reasons.first_on(row, &without).is_none();
+        fits || self.need.limits_labels() && Search::new(&self.need, view).next(view).is_some()
     }
 
     /// Makes the record of the task on one host, which has room for it.
@@ -216,7 +222,7 @@ impl<'a> Candidate<'a> {
         let is_closed = self.world.fleet.find(name).is_some_and(|row| self.closed.contains(&row));
         let is_passed_over = |avoided: &Avoided| is_closed && self.now < avoided.until + REMEMBERED;
         let avoided = avoided.filter(|it| it.until > self.now || is_passed_over(it)).map(|avoided| {
-            let Avoided { until, times, why } = avoided;
+            let Avoided { until, times, why, .. } = avoided;
             Obstacle::Avoided { again_in: until.since(self.now), times: *times, why: why.clone() }
         });
         let mut promised = self.world.promised_to_others(&self.key.1).filter(|(host, _)| *host == name);
@@ -272,6 +278,21 @@ fn avoided_by<'a>(world: &'a World, service: &Name) -> impl Iterator<Item = (&'a
     let (from, service) = ((service.clone(), Name::from("")), service.clone());
     let of_service = world.avoided.range(from..).take_while(move |((of, _), _)| *of == service);
     of_service.map(|((_, host), avoided)| (host, avoided))
+}
+
+/// Gives where the tasks are of the service that is placed. One that is lost is replaced, and takes no part of a limit then.
+fn own_crowd<'a>(world: &'a World, key: &GroupKey, need: &Need) -> Cow<'a, Crowd> {
+    let crowd = world.groups.get(key).map_or(&NOBODY, |group| &group.crowd);
+    let is_lost = |row: &u32| {
+        let host = world.hosts.get(&world.fleet.row(*row).host);
+        host.is_none_or(|host| host.presence == Presence::Lost)
+    };
+    if need.limits_labels() && crowd.keys().any(is_lost) {
+        return Cow::Owned(
+            crowd.iter().filter(|(row, _)| !is_lost(row)).map(|(row, n)| (*row, *n)).collect(),
+        );
+    }
+    Cow::Borrowed(crowd)
 }
 
 /// Gives where the tasks of a service are, in the cluster that lists it; for one that keeps away, also where some run that

@@ -174,14 +174,10 @@ impl Round<'_> {
     fn lacks_room(&self) -> u32 {
         let group = self.group();
         let staying = self.issued().saturating_sub(small(group.count_class(Class::Lost)));
-        let is_leaving = |(_, id): &(_, &Name)| {
-            let host = self.world.tasks.get(*id).and_then(|view| self.world.hosts.get(&view.task.host));
-            host.is_some_and(|host| host.presence == Presence::Ready)
-        };
-        let stopping = group.of_class(Class::Stopping).chain(group.of_class(Class::Over));
-        let leaving = small(stopping.filter(is_leaving).count());
         let wanted = self.missing().min(self.may_start()).min(self.service.max.saturating_sub(staying));
-        wanted.saturating_sub(leaving).saturating_sub(small(promised_to(self.world, &self.key.1).len()))
+        wanted
+            .saturating_sub(self.leaving())
+            .saturating_sub(small(promised_to(self.world, &self.key.1).len()))
     }
 
     /// Names the victims, and orders them to stop.

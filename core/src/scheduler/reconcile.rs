@@ -287,8 +287,10 @@ impl Round<'_> {
     pub(crate) fn count_failure(&mut self, id: &Name, why: &str) {
         let Some(task) = self.task(id) else { return };
         let reason: String = why.into();
-        self.world.avoid(self.now, &self.key, &task.host, reason);
-        self.note_failure(task.version, &task.host, why);
+        self.world.avoid(self.now, &self.key, &task, reason);
+        if !self.is_of_the_host(&task) {
+            self.note_failure(&task, why);
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use super::batch::Batch;
 use super::place::Candidate;
 use super::round::{Created, Round, small};
 use crate::machine::Time;
-use crate::model::{Name, Service, ServiceState, Task};
+use crate::model::{Name, Rollout, Service, ServiceState, Task};
 use crate::why::StopReason;
-use crate::world::{Blocked, Class, GroupKey, World};
+use crate::world::{Blocked, Class, GroupKey, HostView, Presence, TaskView, World};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -53,9 +53,9 @@ impl Round<'_> {
             Created::AtMax | Created::Unplaceable => self.missing().min(self.may_start()),
             Created::Quarantined => self.missing(),
         };
-        // What was told to stop makes room already.
-        let leaving = self.group().count_class(Class::Stopping) + self.group().count_class(Class::Over);
-        let room = room.saturating_sub(small(leaving));
+        // What was told to stop makes room already; under `max` it counts no more from then on.
+        let leaving = if created == Created::AtMax { 0 } else { self.leaving() };
+        let room = room.saturating_sub(leaving);
         let room = if self.issued() < self.service.max && created == Created::AtMax { 0 } else { room };
         let must = usize::try_from(surplus.max(self.excess())).unwrap_or(usize::MAX);
         let count = usize::try_from(room).unwrap_or(usize::MAX).max(must);
@@ -113,10 +113,22 @@ impl Round<'_> {
     }
 }
 
+/// Tells whether a task was told to stop on a host that is lost: it is waited for no more than any that is lost.
+fn is_gone_with(world: &World, view: &TaskView) -> bool {
+    let is_lost = |host: &HostView| host.presence == Presence::Lost;
+    view.class == Class::Stopping && world.hosts.get(&view.task.host).is_none_or(is_lost)
+}
+
 /// Tells whether a service that moved between clusters still has tasks where it was.
 pub(crate) fn waits_for_former_home(world: &mut World, key: &GroupKey, service: &Service) -> bool {
     let remembered = world.service_states.get(&key.1).map(|state| (state.cluster.clone(), key.1.clone()));
-    let recorded = remembered.filter(|former| former.0 != key.0 && world.groups.contains_key(former));
+    let is_left =
+        |id: &Name| world.tasks.get(id).is_some_and(|view| service.exclusive || !is_gone_with(world, view));
+    let has_left = |former: &GroupKey| {
+        let group = world.groups.get(former);
+        group.is_some_and(|group| group.classes.values().flatten().any(is_left))
+    };
+    let recorded = remembered.filter(|former| former.0 != key.0 && has_left(former));
     let is_elsewhere = |of: &&GroupKey| service.exclusive && of.1 == key.1 && of.0 != key.0;
     let unrecorded = || world.orphans.keys().find(is_elsewhere).cloned();
     let former = recorded.or_else(unrecorded);
@@ -143,11 +155,14 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
         }
         return true;
     }
-    // Agents ask for it before they stop what does its work, orphans too. All that is left will be told to stop.
-    if let Some(state) = state
-        && (state.min, state.available) != (0, 0)
-    {
-        batch.put_state(world, &key.1, Some(ServiceState { min: 0, available: 0, ..(*state).clone() }));
+    // Agents ask for it before they stop what does its work, orphans too. All that is left will be told to stop. What is
+    // configured under this name later is another service, even where something of this one is never gone.
+    if let Some(state) = state {
+        let ended = if world.lives_elsewhere(key) { (*state).clone() } else { nothing_of(&state) };
+        let ended = ServiceState { min: 0, available: 0, ..ended };
+        if ended != *state {
+            batch.put_state(world, &key.1, Some(ended));
+        }
     }
     if is_empty {
         return true;
@@ -185,6 +200,26 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
         }
     }
     true
+}
+
+/// Gives what is remembered of a service that is no more: which placements there were.
+fn nothing_of(state: &ServiceState) -> ServiceState {
+    ServiceState {
+        service: state.service.clone(),
+        cluster: state.cluster.clone(),
+        newest: state.newest,
+        available: 0,
+        min: 0,
+        hosts: 0,
+        completed: None,
+        stable: None,
+        // There is no such version.
+        version: 0,
+        retry: 0,
+        rollout: Rollout::Running,
+        failures: 0,
+        blamed: Vec::new(),
+    }
 }
 
 /// Counts a task that ran to its end and was removed where its service is not any more: it counts where that moved to.

@@ -3,7 +3,7 @@
 
 use super::batch::Batch;
 use super::round::{Round, is_of, is_same_try};
-use crate::model::{Kind, Name, Rollout, Service, ServiceState, Version};
+use crate::model::{Kind, Name, Rollout, Service, ServiceState, Task};
 use crate::why::Note;
 use crate::world::{Class, World};
 use alloc::format;
@@ -58,7 +58,9 @@ fn carried(before: &ServiceState, service: &Service) -> u32 {
 
 impl Round<'_> {
     /// Counts a failure against the version that is on trial.
-    pub(crate) fn note_failure(&mut self, version: Version, host: &Name, why: &str) {
+    pub(crate) fn note_failure(&mut self, task: &Task, why: &str) {
+        let Task { id, version, host, .. } = task;
+        let version = *version;
         if self.state.rollout != Rollout::Running || !self.is_on_trial(version) {
             return;
         }
@@ -69,7 +71,8 @@ impl Round<'_> {
         };
         if self.state.failures > most {
             let what = if matches!(self.service.kind, Kind::Batch(_)) { "tries" } else { "tasks" };
-            let reason = format!("{} of its {what} failed, the last on {host}: {why}", self.state.failures);
+            let failures = self.state.failures;
+            let reason = format!("{failures} of its {what} failed, the last was {id} on {host}: {why}");
             self.batch.notes.push(Note::RolloutFailed {
                 service: self.key.1.clone(),
                 version,

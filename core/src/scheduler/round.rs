@@ -7,7 +7,7 @@ use super::batch::Batch;
 use crate::machine::Time;
 use crate::model::{Generation, Kind, Name, Rollout, Service, ServiceState, Task, TaskDefinition, Version};
 use crate::why::StopReason;
-use crate::world::{Class, Group, GroupKey, World};
+use crate::world::{Class, Group, GroupKey, Presence, World};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -151,6 +151,17 @@ impl<'a> Round<'a> {
 
     pub(crate) fn issued(&self) -> u32 {
         small(self.group().issued())
+    }
+
+    /// Counts the tasks that are about to leave room behind: of one that was told to stop on a host that is not heard of,
+    /// nobody knows when it will.
+    pub(crate) fn leaving(&self) -> u32 {
+        let is_heard_of = |(_, id): &(_, &Name)| {
+            let host = self.world.tasks.get(*id).and_then(|view| self.world.hosts.get(&view.task.host));
+            host.is_some_and(|host| host.presence == Presence::Ready)
+        };
+        let stopping = self.group().of_class(Class::Stopping).chain(self.group().of_class(Class::Over));
+        small(stopping.filter(is_heard_of).count())
     }
 
     /// Makes sure of room for one more step, or ends the round.

@@ -14,7 +14,7 @@
 
 use super::place::{Candidate, counted};
 use super::round::{Created, Round, small};
-use crate::model::{Name, Rollout, Task, Version};
+use crate::model::{Kind, Name, Rollout, Task, Version};
 use crate::placement::{Need, Obstacle};
 use crate::why::{Note, StopReason};
 use crate::world::{Class, Presence};
@@ -48,6 +48,8 @@ struct Gaps {
     free: Vec<u32>,
     /// Something stands in the way for as long as the host stays as it is.
     hindered: Vec<Obstacle>,
+    /// On so many of the others one version fails after the other.
+    failing: usize,
     /// It failed there of late.
     avoided: Vec<Obstacle>,
     /// One runs there that the store forgot, and that nobody has told to stop.
@@ -121,9 +123,11 @@ impl Round<'_> {
         self.leave_lost();
         let mut holders = self.holders();
         self.vacate(survey, &mut holders);
+        self.trust_again(&holders);
         let gaps = self.gaps(survey, &holders);
         let can_have = survey.shall.len() - gaps.hindered.len();
-        let floor = small(can_have).saturating_sub(self.service.parallel());
+        // A host that fails whatever comes keeps no update from the others.
+        let floor = small(can_have - gaps.failing).saturating_sub(self.service.parallel());
         let recorded = small(holders.values().filter(|holder| holder.works).count());
         self.fill(&gaps.free);
         let at_work = recorded + small(gaps.forgotten.len());
@@ -137,7 +141,11 @@ impl Round<'_> {
         // Where there is one that is the host's, no other goes on beside it.
         let vacant = survey.shall.iter().filter(|row| !holders.contains_key(row)).copied();
         self.take_back(Some(vacant.collect()));
-        if holders.len() == can_have && small(can_have) == self.issued() {
+        // A few on which it fails do not outweigh those on which it does its work.
+        let failing = gaps.avoided.len();
+        let few = small(failing) <= self.service.parallel() && failing < holders.len();
+        let missing = if few { failing } else { 0 };
+        if holders.len() + missing == can_have && small(holders.len()) == self.issued() {
             self.finish_cover(&holders);
         }
         self.tell_uncovered(&gaps);
@@ -209,6 +217,8 @@ impl Round<'_> {
             orphans.iter().filter(|task| self.is_forgotten(task)).map(|task| &task.host).collect();
         gaps.forgotten = closed.iter().map(host).filter(|host| forgotten.contains(host)).cloned().collect();
         for (row, obstacle) in next.first_obstacles(open) {
+            let is_hindered = !matches!(obstacle, None | Some(Obstacle::Avoided { .. }));
+            gaps.failing += usize::from(!is_hindered && self.fails_whatever(host(&row)));
             match obstacle {
                 None => gaps.free.push(row),
                 Some(obstacle @ Obstacle::Avoided { .. }) => gaps.avoided.push(obstacle),
@@ -216,6 +226,33 @@ impl Round<'_> {
             }
         }
         gaps
+    }
+
+    /// Tells whether one version after the other has failed on a host.
+    fn fails_whatever(&self, host: &Name) -> bool {
+        let avoided = self.world.avoided.get(&(self.key.1.clone(), host.clone()));
+        avoided.is_some_and(|avoided| avoided.lasting)
+    }
+
+    /// Tells whether that a task of the service has failed says more of its host than of its version: it has failed there
+    /// before, as it did or in another version, and can go nowhere else.
+    pub(super) fn is_of_the_host(&self, task: &Task) -> bool {
+        let avoided = self.world.avoided.get(&(self.key.1.clone(), task.host.clone()));
+        let is_known = avoided.is_some_and(|avoided| avoided.lasting || avoided.times > 1);
+        self.service.kind == Kind::System && is_known
+    }
+
+    /// Forgets that versions failed on a host where one has proven itself.
+    fn trust_again(&mut self, holders: &BTreeMap<u32, Holder>) {
+        let proven = |host: &Name| {
+            let holder = self.world.fleet.find(host).and_then(|row| holders.get(&row));
+            holder.is_some_and(|holder| holder.class == Class::Mature)
+        };
+        let from = (self.key.1.clone(), Name::from(""));
+        let of_service = self.world.avoided.range(from..).map(|(pair, _)| pair);
+        let of_service = of_service.take_while(|(of, _)| *of == self.key.1);
+        let trusted: Vec<(Name, Name)> = of_service.filter(|(_, host)| proven(host)).cloned().collect();
+        trusted.iter().for_each(|pair| drop(self.world.avoided.remove(pair)));
     }
 
     /// Creates a task on each free host, as far as the rollout allows.

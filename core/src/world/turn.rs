@@ -4,7 +4,7 @@
 //! left alone counts as that, and costs a look.
 
 use super::{Class, Group, GroupKey, World};
-use crate::model::Name;
+use crate::model::{Name, Rollout};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ops::Bound;
@@ -45,12 +45,14 @@ impl World {
         (cluster.clone(), Reverse(self.priority_of(service)), service.clone())
     }
 
-    /// Gives how important the tasks of a service are that shall run; none are without their definition.
+    /// Gives how important the tasks of a service are that shall run, which are of the version that worked last where the
+    /// wanted one has failed; none are without their definition.
     pub(crate) fn priority_of(&self, service: &Name) -> u8 {
-        let service = self.services.get(service);
-        let definition =
-            service.and_then(|service| self.definition(&service.task_name, service.task_version));
-        definition.map_or(0, |definition| definition.priority)
+        let Some(service) = self.services.get(service) else { return 0 };
+        let state = self.service_states.get(&service.name).filter(|it| it.version == service.task_version);
+        let failed = state.filter(|state| matches!(state.rollout, Rollout::Failed { .. }));
+        let version = failed.and_then(|state| state.stable).unwrap_or(service.task_version);
+        self.definition(&service.task_name, version).map_or(0, |definition| definition.priority)
     }
 
     /// Gives the hosts on which room is being made for a service that is more important than this one, with that service.

@@ -82,6 +82,12 @@ impl Around<'_> {
         self.book.tasks_of(service).chain(left).any(|other| is_together(self.book, same, host, &other.host))
     }
 
+    /// Tells whether a host is not heard of, or was not until lately.
+    fn is_silent(&self, host: &Text) -> bool {
+        let page = self.book.hosts.get(host);
+        page.is_none_or(|page| !page.alive || self.book.now.since(page.alive_since) <= self.book.ignorance())
+    }
+
     /// Says what of a service's wishes a host breaks, with so many of its tasks still to come there.
     pub(super) fn forbids(
         &self,
@@ -103,7 +109,8 @@ impl Around<'_> {
             return Some(format!("where a task of {} is in the same {}", apart.service, apart.same));
         }
         let exceeded = wishes.limit.iter().find(|limit| {
-            let own = self.book.tasks_of(&of.name);
+            // What went with its host is replaced, and takes no part of it.
+            let own = self.book.tasks_of(&of.name).filter(|other| !self.is_silent(&other.host));
             let together = |other: &TaskRecord| match limit.same.as_str() {
                 "host" => other.host == *host,
                 name => value(self.book, &other.host, name) == value(self.book, host, name),
