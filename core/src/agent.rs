@@ -261,6 +261,12 @@ impl Agent {
         self.locals.values().map(|local| (&local.task, local.status()))
     }
 
+    /// Gives the present start of a task on this host.
+    #[must_use]
+    pub fn run_of(&self, id: &Name) -> Option<Run> {
+        self.locals.get(id).map(local::Local::run)
+    }
+
     /// Gives what was last measured.
     #[must_use]
     pub fn usage(&self) -> Option<&Usage> {

@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 /// How long a burst of changes is collected before it is planned.
 const PLAN_DELAY: Span = Span(100);
 /// The share of the machine's memory, in percent, above which a task is asked to move.
-pub(crate) const PRESSURE_PERCENT: u64 = 95;
+pub(crate) const PRESSURE_PERCENT: u64 = 90;
 /// How long tasks may take to stop at the end, before the process ends without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(600);
 /// What to do where two agents go by one name.

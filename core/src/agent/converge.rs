@@ -62,7 +62,6 @@ impl Agent {
             }
             return;
         };
-        let was_healthy = local.health;
         local.probe(now, self.settings.registry, self.salt, &mut self.out);
         local.say_progress(now);
         if self.is_ready() {
@@ -77,7 +76,7 @@ impl Agent {
             !self.is_ready() || self.converge(now, &mut local)
         };
         self.show(now, &mut local);
-        self.tell_health(&local, was_healthy);
+        self.tell_health(&mut local);
         self.review_orphan(&local);
         // What is told to stop as it starts may be starting still.
         if !kept || !matches!(local.state, State::Starting { .. } | State::Stopping { .. }) {
@@ -94,8 +93,11 @@ impl Agent {
         }
     }
 
-    fn tell_health(&mut self, local: &Local, before: Health) {
+    /// Tells operators of a turn. What has no checks is healthy when it runs, which was told.
+    fn tell_health(&mut self, local: &mut Local) {
+        let before = core::mem::replace(&mut local.told, local.health);
         match (before, local.health) {
+            (Health::Unknown, Health::Healthy) if local.probing.is_empty() => {}
             (Health::Unknown | Health::Unhealthy, Health::Healthy) => {
                 self.note_task(&local.task.id, "healthy")
             }

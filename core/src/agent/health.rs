@@ -60,6 +60,9 @@ pub(super) struct Probing {
     passing: Option<bool>,
     /// The last failure was silence of whoever makes the check, which says little about the task.
     silent: bool,
+    /// When it failed last, that aside.
+    #[serde(default)]
+    failed_at: Option<Time>,
     error: Option<String>,
 }
 
@@ -89,6 +92,7 @@ impl Probing {
             failures: 0,
             passing: None,
             silent: false,
+            failed_at: None,
             error: None,
         }
     }
@@ -134,6 +138,9 @@ impl Local {
                 }
             }
             Err(error) => {
+                if source != Source::Silence {
+                    probing.failed_at = Some(now);
+                }
                 probing.passes = 0;
                 probing.failures = probing.failures.saturating_add(1);
                 let fails = is_verdict || probing.failures >= probing.failure_threshold;
@@ -151,10 +158,13 @@ impl Local {
         self.judge(now);
     }
 
-    /// Tells whether what says that it does not do its work is being asked again: the machine may have stood still since.
-    pub(super) fn is_asked_again(&self) -> bool {
-        let asked = |probing: &Probing| probing.deadline.is_some() && !probing.silent;
-        self.probing.iter().any(|probing| probing.passing == Some(false) && asked(probing))
+    /// Tells whether what says that it does not do its work is being asked again, and has not said so since a time: the
+    /// machine may have stood still before.
+    pub(super) fn is_asked_again(&self, since: Time) -> bool {
+        let failing =
+            || self.probing.iter().filter(|probing| probing.passing == Some(false) && !probing.silent);
+        let said = |probing: &Probing| probing.failed_at.is_some_and(|at| at >= since);
+        failing().any(|probing| probing.deadline.is_some()) && !failing().any(said)
     }
 
     fn judge(&mut self, now: Time) {

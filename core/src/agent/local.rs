@@ -50,6 +50,9 @@ pub(super) struct Local {
     pub(super) left: bool,
     pub(super) state: State,
     pub(super) health: Health,
+    /// What operators were told of it.
+    #[serde(default)]
+    pub(super) told: Health,
     pub(super) reason: Option<String>,
     /// Nearly all tasks have one check.
     pub(super) probing: SmallVec<[Probing; 1]>,
@@ -185,6 +188,7 @@ impl Local {
             left: false,
             state: State::Waiting,
             health: Health::Unknown,
+            told: Health::Unknown,
             reason: None,
             probing: SmallVec::new(),
             shown: None,

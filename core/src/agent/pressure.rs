@@ -1,13 +1,14 @@
 //! What the machine and its tasks use, and which task is asked to move when memory runs short: the offender before the
 //! bystander, the less important first.
 //!
-//! **Invariant:** at most one task of a host is asked to move at a time, and nothing is stopped here.
+//! **Invariant:** a further task of a host is asked to move only when nothing became of the last request for a while, and
+//! nothing is stopped here.
 
 use super::Agent;
-use super::local::Local;
+use super::local::{Local, State};
 use crate::beat;
 use crate::machine::{Span, Time};
-use crate::model::{Generation, MoveRequest, Name, Usage};
+use crate::model::{Desired, Generation, MoveRequest, Name, Usage};
 use crate::why::Note;
 use crate::work::Order;
 use alloc::borrow::Cow;
@@ -15,6 +16,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +28,10 @@ const IN_A_ROW: u32 = 3;
 /// whatever else is free.
 const STALLED: u64 = 10;
 const STALLED_AT: u64 = 75;
-/// How long a request is left standing before another task is asked.
+/// How long a request is left alone before another task is asked, too.
 const WISH_PATIENCE: Span = Span::secs(120);
+/// So many requests stand at a time; then the oldest is taken back for another.
+const WISHES_MAX: usize = 3;
 /// How old what was said may get while the truth is another, but not by much.
 const USAGE_MAX_AGE: Span = Span::secs(60);
 /// A tenth of a core: a use of processors that differs by no more is the same. Beyond it, it is said when what was said is
@@ -45,7 +49,9 @@ pub(super) struct Gauge {
     published: Option<(Arc<Usage>, Time)>,
     over: u32,
     under: u32,
-    wish: Option<(MoveRequest, Time)>,
+    /// Tasks that are asked to move, and since when.
+    #[serde(default)]
+    wishes: Vec<(MoveRequest, Time)>,
     /// Tasks that were asked in vain.
     spared: BTreeSet<(Name, Generation)>,
 }
@@ -60,7 +66,7 @@ impl Gauge {
             published: None,
             over: 0,
             under: 0,
-            wish: None,
+            wishes: Vec::new(),
             spared: BTreeSet::new(),
         }
     }
@@ -73,8 +79,8 @@ impl Gauge {
         self.published.as_ref().map(|(usage, _)| &**usage)
     }
 
-    pub(super) fn wish(&self) -> Option<&MoveRequest> {
-        self.wish.as_ref().map(|(wish, _)| wish)
+    pub(super) fn wishes(&self) -> impl Iterator<Item = &MoveRequest> {
+        self.wishes.iter().map(|(wish, _)| wish)
     }
 
     pub(super) fn wake_at(&self) -> Option<Time> {
@@ -158,27 +164,33 @@ impl Agent {
         (self.gauge.unanswered >= IN_A_ROW).then(|| "executors do not answer".into())
     }
 
-    /// Asks a task to move while memory is short, and takes the request back when it has become idle.
+    /// Asks a task to move while memory is short, and takes requests back that have become idle. One that is not served for
+    /// a while stays when another task is asked, since its successor may take long to come up.
     fn relieve(&mut self, now: Time, usage: &Usage) {
-        if let Some((wish, since)) = &self.gauge.wish {
+        let (before, is_over) = (self.gauge.wishes.len(), self.gauge.under >= IN_A_ROW);
+        let (mut is_served, mut wishes) = (false, core::mem::take(&mut self.gauge.wishes));
+        wishes.retain(|(wish, _)| {
             let here = self.locals.get(&wish.id).filter(|local| {
-                local.generation() == wish.generation && !matches!(local.state, super::local::State::Over(_))
+                local.generation() == wish.generation && !matches!(local.state, State::Over(_))
             });
-            let served = here.is_some_and(|local| local.task.desired == crate::model::Desired::Stop);
-            let idle = here.is_none() || (self.gauge.under >= IN_A_ROW && !served);
-            let in_vain = now.since(*since) >= WISH_PATIENCE;
-            if !idle && !in_vain {
-                return;
-            }
-            if in_vain && !idle {
-                self.gauge.spared.insert((wish.id.clone(), wish.generation));
-            }
-            self.gauge.wish = None;
-            self.writer.host_changed = true;
-        }
+            let served = here.is_some_and(|local| local.task.desired == Desired::Stop);
+            is_served |= served;
+            here.is_some() && (served || !is_over)
+        });
+        self.gauge.wishes = wishes;
+        self.writer.host_changed |= self.gauge.wishes.len() != before;
         if self.gauge.over < IN_A_ROW {
             self.gauge.spared.clear();
             return;
+        }
+        let is_new = |(_, since): &(MoveRequest, Time)| now.since(*since) < WISH_PATIENCE;
+        if is_served || self.gauge.wishes.last().is_some_and(is_new) {
+            return;
+        }
+        if self.gauge.wishes.len() >= WISHES_MAX {
+            let (wish, _) = self.gauge.wishes.remove(0);
+            self.gauge.spared.insert((wish.id, wish.generation));
+            self.writer.host_changed = true;
         }
         let wish = self.choose(usage).or_else(|| {
             self.gauge.spared.clear();
@@ -186,7 +198,7 @@ impl Agent {
         });
         if let Some(wish) = wish {
             self.note(Note::MoveRequested { id: wish.id.clone(), why: wish.reason.clone() });
-            self.gauge.wish = Some((wish, now));
+            self.gauge.wishes.push((wish, now));
             self.writer.host_changed = true;
         }
     }
@@ -194,14 +206,14 @@ impl Agent {
     /// Chooses who is asked to move.
     fn choose(&self, usage: &Usage) -> Option<MoveRequest> {
         let used = |local: &Local| usage.tasks.get(&local.task.id).copied().unwrap_or(0);
-        let excess = |local: &Local| match local.task.memory {
-            0 => 0,
-            reserved => used(local).saturating_sub(reserved),
-        };
+        // What reserves nothing is given nothing that it could not be asked to give back.
+        let excess = |local: &Local| used(local).saturating_sub(local.task.memory);
         let movable = || {
             self.locals.values().filter(|local| {
-                let spared = self.gauge.spared.contains(&(local.task.id.clone(), local.generation()));
-                local.is_live() && !spared && local.task.desired == crate::model::Desired::Run
+                let (id, generation) = (&local.task.id, local.generation());
+                let spared = self.gauge.spared.contains(&(id.clone(), generation));
+                let asked = self.gauge.wishes().any(|wish| wish.id == *id && wish.generation == generation);
+                local.is_live() && !spared && !asked && local.task.desired == Desired::Run
             })
         };
         let mut host = format!("{} of {} MiB of the host are used", usage.memory_used, usage.memory_total);

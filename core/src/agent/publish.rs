@@ -73,7 +73,7 @@ impl Agent {
         if let Some(usage) = usage {
             wanted.insert(self.at.usage.clone(), in_one_record(usage));
         }
-        if let Some(wish) = self.gauge.wish() {
+        for wish in self.gauge.wishes() {
             wanted.insert(Key::Move(self.name().clone(), wish.id.clone()).path(), record::write(wish));
         }
         self.say_bids(&mut wanted);

@@ -145,9 +145,8 @@ impl Agent {
             if local.failures > 0 && now.since(since) >= policy.reset_after {
                 local.failures = 0;
             }
-            let is_ill =
-                local.unhealthy_since.is_some_and(|since| now.since(since) >= policy.unhealthy_after);
-            if is_ill && !local.is_asked_again() {
+            let ill_from = local.unhealthy_since.map(|since| since + policy.unhealthy_after);
+            if ill_from.is_some_and(|from| from <= now && !local.is_asked_again(from)) {
                 let why = local.reason.clone().unwrap_or_else(|| "not healthy".to_string());
                 self.stop(now, local, why);
                 local.fail_try();

@@ -129,10 +129,11 @@ impl Phase {
 }
 
 /// Whether a task does its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// Not known yet.
+    #[default]
     Unknown,
     /// All checks pass.
     Healthy,

@@ -156,9 +156,10 @@ pub(crate) fn plan_removal(now: Time, world: &mut World, batch: &mut Batch, key:
         return true;
     }
     // Agents ask for it before they stop what does its work, orphans too. All that is left will be told to stop. What is
-    // configured under this name later is another service, even where something of this one is never gone.
+    // deleted is forgotten: under its name comes another service later, even where something of this one is never gone.
     if let Some(state) = state {
-        let ended = if world.lives_elsewhere(key) { (*state).clone() } else { nothing_of(&state) };
+        let is_moved = world.services.contains_key(&key.1);
+        let ended = if is_moved { (*state).clone() } else { nothing_of(&state) };
         let ended = ServiceState { min: 0, available: 0, ..ended };
         if ended != *state {
             batch.put_state(world, &key.1, Some(ended));

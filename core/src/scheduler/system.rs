@@ -17,7 +17,7 @@ use super::round::{Created, Round, small};
 use crate::model::{Kind, Name, Rollout, Task, Version};
 use crate::placement::{Need, Obstacle};
 use crate::why::{Note, StopReason};
-use crate::world::{Class, Presence};
+use crate::world::{Class, Group, Presence};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -204,8 +204,13 @@ impl Round<'_> {
         let mut gaps = Gaps::default();
         let Some(definition) = self.definition() else { return gaps };
         let next = Candidate::new(self.world, self.now, &self.key, &self.service, &definition);
-        // Where the one before has not come to its end, time will help.
-        let is_free = |row: &&u32| !holders.contains_key(row) && !self.group().crowd.contains_key(row);
+        // Where the one before has not come to its end, time will help; nor where it was before it was moved here.
+        let elsewhere = self.world.clusters.keys().filter(|cluster| **cluster != self.key.0);
+        let elsewhere: Vec<&Group> =
+            elsewhere.filter_map(|it| self.world.groups.get(&(it.clone(), self.key.1.clone()))).collect();
+        let is_left = |row: &u32| elsewhere.iter().any(|group| group.crowd.contains_key(row));
+        let is_free =
+            |row: &&u32| !holders.contains_key(row) && !self.group().crowd.contains_key(row) && !is_left(row);
         let host = |row: &u32| &self.world.fleet.row(*row).host;
         let (closed, open): (Vec<u32>, Vec<u32>) = survey
             .shall
@@ -234,11 +239,12 @@ impl Round<'_> {
         avoided.is_some_and(|avoided| avoided.lasting)
     }
 
-    /// Tells whether that a task of the service has failed says more of its host than of its version: it has failed there
-    /// before, as it did or in another version, and can go nowhere else.
+    /// Tells whether that a task of the service has failed says more of its host, for which there is no other, than of its
+    /// version: another one has failed there, too, or it fails there again while it does its work elsewhere.
     pub(super) fn is_of_the_host(&self, task: &Task) -> bool {
         let avoided = self.world.avoided.get(&(self.key.1.clone(), task.host.clone()));
-        let is_known = avoided.is_some_and(|avoided| avoided.lasting || avoided.times > 1);
+        let works = self.group().count(task.version, Class::Mature) > 0;
+        let is_known = avoided.is_some_and(|avoided| avoided.lasting || works && avoided.times > 1);
         self.service.kind == Kind::System && is_known
     }
 

@@ -326,3 +326,17 @@ fn a_missing_definition_is_waited_for() {
     stage.run(1);
     assert_eq!(stage.status("web-2").map(|status| status.phase), Some(Phase::Failed));
 }
+
+#[test]
+fn a_check_that_hangs_until_the_next_one_is_due_restarts_its_task() {
+    let mut stage = Stage::with_task("web-1");
+    stage.run(20);
+    // It is made every two seconds.
+    stage.failing_takes = 2000;
+    stage.ill.insert("web-1".to_string());
+    stage.run(50);
+    assert!(stage.stops() > 0, "{:?}", stage.notes);
+    let told = |what: &str| stage.notes.iter().filter(|note| note.to_string().ends_with(what)).count();
+    assert_eq!(told("web-1: healthy"), 1, "{:?}", stage.notes);
+    assert!(told("not healthy: check up: refused") > 0, "{:?}", stage.notes);
+}

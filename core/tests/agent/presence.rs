@@ -181,12 +181,45 @@ fn memory_pressure_asks_the_offender_to_move_and_takes_it_back() {
     stage.run(60);
     assert_eq!(asked(&stage), moves);
     stage.run(90);
-    let moves = asked(&stage);
-    assert_eq!((moves.len(), &*moves[0].id), (1, "web-1"), "the next after two minutes");
+    let both = asked(&stage);
+    assert_eq!(
+        (both.len(), &*both[0].id, &both[1]),
+        (2, "web-1", &moves[0]),
+        "the next, too, after two minutes"
+    );
     used(&mut stage, 500, &[]);
     stage.run(30);
     assert!(asked(&stage).is_empty());
     assert_eq!(stage.stops(), 0);
+}
+
+#[test]
+fn what_reserves_nothing_is_an_offender_by_all_it_uses() {
+    let mut stage = Stage::new();
+    stage.issue(&Task { memory: 0, ..task("hog-1", 20) });
+    stage.issue(&Task { memory: 20, ..task("web-2", 21) });
+    stage.run(5);
+    used(&mut stage, 950, &[("hog-1", 800), ("web-2", 32)]);
+    stage.run(30);
+    let reason = "uses 800 MiB and reserved 0, 950 of 1000 MiB of the host are used";
+    assert_eq!(asked(&stage).iter().map(|wish| &*wish.reason).collect::<Vec<_>>(), [reason]);
+}
+
+#[test]
+fn while_one_goes_nobody_else_is_asked_and_the_oldest_request_makes_way_at_last() {
+    let mut stage = Stage::new();
+    let tasks = ["a", "b", "c", "d"];
+    tasks.iter().zip(20..).for_each(|(id, number)| stage.issue(&task(id, number)));
+    stage.run(5);
+    used(&mut stage, 950, &[("a", 400), ("b", 300), ("c", 200), ("d", 50)]);
+    let ids = |stage: &Stage| asked(stage).iter().map(|wish| wish.id.to_string()).collect::<Vec<_>>();
+    stage.run(400);
+    assert_eq!(ids(&stage), ["b", "c", "d"], "no more than three at a time");
+    // One that is told to stop makes room, however long it takes.
+    stage.deaf = true;
+    stage.issue(&Task { desired: Desired::Stop, reason: "moved".into(), ..task("b", 21) });
+    stage.run(300);
+    assert_eq!(ids(&stage), ["b", "c", "d"]);
 }
 
 #[test]

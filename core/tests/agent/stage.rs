@@ -47,6 +47,8 @@ pub(crate) struct Stage {
     pub(crate) refused: Option<(u64, String)>,
     /// Tasks whose checks fail.
     pub(crate) ill: BTreeSet<String>,
+    /// How long checks take that fail.
+    pub(crate) failing_takes: u64,
     /// Tasks that may be stopped because they were ill.
     pub(crate) sickly: BTreeSet<String>,
     /// Tasks that cannot be started.
@@ -85,6 +87,7 @@ impl Stage {
             exited: false,
             refused: None,
             ill: BTreeSet::new(),
+            failing_takes: 0,
             sickly: BTreeSet::new(),
             broken: BTreeSet::new(),
             usage: Usage { memory_total: 1000, memory_used: 100, ..Usage::default() },
@@ -400,7 +403,11 @@ impl Stage {
                 self.sickly.extend(ill.then(|| spec.task.id.to_string()));
                 let dead = self.processes.get(&spec.run()).is_none_or(|process| process.exit.is_some());
                 let result = if ill || dead { Err("refused".to_string()) } else { Ok(()) };
-                Report::Checked { run: spec.run(), check, result }
+                let report = Report::Checked { run: spec.run(), check, result };
+                if ill && self.failing_takes > 0 {
+                    return self.later(self.failing_takes, Input::Work(report));
+                }
+                report
             }
             Order::Measure => Report::Measured(self.usage.clone().into()),
         };

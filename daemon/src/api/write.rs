@@ -15,10 +15,10 @@ use axum::http::{HeaderMap, header};
 use axum::response::Json;
 use callboard_core::config::{Configuration, DESIRED_MAX, Delete, Sourced};
 use callboard_core::model::{KindName, Service};
-use callboard_core::work::{Report, Run};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 type Shared = State<Arc<Api>>;
 type Sent = Result<Bytes, BytesRejection>;
@@ -219,22 +219,22 @@ pub(super) async fn check(
     } else {
         parsed(&body)?
     };
-    let board = api.board().await?;
-    let task = board.tasks.get(id).ok_or_else(|| Problem::unknown("task", id, "tasks"))?;
-    let Some(agent) = api.agents.get(&task.host) else {
-        return Err(Problem::new(Kind::NotFound, format!("{id} runs on {}, not here", task.host))
-            .hint("report to the daemon of the task's own host"));
-    };
-    let attempt = board.status(task).map_or(0, |status| status.attempt);
-    let run = Run { id: task.id.clone(), generation: task.generation, attempt };
     let output = if said.output.is_empty() { "it says so itself".into() } else { said.output };
     let result = match said.status {
         Passing::Passing => Ok(()),
         Passing::Failing => Err(output.chars().take(400).collect()),
     };
-    agent
-        .told
-        .send(Told::Report(Report::Checked { run, check, result }))
-        .map_err(|_| Problem::away("the agent of this process is ending"))?;
-    Ok(Json(serde_json::json!({})))
+    // The store, which may be away, is not asked: what a task says of itself is for its agent alone.
+    for agent in api.agents.values() {
+        let (heard, hears) = oneshot::channel();
+        let said = Told::Check { id: id.into(), check, result: result.clone(), heard };
+        agent.told.send(said).map_err(|_| Problem::away("the agent of this process is ending"))?;
+        if hears.await.unwrap_or(false) {
+            return Ok(Json(serde_json::json!({})));
+        }
+    }
+    let board = api.board().await?;
+    let task = board.tasks.get(id).ok_or_else(|| Problem::unknown("task", id, "tasks"))?;
+    Err(Problem::new(Kind::NotFound, format!("{id} runs on {}, not here", task.host))
+        .hint("report to the daemon of the task's own host"))
 }

@@ -8,6 +8,7 @@ use crate::journal::{self, Journal, Place};
 use callboard_backends::{ConsulRegistry, Store};
 use callboard_core::agent::{Agent, Effect, Input, Settings};
 use callboard_core::machine::Machine;
+use callboard_core::model::Name;
 use callboard_core::registry;
 use callboard_core::store::Reply;
 use callboard_core::work::Report;
@@ -17,15 +18,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// How often, at most, it is written down what an agent has seen of the store.
 const SEEN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the outside tells an agent.
 pub(crate) enum Told {
-    /// A task reported its own health.
-    Report(Report),
+    /// A task reported what one of its own checks came to.
+    Check {
+        /// The task.
+        id: Name,
+        /// Which of its checks.
+        check: usize,
+        /// What it says.
+        result: Result<(), String>,
+        /// Whether the task is on this host.
+        heard: oneshot::Sender<bool>,
+    },
     /// End; leave tasks running or not.
     Shutdown {
         /// Leave them.
@@ -106,7 +116,13 @@ impl AgentDriver {
         loop {
             let input = tokio::select! {
                 Some(told) = self.told.recv() => match told {
-                    Told::Report(report) => Input::Work(report),
+                    Told::Check { id, check, result, heard } => {
+                        let run = self.machine.run_of(&id);
+                        // Whoever asked may have gone.
+                        let _gone = heard.send(run.is_some());
+                        let Some(run) = run else { continue };
+                        Input::Work(Report::Checked { run, check, result })
+                    }
                     Told::Shutdown { keep } => Input::Shutdown { keep },
                 },
                 Some(reply) = self.replies.recv() => Input::Store(reply),

@@ -15,9 +15,9 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::{Receiver, Sender};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-/// How long what the program started may still write after its end.
+/// How long after the end of the program it is waited for more that was written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Runs it until it ends, or nobody wants to know any more.
@@ -40,9 +40,10 @@ pub(super) async fn run(way: &[OsString], place: &Place, exec: Exec) -> Result<i
     // It holds the other ends of the pipes; without them these end with the program.
     drop(shell);
     let receiver = |reader| Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed);
+    let (over, ended) = watch::channel(false);
     let mut pumps = tokio::task::JoinSet::new();
-    pumps.spawn(pump(receiver(out_reader)?, exec.output.clone(), Said::Out));
-    pumps.spawn(pump(receiver(err_reader)?, exec.output.clone(), Said::Err));
+    pumps.spawn(pump(receiver(out_reader)?, ended.clone(), exec.output.clone(), Said::Out));
+    pumps.spawn(pump(receiver(err_reader)?, ended, exec.output.clone(), Said::Err));
     let feeder = Sender::from_owned_fd(OwnedFd::from(feeder)).map_err(failed)?;
     tokio::select! {
         () = child.ended() => {}
@@ -50,13 +51,32 @@ pub(super) async fn run(way: &[OsString], place: &Place, exec: Exec) -> Result<i
         () = feed(exec.input, feeder) => {}
     }
     let status = child.kill_group().map_err(failed)?;
-    let _ = tokio::time::timeout(LAST_WORDS, async { while pumps.join_next().await.is_some() {} }).await;
+    over.send_replace(true);
+    // However slowly somebody listens: what it wrote is passed on, or nobody does any more.
+    while pumps.join_next().await.is_some() {}
     Ok(status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1))
 }
 
-async fn pump(mut pipe: Receiver, output: mpsc::Sender<Said>, said: fn(Vec<u8>) -> Said) {
+/// Passes on what is written until there is no more; after the end of the program, until nothing comes for a moment.
+async fn pump(
+    mut pipe: Receiver,
+    mut ended: watch::Receiver<bool>,
+    output: mpsc::Sender<Said>,
+    said: fn(Vec<u8>) -> Said,
+) {
     let mut buffer = [0; 16 * 1024];
-    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+    loop {
+        let silence = async {
+            // Whoever would tell is gone when the program is.
+            drop(ended.wait_for(|ended| *ended).await);
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        let read = tokio::select! {
+            biased;
+            read = pipe.read(&mut buffer) => read,
+            () = silence => return,
+        };
+        let Ok(count @ 1..) = read else { return };
         if output.send(said(buffer[..count].to_vec())).await.is_err() {
             return;
         }
