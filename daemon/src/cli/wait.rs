@@ -146,8 +146,8 @@ fn standing(view: &ServiceView) -> Standing {
             let serving =
                 stable.map(|stable| format!("; version {stable} goes on serving")).unwrap_or_default();
             Standing::Never(no(format!("version {} was given up: {why}{serving}", view.version)).hint(format!(
-                "`callboard logs TASK` shows what that task wrote, and `callboard explain {0}` tells more; apply a version that \
-                 works, or `callboard start {0}` to try again",
+                "`callboard logs TASK` shows what that task wrote, and `callboard explain {0}` tells more; apply a \
+                 version that works, or `callboard start {0}` to try again",
                 view.name
             )))
         }
