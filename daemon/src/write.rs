@@ -16,8 +16,7 @@ use callboard_core::record;
 use callboard_core::store::{Entry, Guard, Outcome, Refusal, Txn};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a change is computed anew before it is given up.
@@ -198,17 +197,56 @@ pub(crate) async fn apply(
     dry: bool,
     on: Option<&str>,
 ) -> Result<Applied, Problem> {
-    let tried = AtomicBool::new(false);
+    let tried: Mutex<Option<Tried>> = Mutex::new(None);
     commit(store, dry, |desired| {
-        // What a first try wrote of it, and nobody else, is no reason to stop halfway.
-        let first = !tried.swap(true, Ordering::Relaxed);
-        if first && on.is_some_and(|on| on != fingerprint(desired.stored.values())) {
+        let mut tried = tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_as_rehearsed = |on: &str| match &*tried {
+            None => on == fingerprint(desired.stored.values()),
+            // What an earlier try wrote of it, and nobody else, is no reason to stop halfway.
+            Some(tried) => tried.explains(&desired.stored),
+        };
+        if on.is_some_and(|on| !is_as_rehearsed(on)) {
             return Err(Problem::new(Kind::Conflict, "the configuration was changed since it was rehearsed")
-                .hint("nothing was applied; rehearse again: `callboard apply --rehearse` does both"));
+                .hint("look at what was applied of it, and rehearse again: `callboard apply --rehearse` does both"));
         }
-        desired.writes(wanted)
+        let writes = desired.writes(wanted)?;
+        tried.get_or_insert_with(|| Tried { stored: desired.stored.clone(), writes: writes.clone() });
+        Ok(writes)
     })
     .await
+}
+
+/// What was there before a try, and what that was to write.
+struct Tried {
+    stored: Stored,
+    writes: Vec<Write>,
+}
+
+impl Tried {
+    /// Tells whether nobody else can have made of it what is there now.
+    fn explains(&self, now: &Stored) -> bool {
+        let keys: BTreeSet<&String> = self.stored.keys().chain(now.keys()).collect();
+        keys.into_iter().all(|key| self.is_before(now, key) || self.is_written(now, key))
+    }
+
+    /// Tells whether all that was to be written is as it was, or as it was to be.
+    fn is_alone(&self, now: &Stored) -> bool {
+        let mut keys = self.writes.iter().map(|write| write.key().path());
+        keys.all(|key| self.is_before(now, &key) || self.is_written(now, &key))
+    }
+
+    fn is_before(&self, now: &Stored, key: &str) -> bool {
+        let value = |stored: &Stored| stored.get(key).map(|entry| entry.value.clone());
+        value(&self.stored) == value(now)
+    }
+
+    fn is_written(&self, now: &Stored, key: &str) -> bool {
+        let value = now.get(key).map(|entry| &entry.value);
+        self.writes.iter().filter(|write| write.key().path() == key).any(|write| match write {
+            Write::Put(_, wanted) => value == Some(wanted),
+            Write::Delete(_) => value.is_none(),
+        })
+    }
 }
 
 /// Changes one service.
@@ -326,9 +364,15 @@ async fn commit(
 ) -> Result<Applied, Problem> {
     let mut first: Option<Applied> = None;
     let mut last = Problem::failed("nothing was tried");
+    // What may have been written, and nobody knows.
+    let mut unknown: Option<Tried> = None;
     for attempt in 0..TRIES {
         tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 100)).await;
         let desired = Desired::fetch(store).await?;
+        if unknown.take().is_some_and(|tried| !tried.is_alone(&desired.stored)) {
+            return Err(Problem::new(Kind::Conflict, "somebody else changed the same while it was written")
+                .hint("nobody knows what came first: look at what is there now, and do it again if it is still wanted"));
+        }
         let writes = match (plan(&desired), first.take()) {
             // A delete whose answer was lost finds nothing left to delete.
             (Err(problem), Some(told)) if problem.kind == Kind::NotFound => return Ok(told),
@@ -344,7 +388,11 @@ async fn commit(
         }
         match send(store, change::transactions(&desired.stored, &writes)).await {
             Ok(()) => return Ok(told.clone()),
-            Err(problem) if matches!(problem.kind, Kind::Conflict | Kind::TimedOut) => last = problem,
+            Err(problem) if matches!(problem.kind, Kind::Conflict | Kind::TimedOut) => {
+                let is_unknown = problem.kind == Kind::TimedOut;
+                unknown = is_unknown.then_some(Tried { stored: desired.stored, writes });
+                last = problem;
+            }
             Err(problem) => return Err(problem),
         }
     }

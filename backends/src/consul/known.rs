@@ -16,8 +16,8 @@
 //! The second is also true after a deletion that Consul has forgotten, for whoever did not hear of it for all of the
 //! quarter of an hour before. Such a reader is told that the store went back, which makes him look twice.
 //!
-//! When the store went back, every watch ends, and the next listing of each prefix is said to be of a lower revision
-//! than any before. A restore that removed what was under a prefix, and was followed by a write there before anybody
+//! When the store went back, every watch ends, and the listings of each prefix are said to be of a lower revision than any
+//! before, until a watch goes on from one of them: whoever is told that looks twice before he believes it. A restore that removed what was under a prefix, and was followed by a write there before anybody
 //! looked, is taken for a deletion.
 //!
 //! **Invariant:** except then, no listing is of a lower revision than anything this client was told before it asked.
@@ -65,7 +65,7 @@ struct Held {
 struct Prefix {
     /// What was told of it, by revision.
     told: BTreeMap<u64, Arc<Contents>>,
-    /// The store went back since it was last listed, and had been told of up to this.
+    /// The store went back since it was last watched, and had been told of up to this.
     behind: Option<u64>,
     watches: usize,
     used: u64,
@@ -132,7 +132,7 @@ impl Known {
             self.go_back(&mut held, index);
         }
         let known = held.enter(prefix);
-        let revision = match known.behind.take() {
+        let revision = match known.behind {
             Some(told) => index.min(told.saturating_sub(1)).max(1),
             None => index.max(asked.seen),
         };
@@ -174,6 +174,8 @@ impl Known {
         let mut held = self.hold();
         let known = held.prefixes.get_mut(prefix)?;
         let contents = Arc::clone(known.told.get(&revision.0)?);
+        // Whoever goes on from there has believed it.
+        known.behind = None;
         known.watches += 1;
         Some(Begun { contents, epochs: self.epoch.subscribe() })
     }

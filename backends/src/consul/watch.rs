@@ -84,6 +84,8 @@ impl Follow {
         let known: &Known = &self.client.known;
         let next = known.followed(&self.prefix, &self.begun, self.revision, index, &now)?;
         self.revision = next;
+        // Of an empty prefix Consul tells whenever something is written that lies near it.
+        let rest = if *self.begun.contents == *now { rest.max(REST_PUZZLED) } else { rest };
         self.rest = Instant::now() + rest;
         let before = mem::replace(&mut self.begun.contents, Arc::clone(&now));
         let revision = Revision(next);

@@ -1,8 +1,9 @@
 //! Writes the desired state to a store in memory.
 
 use super::*;
-use callboard_backends::{Memory, MemoryStore};
-use callboard_core::store::Op;
+use callboard_backends::{Memory, MemoryStore, StoreError, Watch};
+use callboard_core::machine::Span;
+use callboard_core::store::{Listing, Op, Revision, SessionId};
 
 const HELLO: &str = r#"
 clusters:
@@ -164,4 +165,56 @@ async fn moves_that_are_over_go_when_their_service_is_changed() {
     issue(8).await;
     apply(&store, &read(HELLO).unwrap(), false, None).await.unwrap();
     assert_eq!(moves().await, [""; 0]);
+}
+
+/// A store to which a colleague writes just before the first commit, whose outcome then is this.
+struct Meddled {
+    store: MemoryStore,
+    colleague: Mutex<Option<(String, Outcome)>>,
+}
+
+#[async_trait::async_trait]
+impl Store for Meddled {
+    async fn open_session(&self, name: &str, ttl: Span) -> Result<SessionId, StoreError> {
+        self.store.open_session(name, ttl).await
+    }
+    async fn renew_session(&self, session: &SessionId) -> Result<bool, StoreError> {
+        self.store.renew_session(session).await
+    }
+    async fn close_session(&self, session: &SessionId) -> Result<(), StoreError> {
+        self.store.close_session(session).await
+    }
+    async fn list(&self, prefix: &str) -> Result<Listing, StoreError> {
+        self.store.list(prefix).await
+    }
+    async fn watch(&self, prefix: &str, after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        self.store.watch(prefix, after).await
+    }
+    async fn commit(&self, txn: Txn) -> Outcome {
+        let colleague = self.colleague.lock().unwrap().take();
+        let Some((text, outcome)) = colleague else { return self.store.commit(txn).await };
+        apply(&self.store, &read(&text).unwrap(), false, None).await.unwrap();
+        outcome
+    }
+}
+
+#[tokio::test]
+async fn what_a_colleague_changed_meanwhile_is_not_overwritten_unseen() {
+    let other = HELLO.replace("max: 3", "max: 5");
+    let ours = read(&HELLO.replace("desired: 2", "desired: 3")).unwrap();
+    let check = async |outcome: Outcome, is_rehearsed: bool, expect: Option<&str>| {
+        let store = stored().await;
+        let on = fingerprint(Desired::fetch(&store).await.unwrap().stored.values());
+        let store = Meddled { store, colleague: Mutex::new(Some((other.clone(), outcome))) };
+        let told = apply(&store, &ours, false, is_rehearsed.then_some(&*on)).await;
+        let told = told.err().map(|problem| (problem.kind, problem.body.error));
+        assert_eq!(told, expect.map(|why| (Kind::Conflict, why.to_owned())));
+    };
+    let (conflict, unknown) =
+        (Outcome::Refused(Refusal::Conflict(Vec::new())), Outcome::Unknown("cut off".into()));
+    check(conflict.clone(), false, None).await;
+    check(conflict, true, Some("the configuration was changed since it was rehearsed")).await;
+    let why = "somebody else changed the same while it was written";
+    check(unknown.clone(), false, Some(why)).await;
+    check(unknown, true, Some(why)).await;
 }
