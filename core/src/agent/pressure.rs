@@ -30,6 +30,8 @@ const STALLED: u64 = 10;
 const STALLED_AT: u64 = 75;
 /// How long a request is left alone before another task is asked, too.
 const WISH_PATIENCE: Span = Span::secs(120);
+/// How long after a request it is waited for the end of its task alone, which may hang.
+const SERVED_PATIENCE: Span = Span::secs(600);
 /// So many requests stand at a time; then the oldest is taken back for another.
 const WISHES_MAX: usize = 3;
 /// How old what was said may get while the truth is another, but not by much.
@@ -169,12 +171,12 @@ impl Agent {
     fn relieve(&mut self, now: Time, usage: &Usage) {
         let (before, is_over) = (self.gauge.wishes.len(), self.gauge.under >= IN_A_ROW);
         let (mut is_served, mut wishes) = (false, core::mem::take(&mut self.gauge.wishes));
-        wishes.retain(|(wish, _)| {
+        wishes.retain(|(wish, since)| {
             let here = self.locals.get(&wish.id).filter(|local| {
                 local.generation() == wish.generation && !matches!(local.state, State::Over(_))
             });
             let served = here.is_some_and(|local| local.task.desired == Desired::Stop);
-            is_served |= served;
+            is_served |= served && now.since(*since) < SERVED_PATIENCE;
             here.is_some() && (served || !is_over)
         });
         self.gauge.wishes = wishes;
