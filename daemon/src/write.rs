@@ -206,8 +206,9 @@ pub(crate) async fn apply(
             Some(tried) => tried.explains(&desired.stored),
         };
         if on.is_some_and(|on| !is_as_rehearsed(on)) {
+            let what = if tried.is_none() { "nothing was applied" } else { "look at what was applied of it" };
             return Err(Problem::new(Kind::Conflict, "the configuration was changed since it was rehearsed")
-                .hint("look at what was applied of it, and rehearse again: `callboard apply --rehearse` does both"));
+                .hint(format!("{what}; rehearse again: `callboard apply --rehearse` does both")));
         }
         let writes = desired.writes(wanted)?;
         tried.get_or_insert_with(|| Tried { stored: desired.stored.clone(), writes: writes.clone() });
@@ -243,10 +244,16 @@ impl Tried {
     fn is_written(&self, now: &Stored, key: &str) -> bool {
         let value = now.get(key).map(|entry| &entry.value);
         self.writes.iter().filter(|write| write.key().path() == key).any(|write| match write {
-            Write::Put(_, wanted) => value == Some(wanted),
+            Write::Put(_, wanted) => value.is_some_and(|value| is_same(value, wanted)),
             Write::Delete(_) => value.is_none(),
         })
     }
+}
+
+/// Tells whether two records say the same; moves that are over are taken out of services as they are written.
+fn is_same(one: &str, other: &str) -> bool {
+    let service = |value: &str| record::read::<Service>(value).ok().map(|it| without_moves(&it));
+    one == other || service(one).is_some_and(|one| service(other).as_ref() == Some(&one))
 }
 
 /// Changes one service.

@@ -16,8 +16,9 @@
 //! The second is also true after a deletion that Consul has forgotten, for whoever did not hear of it for all of the
 //! quarter of an hour before. Such a reader is told that the store went back, which makes him look twice.
 //!
-//! When the store went back, every watch ends, and the listings of each prefix are said to be of a lower revision than any
-//! before, until a watch goes on from one of them: whoever is told that looks twice before he believes it. A restore that removed what was under a prefix, and was followed by a write there before anybody
+//! When the store went back, every watch ends, and the next listing of each prefix is said to be of a lower revision than
+//! any before. So are those that follow where the prefix is watched, until a watch goes on from one of them: whoever is
+//! told that looks twice before he believes it. A restore that removed what was under a prefix, and was followed by a write there before anybody
 //! looked, is taken for a deletion.
 //!
 //! **Invariant:** except then, no listing is of a lower revision than anything this client was told before it asked.
@@ -68,6 +69,8 @@ struct Prefix {
     /// The store went back since it was last watched, and had been told of up to this.
     behind: Option<u64>,
     watches: usize,
+    /// Somebody has watched it, and may again.
+    is_watched: bool,
     used: u64,
 }
 
@@ -132,8 +135,9 @@ impl Known {
             self.go_back(&mut held, index);
         }
         let known = held.enter(prefix);
-        let revision = match known.behind {
-            Some(told) => index.min(told.saturating_sub(1)).max(1),
+        let behind = if known.is_watched { known.behind } else { known.behind.take() };
+        let revision = match behind {
+            Some(told) => known.other_than(index.min(told.saturating_sub(1)).max(1), &contents),
             None => index.max(asked.seen),
         };
         known.tell(revision, Arc::new(contents));
@@ -176,6 +180,7 @@ impl Known {
         let contents = Arc::clone(known.told.get(&revision.0)?);
         // Whoever goes on from there has believed it.
         known.behind = None;
+        known.is_watched = true;
         known.watches += 1;
         Some(Begun { contents, epochs: self.epoch.subscribe() })
     }
@@ -195,8 +200,9 @@ impl Known {
     fn go_back(&self, held: &mut Held, index: u64) {
         held.seen = index;
         for prefix in held.prefixes.values_mut() {
-            let told = prefix.told.pop_last().map(|(revision, _)| revision);
-            prefix.behind = prefix.behind.max(told);
+            // Below all that anybody may go by.
+            let told = prefix.told.pop_first().map(|(revision, _)| revision);
+            prefix.behind = told.or(prefix.behind);
             prefix.told.clear();
         }
         self.epoch.send_modify(|epoch| *epoch += 1);
@@ -223,6 +229,14 @@ impl Held {
 }
 
 impl Prefix {
+    /// Gives the next lower revision of which nothing else was told.
+    fn other_than(&self, mut revision: u64, contents: &Contents) -> u64 {
+        while revision > 1 && self.told.get(&revision).is_some_and(|told| **told != *contents) {
+            revision -= 1;
+        }
+        revision
+    }
+
     fn tell(&mut self, revision: u64, contents: Arc<Contents>) {
         let shared = self.told.last_key_value().map(|(_, last)| last).filter(|last| ***last == *contents);
         let contents = shared.map_or(contents, Arc::clone);

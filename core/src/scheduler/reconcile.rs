@@ -288,7 +288,7 @@ impl Round<'_> {
         let Some(task) = self.task(id) else { return };
         let reason: String = why.into();
         self.world.avoid(self.now, &self.key, &task, reason);
-        if !self.is_of_the_host(&task) {
+        if !self.is_of_the_host(&task.host, task.version) {
             self.note_failure(&task, why);
         }
     }

@@ -17,7 +17,7 @@ use super::round::{Created, Round, small};
 use crate::model::{Kind, Name, Rollout, Task, Version};
 use crate::placement::{Need, Obstacle};
 use crate::why::{Note, StopReason};
-use crate::world::{Class, Group, Presence};
+use crate::world::{Avoided, Class, Group, Presence};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -48,7 +48,7 @@ struct Gaps {
     free: Vec<u32>,
     /// Something stands in the way for as long as the host stays as it is.
     hindered: Vec<Obstacle>,
-    /// On so many of the others one version fails after the other.
+    /// On so many of the others it fails as they are, whatever the version.
     failing: usize,
     /// It failed there of late.
     avoided: Vec<Obstacle>,
@@ -223,7 +223,7 @@ impl Round<'_> {
         gaps.forgotten = closed.iter().map(host).filter(|host| forgotten.contains(host)).cloned().collect();
         for (row, obstacle) in next.first_obstacles(open) {
             let is_hindered = !matches!(obstacle, None | Some(Obstacle::Avoided { .. }));
-            gaps.failing += usize::from(!is_hindered && self.fails_whatever(host(&row)));
+            gaps.failing += usize::from(!is_hindered && self.is_of_the_host(host(&row), self.version()));
             match obstacle {
                 None => gaps.free.push(row),
                 Some(obstacle @ Obstacle::Avoided { .. }) => gaps.avoided.push(obstacle),
@@ -233,19 +233,14 @@ impl Round<'_> {
         gaps
     }
 
-    /// Tells whether one version after the other has failed on a host.
-    fn fails_whatever(&self, host: &Name) -> bool {
+    /// Tells whether that the service fails on a host, for which there is no other, says more of the host than of the
+    /// version: another one has failed there, too, and some do their work elsewhere, or it fails there again while it does.
+    pub(super) fn is_of_the_host(&self, host: &Name, version: Version) -> bool {
         let avoided = self.world.avoided.get(&(self.key.1.clone(), host.clone()));
-        avoided.is_some_and(|avoided| avoided.lasting)
-    }
-
-    /// Tells whether that a task of the service has failed says more of its host, for which there is no other, than of its
-    /// version: another one has failed there, too, or it fails there again while it does its work elsewhere.
-    pub(super) fn is_of_the_host(&self, task: &Task) -> bool {
-        let avoided = self.world.avoided.get(&(self.key.1.clone(), task.host.clone()));
-        let works = self.group().count(task.version, Class::Mature) > 0;
-        let is_known = avoided.is_some_and(|avoided| avoided.lasting || works && avoided.times > 1);
-        self.service.kind == Kind::System && is_known
+        let (works, any_works) =
+            (self.group().count(version, Class::Mature), self.group().count_class(Class::Mature));
+        let is_known = |avoided: &Avoided| avoided.lasting && any_works > 0 || avoided.times > 1 && works > 0;
+        self.service.kind == Kind::System && avoided.is_some_and(is_known)
     }
 
     /// Forgets that versions failed on a host where one has proven itself.

@@ -381,6 +381,7 @@ impl World {
                 let before = self.services.remove(&name);
                 self.note_shunned(&name, before.as_deref(), None);
                 self.systems.remove(&name);
+                self.forgive(&name);
                 self.touch_service(&name);
             }
             Key::Definition(name, version) => {

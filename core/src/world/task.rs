@@ -144,7 +144,9 @@ impl World {
                 self.strays.insert((task.host.clone(), id.clone()));
             }
             self.count_held(&task.host, &Claim::of(&task));
+            // Where it was moved to another cluster, that may wait for this.
             self.touch(&task.cluster, &task.service);
+            self.touch_home(&task.service);
             let key = (task.cluster.clone(), task.service.clone());
             if self.groups.get(&key).is_some_and(super::Group::is_empty) {
                 self.groups.remove(&key);

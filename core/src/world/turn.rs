@@ -75,11 +75,16 @@ impl World {
         self.dirty.insert(self.turn(key));
     }
 
-    /// Looks at a service again, in the cluster that lists it, and in those that still have tasks of it or offer one.
-    pub(crate) fn touch_service(&mut self, service: &Name) {
+    /// Looks at a service again in the cluster that lists it.
+    pub(crate) fn touch_home(&mut self, service: &Name) {
         if let Some(cluster) = self.homes.get(service).cloned() {
             self.touch(&cluster, service);
         }
+    }
+
+    /// Looks at a service again, in the cluster that lists it, and in those that still have tasks of it or offer one.
+    pub(crate) fn touch_service(&mut self, service: &Name) {
+        self.touch_home(service);
         let clusters: Vec<Name> = self
             .clusters
             .keys()

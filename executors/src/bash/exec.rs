@@ -17,6 +17,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::{mpsc, watch};
 
+/// The most that a pipe holds.
+const PIPE_BYTES: usize = 64 * 1024;
 /// How long after the end of the program it is waited for more that was written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -65,7 +67,10 @@ async fn pump(
     said: fn(Vec<u8>) -> Said,
 ) {
     let mut buffer = [0; 16 * 1024];
-    loop {
+    // What the program itself has left in the pipe; others that hold it may write for ever.
+    let mut left = PIPE_BYTES;
+    while left > 0 {
+        let is_over = *ended.borrow();
         let silence = async {
             // Whoever would tell is gone when the program is.
             drop(ended.wait_for(|ended| *ended).await);
@@ -77,6 +82,7 @@ async fn pump(
             () = silence => return,
         };
         let Ok(count @ 1..) = read else { return };
+        left = left.saturating_sub(if is_over { count } else { 0 });
         if output.send(said(buffer[..count].to_vec())).await.is_err() {
             return;
         }
