@@ -18,8 +18,8 @@
 //!
 //! When the store went back, every watch ends, and the next listing of each prefix is said to be of a lower revision than
 //! any before. So are those that follow where the prefix is watched, until a watch goes on from one of them: whoever is
-//! told that looks twice before he believes it. A restore that removed what was under a prefix, and was followed by a write there before anybody
-//! looked, is taken for a deletion.
+//! told that looks twice before he believes it. A restore that removed what was under a prefix, and was followed by a
+//! write there before anybody looked, is taken for a deletion.
 //!
 //! **Invariant:** except then, no listing is of a lower revision than anything this client was told before it asked.
 
