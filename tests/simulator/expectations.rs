@@ -107,7 +107,7 @@ fn some_wait_too_long() {
 
 #[test]
 fn a_rollout_ends_otherwise() {
-    let last = "default-web-001-2-3 on host-0003: not healthy within 1m: check 0: connection refused";
+    let last = "main-web-001-2-0 on host-0003: not healthy within 1m: check 0: connection refused";
     let why = format!("2 of its tasks failed, the last was {last}");
     let (_, said) = expecting(&[], "rollout web-001 done");
     let said = said.ends(3).tells(&format!("  rollout at 10m: web-001: version 2 is given up: {why}"));

@@ -204,6 +204,7 @@ impl Book {
                 // What is written as it was has been in force all the time.
                 if !page.rubbish && page.record != after {
                     let before = std::mem::replace(&mut page.record, after);
+                    page.made = if before.is_none() { Some(now) } else { page.made };
                     page.before = before.map(|record| (record, now));
                 }
             }

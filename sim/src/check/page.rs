@@ -62,6 +62,8 @@ pub(crate) struct ServicePage {
     pub(crate) record: Option<ServiceRecord>,
     /// The one before, and until when it was in force.
     pub(crate) before: Option<(ServiceRecord, Time)>,
+    /// When it was last written where there was none.
+    pub(crate) made: Option<Time>,
     /// What stands there cannot be read.
     pub(crate) rubbish: bool,
     pub(crate) state: Option<ServiceStateRecord>,

@@ -106,7 +106,8 @@ fn judge_memory(book: &Book, service: &Text, write: &Write, found: &mut Findings
     let Some(page) = book.services.get(service).filter(|_| !write.mends) else { return };
     let stable = write.state_before.as_ref().and_then(|state| state.stable);
     // What is deleted is forgotten as it goes: what comes later under its name is another service.
-    let is_over = page.record.is_none() || book.of_late(page).is_some();
+    let is_new = page.made.is_some_and(|at| book.now.since(at) <= book.ignorance());
+    let is_over = page.record.is_none() || book.of_late(page).is_some() || is_new;
     let forgets = |state: &ServiceStateRecord| state.stable.is_none() && !(state.version == 0 && is_over);
     let is_forgotten = page.state.as_ref().is_some_and(forgets);
     let mut records = page.record.iter().chain(book.of_late(page));
