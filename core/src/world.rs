@@ -168,7 +168,7 @@ pub struct Avoided {
     pub times: u32,
     /// How it failed last.
     pub why: String,
-    /// The version that did.
+    /// The version that did; 0 where another has proven itself there since.
     #[serde(default)]
     pub version: Version,
     /// So did another one before, so that it may be the host: known of services that have a task on each.
@@ -280,7 +280,8 @@ impl World {
     pub(crate) fn avoid(&mut self, now: Time, group: &GroupKey, task: &Task, why: String) {
         let (pair, version) = ((group.1.clone(), task.host.clone()), task.version);
         let before = self.avoided.get(&pair);
-        let lasting = before.is_some_and(|before| before.lasting || before.version != version);
+        let is_other = |before: &Avoided| before.version != 0 && before.version != version;
+        let lasting = before.is_some_and(|before| before.lasting || is_other(before));
         let times = before.map_or(0, |avoided| avoided.times).saturating_add(1);
         let span = Span(AVOID_FIRST.0 << times.saturating_sub(1).min(5)).min(AVOID_MAX);
         let until = now + span;

@@ -243,7 +243,7 @@ impl Round<'_> {
         self.service.kind == Kind::System && avoided.is_some_and(is_known)
     }
 
-    /// Forgets that versions failed on a host where one has proven itself.
+    /// Forgets which versions failed on a host where one has proven itself.
     fn trust_again(&mut self, holders: &BTreeMap<u32, Holder>) {
         let proven = |host: &Name| {
             let holder = self.world.fleet.find(host).and_then(|row| holders.get(&row));
@@ -253,7 +253,12 @@ impl Round<'_> {
         let of_service = self.world.avoided.range(from..).map(|(pair, _)| pair);
         let of_service = of_service.take_while(|(of, _)| *of == self.key.1);
         let trusted: Vec<(Name, Name)> = of_service.filter(|(_, host)| proven(host)).cloned().collect();
-        trusted.iter().for_each(|pair| drop(self.world.avoided.remove(pair)));
+        for pair in trusted {
+            if let Some(avoided) = self.world.avoided.get_mut(&pair) {
+                // How often it failed there still counts: it may end again.
+                (avoided.version, avoided.lasting) = (0, false);
+            }
+        }
     }
 
     /// Creates a task on each free host, as far as the rollout allows.
