@@ -208,7 +208,7 @@ impl Agent {
     /// Chooses who is asked to move.
     fn choose(&self, usage: &Usage) -> Option<MoveRequest> {
         let used = |local: &Local| usage.tasks.get(&local.task.id).copied().unwrap_or(0);
-        // What reserves nothing is given nothing that it could not be asked to give back.
+        // What reserves nothing exceeds that by all it uses.
         let excess = |local: &Local| used(local).saturating_sub(local.task.memory);
         let movable = || {
             self.locals.values().filter(|local| {

@@ -82,6 +82,5 @@ async fn of_host(client: &Client, host: &str) -> Result<Option<Client>> {
 /// Finds the daemon of the task's host, where that is another one.
 pub(super) async fn there(client: &Client, id: &str) -> Option<Client> {
     let task: TaskView = client.get(&format!("/v1/tasks/{id}")).await.ok()?;
-    let host: HostView = client.get(&format!("/v1/hosts/{}", task.host)).await.ok()?;
-    client.at(&host.api?)
+    of_host(client, &task.host).await.ok().flatten()
 }
